@@ -1,0 +1,107 @@
+# Run `make` to see what you can do. Every verb takes ENV= (default lab), may be interrupted, and run again.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+ENV ?= lab
+# The lab's own settings: tests run theirs beside yours with another folder, name and ports.
+LAB_STATE ?= .lab
+LAB_NAME ?= ctlv-lab
+LAB_API_PORT ?= 8006
+LAB_WEB_PORT ?= 8080
+LAB_REST_PORT ?= 8081
+ifeq ($(ENV),lab)
+export CTLV_LAB_STATE := $(abspath $(LAB_STATE))
+endif
+
+# The lab makes containers, bridges and mounts: its verbs need root, and say so when they take it by sudo.
+ifneq ($(shell id -u),0)
+ifeq ($(ENV),lab)
+AS_ROOT := sudo --preserve-env=CTLV_LAB_STATE,CI env PYTHONDONTWRITEBYTECODE=1
+endif
+endif
+PYTHON := $(AS_ROOT) .venv/bin/python
+PROVISION := $(PYTHON) -m provision
+PLAYBOOK := $(AS_ROOT) env PATH="$(abspath .venv/bin):$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
+LAB := $(PYTHON) -m provision.lab
+STEP := setup/step
+
+ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm $(CONFIRM))
+NAMES_ARG = $(NAMES)
+
+##@ Everything
+.PHONY: up down help
+up: ## From an empty machine to a speaking agenda; prints the address at the end
+	@setup/machine check $(ENV) $(LAB_STATE) $(LAB_API_PORT) $(LAB_WEB_PORT) $(LAB_REST_PORT)
+	@$(STEP) "1/6 machine" setup/machine packages
+	@$(STEP) "1/6 machine" setup/machine venv
+ifeq ($(ENV),lab)
+	@$(STEP) "2/6 lab" $(LAB) up --state $(LAB_STATE) --name $(LAB_NAME) --api-port $(LAB_API_PORT) --web-port $(LAB_WEB_PORT) --rest-port $(LAB_REST_PORT)
+endif
+	@$(STEP) "3/6 secrets" $(MAKE) secrets
+	@$(STEP) "4/6 provision" $(MAKE) provision $(if $(filter lab,$(ENV)),YES=1)
+	@$(STEP) "5/6 deploy" $(MAKE) deploy
+	@$(STEP) "6/6 verify" $(MAKE) verify
+	@$(PYTHON) -m tests.infra.address --env $(ENV)
+
+down: ## Stop the lab and its containers; all data is kept
+	@$(LAB) down --state $(LAB_STATE)
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*?## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*?## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nENV=lab is the default; ENV=srv-px5 is the real cluster. README.md tells the rest.\n'
+
+##@ Containers
+.PHONY: doctor plan provision adopt destroy status drift snapshot snapshot-list snapshot-restore
+doctor: ## Would provisioning work? One line a check, with what to do
+	@$(PROVISION) doctor --env $(ENV)
+
+plan: ## Show what provisioning would change, field by field
+	@$(PROVISION) plan --env $(ENV) || [ $$? = 2 ]
+
+provision: ## Check, plan, ask, then create or change the containers (YES=1 answers)
+	@$(PROVISION) doctor --env $(ENV)
+	@$(PROVISION) apply --env $(ENV) $(ANSWERS)
+
+adopt: ## Take over an existing container: NAME=… VMID=…
+	@$(PROVISION) adopt $(NAME) --vmid $(VMID) --env $(ENV) $(ANSWERS)
+
+destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES)
+	@$(PROVISION) destroy $(NAMES) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES),,--all)) $(ANSWERS)
+
+status: ## Containers: state, addresses, memory, disk, drift
+	@$(PROVISION) status --env $(ENV)
+
+drift: ## Does anything differ from the inventory? Exits 2 when it does
+	@$(PROVISION) drift --env $(ENV)
+
+##@ Service
+.PHONY: secrets deploy redeploy rollback verify admin logs ssh
+secrets: ## Make the secrets that are missing, into the vault
+	@$(PYTHON) ansible/secrets.py --env $(ENV)
+
+deploy: ## Configure every container with Ansible
+	@$(PLAYBOOK) ansible/site.yml
+
+redeploy: ## Ship new code without touching the rest
+	@$(PLAYBOOK) ansible/redeploy.yml
+
+rollback: ## Serve the previous release again
+	@$(PLAYBOOK) ansible/rollback.yml
+
+verify: ## Prove that what is deployed behaves; changes nothing
+	@$(PYTHON) -m tests.infra --env $(ENV)
+
+##@ Development
+.PHONY: test test-fast lint
+test: ## All tests, the whole road on real containers included (root, about 10 minutes)
+	@tests/run all
+
+test-fast: ## Tests without root and network, under two minutes
+	@tests/run fast
+
+lint: ## Every linter
+	@tests/run lint

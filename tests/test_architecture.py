@@ -1,0 +1,48 @@
+"""Who may import whom: the arrows in README.md, as a test."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Importing files, files left out, forbidden import, why.
+FORBIDDEN = [
+    ("provision/*.py", (), r"provision\.lab", "the client knows a URL, not the lab"),
+    ("provision/lab/**/*.py", (), r"provision\.(?!lab)", "the lab is a witness: it shares no code"),
+    (
+        "provision/**/*.py",
+        ("provision/proxmox.py",),
+        r"proxmoxer",
+        "one edge module talks to Proxmox",
+    ),
+    ("provision/plan.py", (), r"provision\.proxmox|subprocess|time|requests", "plan is pure"),
+    ("provision/desired.py", (), r"provision\.proxmox|subprocess|time|requests", "desired is pure"),
+    ("provision/report.py", (), r"provision\.proxmox|subprocess|time|requests", "report is pure"),
+    ("provision/wire.py", (), r"provision\.proxmox|subprocess|time|requests", "wire is pure"),
+    ("app/**/*.py", (), r"provision|ansible|tests", "the application knows not what it runs on"),
+    ("app/speech/sentences.py", (), r"django\.db|subprocess|requests", "sentences are pure"),
+    ("provision/**/*.py", (), r"app|agenda|django", "provisioning knows no application"),
+]
+
+
+def imports(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    return plain | {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}
+
+
+@pytest.mark.parametrize(("pattern", "left_out", "forbidden", "why"), FORBIDDEN)
+def test_imports_follow_the_arrows(pattern, left_out, forbidden, why):
+    files = [p for p in sorted(ROOT.glob(pattern)) if str(p.relative_to(ROOT)) not in left_out]
+    assert files, f"{pattern} names no file: the rule guards nothing"
+    offences = [
+        f"{path.relative_to(ROOT)} imports {name}: {why}"
+        for path in files
+        for name in sorted(imports(path))
+        if re.match(rf"(?:{forbidden})(?:\.|$)", name)
+    ]
+    assert not offences, "\n".join(offences)
