@@ -22,8 +22,10 @@ AS_ROOT := sudo --preserve-env=CTLV_LAB_STATE,CI env PYTHONDONTWRITEBYTECODE=1
 endif
 endif
 PYTHON := $(AS_ROOT) .venv/bin/python
+LOCK := $(if $(filter lab,$(ENV)),$(LAB_STATE),$(HOME)/.config/ctlv/$(ENV))/busy.lock
+ALONE := $(AS_ROOT) setup/alone $(LOCK)
 PROVISION := $(PYTHON) -m provision
-PLAYBOOK := $(AS_ROOT) env PATH="$(abspath .venv/bin):$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
+PLAYBOOK := $(ALONE) env PATH="$(abspath .venv/bin):$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
 LAB := $(PYTHON) -m provision.lab
 STEP := setup/step
 
@@ -64,13 +66,13 @@ plan: ## Show what provisioning would change, field by field
 
 provision: ## Check, plan, ask, then create or change the containers (YES=1 answers)
 	@$(PROVISION) doctor --env $(ENV)
-	@$(PROVISION) apply --env $(ENV) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(ANSWERS)
 
 adopt: ## Take over an existing container: NAME=… VMID=…
 	@$(PROVISION) adopt $(NAME) --vmid $(VMID) --env $(ENV) $(ANSWERS)
 
 destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES)
-	@$(PROVISION) destroy $(NAMES) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES),,--all)) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m provision destroy $(NAMES) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES),,--all)) $(ANSWERS)
 
 status: ## Containers: state, addresses, memory, disk, drift
 	@$(PROVISION) status --env $(ENV)
