@@ -6,7 +6,7 @@ import subprocess
 
 import lameenc
 
-from speech.errors import SpeechUnavailable
+from speech.errors import SpeechError
 
 TIMEOUT_S = 10.0
 # A WAV header of 44 bytes precedes the samples; in a pipe its length fields are not true.
@@ -17,7 +17,7 @@ WORDS_PER_MINUTE = "160"
 
 
 def speak(*, text: str, language: str) -> bytes:
-    """Return `text` as MP3. Raises SpeechUnavailable when espeak-ng is missing, fails or takes too long."""
+    """Return `text` as MP3. Raises SpeechError when espeak-ng is missing, fails or is late."""
     return _mp3(_samples(text, VOICES[language]))
 
 
@@ -29,10 +29,10 @@ def _samples(text: str, voice: str) -> bytes:
             command, input=text.encode(), capture_output=True, check=True, timeout=TIMEOUT_S
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SpeechUnavailable(f"espeak-ng gave no sound: {type(error).__name__}") from error
+        raise SpeechError(f"espeak-ng gave no sound: {type(error).__name__}") from error
     samples = done.stdout[WAV_HEADER_BYTES:]
     if not samples:
-        raise SpeechUnavailable("espeak-ng gave no sound: nothing to say in this text")
+        raise SpeechError("espeak-ng gave no sound: nothing to say in this text")
     return samples
 
 

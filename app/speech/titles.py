@@ -1,0 +1,183 @@
+"""What people write in a title, turned into what they say: "TP3", "B2.04", "14h30". Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+from speech import numbers
+from speech.moments import Language, calendar_day, clock
+
+# A longer title is cut for the ear, and to need few requests; the page shows it whole.
+LONGEST = 300
+DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+HOURS = 24
+NOON = 12
+
+Say = Callable[[re.Match[str], Language], str | None]
+
+
+class Rule(NamedTuple):
+    """`say` returns None to leave the match as it was written."""
+
+    pattern: re.Pattern[str]
+    say: Say
+
+
+def spoken_title(title: str, *, language: Language) -> str:
+    """Return `title` as it is said; "sans titre" or "untitled" when nothing in it can be said."""
+    text = _cleaned(_ruled(title[: 10 * LONGEST], BEFORE_CLEANING, language))
+    text = _ruled(_cut(text), RULES, language)
+    text = re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
+    if any(_is_sayable(character) for character in text):
+        return text
+    return "sans titre" if language == "fr" else "untitled"
+
+
+def _ruled(text: str, rules: tuple[Rule, ...], language: Language) -> str:
+    for rule in rules:
+        text = rule.pattern.sub(_replacement(rule, language), text)
+    return text
+
+
+def _replacement(rule: Rule, language: Language) -> Callable[[re.Match[str]], str]:
+    def say(match: re.Match[str]) -> str:
+        said = rule.say(match, language)
+        return match.group() if said is None else said
+
+    return say
+
+
+def _cleaned(title: str) -> str:
+    """One line, no control characters, none of the brackets that espeak-ng reads as phonemes."""
+    text = unicodedata.normalize("NFC", title)
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
+    text = re.sub(r"[\[\]{}<>*_~`|\\]+", " ", text)
+    # "!!!!!" or the same emoji ten times would be read out ten times.
+    return " ".join(re.sub(r"([^\w\s])\1+", r"\1", text).split())
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return text[:LONGEST].rsplit(" ", 1)[0]
+
+
+def _is_sayable(character: str) -> bool:
+    """Letters, digits and symbols such as emoji; not a title of punctuation alone."""
+    category = unicodedata.category(character)
+    return category[0] in {"L", "N"} or category == "So"
+
+
+def _said(french: str, english: str) -> Say:
+    return lambda _, language: french if language == "fr" else english
+
+
+def _link(match: re.Match[str], language: Language) -> str:
+    return f"lien vers {match[1]}" if language == "fr" else f"link to {match[1]}"
+
+
+def _address(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]} {'arobase' if language == 'fr' else 'at'} {match[2]}"
+
+
+def _date(match: re.Match[str], language: Language) -> str | None:
+    """Day before month, also in English: this agenda lives in Europe."""
+    day, month = int(match["day"]), int(match["month"])
+    if not (1 <= month <= len(DAYS_OF_MONTH) and 1 <= day <= DAYS_OF_MONTH[month - 1]):
+        return None
+    year = int(match["year"]) if match["year"] else None
+    return calendar_day(day, month, year, language=language)
+
+
+def _hour(match: re.Match[str], language: Language) -> str | None:
+    """ "14h30" is a time; "48h" is how long something takes; "99h99" is neither."""
+    hour, minute = int(match[1]), match[2]
+    if hour < HOURS:
+        return clock(hour, int(minute or 0), language=language)
+    if minute:
+        return None
+    if language == "fr":
+        return f"{numbers.french(hour, feminine=True)} heures"
+    return f"{numbers.english(hour)} hours"
+
+
+def _half_day_hour(match: re.Match[str], language: Language) -> str:
+    hour = int(match[1]) % NOON + (NOON if match[3].lower() == "p" else 0)
+    return clock(hour, int(match[2] or 0), language=language)
+
+
+def _until(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]} {'à' if language == 'fr' else 'to'} "
+
+
+def _minutes(match: re.Match[str], language: Language) -> str:
+    number = int(match[1])
+    words = numbers.french(number, feminine=True) if language == "fr" else numbers.english(number)
+    return f"{words} minute{'s' if number > 1 else ''}"
+
+
+def _room(match: re.Match[str], language: Language) -> str:
+    """ "B2.04" is "B deux zéro quatre": the building, the floor, the door."""
+    return " ".join([match[1], _number(match[2], language), _number(match[3], language)])
+
+
+def _letters_and_number(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]} {_number(match[2], language)}"
+
+
+def _number(digits: str, language: Language) -> str:
+    """A number in words; digit by digit when it starts with 0, as people read a door or a code."""
+    if digits.startswith("0") and len(digits) > 1:
+        return " ".join(_digit(digit, language) for digit in digits)
+    if int(digits) > numbers.LARGEST:
+        return digits
+    return numbers.french(int(digits)) if language == "fr" else numbers.english(int(digits))
+
+
+def _digit(digit: str, language: Language) -> str:
+    if language == "fr":
+        return numbers.french(int(digit))
+    return "oh" if digit == "0" else numbers.english(int(digit))
+
+
+def _rule(pattern: str, say: Say) -> Rule:
+    return Rule(re.compile(pattern, re.IGNORECASE), say)
+
+
+def _exact(pattern: str, say: Say) -> Rule:
+    return Rule(re.compile(pattern), say)
+
+
+BEFORE_CLEANING = (
+    _rule(r"https?://(?:www\.)?([^\s/?#]+)\S*", _link),
+    _rule(r"\s*(?:[-=]+>|→)\s*", _said(" vers ", " to ")),
+)
+RULES = (
+    _rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)", _address),
+    _rule(r"(?<![\w/.-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?![\w/-])", _date),
+    _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{2})(?:/(?P<year>\d{4}))?(?![\w/])", _date),
+    # A dash between two times, while both are still written as times.
+    _rule(r"\b(\d{1,2}(?:h|:)(?:[0-5]\d)?)\s?[-–—]\s?(?=\d{1,2}[h:])", _until),
+    _rule(r"\b(1[0-2]|0?[1-9])(?::([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
+    _rule(r"\b(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
+    _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
+    _rule(r"\b(\d{1,4})\s?(?:min|mn)\b", _minutes),
+    _exact(r"\b([A-Z])\s?(\d{1,2})\.(\d{2,3})\b", _room),
+    _rule(r"\b1er\b", _said("premier", "first")),
+    _rule(r"\b1(?:re|ère)\b", _said("première", "first")),
+    _exact(r"\b([A-Z]{1,5}) ?(\d{1,9})\b", _letters_and_number),
+    _rule(r"(?<!\w)n° ?(?=\d)", _said("numéro ", "number ")),
+    _rule(r"(?<=\d) ?%", _said(" pour cent", " percent")),
+    _rule(r"(?<=\d) ?€", _said(" euros", " euros")),
+    _rule(r" ?& ?", _said(" et ", " and ")),
+    _rule(r"(?<=\d)/(?=\d)", _said(" sur ", " out of ")),
+    _rule(r"(?<=\w)/(?=\w)", _said(" ", " ")),
+    _rule(r"[#@](?=\w)", _said("", "")),
+    _rule(r"\brdv\b", _said("rendez-vous", "appointment")),
+    _rule(r"\bsvp\b", _said("s'il vous plaît", "please")),
+    _rule(r"\basap\b", _said("dès que possible", "as soon as possible")),
+    _rule(r"\btél\b\.?", _said("téléphone", "phone")),
+)
