@@ -1,0 +1,95 @@
+"""Who uses the agenda, their sessions, and the link that makes the first administrator."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from agenda.identity import uuid7
+
+
+def normal_name(name: str) -> str:
+    """Alice, alice and ALICE are one account (and one throttle)."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+class PeopleManager(UserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return super().get_by_natural_key(normal_name(username or ""))
+
+    def create_user(
+        self,
+        username: str,
+        email: str | None = None,
+        password: str | None = None,
+        **extra: Any,
+    ) -> User:
+        return super().create_user(normal_name(username), email, password, **extra)
+
+
+class User(AbstractUser):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Compared byte by byte: unicode_ci would make «rené» and «rene» one name.
+    username = models.CharField(
+        _("user name"),
+        max_length=60,
+        unique=True,
+        db_collation="utf8mb4_bin",
+        validators=[
+            RegexValidator(
+                r"\A[\w.@+-]+\Z", _("Use letters, digits and . @ + - _ only, without spaces.")
+            )
+        ],
+        error_messages={"unique": _("This name is taken. Choose another one.")},
+    )
+    language = models.CharField(_("language"), max_length=5, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    is_probe = models.BooleanField(default=False, editable=False)
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
+
+    class Meta(AbstractUser.Meta):
+        db_table = "account"
+
+
+class Session(AbstractBaseSession):
+    """A session that knows its user: signing out everywhere, and leaving, take it along."""
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
+
+    class Meta(AbstractBaseSession.Meta):
+        db_table = "session"
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from accounts.sessions import SessionStore  # noqa: PLC0415 - the store imports this model
+
+        return SessionStore
+
+
+class FirstAdminLinkQuerySet(models.QuerySet["FirstAdminLink"]):
+    def open(self, *, at: datetime) -> FirstAdminLinkQuerySet:
+        return self.filter(used_at=None, expires_at__gt=at)
+
+
+class FirstAdminLink(models.Model):
+    """Only the token's digest is kept: who reads the database cannot use the link."""
+
+    token_sha256 = models.CharField(max_length=64, unique=True, db_collation="utf8mb4_bin")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = FirstAdminLinkQuerySet.as_manager()
+
+    class Meta:
+        db_table = "first_admin_link"
+
+    def __str__(self) -> str:
+        return f"link until {self.expires_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,12 @@
+"""What every template may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    return {"signup_open": settings.SIGNUP_OPEN, "release": settings.RELEASE}

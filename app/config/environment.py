@@ -1,0 +1,203 @@
+"""The agenda's settings as the environment gives them, checked all at once. No Django here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+Network = IPv4Network | IPv6Network
+T = TypeVar("T")
+
+SECRET_KEY_LENGTH_MIN = 50
+
+
+class EnvironmentFault(Exception):
+    """The environment cannot be used. The message has two lines a mistake: what, and Next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    secret_key: str
+    database_host: str
+    database_port: int
+    database_name: str
+    database_user: str
+    database_password: str
+    database_socket: str
+    allowed_hosts: list[str]
+    tls_in_front: bool
+    signup_open: bool
+    speech: str
+    speech_cache: Path
+    speech_cache_mib: int
+    google_url: str
+    time_zone: str
+    grace_s: int
+    static_root: Path
+    admin_networks: list[Network]
+    release: str
+    smtp_url: str
+    mail_from: str
+
+
+class _Reader:
+    """Reads one variable at a time and collects every mistake."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def fault(self, what: str, next_step: str) -> None:
+        self.faults.append(f"{what}\n  Next: {next_step}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.environ.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            self.fault(f"{name} is not set.", f"set {name} in the service's environment file.")
+            return ""
+        return default
+
+    def parsed(
+        self, name: str, default: str | None, parse: Callable[[str], T], expected: str, empty: T
+    ) -> T:
+        value = self.text(name, default)
+        if not value and default is None:
+            return empty
+        try:
+            return parse(value)
+        except (ValueError, KeyError, OSError):
+            self.fault(f"{name} is {value!r}.", f"give {expected}.")
+            return empty
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self.fault(f"{name} is {value!r}.", f"give one of: {', '.join(allowed)}.")
+        return value
+
+    def whole(self, name: str, default: str, *, least: int, most: int) -> int:
+        value = self.parsed(name, default, int, f"a whole number from {least} to {most}", least)
+        if not least <= value <= most:
+            self.fault(f"{name} is {value}.", f"give a whole number from {least} to {most}.")
+        return value
+
+    def secret(self, name: str) -> str:
+        """The content of the file that `name` points to; the content appears in no message."""
+        path = self.text(name)
+        if not path:
+            return ""
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            self.fault(
+                f"{name}: cannot read {path!r} ({reason}).",
+                "let the service's user read that file.",
+            )
+            return ""
+        if not value:
+            self.fault(f"{name}: {path!r} is empty.", "write the secret into that file.")
+        return value
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _networks(value: str) -> list[Network]:
+    return [ip_network(name) for name in _names(value)]
+
+
+def _url(value: str) -> str:
+    if value and urlsplit(value).scheme not in {"http", "https"}:
+        raise ValueError(value)
+    return value
+
+
+def _smtp(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname):
+        raise ValueError(value)
+    return value
+
+
+def _hosts(value: str) -> list[str]:
+    names = _names(value)
+    if not names or any(name.startswith("*") for name in names):
+        raise ValueError(value)
+    return names
+
+
+def read(environ: Mapping[str, str]) -> Environment:
+    """All settings of the agenda. Raises EnvironmentFault with every mistake at once."""
+    reader = _Reader(environ)
+    socket = reader.text("AGENDA_DATABASE_SOCKET", "")
+    environment = Environment(
+        secret_key=_secret_key(reader),
+        database_host=socket or reader.text("AGENDA_DATABASE_HOST"),
+        database_port=reader.whole("AGENDA_DATABASE_PORT", "3306", least=1, most=65535),
+        database_name=reader.text("AGENDA_DATABASE_NAME", "agenda"),
+        database_user=reader.text("AGENDA_DATABASE_USER", "agenda"),
+        database_password="" if socket else reader.secret("AGENDA_DATABASE_PASSWORD_FILE"),
+        database_socket=socket,
+        allowed_hosts=reader.parsed(
+            "AGENDA_ALLOWED_HOSTS", None, _hosts, "host names, comma-separated, never *", []
+        ),
+        tls_in_front=reader.choice("AGENDA_TLS", "0", ("0", "1")) == "1",
+        signup_open=reader.choice("AGENDA_SIGNUP", "closed", ("open", "closed")) == "open",
+        speech=reader.choice("AGENDA_SPEECH", "google", ("google", "local", "off")),
+        speech_cache=Path(reader.text("AGENDA_SPEECH_CACHE", "/var/cache/agenda")),
+        speech_cache_mib=reader.whole("AGENDA_SPEECH_CACHE_MIB", "200", least=1, most=100_000),
+        google_url=reader.parsed("AGENDA_GOOGLE_URL", "", _url, "an http(s) URL or nothing", ""),
+        time_zone=reader.parsed(
+            "AGENDA_TIME_ZONE", "Europe/Paris", _time_zone, "a zone such as Europe/Paris", "UTC"
+        ),
+        grace_s=reader.whole("AGENDA_GRACE", "0", least=0, most=30 * 24 * 3600),
+        static_root=Path(reader.text("AGENDA_STATIC_ROOT", "/opt/agenda/current/static")),
+        admin_networks=reader.parsed(
+            "AGENDA_ADMIN_NETWORKS", "", _networks, "networks such as 10.20.28.0/24,...", []
+        ),
+        release=reader.text("AGENDA_RELEASE", "development"),
+        smtp_url=_smtp_url(reader),
+        mail_from=reader.text("AGENDA_MAIL_FROM", "agenda@localhost"),
+    )
+    if reader.faults:
+        raise EnvironmentFault("\n".join(reader.faults))
+    return environment
+
+
+def _time_zone(value: str) -> str:
+    ZoneInfo(value)
+    return value
+
+
+def _smtp_url(reader: _Reader) -> str:
+    """From a file, because it may hold a password; no file means no e-mail."""
+    if not reader.text("AGENDA_SMTP_URL_FILE", ""):
+        return ""
+    value = reader.secret("AGENDA_SMTP_URL_FILE")
+    try:
+        return _smtp(value)
+    except ValueError:
+        reader.fault(
+            "AGENDA_SMTP_URL_FILE: the file does not hold an SMTP address.",
+            "write smtp://host:25, smtp+tls://user:password@host:587 or smtps://host:465 into it.",
+        )
+        return ""
+
+
+def _secret_key(reader: _Reader) -> str:
+    value = reader.secret("AGENDA_SECRET_KEY_FILE")
+    if value and len(value) < SECRET_KEY_LENGTH_MIN:
+        reader.fault(
+            f"AGENDA_SECRET_KEY_FILE: the key has {len(value)} characters.",
+            f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file.",
+        )
+    return value

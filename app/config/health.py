@@ -1,0 +1,54 @@
+"""For machines: is the process alive, can it serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from speech import services as speech
+
+Check = Callable[[], list[str]]
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers. Asks nobody."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Everything a user needs is there: 200, else 503; a line for each check."""
+    lines = report()
+    ready = all(line == "ok" for line in lines.values())
+    return JsonResponse(lines, status=200 if ready else 503, json_dumps_params={"indent": 1})
+
+
+def report() -> dict[str, str]:
+    checks: dict[str, Check] = {
+        "database": _database,
+        "migrations": _migrations,
+        "speech": speech.problems,
+    }
+    return {name: "; ".join(_safely(check)) or "ok" for name, check in checks.items()}
+
+
+def _safely(check: Check) -> list[str]:
+    try:
+        return check()
+    except DatabaseError as error:
+        # The driver's message names host and account, never the password.
+        return [f"database: {error}"]
+
+
+def _database() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return []
+
+
+def _migrations() -> list[str]:
+    executor = MigrationExecutor(connection)
+    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"not applied: {migration}" for migration, _ in pending]

@@ -1,0 +1,235 @@
+"""The only settings module: everything that differs between machines comes from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config import csp
+from config.environment import EnvironmentFault, read
+
+try:
+    AGENDA = read(os.environ)
+except EnvironmentFault as fault:
+    raise ImproperlyConfigured(f"the agenda cannot start:\n{fault}") from fault
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+SECRET_KEY = AGENDA.secret_key
+DEBUG = False
+ALLOWED_HOSTS = AGENDA.allowed_hosts
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+INSTALLED_APPS = [
+    "agenda",
+    "accounts",
+    "speech",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "config.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "config.middleware.ClientAddressMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.PreferencesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.site",
+            ],
+        },
+    },
+]
+
+# MariaDB everywhere, tests included. Ansible creates the database with the same collation.
+DATABASES: dict[str, Any] = {
+    "default": {
+        "ENGINE": "django.db.backends.mysql",
+        "NAME": AGENDA.database_name,
+        "USER": AGENDA.database_user,
+        "PASSWORD": AGENDA.database_password,
+        "HOST": AGENDA.database_host,
+        "PORT": "" if AGENDA.database_socket else AGENDA.database_port,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "charset": "utf8mb4",
+            "collation": "utf8mb4_unicode_ci",
+            "isolation_level": "read committed",
+            "sql_mode": "TRADITIONAL",
+            # A database that is away must give its 503 page before the reader gives up.
+            "connect_timeout": 3,
+            "read_timeout": 60,
+            "write_timeout": 60,
+        },
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"},
+    }
+}
+
+# Accounts. Throttling counts name and address together: a campus behind one address is never
+# locked out because of one forgotten password.
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "agenda"
+LOGOUT_REDIRECT_URL = "sign-in"
+SIGNUP_OPEN = AGENDA.signup_open
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 6
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_RETRY_AFTER_HEADER = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_CLIENT_IP_CALLABLE = "config.middleware.client_address"
+AXES_USERNAME_CALLABLE = "accounts.throttle.username"
+AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "password"]
+AXES_VERBOSE = False
+
+# Sessions know their user, so that an account leaves nothing behind.
+SESSION_ENGINE = "accounts.sessions"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# One variable says whether TLS stands in front; cookies and HSTS follow it.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = AGENDA.tls_in_front
+SECURE_SSL_REDIRECT = AGENDA.tls_in_front
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AGENDA.tls_in_front else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = AGENDA.tls_in_front
+SECURE_HSTS_PRELOAD = AGENDA.tls_in_front
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AGENDA.tls_in_front else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [csp.NONE],
+    "script-src": [csp.SELF],
+    "style-src": [csp.SELF],
+    "img-src": [csp.SELF, "data:"],
+    "media-src": [csp.SELF, "blob:"],
+    "connect-src": [csp.SELF],
+    "manifest-src": [csp.SELF],
+    "form-action": [csp.SELF],
+    "frame-ancestors": [csp.NONE],
+    "base-uri": [csp.NONE],
+}
+ADMIN_NETWORKS = AGENDA.admin_networks
+
+# The largest honest form is a note of 10,000 characters, percent-encoded.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("French")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = AGENDA.time_zone
+
+STATIC_URL = "/static/"
+STATIC_ROOT = AGENDA.static_root
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+AGENDA_SPEECH = AGENDA.speech
+AGENDA_SPEECH_CACHE = AGENDA.speech_cache
+AGENDA_SPEECH_CACHE_MIB = AGENDA.speech_cache_mib
+AGENDA_GOOGLE_URL = AGENDA.google_url
+GRACE_S = AGENDA.grace_s
+RELEASE = AGENDA.release
+
+_smtp = urlsplit(AGENDA.smtp_url)
+MAIL_ENABLED = bool(AGENDA.smtp_url)
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if MAIL_ENABLED
+    else "django.core.mail.backends.dummy.EmailBackend"
+)
+EMAIL_HOST = _smtp.hostname or ""
+EMAIL_PORT = _smtp.port or {"smtps": 465, "smtp+tls": 587}.get(_smtp.scheme, 25)
+EMAIL_HOST_USER = unquote(_smtp.username or "")
+EMAIL_HOST_PASSWORD = unquote(_smtp.password or "")
+EMAIL_USE_SSL = _smtp.scheme == "smtps"
+EMAIL_USE_TLS = _smtp.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = AGENDA.mail_from
+
+# Warnings and worse to stderr, which systemd keeps. Request lines belong to nginx, whose format
+# leaves out query strings and secret paths; so must we: see config.logs.
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"without_secrets": {"()": "config.logs.WithoutSecrets"}},
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain",
+            "filters": ["without_secrets"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "ERROR"},
+        "agenda": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "axes": {"level": "ERROR"},
+    },
+}

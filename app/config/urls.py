@@ -1,0 +1,23 @@
+"""Every address of the agenda."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config import errors, health
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/agenda")),
+    path("", include("agenda.urls")),
+    path("agenda/", include("accounts.urls")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error
