@@ -8,8 +8,8 @@ class SpeechError(Exception):
 
 
 class GoogleError(Exception):
-    """Google gave no usable audio. `again` says whether asking once more soon makes sense."""
+    """Google gave no usable audio; `is_refusal` when it asked us to stay away (429)."""
 
-    def __init__(self, reason: str, *, again: bool = False) -> None:
+    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
         super().__init__(reason)
-        self.again = again
+        self.is_refusal = is_refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import lameenc
@@ -21,12 +22,19 @@ def speak(*, text: str, language: str) -> bytes:
     return _mp3(_samples(text, VOICES[language]))
 
 
+def problem() -> str | None:
+    """Return why this machine has no voice, or None."""
+    return None if shutil.which("espeak-ng") else "espeak-ng is not installed"
+
+
 def _samples(text: str, voice: str) -> bytes:
     # The text goes through standard input: an argument list can be read by everyone on the machine.
     command = ["espeak-ng", "-v", voice, "-s", WORDS_PER_MINUTE, "--stdin", "--stdout"]
+    # [[...]] would be read as phonemes, and nothing after a NUL would be read at all.
+    plain = text.replace("[[", " ").replace("\0", " ")
     try:
         done = subprocess.run(
-            command, input=text.encode(), capture_output=True, check=True, timeout=TIMEOUT_S
+            command, input=plain.encode(), capture_output=True, check=True, timeout=TIMEOUT_S
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise SpeechError(f"espeak-ng gave no sound: {type(error).__name__}") from error

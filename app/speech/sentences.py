@@ -34,7 +34,7 @@ def spoken_language(code: str | None) -> Language:
 
 
 def task_sentence(*, title: str, deadline_at: datetime, at: datetime, language: str) -> str:
-    """Return "Rendre le TP trois, demain à dix-huit heures."; in the last hour also what is left."""
+    """Return "Rendre le TP trois, demain à midi."; in the last hour also what is left."""
     spoken = spoken_language(language)
     parts = [moment(deadline_at, at=at, language=spoken)]
     if deadline_at - at <= NEAR:

@@ -12,20 +12,40 @@ How a view uses it, once it knows that the task is the user's and still lives:
     speech = speak(words, at=timezone.now())
     HttpResponse(speech.audio, content_type="audio/mpeg", headers={"ETag": speech.etag, ...})
 
+The order: audio on disk; Google, for 2.5 s at most; the local voice. A call to Google that comes
+too late goes on behind the request, and its audio is there the next time.
+
 Settings it reads: AGENDA_SPEECH ("google", "local" or "off"), AGENDA_SPEECH_CACHE (folder),
 AGENDA_SPEECH_CACHE_MIB (int), AGENDA_GOOGLE_URL ("" for Google itself) and SECRET_KEY.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import time
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from django.conf import settings
+from django.utils import timezone
 
-from speech import local
+from speech import google, local, turns
+from speech.cache import GOOGLE_LINE, Cache, Key, Mark
+from speech.caller import Caller
 from speech.errors import SpeechError
+from speech.sentences import spoken_language
+
+# What a request may wait, for another maker of the same audio and for Google together.
+PATIENCE_S = 2.5
+# What a call to Google may take behind the request's back, and how long it may queue for the line.
+CALL_S = 5.0
+CALL_S_A_REQUEST = 1.0
+LINE_S = 5.0
+
+CALLER = Caller()
 
 Voice = Literal["google", "local"]
 
@@ -34,11 +54,11 @@ Voice = Literal["google", "local"]
 class Utterance:
     """What is to be said.
 
-    `subject` names what the words belong to: a task's id, or "day:<user id>" for the day's sentence.
+    `subject` names what the words belong to: a task's id, or "day:<user id>" for the day.
     `text` comes from sentences.py; `language` is a language code ("fr", "en-gb").
-    `expires_at` (aware) is when the audio must be gone: the task's deadline; for the day, the nearest
-    deadline among its tasks. `private` keeps the words on this machine: for the day, when any of its
-    tasks is private.
+    `expires_at` (aware) is when the audio must be gone: the task's deadline; for the day, the
+    nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
+    any of its tasks is private.
     """
 
     subject: str
@@ -64,23 +84,23 @@ def speak(words: Utterance, *, at: datetime) -> Speech:
     """
     if not is_enabled():
         raise SpeechError("AGENDA_SPEECH is off")
-    audio = local.speak(text=words.text, language=words.language)
-    return Speech(audio=audio, voice="local", etag='"local"')
+    return _on_disk(words, at) or _made(words, at)
 
 
 def forget(subject: str) -> None:
     """Erase this machine's audio of `subject`. Harmless to repeat; never raises.
 
-    Call it when a task is edited or deleted, and with "day:<user id>" when one of the user's tasks is.
+    Call it when a task is edited or deleted, and with "day:<user id>" when one of that user's is.
     """
+    _cache().forget(subject)
 
 
 def erase_expired(*, at: datetime) -> int:
-    """Erase this machine's audio whose time has come, without asking the database; return how many.
+    """Erase this machine's audio whose time has come; return how many. The timer calls it.
 
-    Called by the timer.
+    It asks no database: each file carries its own deadline.
     """
-    return 0
+    return _cache().sweep(at=at)
 
 
 def is_enabled() -> bool:
@@ -95,4 +115,92 @@ def leaves_network() -> bool:
 
 def problems() -> list[str]:
     """What /readyz must say: cache folder not writable, local voice missing. Empty when well."""
-    return []
+    found = [_cache().problem(), local.problem()] if is_enabled() else []
+    return [problem for problem in found if problem]
+
+
+def _made(words: Utterance, at: datetime) -> Speech:
+    cache, ends_s = _cache(), time.monotonic() + PATIENCE_S
+    with cache.turn(words.subject, limit_s=PATIENCE_S) as turn:
+        # Who had the turn before us may have made it.
+        found = _on_disk(words, at)
+        if found is not None:
+            return found
+        mark = cache.mark(words.subject)
+        may_wait = turn is not None and not CALLER.is_late(PATIENCE_S)
+        audio = _google(words, mark, wait_s=ends_s - time.monotonic() if may_wait else 0.0)
+        if audio is not None:
+            return _speech(words, "google", audio)
+        audio = local.speak(text=words.text, language=spoken_language(words.language))
+        key = _key(words, "local")
+        cache.write(key, audio, expires_at=words.expires_at, at=at, mark=mark)
+        return _speech(words, "local", audio)
+
+
+def _on_disk(words: Utterance, at: datetime) -> Speech | None:
+    """Return the best voice that lies ready; behind the local one, have Google's made."""
+    audio = _may_go_to_google(words) and _cache().read(_key(words, "google"), at=at)
+    if audio:
+        return _speech(words, "google", audio)
+    audio = _cache().read(_key(words, "local"), at=at)
+    if audio is None:
+        return None
+    _google(words, _cache().mark(words.subject), wait_s=0.0)
+    return _speech(words, "local", audio)
+
+
+def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | None:
+    """Have Google's voice made where that is allowed; return it when it comes within `wait_s`."""
+    cache = _cache()
+    line = cache.folder / GOOGLE_LINE
+    if not _may_go_to_google(words) or not turns.google_is_open(line):
+        return None
+    key = _key(words, "google")
+
+    def call() -> bytes:
+        with turns.google_turn(line, limit_s=LINE_S):
+            audio = _fetched(words)
+        now = timezone.now()
+        cache.write(key, audio, expires_at=words.expires_at, at=now, mark=mark)
+        return audio
+
+    future = CALLER.ask(key, call)
+    if future is None or wait_s <= 0:
+        return None
+    try:
+        return future.result(timeout=wait_s)
+    except TimeoutError:
+        return None
+
+
+def _fetched(words: Utterance) -> bytes:
+    seconds = CALL_S + CALL_S_A_REQUEST * google.requests_for(words.text)
+    return google.fetch(
+        words.text,
+        language=spoken_language(words.language),
+        host=settings.AGENDA_GOOGLE_URL.rstrip("/"),
+        deadline=google.Deadline.after(seconds),
+    )
+
+
+def _may_go_to_google(words: Utterance) -> bool:
+    return leaves_network() and not words.private and google.accepts(words.text)
+
+
+def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
+    name = _cache().name(_key(words, voice)).removesuffix(".mp3")
+    return Speech(audio=audio, voice=voice, etag=f'"{name}"')
+
+
+def _key(words: Utterance, voice: Voice) -> Key:
+    language = spoken_language(words.language)
+    return Key(subject=words.subject, language=language, text=words.text, voice=voice)
+
+
+def _cache() -> Cache:
+    secret = hmac.new(settings.SECRET_KEY.encode(), b"speech cache", hashlib.sha256).digest()
+    return Cache(
+        folder=Path(settings.AGENDA_SPEECH_CACHE),
+        secret=secret,
+        limit_bytes=settings.AGENDA_SPEECH_CACHE_MIB * 1024 * 1024,
+    )

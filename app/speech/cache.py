@@ -1,0 +1,220 @@
+"""Audio on this machine's disk, gone with its task.
+
+One folder, flat. A file is named <subject>.<words>.<voice>.mp3, both parts keyed hashes: who reads
+the folder learns neither the task nor its words. Its modification time is when it must be gone, so
+that the timer needs no database; its access time, set by us, is when it was last heard. Files
+appear by rename, whole or not at all. <subject>.lock keeps two listeners from making the same
+audio, and is also the proof that the subject was not forgotten meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from speech import mp3, turns
+
+log = logging.getLogger(__name__)
+
+# Audio is cheap to make again: none lies here for longer, whatever the task's deadline.
+LONGEST_KEPT = timedelta(days=1)
+# Nobody works for longer on a new file, or waits for longer behind a lock.
+ABANDONED_AFTER = timedelta(minutes=1)
+NEW_PREFIX = ".new-"
+HASH_CHARACTERS = 32
+# The lock of the line to Google lies here too (turns.py), and is never left over.
+GOOGLE_LINE = "google.lock"
+
+Mark = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What a file's audio says, for whom, by whom. The words are kept in no other form."""
+
+    subject: str
+    language: str
+    text: str
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    folder: Path
+    secret: bytes
+    limit_bytes: int
+
+    def name(self, key: Key) -> str:
+        words = self._hash(f"{key.voice}\0{key.language}\0{key.text}")
+        return f"{self._hash(key.subject)}.{words}.{key.voice}.mp3"
+
+    def read(self, key: Key, *, at: datetime) -> bytes | None:
+        """Return the audio of `key`, or None: not there, its time has come, or damaged."""
+        path = self.folder / self.name(key)
+        try:
+            audio, expires_s = path.read_bytes(), path.stat().st_mtime
+            if expires_s > at.timestamp() and mp3.is_mp3(audio):
+                os.utime(path, (at.timestamp(), expires_s))
+                return audio
+            path.unlink()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _complain(error)
+        return None
+
+    def write(
+        self,
+        key: Key,
+        audio: bytes,
+        *,
+        expires_at: datetime,
+        at: datetime,
+        mark: Mark | None,
+    ) -> None:
+        """Keep `audio` unless its subject was forgotten since `mark`. A full disk is no failure."""
+        if expires_at <= at or mark is None:
+            return
+        try:
+            with self._new_file(audio) as new:
+                os.utime(new, (at.timestamp(), min(expires_at, at + LONGEST_KEPT).timestamp()))
+                if self.mark(key.subject) == mark:
+                    new.rename(self.folder / self.name(key))
+            self._shrink()
+        except OSError as error:
+            _complain(error)
+
+    def mark(self, subject: str) -> Mark | None:
+        """Return what tells this life of `subject` from the next; None when it is not spoken."""
+        try:
+            status = self._lock(subject).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_ctime_ns
+
+    def turn(self, subject: str, *, limit_s: float) -> AbstractContextManager[int | None]:
+        """Wait at most `limit_s` until nobody else makes audio of `subject`; see turns.locked."""
+        return turns.locked(self._lock(subject), limit_s=limit_s)
+
+    def forget(self, subject: str) -> None:
+        # The lock goes first: who still makes audio of it finds its mark gone and keeps nothing.
+        prefix = f"{self._hash(subject)}."
+        try:
+            self._lock(subject).unlink(missing_ok=True)
+            for file in self._files():
+                if file.path.name.startswith(prefix):
+                    file.path.unlink(missing_ok=True)
+        except OSError as error:
+            _complain(error)
+
+    def sweep(self, *, at: datetime) -> int:
+        """Erase audio whose time has come and what killed processes left; return how many audios.
+
+        Harmless beside listeners, other sweeps, and at a clock set back or forward.
+        """
+        try:
+            files = self._files()
+            gone = [f for f in files if f.is_audio and f.changed_s <= at.timestamp()]
+            alive = {f.subject for f in files if f.is_audio} - {f.subject for f in gone}
+            abandoned_s = (at - ABANDONED_AFTER).timestamp()
+            left = [f for f in files if f.is_left_over(alive) and f.changed_s <= abandoned_s]
+            for file in [*gone, *left]:
+                file.path.unlink(missing_ok=True)
+            self._shrink()
+        except OSError as error:
+            _complain(error)
+            return 0
+        return len(gone)
+
+    def problem(self) -> str | None:
+        """Return why nothing can be kept here, or None."""
+        try:
+            with self._new_file(b"."):
+                return None
+        except OSError as error:
+            return f"cannot write in {str(self.folder)!r}: {error.strerror}"
+
+    def _hash(self, text: str) -> str:
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()[:HASH_CHARACTERS]
+
+    def _lock(self, subject: str) -> Path:
+        return self.folder / f"{self._hash(subject)}.lock"
+
+    def _files(self) -> list[_File]:
+        """What lies here now; a file that another process removes meanwhile is left out."""
+        found = []
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(_File.of(entry))
+        return found
+
+    @contextlib.contextmanager
+    def _new_file(self, audio: bytes) -> Iterator[Path]:
+        """Write `audio` to a file of its own; what the caller has not renamed is removed."""
+        descriptor, name = tempfile.mkstemp(prefix=NEW_PREFIX, dir=self.folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(audio)
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _shrink(self) -> None:
+        """Erase what was not heard for longest until the folder is within its limit."""
+        audios = [file for file in self._files() if file.is_audio]
+        total_bytes = sum(file.size_bytes for file in audios)
+        for file in sorted(audios, key=lambda file: file.heard_s):
+            if total_bytes <= self.limit_bytes:
+                return
+            file.path.unlink(missing_ok=True)
+            total_bytes -= file.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """`changed_s` (seconds since 1970) is, of an audio, when it must be gone."""
+
+    path: Path
+    size_bytes: int
+    heard_s: float
+    changed_s: float
+
+    @classmethod
+    def of(cls, entry: os.DirEntry[str]) -> _File:
+        status = entry.stat(follow_symlinks=False)
+        return cls(
+            path=Path(entry.path),
+            size_bytes=status.st_size,
+            heard_s=status.st_atime,
+            changed_s=status.st_mtime,
+        )
+
+    @property
+    def is_audio(self) -> bool:
+        return self.path.suffix == ".mp3"
+
+    @property
+    def subject(self) -> str:
+        return self.path.name.split(".", maxsplit=1)[0]
+
+    def is_left_over(self, alive: set[str]) -> bool:
+        """Whether a killed process may have left it, or its subject has no audio any more."""
+        if self.path.name.startswith(NEW_PREFIX):
+            return True
+        is_lock = self.path.suffix == ".lock" and self.path.name != GOOGLE_LINE
+        return is_lock and self.subject not in alive
+
+
+def _complain(error: OSError) -> None:
+    # The reason only: a path would name the hashed subject, and the words are nowhere here.
+    log.warning("speech cache: %s", error.strerror)
