@@ -51,6 +51,13 @@ class User(AbstractUser):
     )
     language = models.CharField(_("language"), max_length=5, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    # Empty until chosen; until then this machine's voice speaks, and nothing leaves the network.
+    voice = models.CharField(
+        _("voice"),
+        max_length=10,
+        blank=True,
+        choices=[("google", _("Google's voice")), ("local", _("This site's own voice"))],
+    )
     is_probe = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PeopleManager] = PeopleManager()

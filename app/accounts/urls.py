@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView
 from django.urls import path
 
+from accounts import access, views
+
 urlpatterns = [
-    path("sign-in/", LoginView.as_view(), name="sign-in"),
+    path("sign-in/", views.SignInView.as_view(), name="sign-in"),
+    path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
+    path("sign-up/", views.sign_up, name="sign-up"),
+    path("first-admin/<str:token>/", views.first_admin, name="first-admin"),
+    path("account/", views.account, name="account"),
+    path(
+        "account/password/",
+        access.sign_in_required(views.PasswordView.as_view()),
+        name="password",
+    ),
+    path("account/voice/", views.voice, name="voice"),
+    path("language/", views.language, name="language"),
 ]

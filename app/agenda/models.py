@@ -31,6 +31,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Taken away a moment ago: its owner may still say it was a mistake."""
         return self.filter(deadline_at__gt=at, removed_at__gt=at - UNDO_WINDOW)
 
+    def shown(self, *, at: datetime) -> TaskQuerySet:
+        """Live and restorable ones together, in one question: what the agenda's page shows."""
+        is_restorable = Q(removed_at__gt=at - UNDO_WINDOW)
+        return self.filter(Q(removed_at=None) | is_restorable, deadline_at__gt=at)
+
     def forgotten(self, *, at: datetime) -> TaskQuerySet:
         """What nobody may see again at `at`: exactly those `live` and `restorable` leave out."""
         return self.filter(Q(deadline_at__lte=at) | Q(removed_at__lte=at - UNDO_WINDOW))

@@ -1,4 +1,4 @@
-"""The agenda's addresses. With and without the slash at the top; tasks by their UUID."""
+"""The agenda's addresses: with and without the slash at the top, tasks by their UUID."""
 
 from __future__ import annotations
 
@@ -9,4 +9,11 @@ from agenda import views
 urlpatterns = [
     path("agenda", views.agenda, name="agenda"),
     path("agenda/", views.agenda),
+    path("agenda/about/", views.about, name="about"),
+    path("agenda/tasks/new/", views.task_new, name="task-new"),
+    path("agenda/tasks/<uuid:task_id>/", views.task_edit, name="task-edit"),
+    path("agenda/tasks/<uuid:task_id>/remove/", views.task_remove, name="task-remove"),
+    path("agenda/tasks/<uuid:task_id>/restore/", views.task_restore, name="task-restore"),
+    path("agenda/tasks/<uuid:task_id>/hear/", views.task_hear, name="task-hear"),
+    path("agenda/tasks/<uuid:task_id>/speech.mp3", views.task_speech, name="task-speech"),
 ]

@@ -2,16 +2,181 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from django.views.decorators.http import require_GET
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import sign_in_required, signed_in, text_keeping, words_kept
+from agenda import services
+from agenda.clock import zone_label
+from agenda.forms import TaskForm, new_task_values, task_values
+from agenda.grouping import grouped
 from agenda.models import Task
+from agenda.sound import sound
+from agenda.spoken import task_utterance
+from speech import services as speech
+from speech.errors import SpeechError
+
+require_read = require_http_methods(["GET", "HEAD"])
+require_form = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(timezone.get_current_timezone_name())
+
+
+def _task(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task:
+    """The user's own live task. Somebody else's does not exist."""
+    task = Task.objects.of(signed_in(request).pk).live(at=at).filter(id=task_id).first()
+    if task is None:
+        raise Http404("no such task")
+    return task
+
+
+@require_read
+@sign_in_required
+def agenda(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    user = signed_in(request)
+    tasks = list(Task.objects.of(user.pk).shown(at=at).by_deadline())
+    live = [task for task in tasks if task.removed_at is None]
+    context = {
+        "at": at,
+        "groups": grouped(live, at=at, zone=_zone()),
+        "live": live,
+        "removed": [task for task in tasks if task.removed_at is not None],
+        "zone": zone_label(at, zone=_zone()),
+        "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
+        "speaks": speech.is_enabled(),
+    }
+    return render(request, "agenda/agenda.html", context)
+
+
+@require_read
+def about(request: HttpRequest) -> HttpResponse:
+    return render(request, "agenda/about.html", {"leaves_network": speech.leaves_network()})
+
+
+@text_keeping
+@require_form
+@sign_in_required
+def task_new(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    form = _task_form(request, initial=new_task_values(deadline_at=_next_full_hour(at)))
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.task_add(
+                owner_id=signed_in(request).pk,
+                wording=form.wording(),
+                identity=form.cleaned_data["identity"],
+                at=at,
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Added."))
+            return redirect("agenda")
+    return _task_page(request, form, at=at, task=None)
+
+
+@text_keeping
+@require_form
+@sign_in_required
+def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
+    task = _task(request, task_id, at=at)
+    form = _task_form(request, initial=task_values(task))
+    if request.method == "POST" and form.is_valid():
+        try:
+            found = services.task_edit(task=task, wording=form.wording(), at=at)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            if not found:
+                raise Http404("forgotten or removed a moment ago")
+            messages.success(request, _("Changed."))
+            return redirect("agenda")
+    return _task_page(request, form, at=at, task=task)
+
+
+def _task_form(request: HttpRequest, *, initial: dict[str, Any]) -> TaskForm:
+    """Filled by what was sent, or by words kept over a sign-in, else by `initial`."""
+    if request.method == "POST":
+        return TaskForm(request.POST)
+    kept = words_kept(request)
+    return TaskForm(initial=initial | kept.dict() if kept else initial)
+
+
+def _task_page(
+    request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "task": task,
+        "zone": zone_label(at, zone=_zone()),
+        "was_kept": words_kept(request) is not None,
+        "leaves_network": speech.leaves_network(),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "agenda/task_form.html", context, status=status)
+
+
+def _next_full_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+
+
+@require_POST
+@sign_in_required
+def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    owner_id = signed_in(request).pk
+    if not services.task_remove(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+        raise Http404("no such task")
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    owner_id = signed_in(request).pk
+    if not services.task_restore(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+        raise Http404("no such task, or too late")
+    messages.success(request, _("It is back."))
+    return redirect("agenda")
+
+
+@require_read
+@sign_in_required
+def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """The player for browsers without JavaScript, the sentence as text, and whose voice it is."""
+    at = timezone.now()
+    task = _task(request, task_id, at=at)
+    words = task_utterance(task, at=at, user=signed_in(request), language=get_language())
+    try:
+        voice = speech.speak(words, at=at).voice
+    except SpeechError:
+        voice = None
+    return render(request, "agenda/hear.html", {"task": task, "words": words, "voice": voice})
 
 
 @require_GET
-@login_required
-def agenda(request: HttpRequest) -> HttpResponse:
-    tasks = Task.objects.of(request.user.pk).live(at=timezone.now()).by_deadline()
-    return HttpResponse("\n".join(task.title for task in tasks))
+@sign_in_required
+def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
+    task = _task(request, task_id, at=at)
+    words = task_utterance(task, at=at, user=signed_in(request), language=get_language())
+    try:
+        said = speech.speak(words, at=at)
+    except SpeechError:
+        # The browser's own voice may read this text.
+        return HttpResponse(words.text, content_type="text/plain; charset=utf-8", status=503)
+    return sound(request, said, words=words)

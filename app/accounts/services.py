@@ -1,0 +1,95 @@
+"""Every way an account is written."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from axes.models import AccessAttempt
+from django.db import transaction
+
+from accounts.models import FirstAdminLink, Session, User
+from agenda.services import day_subject
+from speech import services as speech
+
+FIRST_ADMIN_LINK_VALID = timedelta(hours=24)
+SESSIONS_A_CHUNK = 500
+
+
+def account_create(*, username: str, password: str, language: str = "", **extra: Any) -> User:
+    """The names and the password were checked by the form."""
+    return User.objects.create_user(username, password=password, language=language, **extra)
+
+
+def first_admin_link_create(*, at: datetime) -> str:
+    """Return the new link's token; it is the only open one, and only its digest is kept."""
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        FirstAdminLink.objects.all().delete()
+        FirstAdminLink.objects.create(
+            token_sha256=_digest(token), expires_at=at + FIRST_ADMIN_LINK_VALID
+        )
+    return token
+
+
+def first_admin_link_is_open(token: str, *, at: datetime) -> bool:
+    return FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token)).exists()
+
+
+def first_admin_create(*, token: str, username: str, password: str, at: datetime) -> User | None:
+    """Use the link up and make the administrator, both or neither. None: used or old."""
+    with transaction.atomic():
+        links = FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token))
+        if not links.update(used_at=at):
+            return None
+        return account_create(
+            username=username, password=password, is_staff=True, is_superuser=True
+        )
+
+
+def other_sessions_end(*, user_id: UUID, kept: str | None) -> None:
+    Session.objects.filter(user_id=user_id).exclude(session_key=kept).delete()
+
+
+def sessions_forget(*, at: datetime) -> int:
+    """Erase sessions that have ended, in chunks; return how many."""
+    total = 0
+    while True:
+        ended = Session.objects.filter(expire_date__lte=at).order_by("expire_date")
+        keys = list(ended.values_list("pk", flat=True)[:SESSIONS_A_CHUNK])
+        if not keys:
+            return total
+        total += Session.objects.filter(pk__in=keys, expire_date__lte=at).delete()[0]
+
+
+def probe_create() -> dict[str, str]:
+    """A fresh account for `make verify`; older ones go, with all they held."""
+    probes_remove()
+    name, password = f"probe-{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+    account_create(username=name, password=password, is_probe=True)
+    return {"username": name, "password": password}
+
+
+def probes_remove() -> int:
+    removed = 0
+    for probe in User.objects.filter(is_probe=True):
+        account_remove(probe)
+        removed += 1
+    return removed
+
+
+def account_remove(user: User) -> None:
+    """Erase an account with everything that is its own: tasks, audio, sessions, failed sign-ins."""
+    subjects = [day_subject(user.pk), *map(str, user.tasks.values_list("id", flat=True))]
+    with transaction.atomic():
+        AccessAttempt.objects.filter(username=user.username).delete()
+        user.delete()
+    for subject in subjects:
+        speech.forget(subject)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""Signing up, in and out; the account; the first administrator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import PREFIX, show_again, sign_in_required, signed_in, words_carried
+from accounts.forms import SignInForm, SignUpForm
+from accounts.services import (
+    account_create,
+    first_admin_create,
+    first_admin_link_is_open,
+    other_sessions_end,
+)
+from agenda.clock import zone_label
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class SignInView(LoginView):
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        done = super().form_valid(form)
+        words = words_carried(self.request)
+        again = show_again(self.request, self.get_success_url(), words) if words else None
+        return again or done
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kept = [
+            (name, value) for name, value in self.request.POST.items() if name.startswith(PREFIX)
+        ]
+        return super().get_context_data(**kwargs) | {"kept": kept}
+
+
+class SignOutView(LogoutView):
+    http_method_names = ["post", "options"]
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    if not settings.SIGNUP_OPEN:
+        return render(request, "accounts/sign_up_closed.html", status=403)
+    if request.user.is_authenticated:
+        return redirect("agenda")
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = account_create(
+            username=form.cleaned_data["username"], password=form.cleaned_data["password1"]
+        )
+        login(request, user, backend=BACKEND)
+        return redirect("agenda")
+    return render(request, "accounts/sign_up.html", {"form": form})
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def first_admin(request: HttpRequest, token: str) -> HttpResponse:
+    at = timezone.now()
+    if not first_admin_link_is_open(token, at=at):
+        raise Http404("used, too old, or never given out")
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = first_admin_create(
+            token=token,
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password1"],
+            at=at,
+        )
+        if user is None:
+            raise Http404("used a moment ago")
+        login(request, user, backend=BACKEND)
+        return redirect("agenda")
+    page = render(request, "accounts/first_admin.html", {"form": form})
+    page["Referrer-Policy"] = "no-referrer"
+    return page
+
+
+@require_GET
+@sign_in_required
+def account(request: HttpRequest) -> HttpResponse:
+    zone = timezone.get_current_timezone()
+    return render(request, "accounts/account.html", {"zone": zone_label(timezone.now(), zone=zone)})
+
+
+class PasswordView(PasswordChangeView):
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("account")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        done = super().form_valid(form)
+        other_sessions_end(
+            user_id=signed_in(self.request).pk, kept=self.request.session.session_key
+        )
+        messages.success(self.request, _("Your password is changed. Other devices are signed out."))
+        return done
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The site in another language: kept in a cookie, and with the account where there is one."""
+    chosen = request.POST.get("language", "")
+    after = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(after, allowed_hosts=None):
+        after = reverse("agenda")
+    response = HttpResponseRedirect(after)
+    if chosen in dict(settings.LANGUAGES):
+        if request.user.is_authenticated:
+            request.user.language = chosen
+            request.user.save(update_fields=["language"])
+        translation.activate(chosen)
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            chosen,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            samesite="Lax",
+        )
+    return response
+
+
+@require_POST
+@sign_in_required
+def voice(request: HttpRequest) -> HttpResponse:
+    """Whose voice may speak: only "google" lets words leave the network."""
+    chosen = request.POST.get("voice", "")
+    if chosen in {"google", "local"}:
+        user = signed_in(request)
+        user.voice = chosen
+        user.save(update_fields=["voice"])
+    return redirect("agenda")

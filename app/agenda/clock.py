@@ -1,0 +1,33 @@
+"""Wall clocks and instants: what people type is a wall clock, what is kept is an instant. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+# A year below the calendar's last, so that no time zone can push an instant over its end.
+LAST_INSTANT = datetime(9998, 12, 31, tzinfo=UTC)
+
+
+class SkippedHour(ValueError):
+    """The wall clock never shows this time: it is set forward over it that night."""
+
+
+def instant(wall: datetime, *, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which `zone`'s clocks show `wall` (naive).
+
+    An hour that comes twice means its second time: nothing is forgotten too early.
+    Raises SkippedHour, and OverflowError at the ends of the calendar.
+    """
+    found = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if found.astimezone(zone).replace(tzinfo=None) != wall:
+        raise SkippedHour(wall)
+    return found
+
+
+def zone_label(at: datetime, *, zone: ZoneInfo) -> str:
+    """Such as "Europe/Paris (UTC+1)"."""
+    local = at.astimezone(zone)
+    hours = local.strftime("%z")
+    sign, hour, minute = hours[0], int(hours[1:3]), int(hours[3:5])
+    return f"{zone.key} (UTC{sign}{hour}{f':{minute:02}' if minute else ''})"

@@ -1,0 +1,114 @@
+"""What people type into the agenda. The rules are in services.py; here only parsing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from agenda.clock import SkippedHour, instant
+from agenda.identity import is_uuid7, uuid7
+from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task
+from agenda.services import Wording
+
+
+class DeadlineField(forms.Field):
+    """A wall clock in the user's time zone, as <input type="datetime-local"> sends it or as
+    people of that language write it without one.
+    """
+
+    widget = forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        if isinstance(value, datetime):
+            return value
+        wall = _parsed(str(value).strip())
+        if wall is None:
+            raise ValidationError(_("Write a date and a time, such as 2026-11-24 18:30."))
+        if timezone.is_aware(wall):
+            return wall
+        try:
+            return instant(wall, zone=ZoneInfo(timezone.get_current_timezone_name()))
+        except SkippedHour:
+            raise ValidationError(
+                _("The clocks skip this hour that night. Choose an hour before or after.")
+            ) from None
+        except OverflowError:
+            raise ValidationError(_("Choose a deadline before the year 9999.")) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, datetime) and timezone.is_aware(value):
+            return timezone.localtime(value)
+        return value
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    if found is not None:
+        return found
+    for pattern in formats.get_format_lazy("DATETIME_INPUT_FORMATS"):
+        try:
+            return datetime.strptime(text, pattern)
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+class TaskForm(forms.Form):
+    """Add and edit share it. `identity` is the new task's, given out with the empty form."""
+
+    identity = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    title = forms.CharField(
+        label=gettext_lazy("What"),
+        max_length=TITLE_LENGTH_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "enterkeyhint": "done"}),
+        error_messages={"required": gettext_lazy("Say what is to be done.")},
+    )
+    deadline_at = DeadlineField(
+        label=gettext_lazy("Until when"),
+        error_messages={"required": gettext_lazy("Say until when.")},
+    )
+    notes = forms.CharField(
+        label=gettext_lazy("Notes"),
+        max_length=NOTES_LENGTH_MAX,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    is_private = forms.BooleanField(
+        label=gettext_lazy("Private: these words are never sent to Google"), required=False
+    )
+
+    def clean_identity(self) -> UUID | None:
+        identity: UUID | None = self.cleaned_data["identity"]
+        return identity if identity is not None and is_uuid7(identity) else None
+
+    def wording(self) -> Wording:
+        given = self.cleaned_data
+        return Wording(
+            title=given["title"],
+            notes=given["notes"],
+            deadline_at=given["deadline_at"],
+            is_private=given["is_private"],
+        )
+
+
+def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:
+    return {"identity": uuid7(), "deadline_at": deadline_at}
+
+
+def task_values(task: Task) -> dict[str, Any]:
+    names = ("title", "notes", "deadline_at", "is_private")
+    return {name: getattr(task, name) for name in names}

@@ -1,0 +1,26 @@
+"""Run by agenda-expiry.timer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from accounts.services import sessions_forget
+from agenda.forgetting import tasks_forget
+from speech import services as speech
+
+
+class Command(BaseCommand):
+    help = "Erase what is past its time: tasks, audio, sessions. Harmless to repeat, even at once."
+
+    def handle(self, **options: Any) -> None:
+        at = timezone.now()
+        forgotten = tasks_forget(at=at)
+        audio = speech.erase_expired(at=at)
+        sessions = sessions_forget(at=at)
+        if forgotten.is_elsewhere:
+            self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")
+            return
+        self.stdout.write(f"erased: tasks {forgotten.tasks}, audio {audio}, sessions {sessions}")

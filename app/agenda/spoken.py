@@ -1,0 +1,29 @@
+"""Tasks, as speech wants to hear of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.models import User
+from agenda.models import Task
+from speech import sentences
+from speech.services import Utterance
+
+
+def task_utterance(task: Task, *, at: datetime, user: User, language: str | None) -> Utterance:
+    """Words go to Google only when the task is not private and its owner chose Google's voice."""
+    text = sentences.task_sentence(
+        title=task.title,
+        deadline_at=timezone.localtime(task.deadline_at),
+        at=timezone.localtime(at),
+        language=language or "fr",
+    )
+    return Utterance(
+        subject=str(task.pk),
+        text=text,
+        language=language or "fr",
+        expires_at=task.deadline_at,
+        private=task.is_private or user.voice != "google",
+    )

@@ -1,0 +1,35 @@
+"""Times in words, in the language of the page. Pure but for gettext."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+HOURS_ARE_ENOUGH_FROM_S = 10 * HOUR_S
+DAYS_FROM_S = 2 * DAY_S
+
+
+def remaining(left: timedelta) -> str:
+    """What is left until a deadline, as precise as is useful. agenda.js says the same."""
+    seconds = int(left.total_seconds())
+    if seconds < MINUTE_S:
+        return _("in less than a minute")
+    if seconds < HOUR_S:
+        return _("in %(minutes)d min") % {"minutes": seconds // MINUTE_S}
+    if seconds < HOURS_ARE_ENOUGH_FROM_S:
+        values = {"hours": seconds // HOUR_S, "minutes": seconds % HOUR_S // MINUTE_S}
+        return _("in %(hours)d h %(minutes)02d") % values
+    if seconds < DAYS_FROM_S:
+        return _("in %(hours)d h") % {"hours": seconds // HOUR_S}
+    days = seconds // DAY_S
+    return ngettext("in %(days)d day", "in %(days)d days", days) % {"days": days}
+
+
+def day(local: datetime, *, today: datetime) -> str:
+    """Such as "Tuesday 24 November"; the year only when it is another one."""
+    pattern = "l j F" if local.year == today.year else "l j F Y"
+    return date_format(local, pattern)
