@@ -1,0 +1,7 @@
+"""`python -m provision.lab`."""
+
+import sys
+
+from provision.lab.cli import main
+
+sys.exit(main())

@@ -1,0 +1,466 @@
+"""The API: fakepve's contract, with real containers behind it.
+
+fakepve checks every request as Proxmox does and keeps the configuration; this class gives each
+task its effect. It builds on private names of fakepve (tests/lab/test_fakepve_contract.py pins
+them), so fakepve's version is pinned exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fakepve import FakeCt, FakePve, TaskError
+from fakepve.lxc import split_props
+from fakepve.model import PveError
+from fakepve.server import ok, params
+
+from provision.lab import state
+from provision.lab.guest import Guest, parse_guest, properties
+from provision.lab.runtime import Birth, Runtime, RuntimeFailure
+
+log = logging.getLogger("lab.api")
+Body = Callable[[], Awaitable[str | None]]
+STORAGE = "local"
+# What `make up` and the provisioner need, and no more (facts of Proxmox's own permission checks).
+VM_PRIVILEGES = (
+    "VM.Allocate",
+    "VM.Audit",
+    "VM.Config.CPU",
+    "VM.Config.Disk",
+    "VM.Config.Memory",
+    "VM.Config.Network",
+    "VM.Config.Options",
+    "VM.PowerMgmt",
+    "VM.Snapshot",
+    "VM.Snapshot.Rollback",
+)
+STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit")
+NODE_PRIVILEGES = ("Sys.Audit",)
+
+
+class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
+    """Proxmox's API for one node whose containers `runtime` runs."""
+
+    def __init__(self, runtime: Runtime, *, node: str, keep: Path | None, **where: Any) -> None:
+        super().__init__(**where)
+        self.runtime = runtime
+        self.node = node
+        self.keep = keep
+        self.nodes = {node: {"online": True}}
+        self.time_scale = 1.0
+        self.storages = {
+            STORAGE: {
+                "type": "btrfs",  # a folder whose volumes can be snapshotted
+                "path": "/var/lib/vz",
+                "active": 1,
+                "content": "vztmpl,rootdir,images",
+                "files": set(),
+                "volumes": {},
+            }
+        }
+        self._births: dict[int, Birth] = {}
+        self._watched: dict[int, int] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------------ who may do what
+
+    def admit(self, token_id: str, secret: str, *, bridge: str, tags: Iterable[int]) -> None:
+        """Let a token in, with the privileges provisioning needs and no others."""
+        user = token_id.split("!")[0]
+        self.apitokens[token_id] = secret
+        for who in (user, token_id):
+            self.grant(who, "/vms", *VM_PRIVILEGES)
+            self.grant(who, f"/storage/{STORAGE}", *STORAGE_PRIVILEGES)
+            self.grant(who, f"/nodes/{self.node}", *NODE_PRIVILEGES)
+            for tag in tags:
+                self.grant(who, f"/sdn/zones/localnetwork/{bridge}/{tag}", "SDN.Use")
+
+    def _check_bridge(self, user: str, net: str) -> None:
+        """Ask SDN.Use of the bridge and its tag, as Proxmox does; fakepve asks of the bridge."""
+        given = split_props(net)[1]
+        if given.get("bridge"):
+            path = f"/sdn/zones/localnetwork/{given['bridge']}"
+            self.require(user, f"{path}/{given['tag']}" if given.get("tag") else path, "SDN.Use")
+
+    def offer_template(self, name: str, size: int) -> None:
+        """Show a template on the storage."""
+        self.storages[STORAGE]["volumes"][f"vztmpl/{name}"] = {
+            "content": "vztmpl",
+            "format": "tzst",
+            "size": size,
+            "ctime": int(time.time()),
+        }
+
+    # ------------------------------------------------------------------ tasks
+
+    async def task(  # noqa: PLR0913, PLR0917 # fakepve's signature
+        self,
+        node: str,
+        ttype: str,
+        tid: Any,
+        user: str,
+        body: Body,
+        vm: Any = None,
+        lock: bool = True,
+        log: Iterable[str] = (),
+    ) -> str:
+        """Start a task and return its UPID; like fakepve's own, but nothing it does is lost."""
+        upid, pid, start = self._upid(node, ttype, tid, user)
+        record = {
+            "upid": upid,
+            "node": node,
+            "pid": pid,
+            "pstart": pid * 7,
+            "starttime": start,
+            "type": ttype,
+            "id": str(tid),
+            "user": user,
+            "status": "running",
+            "log": list(log),
+        }
+        self.tasks[upid] = record
+        self.tasklog.append(record)
+        effect = getattr(self, f"_effect_{ttype}", None) if isinstance(vm, FakeCt) else None
+        whole = (lambda: effect(vm, body, record["log"].append)) if effect else body
+        self.remember()
+        worker = asyncio.ensure_future(self._work(record, whole, vm if lock else None))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+        return upid
+
+    async def _work(self, record: dict[str, Any], body: Body, locked: Any) -> None:
+        status = "OK"
+        try:
+            if locked is not None:
+                await self.acquire(locked, record["upid"])
+            note = await body()
+            if note:
+                record["log"].append(note)
+        except (TaskError, RuntimeFailure) as error:
+            status = str(error)
+        except PveError as error:
+            status = error.message
+        except Exception as error:
+            log.exception("task %s", record["upid"])
+            status = f"{type(error).__name__}: {error}"
+        finally:
+            if locked is not None:
+                self.release(locked, record["upid"])
+        self._finish(record, status)
+
+    def _finish(self, record: dict[str, Any], status: str) -> None:
+        warnings = sum(line.startswith("WARN:") for line in record["log"])
+        if status == "OK" and warnings:
+            status = f"WARNINGS: {warnings}"
+        end = status if status == "OK" or warnings else f"ERROR: {status}"
+        record["log"].append(f"TASK {end}")
+        record.update(status="stopped", exitstatus=status, endtime=int(time.time()))
+        self.remember()
+
+    async def _run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
+        return await asyncio.to_thread(method, *args, **words)
+
+    @staticmethod
+    def _guest(ct: FakeCt) -> Guest:
+        return parse_guest(ct.vmid, ct.config)
+
+    # ------------------------------------------------------------------ state
+
+    def remember(self) -> None:
+        """Keep everything on disk, so that a killed lab comes back as it was."""
+        if self.keep:
+            running = {ct.vmid for ct in self.cts if ct.status == "running"}
+            state.save(self.keep, state.snapshot(self, running=running))
+
+    async def resume(self) -> set[int]:
+        """Load what was kept, take over what still runs; return the containers to start again."""
+        ran = state.restore(self, self.keep) if self.keep else set()
+        for ct in list(self.cts):
+            if ct.lock == "create":
+                log.warning("container %s was half created: removed", ct.vmid)
+                await self._run(self.runtime.destroy, self._guest(ct))
+                self.cts.remove(ct)
+                continue
+            ct.lock = None
+            await self._adopt(ct)
+        self.remember()
+        return {ct.vmid for ct in self.cts if ct.vmid in ran and ct.status != "running"}
+
+    async def start_again(self, vmids: Iterable[int]) -> None:
+        """Start containers as the node does after it booted, in their startup order."""
+        cts = [ct for ct in self.cts if ct.vmid in set(vmids)]
+        for ct in sorted(cts, key=lambda ct: (_startup_order(ct), ct.vmid)):
+            upid = await self._lxc_start("root@pam", {"node": ct.node, "vmid": ct.vmid})
+            while self.tasks[upid]["status"] == "running":
+                await asyncio.sleep(0.05)
+
+    async def _adopt(self, ct: FakeCt) -> None:
+        pid = await self._run(self.runtime.pid, self._guest(ct))
+        if pid is not None:
+            self._is_running(ct, pid)
+
+    def _is_running(self, ct: FakeCt, pid: int) -> None:
+        ct.status = "running"
+        ct.pid = pid
+        ct.started_at = time.time()
+        self._watch(ct, pid)
+
+    def _watch(self, ct: FakeCt, pid: int) -> None:
+        """Notice when the container ends by itself: its init is gone."""
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return
+        loop = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            follow_up = asyncio.ensure_future(self._ended(ct, pid))
+            self._workers.add(follow_up)
+            follow_up.add_done_callback(self._workers.discard)
+
+        loop.add_reader(descriptor, ended)
+
+    async def _ended(self, ct: FakeCt, pid: int) -> None:
+        await asyncio.sleep(1)  # a reboot from inside gives a new init within this time
+        if ct.pid != pid or ct not in self.cts:
+            return
+        again = await self._run(self.runtime.pid, self._guest(ct))
+        if again is not None:
+            self._is_running(ct, again)
+        elif ct.pid == pid:
+            ct.status = "stopped"
+            ct.pid = None
+        self.remember()
+
+    # ------------------------------------------------------------------ create and destroy
+
+    async def _lxc_create(self, user: str, v: dict[str, Any]) -> str:
+        vmid = int(v["vmid"])
+        start = v.pop("start", None)
+        birth = Birth(
+            template=str(v["ostemplate"]).rpartition("/")[2],
+            ssh_public_keys=str(v.get("ssh-public-keys") or ""),
+            password=v.get("password"),
+        )
+        if start:
+            self._vm_perm(user, vmid, v.get("pool"), "VM.PowerMgmt")
+        upid: str = await super()._lxc_create(user, v)
+        # The task starts at the next turn of the loop: it finds its birth here.
+        self._births[vmid] = birth
+        if start:
+            self._after(upid, lambda: self._lxc_start(user, {"node": v["node"], "vmid": vmid}))
+        return upid
+
+    def _after(self, upid: str, action: Callable[[], Awaitable[Any]]) -> None:
+        """Run `action` once a task ended well: Proxmox forks such a second task, and says nothing."""
+
+        async def wait() -> None:
+            while self.tasks[upid]["status"] == "running":
+                await asyncio.sleep(0.05)
+            if self.tasks[upid]["exitstatus"] == "OK":
+                with contextlib.suppress(PveError):
+                    await action()
+
+        follow_up = asyncio.ensure_future(wait())
+        self._workers.add(follow_up)
+        follow_up.add_done_callback(self._workers.discard)
+
+    async def _effect_vzcreate(
+        self, ct: FakeCt, body: Body, say: Callable[[str], None]
+    ) -> str | None:
+        birth = self._births.pop(ct.vmid)
+        note = await body()
+        ct.lock = "create"  # fakepve's body lifted it; the work only starts now
+        self.remember()
+        try:
+            await self._run(self.runtime.create, self._guest(ct), birth, say=say)
+        except RuntimeFailure as error:
+            self._drop(ct)
+            raise TaskError(f"unable to create CT {ct.vmid} - {error}") from error
+        ct.lock = None
+        return note
+
+    async def _effect_vzdestroy(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        self._check_protection(ct, f"can't remove CT {ct.vmid}")
+        self._task_lock(ct)
+        await self._run(self.runtime.destroy, self._guest(ct))
+        return await body()
+
+    # ------------------------------------------------------------------ start and stop
+
+    async def _start_steps(self, ct: FakeCt, user: str, skiplock: bool = False) -> None:
+        if ct.template:
+            raise TaskError("you can't start a CT if it's a template")
+        if not skiplock:
+            self._task_lock(ct, allow=("mounted",))
+        self._apply(ct)
+        lines = self._log_of(ct)
+        pid = await self._run(self.runtime.start, self._guest(ct), say=lines.append)
+        self._is_running(ct, pid)
+
+    def _log_of(self, ct: FakeCt) -> list[str]:
+        """Return the log of the task that now works on the container."""
+        found = self.tasks.get(str(ct.lock_holder)) or next(
+            (t for t in reversed(self.tasklog) if t["id"] == str(ct.vmid)), None
+        )
+        lines: list[str] = found["log"] if found else []
+        return lines
+
+    async def _ct_powerdown(self, ct: FakeCt, timeout: float, force: bool) -> None:
+        guest = self._guest(ct)
+        if not await self._run(self.runtime.shutdown, guest, timeout_s=float(timeout)):
+            if not force:
+                raise TaskError("container did not stop")
+            await self._run(self.runtime.kill, guest)
+        ct.status = "stopped"
+        ct.pid = None
+
+    async def _effect_vzstop(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        await self._run(self.runtime.kill, self._guest(ct))
+        return await body()
+
+    # ------------------------------------------------------------------ disks and snapshots
+
+    async def _effect_resize(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        before = dict(ct.config)
+        note = await body()
+        key = next(key for key in ct.config if ct.config[key] != before.get(key))
+        disk = next(disk for disk in self._guest(ct).disks if disk.key == key)
+        try:
+            await self._run(self.runtime.resize, self._guest(ct), key, disk.size_bytes)
+        except RuntimeFailure:
+            ct.config[key] = before[key]
+            raise
+        return note
+
+    async def _effect_vzsnapshot(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        known, parent = set(ct.snapshots), ct.config.get("parent")
+        note = await body()
+        (name,) = set(ct.snapshots) - known
+        ct.lock = "snapshot"
+        try:
+            await self._run(self.runtime.snapshot, self._guest(ct), name)
+        except RuntimeFailure:
+            del ct.snapshots[name]
+            ct.config["parent"] = parent
+            if parent is None:
+                del ct.config["parent"]
+            raise
+        finally:
+            ct.lock = None
+        return note
+
+    async def _effect_vzdelsnapshot(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        known = set(ct.snapshots)
+        note = await body()
+        for name in known - set(ct.snapshots):
+            await self._run(self.runtime.delete_snapshot, self._guest(ct), name)
+        return note
+
+    async def _lxc_rollback(self, user: str, v: dict[str, Any]) -> str:
+        start = v.pop("start", None)
+        if start:
+            self.require(user, f"/vms/{v['vmid']}", "VM.PowerMgmt")
+        upid: str = await super()._lxc_rollback(user, v)
+        if start:
+            self._after(upid, lambda: self._lxc_start(user, {"node": v["node"], "vmid": v["vmid"]}))
+        return upid
+
+    async def _effect_vzrollback(
+        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
+    ) -> str | None:
+        config, pending = dict(ct.config), dict(ct.pending)
+        note = await body()
+        ct.lock = "rollback"
+        try:
+            await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+        except RuntimeFailure:
+            ct.config, ct.pending = config, pending
+            raise
+        finally:
+            ct.lock = None
+        return note
+
+    # ------------------------------------------------------------------ configuration
+
+    async def _update_config(
+        self,
+        ct: FakeCt,
+        user: str,
+        values: dict[str, Any],
+        deletes: list[str],
+        reverts: list[str],
+    ) -> None:
+        before = dict(ct.config)
+        await super()._update_config(ct, user, values, deletes, reverts)
+        changed = frozenset(
+            key for key in {*before, *ct.config} if before.get(key) != ct.config.get(key)
+        )
+        if changed and ct.status == "running":
+            old = parse_guest(ct.vmid, before)
+            await self._run(self.runtime.reconfigure, old, self._guest(ct), changed)
+        self.remember()
+
+    # ------------------------------------------------------------------ looking
+
+    async def _task_log(self, request: Any) -> Any:
+        """Answer a task's log; `limit=0` is all of it."""
+        given = self._verify(request, await params(request))
+        lines = self._get_task(request)["log"]
+        start, limit = given.get("start", 0), given.get("limit", 50)
+        numbered = [{"n": number, "t": line} for number, line in enumerate(lines, 1)]
+        return ok(numbered[start : start + limit] if limit else numbered[start:])
+
+    async def _lxc_interfaces(self, user: str, v: dict[str, Any]) -> Any:
+        ct = self._find_ct(v["node"], v["vmid"])
+        if ct.status != "running":
+            return None
+        links = await self._run(self.runtime.interfaces, self._guest(ct))
+        return [_interface(link) for link in links]
+
+
+def _startup_order(ct: FakeCt) -> int:
+    """Return the container's place in the startup order; without one it comes last."""
+    order = properties(ct.config.get("startup", "")).get("order", "")
+    return int(order) if order.isdigit() else sys.maxsize
+
+
+def _interface(link: dict[str, Any]) -> dict[str, Any]:
+    """Return an interface as Proxmox tells it, from what `ip -json address` tells."""
+    found: dict[str, Any] = {
+        "name": link["ifname"],
+        "hwaddr": link.get("address", ""),
+        "hardware-address": link.get("address", ""),
+        "ip-addresses": [],
+    }
+    for address in link.get("addr_info", []):
+        family = address["family"]
+        found.setdefault(family, f"{address['local']}/{address['prefixlen']}")
+        found["ip-addresses"].append(
+            {
+                "ip-address-type": family,
+                "ip-address": address["local"],
+                "prefix": str(address["prefixlen"]),
+            }
+        )
+    return found

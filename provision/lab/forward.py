@@ -1,0 +1,108 @@
+"""Carry TCP connections between this machine and the lab's network namespace.
+
+A socket belongs to the namespace in which it is made, wherever its process is: it is made in a
+thread that enters the namespace with setns(2) and is never used for anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+CLONE_NEWNET: Final = 0x40000000
+CHUNK: Final = 256 * 1024
+CONNECT_TIMEOUT_S: Final = 5.0
+libc = ctypes.CDLL(None, use_errno=True)
+Address = tuple[str, int]
+
+
+def socket_in(namespace: Path) -> socket.socket:
+    """Return a TCP socket made in `namespace`. Raises OSError, also when the lab is gone."""
+    made: list[socket.socket] = []
+    failed: list[OSError] = []
+
+    def enter_and_make() -> None:
+        try:
+            descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if libc.setns(descriptor, CLONE_NEWNET):
+                    number = ctypes.get_errno()
+                    raise OSError(number, os.strerror(number), str(namespace))
+            finally:
+                os.close(descriptor)
+            made.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=enter_and_make)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    made[0].setblocking(False)
+    return made[0]
+
+
+def socket_here() -> socket.socket:
+    """Return a TCP socket of this machine."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setblocking(False)
+    return made
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(CHUNK):
+        writer.write(chunk)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()
+
+
+class Forward:
+    """Accepts on one side and connects to `target` with a socket from `make_socket`."""
+
+    def __init__(self, make_socket: Callable[[], socket.socket], target: Address) -> None:
+        self.make_socket = make_socket
+        self.target = target
+        self.server: asyncio.Server | None = None
+
+    async def listen(self, listener: socket.socket, address: Address) -> None:
+        """Accept on `address`. Raises OSError when it is taken."""
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        self.server = await asyncio.start_server(self._serve, sock=listener, limit=CHUNK)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far = await self._connect()
+        except (OSError, TimeoutError):
+            # A reset, not an empty answer: the caller sees at once that nobody is there.
+            writer.transport.abort()
+            return
+        try:
+            await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
+        except (OSError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        finally:
+            for end in (writer, far[1]):
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        near = self.make_socket()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await loop.sock_connect(near, self.target)
+            return await asyncio.open_connection(sock=near, limit=CHUNK)
+        except BaseException:
+            near.close()
+            raise

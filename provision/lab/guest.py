@@ -1,0 +1,183 @@
+"""A container as the lab must build it, read from the configuration Proxmox keeps. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+GIB = 1024**3
+UNITS = {"K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4}
+DEFAULT_DISK = 4 * GIB
+# Config keys a running container takes over; the rest waits for its next start.
+DISK_KEY = re.compile(r"rootfs|mp\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One network interface: `key` is Proxmox's (net0), `name` the container's (eth0)."""
+
+    key: str
+    name: str
+    mac: str
+    bridge: str
+    tag: int | None = None
+    address: ipaddress.IPv4Interface | None = None
+    gateway: ipaddress.IPv4Address | None = None
+    mtu: int | None = None
+    link_up: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One disk: `key` is Proxmox's (rootfs, mp0), `path` where the container sees it."""
+
+    key: str
+    size_bytes: int
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """One container. `memory_mib` is what Proxmox calls memory, `cores` None is all of them."""
+
+    vmid: int
+    hostname: str
+    memory_mib: int = 512
+    swap_mib: int = 512
+    cores: int | None = None
+    cpu_limit: float = 0.0
+    cpu_units: int | None = None
+    nesting: bool = False
+    nameservers: tuple[str, ...] = ()
+    search: str = ""
+    nics: tuple[Nic, ...] = ()
+    disks: tuple[Disk, ...] = field(default=())
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes of a size such as `8G`, `512M` or `4096`, or None."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text.strip(), re.IGNORECASE)
+    if not found:
+        return None
+    return int(float(found[1]) * UNITS.get(found[2].upper(), 1))
+
+
+def properties(text: str) -> dict[str, str]:
+    """Return a property string as a mapping; a bare first value is under the key ''."""
+    found = {}
+    for part in str(text).split(","):
+        key, equals, value = part.partition("=")
+        found[key if equals else ""] = value if equals else key
+    return found
+
+
+def parse_nic(key: str, text: str) -> Nic:
+    """Return the interface in a netN value."""
+    given = properties(text)
+    static = given.get("ip", "")
+    return Nic(
+        key=key,
+        name=given.get("name", "eth0"),
+        mac=given.get("hwaddr", "").lower(),
+        bridge=given.get("bridge", ""),
+        tag=int(given["tag"]) if given.get("tag") else None,
+        address=ipaddress.IPv4Interface(static) if "/" in static else None,
+        gateway=ipaddress.IPv4Address(given["gw"]) if given.get("gw") else None,
+        mtu=int(given["mtu"]) if given.get("mtu") else None,
+        link_up=given.get("link_down") not in ("1", 1),
+    )
+
+
+def parse_disk(key: str, text: str) -> Disk:
+    """Return the disk in a rootfs or mpN value."""
+    given = properties(text)
+    return Disk(
+        key=key,
+        size_bytes=parse_size(given.get("size", "")) or DEFAULT_DISK,
+        path="/" if key == "rootfs" else given.get("mp", ""),
+        read_only=given.get("ro") == "1",
+    )
+
+
+def parse_guest(vmid: int, config: Mapping[str, Any]) -> Guest:
+    """Return the container that a Proxmox configuration describes."""
+    numbered = sorted(config, key=lambda key: (re.sub(r"\d", "", key), len(key), key))
+    nics = [parse_nic(key, config[key]) for key in numbered if re.fullmatch(r"net\d+", key)]
+    disks = [parse_disk(key, config[key]) for key in numbered if DISK_KEY.fullmatch(key)]
+    servers = re.split(r"[\s,;]+", str(config.get("nameserver", "")).strip())
+    return Guest(
+        vmid=vmid,
+        hostname=str(config.get("hostname") or f"CT{vmid}"),
+        memory_mib=int(config.get("memory") or 512),
+        swap_mib=int(config.get("swap", 512)),
+        cores=int(config["cores"]) if config.get("cores") else None,
+        cpu_limit=float(config.get("cpulimit") or 0),
+        cpu_units=int(config["cpuunits"]) if config.get("cpuunits") else None,
+        nesting=properties(config.get("features", "")).get("nesting") == "1",
+        nameservers=tuple(server for server in servers if server),
+        search=str(config.get("searchdomain", "")),
+        nics=tuple(nics),
+        disks=tuple(disks),
+    )
+
+
+# ---------------------------------------------------------------------- files in the container
+
+
+def interfaces_file(guest: Guest) -> str:
+    """Return /etc/network/interfaces as Proxmox writes it for Debian."""
+    stanzas = ["auto lo\niface lo inet loopback\n"]
+    for nic in guest.nics:
+        if nic.address is None:
+            stanzas.append(f"auto {nic.name}\niface {nic.name} inet manual\n")
+            continue
+        lines = [f"auto {nic.name}", f"iface {nic.name} inet static", f"\taddress {nic.address}"]
+        if nic.gateway:
+            lines += _gateway_lines(nic)
+        stanzas.append("\n".join(lines) + "\n")
+    return "\n".join(stanzas)
+
+
+def _gateway_lines(nic: Nic) -> list[str]:
+    assert nic.address is not None, "only called for a NIC with an address"
+    if nic.gateway in nic.address.network:
+        return [f"\tgateway {nic.gateway}"]
+    # As Proxmox: a gateway outside the subnet gets a host route of its own first.
+    device = f"dev {nic.name}"
+    return [
+        f"\tpost-up ip route add {nic.gateway} {device}",
+        f"\tpost-up ip route add default via {nic.gateway} {device}",
+        f"\tpre-down ip route del default via {nic.gateway} {device}",
+        f"\tpre-down ip route del {nic.gateway} {device}",
+    ]
+
+
+def hosts_file(guest: Guest) -> str:
+    """Return /etc/hosts; the container's own name leads to its first address."""
+    short = guest.hostname.split(".")[0]
+    names = f"{guest.hostname} {short}" if short != guest.hostname else short
+    if "." not in guest.hostname and guest.search:
+        names = f"{guest.hostname}.{guest.search.split()[0]} {guest.hostname}"
+    own = next((nic.address.ip for nic in guest.nics if nic.address), "127.0.1.1")
+    return (
+        "127.0.0.1 localhost\n"
+        "::1 localhost ip6-localhost ip6-loopback\n"
+        "ff02::1 ip6-allnodes\n"
+        "ff02::2 ip6-allrouters\n"
+        "# --- BEGIN PVE ---\n"
+        f"{own} {names}\n"
+        "# --- END PVE ---\n"
+    )
+
+
+def resolver_file(guest: Guest) -> str:
+    """Return /etc/resolv.conf. Without a name server there is none: the lab resolves no names."""
+    lines = ["# --- BEGIN PVE ---"]
+    if guest.search:
+        lines.append(f"search {guest.search}")
+    lines += [f"nameserver {server}" for server in guest.nameservers]
+    return "\n".join([*lines, "# --- END PVE ---"]) + "\n"

@@ -1,0 +1,295 @@
+"""The four verbs: up, down, status, reset."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from provision.lab import checks, lxcfs, network, settings, subids, templates
+from provision.lab.commands import CommandError, run, succeeds
+from provision.lab.errors import LabError
+from provision.lab.settings import Settings
+
+API_WAIT_S = 120.0
+STOP_WAIT_S = 20.0
+SHUTDOWN_S = 30
+Say = Callable[[str], None]
+
+
+def up(wanted: Settings, *, release: int, say: Say) -> Settings:
+    """Start the lab, or complete a lab that was cut; return its settings."""
+    settings.check_state_folder(wanted.state)
+    settings.check_name(wanted.name)
+    running = api_pid(wanted.state) is not None
+    checks.check_machine(wanted, api_runs=running)
+    wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lab = _complete(wanted)
+    template = templates.build(release, say=say)
+    with contextlib.suppress(FileExistsError):
+        lab.run_folder.mkdir(mode=0o755, parents=True)
+    _claim_name(lab)
+    say(f"Network {lab.netns}: bridges, gateway, vantage")
+    network.build(lab, settings.load_facts())
+    lxcfs.start(lab)
+    if running and answers(lab):
+        say(f"The API already answers on https://127.0.0.1:{lab.api_port}")
+        return lab
+    _end_api(lab.state)
+    templates.unpack(template, into=lab.state / "templates", id_base=lab.id_base)
+    _start_api(lab, say)
+    return lab
+
+
+def _complete(wanted: Settings) -> Settings:
+    """Choose what a new lab still needs, and keep it."""
+    chosen = replace(
+        wanted,
+        proxy_port=wanted.proxy_port or checks.free_port(),
+        id_base=wanted.id_base or subids.choose(),
+    )
+    subids.claim(chosen.id_base)
+    settings.save(chosen)
+    key = chosen.state / "id_ed25519"
+    if not key.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", chosen.name, "-f", key])
+    return chosen
+
+
+def _claim_name(lab: Settings) -> None:
+    """Refuse a name that a lab in another folder uses."""
+    owner = lab.run_folder / "state"
+    if not owner.exists():
+        owner.write_text(f"{lab.state}\n")
+    elif owner.read_text().strip() != str(lab.state):
+        raise LabError(
+            f"a lab named '{lab.name}' already lives in {owner.read_text().strip()}",
+            next_step="choose another with --name (and other ports), or `down` the other first",
+        )
+
+
+# ---------------------------------------------------------------------- the API's process
+
+
+def api_pid(state: Path) -> int | None:
+    """Return the process id of the lab's process when it is alive and is that of this lab."""
+    file = state / "api.pid"
+    try:
+        pid = int(file.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if b"serve" in words and str(state).encode() in words else None
+
+
+def _start_api(lab: Settings, say: Say) -> None:
+    log = lab.state / "api.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "provision.lab", "serve", "--state", str(lab.state)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=settings.REPOSITORY,
+        )
+    settings.write_atomically(lab.state / "api.pid", str(process.pid))
+    say(f"Starting the API on https://127.0.0.1:{lab.api_port}")
+    deadline = time.monotonic() + API_WAIT_S
+    while not answers(lab):
+        if process.poll() is not None:
+            raise LabError(
+                f"the API ended at once: {_last_line(log)}", next_step=f"read {log}"
+            )
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"the API does not answer after {API_WAIT_S:.0f} s", next_step=f"read {log}"
+            )
+        time.sleep(0.05)
+
+
+def _end_api(state: Path) -> None:
+    pid = api_pid(state)
+    if pid is None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + STOP_WAIT_S
+        while time.monotonic() < deadline:
+            if api_pid(state) is None:
+                return
+            time.sleep(0.05)
+    raise LabError(f"the lab's process {pid} does not end", next_step=f"look at `ps -p {pid}`")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no reason given"
+
+
+def lab_file(state: Path) -> dict[str, Any] | None:
+    """Return what lab.json says, or None when the lab is down."""
+    try:
+        return dict(json.loads((state / "lab.json").read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def call(
+    state: Path, path: str, *, method: str = "GET", timeout_s: float = 10.0
+) -> Any:
+    """Ask the lab's API as its token; return the data. Raises OSError."""
+    lab = lab_file(state)
+    if lab is None:
+        raise OSError("the lab is down")
+    context = ssl.create_default_context(cafile=lab["ca_file"])
+    token = f"PVEAPIToken={lab['token_id']}={lab['token_secret']}"
+    request = urllib.request.Request(  # noqa: S310 # the scheme is ours
+        f"{lab['api_url']}/api2/json{path}", method=method, headers={"Authorization": token}
+    )
+    with urllib.request.urlopen(request, context=context, timeout=timeout_s) as answer:  # noqa: S310
+        return json.load(answer)["data"]
+
+
+def answers(lab: Settings) -> bool:
+    """Return whether the lab's API answers."""
+    try:
+        call(lab.state, "/version", timeout_s=3)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------- down, reset, status
+
+
+def down(state: Path, *, say: Say) -> None:
+    """Stop containers and API; the data stays."""
+    lab = settings.load(state)
+    if lab is None:
+        say("There is no lab here")
+        return
+    _shut_containers_down(lab, say)
+    _end_api(state)
+    _release_machine(lab)
+    say("The lab is down, its data kept")
+
+
+def _shut_containers_down(lab: Settings, say: Say) -> None:
+    """Ask all containers to end, last started first, and end what does not."""
+    pid = api_pid(lab.state)
+    if pid is not None:
+        # Those that run are noted as running and start again at the next `up`.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _end_api(lab.state)
+    names = list(running_containers(lab))
+    if names:
+        say(f"Stopping {len(names)} container(s)")
+    waits = [
+        subprocess.Popen(
+            ["lxc-stop", "-n", name, "-P", str(lab.run_folder / "lxc"), "-t", str(SHUTDOWN_S)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name in names
+    ]
+    for wait in waits:
+        wait.wait(timeout=SHUTDOWN_S + 30)
+
+
+def running_containers(lab: Settings) -> Iterator[str]:
+    """Return the names, in LXC, of the lab's containers that run."""
+    folder = lab.run_folder / "lxc"
+    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+        with contextlib.suppress(CommandError):
+            said = run(["lxc-info", "-n", place.name, "-P", str(folder), "-s", "-H"])
+            if said.strip() != "STOPPED":
+                yield place.name
+
+
+def _release_machine(lab: Settings) -> None:
+    """Give back all that is not data: mounts, namespaces, the folder in /run."""
+    lxcfs.stop(lab)
+    for place in mounts_below(lab.run_folder):
+        succeeds(["umount", "--lazy", place])  # lxcfs unmounts its own when it ends
+    network.remove(lab)
+    shutil.rmtree(lab.run_folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        settings.RUN.rmdir()
+    for name in ("lab.json", "api.pid"):
+        (lab.state / name).unlink(missing_ok=True)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Return the mount points below `folder`, the deepest first."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    places = [line.split()[1] for line in lines]
+    return sorted((p for p in places if p.startswith(f"{folder}/")), reverse=True)
+
+
+def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
+    """Remove every trace of the lab."""
+    lab = settings.load(state)
+    if lab is not None:
+        _shut_containers_down(lab, say)
+        _release_machine(lab)
+        subids.release(lab.id_base)
+        for name in OWN_FILES:
+            place = state / name
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            state.rmdir()
+    if not keep_templates:
+        shutil.rmtree(templates.cache_folder(), ignore_errors=True)
+    say("Nothing of the lab is left" + (", but the cached templates" if keep_templates else ""))
+
+
+OWN_FILES = (
+    "lab.json",
+    "settings.json",
+    "api.json",
+    "api.log",
+    "api.pid",
+    "api.pem",
+    "api.key",
+    "ca.pem",
+    "token",
+    "proxy.conf",
+    "proxy.hosts",
+    "proxy.log",
+    "id_ed25519",
+    "id_ed25519.pub",
+    "images",
+    "templates",
+)
+
+
+def status(state: Path, *, say: Say) -> bool:
+    """Say how the lab is; return whether it runs."""
+    lab = settings.load(state)
+    if lab is None or not answers(lab):
+        say("The lab is down" if lab else "There is no lab here")
+        return False
+    facts = settings.load_facts()
+    say(f"The lab '{lab.name}' runs: https://127.0.0.1:{lab.api_port} (node {facts.node})")
+    for ct in sorted(call(state, f"/nodes/{facts.node}/lxc"), key=lambda item: item["vmid"]):
+        say(f"  {ct['vmid']:>6} {ct['status']:<8} {ct['name']}")
+    return True

@@ -1,0 +1,126 @@
+"""Write into a container's tree without ever being led out of it.
+
+The tree belongs to whoever has root in the container: any name in it may be a symbolic link to a
+file of this machine. openat2(2) with RESOLVE_IN_ROOT treats the tree as `/`, in the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+OPENAT2: Final = 437  # the same number on every architecture
+RESOLVE_IN_ROOT: Final = 0x10
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+class Rootfs:
+    """A container's tree at `root`, whose user 0 is `id_base` on this machine."""
+
+    def __init__(self, root: Path, *, id_base: int) -> None:
+        self.root = root
+        self.id_base = id_base
+
+    def _open(self, path: str, flags: int, mode: int = 0) -> int:
+        how = _OpenHow(flags | os.O_CLOEXEC, mode, RESOLVE_IN_ROOT)
+        folder = os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = libc.syscall(
+                OPENAT2, folder, path.encode(), ctypes.byref(how), ctypes.sizeof(how)
+            )
+        finally:
+            os.close(folder)
+        if found < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+        return int(found)
+
+    def read(self, path: str) -> str:
+        """Return a file's text. Raises OSError."""
+        with os.fdopen(self._open(path, os.O_RDONLY | os.O_NONBLOCK)) as file:
+            return file.read()
+
+    def exists(self, path: str) -> bool:
+        """Return whether `path` leads to anything."""
+        try:
+            os.close(self._open(path, os.O_PATH))
+        except OSError:
+            return False
+        return True
+
+    def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
+        """Replace a file, owned by the container's root; its folder is made when missing."""
+        pure = PurePosixPath(path)
+        folder = self._folder(str(pure.parent))
+        try:
+            temporary = f".{pure.name}.lab"
+            self._unlink(temporary, folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+            with os.fdopen(descriptor, "w") as file:
+                os.fchmod(descriptor, mode)
+                os.fchown(descriptor, self.id_base, self.id_base)
+                file.write(text)
+            os.replace(temporary, pure.name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
+
+    def write_if_changed(self, path: str, text: str, *, mode: int = 0o644) -> None:
+        """Replace a file unless it already holds `text`."""
+        try:
+            if self.read(path) == text:
+                return
+        except (OSError, UnicodeDecodeError):
+            pass  # missing, or not what we write: it is replaced
+        self.write(path, text, mode=mode)
+
+    def remove(self, path: str) -> None:
+        """Remove a file; a missing one is fine."""
+        pure = PurePosixPath(path)
+        try:
+            folder = self._open(str(pure.parent), os.O_PATH | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return
+        try:
+            self._unlink(pure.name, folder)
+        finally:
+            os.close(folder)
+
+    def make_folder(self, path: str, *, mode: int = 0o755) -> None:
+        """Make a folder and those above it, owned by the container's root."""
+        os.close(self._folder(path, mode=mode))
+
+    @staticmethod
+    def _unlink(name: str, folder: int) -> None:
+        try:
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            return
+
+    def _folder(self, path: str, *, mode: int = 0o755) -> int:
+        """Return an open folder, made with `mode` when missing, its parents with 0755."""
+        flags = os.O_PATH | os.O_DIRECTORY
+        try:
+            return self._open(path, flags)
+        except FileNotFoundError:
+            pass
+        pure = PurePosixPath(path)
+        parent = self._folder(str(pure.parent))
+        try:
+            os.mkdir(pure.name, mode, dir_fd=parent)
+            os.chown(
+                pure.name, self.id_base, self.id_base, dir_fd=parent, follow_symlinks=False
+            )
+        finally:
+            os.close(parent)
+        return self._open(path, flags)

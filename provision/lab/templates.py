@@ -1,0 +1,171 @@
+"""Container templates: built once with mmdebstrap, cached, unpacked once a lab."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.lab.commands import CommandError, run
+from provision.lab.errors import LabError
+from provision.lab.packages import (
+    Source,
+    debian_sources,
+    machine_certificates,
+    machine_proxy,
+)
+
+RELEASES = {12: "bookworm", 13: "trixie"}
+# What a Proxmox "standard" template has and a minimal Debian has not. ifupdown reads the
+# /etc/network/interfaces that Proxmox (and the lab) writes; python3 is what Ansible needs.
+PACKAGES = (
+    "systemd-sysv",
+    "dbus",
+    "ifupdown",
+    "iproute2",
+    "iputils-ping",
+    "openssh-server",
+    "python3",
+    "python3-apt",
+    "ca-certificates",
+    "netbase",
+    "procps",
+    "less",
+    "vim-tiny",
+)
+BUILD_TIMEOUT_S = 900
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template on the lab's `local` storage: `name` as Proxmox lists it, `archive` the file."""
+
+    name: str
+    archive: Path
+
+
+def cache_folder() -> Path:
+    """Return where templates are kept, for all labs and clones of this user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ctlv" / "templates"
+
+
+def recipe(release: int) -> str:
+    """Return a digest of all that decides what the template holds, but the packages' versions."""
+    parts = [source.line() for source in debian_sources(RELEASES[release])]
+    parts += [certificate.read_text() for certificate in machine_certificates()]
+    parts += PACKAGES
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def cached(release: int) -> Template | None:
+    """Return the template of this Debian release if it was already built."""
+    found = sorted((cache_folder() / recipe(release)).glob(f"debian-{release}-standard_*.tar.zst"))
+    return Template(found[-1].name, found[-1]) if found else None
+
+
+def build(release: int, *, say: Say) -> Template:
+    """Return the template of this Debian release, building it when it is not cached."""
+    ready = cached(release)
+    if ready:
+        return ready
+    started = time.monotonic()
+    say(f"Building debian-{release}-standard with mmdebstrap (about a minute, once) ...")
+    folder = cache_folder() / recipe(release)
+    work = folder.with_name(f"{folder.name}.{os.getpid()}")
+    work.mkdir(parents=True)
+    try:
+        archive = work / "rootfs.tar.zst"
+        run(_mmdebstrap(release, archive), timeout_s=BUILD_TIMEOUT_S)
+        version = _debian_version(archive)
+        name = f"debian-{release}-standard_{version}-1_amd64.tar.zst"
+        folder.mkdir(exist_ok=True)
+        archive.rename(folder / name)
+    except CommandError as error:
+        raise LabError(
+            f"debian-{release}-standard could not be built: {_last_line(error.reason)}",
+            next_step="check that `apt-get update` works on this machine, then try again",
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"Built {name} in {time.monotonic() - started:.0f} s")
+    return Template(name, folder / name)
+
+
+def _mmdebstrap(release: int, archive: Path) -> list[str]:
+    lines = "\n".join(source.line() for source in debian_sources(RELEASES[release]))
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--mode=root",
+        f"--include={','.join(PACKAGES)}",
+        '--aptopt=Acquire::Languages "none"',
+        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*_key*',
+        '--customize-hook=echo localhost > "$1"/etc/hostname',
+        # What apt was told here is about this machine, and none of the container's business.
+        '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
+    ]
+    proxy = machine_proxy()
+    if proxy:
+        command.append(f'--aptopt=Acquire::http::Proxy "http://{proxy}"')
+    certificates = machine_certificates()
+    if certificates:
+        folder = '"$1"/usr/local/share/ca-certificates/'
+        copies = " ".join(f"'{certificate}'" for certificate in certificates)
+        command += [
+            f"--customize-hook=cp {copies} {folder}",
+            '--customize-hook=chroot "$1" update-ca-certificates',
+        ]
+    return [*command, RELEASES[release], str(archive), *lines.splitlines()]
+
+
+def _debian_version(archive: Path) -> str:
+    """Return Debian's point release in `archive`, such as `13.2`."""
+    return run(["tar", "-xOf", archive, "./etc/debian_version"], timeout_s=60).strip()
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "no reason given"
+
+
+def unpack(template: Template, *, into: Path, id_base: int) -> Path:
+    """Return the template's tree with owners shifted by `id_base`, unpacked when first asked for.
+
+    It is read-only to the containers: each writes to a layer of its own above it.
+    """
+    root = into / template.name.removesuffix(".tar.zst")
+    if root.exists():
+        return root
+    partial = root.with_name(root.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    os.chown(partial, id_base, id_base)
+    _unpack_shifted(template.archive, partial, id_base)
+    partial.rename(root)
+    return root
+
+
+def _unpack_shifted(archive: Path, root: Path, id_base: int) -> None:
+    """Unpack inside a user namespace, so that owners and file capabilities are shifted with it.
+
+    The archive comes as standard input and the tree is the working folder: the shifted root may
+    not be allowed to walk there (a clone below /root).
+    """
+    run(
+        ["lxc-usernsexec", "-m", f"b:0:{id_base}:65536", "--"]
+        + ["tar", "--extract", "--zstd", "--numeric-owner", "--same-owner", "--same-permissions"]
+        + ["--xattrs", "--xattrs-include=*", "--exclude=./dev/*"],
+        stdin=archive,
+        folder=root,
+        timeout_s=120,
+    )
+
+
+def sources_of(release: int) -> tuple[Source, ...]:
+    """Return the repositories a template of this release is made from."""
+    return debian_sources(RELEASES[release])
