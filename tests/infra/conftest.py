@@ -1,0 +1,65 @@
+"""Fixtures of verify. Its tests run against deployed hosts, by `python -m tests.infra` only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.infra.evidence import Evidence
+from tests.infra.remote import Connections
+from tests.infra.site import Site, read_site
+
+ENVIRONMENT = os.environ.get("CTLV_VERIFY", "")
+# Collected by `pytest tests` too, where there is nothing deployed to ask.
+collect_ignore_glob = [] if ENVIRONMENT else ["test_*.py"]
+_GROUPS = {"host": "containers", "web": "web", "database": "database", "rest": "rest"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `web` runs once for each host of the group web, and so on."""
+    for argument, group in _GROUPS.items():
+        if argument in metafunc.fixturenames:
+            hosts = read_site(ENVIRONMENT).of(group)
+            metafunc.parametrize(argument, hosts, ids=[host.name for host in hosts])
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    return read_site(ENVIRONMENT)
+
+
+@pytest.fixture(scope="session")
+def connections(site: Site) -> Iterator[Connections]:
+    opened = Connections(site)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def evidence(site: Site, connections: Connections) -> Iterator[Evidence]:
+    gathered = Evidence(site, connections)
+    yield gathered
+    gathered.close()
+
+
+@pytest.fixture
+def on(connections: Connections):
+    """testinfra's view of a host."""
+    return lambda host: connections.testinfra(host.name)
+
+
+def not_proved(what: str, why: str) -> None:
+    """Ends the test; the run then exits 3 and never passes."""
+    pytest.skip(f"NOT PROVED: {what}: {why}")
+
+
+@pytest.fixture
+def from_2028(evidence: Evidence, site: Site) -> Evidence:
+    if evidence.vantage is None:
+        not_proved(
+            "isolation",
+            f"no vantage point on {site.networks['campus']} (verify_vantage is {site.vantage!r})",
+        )
+    return evidence

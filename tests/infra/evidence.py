@@ -1,0 +1,237 @@
+"""What verify gathers, each piece once and in the background, and hands to the tests.
+
+The long piece is the life of a task; everything else is asked meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tests.infra.remote import BOOT, ON_HOST, Connections, Place, vantage
+from tests.infra.site import Host, Site
+
+DATABASE = "agenda"
+CACHE = "/var/cache/agenda"
+MANAGE = "/usr/local/sbin/agenda-manage"
+TASK_LIVES_S = 14
+ERASED_WITHIN_S = 60
+SCAN_WAIT_S = 1.2
+WELL_KNOWN = tuple(range(1, 1025))
+UNITS = ("agenda*", "nginx.service", "mariadb.service", "nftables.service", "tinyproxy.service")
+
+
+@dataclass(slots=True)
+class Life:
+    """What became of one task, from its addition to its erasure."""
+
+    begin: dict[str, Any]
+    audio_files: list[str]
+    row_was_there: bool
+    watched: dict[str, Any]
+    row_gone_s: float | None
+    rows_that_hold_it: int
+    audio_gone_s: float | None
+    probe_rows_left: int
+    needles: list[str] = field(default_factory=list)
+
+    @property
+    def audio(self) -> bytes:
+        return base64.b64decode(self.begin["audio"])
+
+
+class Evidence:
+    def __init__(self, site: Site, connections: Connections) -> None:
+        self.site = site
+        self.connections = connections
+        self.vantage: Place | None = vantage(site)
+        self.pool = ThreadPoolExecutor(max_workers=64)
+        # In every request and title of this run: nothing that keeps it may be left.
+        self.needle = f"verify-{secrets.token_hex(8)}"
+        self._facts = {h.name: self._later(self._ask_facts, h) for h in site.hosts}
+        self._lives = {h.name: self._later(self._live, h) for h in site.of("web")}
+        self._confined = {h.name: self._later(self._confine, h) for h in site.of("web")}
+        self._scans = self._later(self._scan_all)
+        self._logins = {h.name: self._later(self._try_logins, h) for h in site.of("web")}
+
+    def _later(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self.pool.submit(work, *arguments)
+
+    def place(self, host: Host) -> Place:
+        return self.connections.place(host.name)
+
+    @property
+    def web_viewpoint(self) -> Callable[[Host], Place]:
+        """Where HTTP is asked from: the vantage point, else the web host itself."""
+        return lambda host: self.vantage or self.place(host)
+
+    def facts(self, host: Host) -> dict[str, Any]:
+        return self._facts[host.name].result()
+
+    def life(self, host: Host) -> Life:
+        return self._lives[host.name].result()
+
+    def confinement(self, host: Host) -> dict[str, dict[str, str]]:
+        return self._confined[host.name].result()
+
+    def logins(self, host: Host) -> dict[str, Any]:
+        return self._logins[host.name].result()
+
+    def scan(self, name: str) -> dict[str, Any]:
+        return self._scans.result()[name]
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    # --- how each piece is gathered -------------------------------------------------
+
+    def _ask_facts(self, host: Host) -> dict[str, Any]:
+        return self.place(host).program("facts", {"units": list(UNITS)})
+
+    def _running_units(self, host: Host) -> list[str]:
+        units = self.facts(host)["units"].values()
+        return [u["Id"] for u in units if u["Id"].startswith("agenda@") and u["MainPID"] != "0"]
+
+    def _confine(self, host: Host) -> dict[str, dict[str, str]]:
+        database = self.site.of("database")[0].addresses["private"]
+        asked = {
+            "user": "agenda",
+            "units": [*self._running_units(host), "agenda-expiry.service"],
+            "attempts": (ON_HOST / "attempts.py").read_text("utf-8"),
+            "boot": BOOT,
+            "asked": {"tasks": 100, "connect": [[database, 22], [database, 3306]]},
+        }
+        return self.place(host).program("confinement", asked)
+
+    @contextmanager
+    def _probe(self, host: Host) -> Iterator[dict[str, str]]:
+        """The one-time account; also removed when something fails while it lives."""
+        place = self.place(host)
+        created = place.run([MANAGE, "agenda_probe", "create"], timeout_s=60)
+        try:
+            yield json.loads(created.stdout)
+        finally:
+            place.run([MANAGE, "agenda_probe", "remove"], timeout_s=60)
+
+    def _live(self, web: Host) -> Life:
+        database = self.place(self.site.of("database")[0])
+        title = f"Rendre {self.needle}"
+        where = self.web_viewpoint(web)
+        server = {"address": web.addresses["campus"], "port": 80, "host": web.addresses["campus"]}
+        with self._probe(web) as account:
+            asked = {**server, **account, "title": title, "lives_s": TASK_LIVES_S}
+            begin = where.program("journey", {**asked, "stage": "begin"})
+            row = {"database": DATABASE, "task": begin["task"], "needle": self.needle}
+            before = database.program("rows", {**row, "wait_s": 0})
+            files = self.place(web).program("audio", {"cache": CACHE, "audio": begin["audio"]})
+            watched = where.program("journey", {**server, **_watching(begin), "title": title})
+            gone = self._later(database.program, "rows", {**row, "wait_s": ERASED_WITHIN_S})
+            silent = self.place(web).program("audio", {**files, "wait_s": ERASED_WITHIN_S})
+            erased = gone.result()
+        left = database.program("rows", {**row, "needle": account["username"], "wait_s": 0})
+        return Life(
+            begin=begin,
+            audio_files=files["files"],
+            row_was_there=before["seconds"] is None,
+            watched=watched,
+            row_gone_s=erased["seconds"],
+            rows_that_hold_it=erased["held"],
+            audio_gone_s=silent["seconds"],
+            probe_rows_left=left["held"],
+        )
+
+    def _try_logins(self, web: Host) -> dict[str, Any]:
+        """From the web host with right and wrong accounts, then the right one from elsewhere."""
+        database = self.site.of("database")[0]
+        address = database.addresses["private"]
+        names = ("agenda", "agenda_migrate", "root", "mysql", "")
+        wrong = [{"user": name, "password": ""} for name in names]
+        asked = {
+            **{"host": address, "port": 3306, "database": DATABASE, "user": "agenda"},
+            "password_file": "/etc/agenda/database_password",
+            "try": [{"user": "agenda", "password": None}, *wrong],
+            "forbidden": [
+                "CREATE TABLE verify_was_here (id INT)",
+                "SELECT * FROM mysql.user",
+                "SELECT 1 INTO OUTFILE '/tmp/verify_was_here'",
+            ],
+        }
+        python = ("/opt/agenda/current/venv/bin/python",)
+        answer = self.place(web).program("logins", asked, python=python)
+        elsewhere = {"user": "agenda", "password": answer.pop("password"), "address": address}
+        seen = self.place(database).program("accounts", {"try": [elsewhere]})
+        return {
+            **answer,
+            "names": ["the right one", *names],
+            "from elsewhere": seen["tries"][0],
+        } | {
+            "accounts": seen["accounts"],
+            "plugins": seen["plugins"],
+        }
+
+    @cached_property
+    def listening(self) -> tuple[int, ...]:
+        """Every TCP port that any container listens on: only these could answer from afar."""
+        found = {
+            int(entry["port"])
+            for host in self.site.hosts
+            for entry in self.facts(host)["listeners"]
+            if entry["protocol"].startswith("tcp")
+        }
+        return tuple(sorted(found))
+
+    def _scan_all(self) -> dict[str, dict[str, Any]]:
+        """One after the other: a scan is the one thing here that could crowd out the others."""
+        if self.vantage is None:
+            return {}
+        web = self.site.of("web")
+        ports = sorted({*WELL_KNOWN, *self.listening})
+        campus = [{"address": h.addresses["campus"], "ports": "all"} for h in self._on("campus")]
+        private = [{"address": h.addresses["private"], "ports": ports} for h in self._on("private")]
+        routes = [
+            {"address": target["address"], "via": web[0].addresses["campus"]} for target in private
+        ]
+        ask = self.vantage.program
+        return {
+            "campus": ask("scan", {"targets": campus, "timeout_s": SCAN_WAIT_S}),
+            "private": ask("scan", {"targets": private, "timeout_s": SCAN_WAIT_S}),
+            "routed": ask("scan", {"targets": private, "routes": routes, "timeout_s": SCAN_WAIT_S}),
+            "ipv6": ask("scan", {"targets": self._ipv6(ports), "timeout_s": SCAN_WAIT_S}),
+        }
+
+    def _on(self, network: str) -> list[Host]:
+        return [host for host in self.site.hosts if network in host.addresses]
+
+    def _ipv6(self, ports: list[int]) -> list[dict[str, Any]]:
+        """Every IPv6 address of every interface on 2028, link-local ones included."""
+        targets = []
+        for host in self._on("campus"):
+            ours = host.addresses["campus"]
+            for interface in self.facts(host)["addresses"]:
+                addresses = [entry["local"] for entry in interface["addr_info"]]
+                if ours in addresses:
+                    targets += [
+                        {"address": address, "ports": ports, "beside": ours}
+                        for address in addresses
+                        if ":" in address
+                    ]
+        return targets
+
+    def requests(self, place: Place, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return place.program("http_probe", {"requests": requests})
+
+    def traces(self, host: Host) -> list[str]:
+        time.sleep(0.5)  # nginx writes its log after it has answered
+        return self.place(host).program("traces", {"needles": [self.needle]})["found"]
+
+
+def _watching(begin: dict[str, Any]) -> dict[str, Any]:
+    return {"stage": "watch", **{name: begin[name] for name in ("cookies", "paths", "deadline_at")}}

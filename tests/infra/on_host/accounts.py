@@ -1,0 +1,73 @@
+"""Who may log in to the database, and to do what. Run on the database host as root, by its socket.
+
+In:  {"database": "agenda", "try": [{"user", "password", "address"}]}
+Out: {"accounts": {"agenda@198.18.112.156": {"*.*": ["USAGE"], "agenda.*": [...]}}, "tries": [...]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+
+PRIVILEGES = """
+SELECT GRANTEE, '*.*', PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES UNION ALL
+SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES
+UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE
+FROM information_schema.TABLE_PRIVILEGES
+UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE
+FROM information_schema.COLUMN_PRIVILEGES
+"""
+PLUGINS = """
+SELECT CONCAT(User, '@', Host), JSON_VALUE(Priv, '$.plugin'), JSON_VALUE(Priv, '$.account_locked')
+FROM mysql.global_priv
+"""
+
+
+def query(sql: str) -> list[list[str]]:
+    shown = subprocess.run(
+        ["mariadb", "-NB", "-e", sql], capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    return [line.split("\t") for line in shown.splitlines()]
+
+
+def accounts() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {name: {} for name, *_ in query(PLUGINS)}
+    granted: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for grantee, scope, privilege in query(PRIVILEGES):
+        granted[grantee.replace("'", ""), scope].append(privilege)
+    for (name, scope), privileges in granted.items():
+        found.setdefault(name, {})[scope] = sorted(privileges)
+    return found
+
+
+def outcome(attempt: dict[str, str]) -> str:
+    """ "in", or the server's error number."""
+    ended = subprocess.run(
+        [
+            *("mariadb", "--no-defaults", "--protocol=tcp", "--connect-timeout=5", "-NB"),
+            *("-h", attempt["address"], "-u", attempt["user"], "-e", "SELECT 1"),
+        ],
+        env={**os.environ, "MYSQL_PWD": attempt["password"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    return "in" if ended.returncode == 0 else ended.stderr.split(":")[0].strip()
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    answer = {
+        "accounts": accounts(),
+        "plugins": {name: [plugin, locked] for name, plugin, locked in query(PLUGINS)},
+        "tries": [outcome(attempt) for attempt in asked["try"]],
+    }
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""What a program may do where it runs: it tries, and says what happened.
+
+Sent into a unit's confinement by confinement.py.
+
+In:  {"foreign": a folder of this user's outside the unit's state,
+      "markers": [files in /tmp and /var/tmp], "ipc": init's IPC namespace,
+      "tasks": how many threads to try, "connect": [["198.18.112.157", 22]]}
+Out: {"attempt": "done" or "denied: EROFS", ...}. Nothing it makes outlives it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+CLONE_NEWUSER = 0x10000000
+ADDR_NO_RANDOMIZE = 0x0040000
+PTRACE_TRACEME = 0
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def libc(name: str, *arguments: int) -> None:
+    if getattr(LIBC, name)(*arguments) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def in_a_child(action: Callable[[], None]) -> None:
+    """For what would change this process for good. Raises the child's error as its own."""
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        except OSError as error:
+            os._exit(error.errno or errno.EIO)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(abs(code), "in the child")
+
+
+def deny(condition: bool, what: str) -> None:
+    """For confinements that hide or take away, without an error to raise."""
+    if condition:
+        raise OSError(errno.EACCES, what)
+
+
+def write_outside_its_state(asked: dict[str, Any]) -> None:
+    path = Path(asked["foreign"], "written")
+    path.write_text("x", encoding="utf-8")
+    path.unlink()
+
+
+def list_home(_: dict[str, Any]) -> None:
+    list(Path("/home").iterdir())
+
+
+def see_others_temporary_files(asked: dict[str, Any]) -> None:
+    for marker in asked["markers"]:
+        Path(marker).stat()
+
+
+def see_the_console(_: dict[str, Any]) -> None:
+    Path("/dev/console").stat()
+
+
+def see_other_users_processes(_: dict[str, Any]) -> None:
+    Path("/proc/1/cmdline").read_bytes()
+
+
+def see_the_machine_in_proc(_: dict[str, Any]) -> None:
+    Path("/proc/version").read_bytes()
+
+
+def run_a_setuid_program(_: dict[str, Any]) -> None:
+    ended = subprocess.run(["passwd", "-S"], capture_output=True, check=False)
+    deny(ended.returncode != 0, "passwd -S could not read /etc/shadow")
+
+
+def make_a_user_namespace(_: dict[str, Any]) -> None:
+    in_a_child(partial(libc, "unshare", CLONE_NEWUSER))
+
+
+def make_a_setuid_file(_: dict[str, Any]) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).chmod(0o4700)
+        deny(not Path(file.name).stat().st_mode & 0o4000, "the bit did not stay")
+
+
+def map_writable_code(_: dict[str, Any]) -> None:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+
+
+def change_personality(_: dict[str, Any]) -> None:
+    in_a_child(partial(libc, "personality", ADDR_NO_RANDOMIZE))
+
+
+def open_a_netlink_socket(_: dict[str, Any]) -> None:
+    socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
+
+
+def change_its_priority(_: dict[str, Any]) -> None:
+    in_a_child(partial(os.setpriority, os.PRIO_PROCESS, 0, 5))
+
+
+def be_traced(_: dict[str, Any]) -> None:
+    in_a_child(partial(libc, "ptrace", PTRACE_TRACEME, 0, 0, 0))
+
+
+def could_hold_capabilities(_: dict[str, Any]) -> None:
+    status = dict(line.split(":\t") for line in open_status() if ":\t" in line)
+    deny(int(status["CapBnd"], 16) == 0, "the bounding set is empty")
+
+
+def open_status() -> list[str]:
+    return Path("/proc/self/status").read_text("utf-8").splitlines()
+
+
+def know_other_users(_: dict[str, Any]) -> None:
+    ranges = Path("/proc/self/uid_map").read_text("utf-8").splitlines()
+    known = sum(int(line.split()[2]) for line in ranges)
+    deny(known < 100, f"{known} user ids")
+
+
+def write_what_others_read(_: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        path.touch()
+        deny(not path.stat().st_mode & 0o077, "the umask took it away")
+
+
+def share_memory_with_other_programs(asked: dict[str, Any]) -> None:
+    deny(str(Path("/proc/self/ns/ipc").readlink()) != asked["ipc"], "an IPC namespace of its own")
+
+
+def write_control_groups(_: dict[str, Any]) -> None:
+    deny(bool(os.statvfs("/sys/fs/cgroup").f_flag & os.ST_RDONLY), "read only")
+
+
+def start_many_threads(asked: dict[str, Any]) -> None:
+    stop = threading.Event()
+    started = []
+    try:
+        for _ in range(asked["tasks"]):
+            thread = threading.Thread(target=stop.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, f"after {len(started)}") from error
+    finally:
+        stop.set()
+        for thread in started:
+            thread.join()
+
+
+def connect(address: str, port: int, _: dict[str, Any]) -> None:
+    socket.create_connection((address, port), timeout=3).close()
+
+
+ATTEMPTS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "write outside its state": write_outside_its_state,
+    "list /home": list_home,
+    "see other programs' temporary files": see_others_temporary_files,
+    "see the console device": see_the_console,
+    "see other users' processes": see_other_users_processes,
+    "see the machine in /proc": see_the_machine_in_proc,
+    "run a setuid program": run_a_setuid_program,
+    "make a user namespace": make_a_user_namespace,
+    "make a setuid file": make_a_setuid_file,
+    "map writable code": map_writable_code,
+    "change its personality": change_personality,
+    "open a netlink socket": open_a_netlink_socket,
+    "change its priority": change_its_priority,
+    "be traced": be_traced,
+    "hold capabilities": could_hold_capabilities,
+    "know other users": know_other_users,
+    "write what others read": write_what_others_read,
+    "share memory with other programs": share_memory_with_other_programs,
+    "write control groups": write_control_groups,
+    "start many threads": start_many_threads,
+}
+
+
+def outcome(attempt: Callable[[dict[str, Any]], None], asked: dict[str, Any]) -> str:
+    try:
+        attempt(asked)
+    except OSError as error:
+        return f"denied: {errno.errorcode.get(error.errno or 0, type(error).__name__)}"
+    return "done"
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    answer = {name: outcome(attempt, asked) for name, attempt in ATTEMPTS.items()}
+    for address, port in asked["connect"]:
+        answer[f"connect to {address}:{port}"] = outcome(partial(connect, address, port), asked)
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

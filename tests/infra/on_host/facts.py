@@ -1,0 +1,171 @@
+"""Everything verify wants to know of one container, in one round trip. Changes nothing.
+
+In: {"units": [names or globs], "cache": folder}. Out: see `main`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+WORLD = 0o007
+SHOWN = "Id,ActiveState,SubState,Result,UnitFileState,User,MainPID,ExecStart,FragmentPath"
+
+
+def run(*command: str) -> str:
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return ended.stdout
+
+
+def units(patterns: list[str]) -> dict[str, dict[str, str]]:
+    """Every loaded unit that matches a pattern; `uid` is its main process's real user."""
+    blocks = run("systemctl", "show", f"--property={SHOWN}", "--", *patterns).split("\n\n")
+    shown = [dict(line.split("=", 1) for line in b.splitlines() if "=" in line) for b in blocks]
+    return {unit["Id"]: {**unit, "uid": uid_of(unit.get("MainPID", "0"))} for unit in shown if unit}
+
+
+def uid_of(pid: str) -> str:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    except OSError:
+        return ""
+    return re.findall(r"^Uid:\s+(\d+)", status, flags=re.MULTILINE)[0]
+
+
+def processes() -> Iterator[tuple[int, str]]:
+    """(user id, command line) of each process that has a command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield folder.stat().st_uid, line.strip()
+        except OSError:
+            continue
+
+
+def listeners() -> list[dict[str, object]]:
+    found = []
+    for line in run("ss", "-Hltunp").splitlines():
+        protocol, _state, _receive, _send, local, *rest = line.split()
+        address, port = local.rsplit(":", 1)
+        program = re.findall(r'\(\("([^"]+)"', " ".join(rest))
+        found.append(
+            {
+                "protocol": protocol,
+                "address": address.split("%")[0].strip("[]"),
+                "port": int(port),
+                "program": program[0] if program else "",
+            }
+        )
+    return found
+
+
+def sshd() -> dict[str, str]:
+    lines = (line.split(" ", 1) for line in run("/usr/sbin/sshd", "-T").splitlines())
+    return {line[0]: line[1] if len(line) > 1 else "" for line in lines}
+
+
+def passwords() -> list[str]:
+    """Accounts that a password could open: a hash, or nothing at all."""
+    shadow = [line.split(":") for line in Path("/etc/shadow").read_text("utf-8").splitlines()]
+    return [entry[0] for entry in shadow if not entry[1].startswith(("!", "*"))]
+
+
+def secret_files() -> list[dict[str, str]]:
+    """Where secrets lie, with who may read them."""
+    places = ["etc/agenda/*", "etc/mysql/debian.cnf", "etc/ssh/ssh_host_*_key", "root/.my.cnf"]
+    found = []
+    for path in (path for place in places for path in Path("/").glob(place)):
+        status = path.stat()
+        found.append(
+            {
+                "path": str(path),
+                "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+                "owner": path.owner(),
+                "group": path.group(),
+            }
+        )
+    return found
+
+
+def secrets() -> list[str]:
+    """The values themselves: they never leave this machine."""
+    named = [path for path in Path("/etc/agenda").glob("*") if path.is_file()]
+    values = [p.read_text("utf-8", errors="replace").strip() for p in named if p.suffix != ".env"]
+    return [value for value in values if len(value) >= 12]
+
+
+def leaks() -> list[str]:
+    """Files and process lists that others may read and that hold one of our secrets' values."""
+    values = secrets()
+    found = [
+        f"command line of a process of user {uid}"
+        for uid, line in processes()
+        if any(value in line for value in values)
+    ]
+    for folder in ("etc", "run", "var/log", "opt/agenda/current/app", "tmp", "var/tmp"):
+        for path in Path("/", folder).rglob("*"):
+            if is_open_to_others(path) and holds(path, values):
+                found.append(str(path))
+    journal = run("journalctl", "--boot", "--output=cat", "--no-pager", "--lines=20000")
+    return found + ["the journal" for value in values if value in journal]
+
+
+def is_open_to_others(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o004)
+
+
+def holds(path: Path, values: list[str]) -> bool:
+    try:
+        text = path.read_bytes() if path.stat().st_size < 4_000_000 else b""
+    except OSError:
+        return False
+    return any(value.encode() in text for value in values)
+
+
+def exposure(names: list[str]) -> dict[str, float]:
+    """`systemd-analyze security` of each unit, 0 (safe) to 10."""
+    found = {}
+    for name in names:
+        shown = run("systemd-analyze", "security", "--no-pager", name)
+        score = re.findall(r"Overall exposure level for .*?: ([\d.]+)", shown)
+        found[name] = float(score[0]) if score else 10.0
+    return found
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    seen = units(asked["units"])
+    ours = [name for name in seen if name.startswith("agenda") and name.endswith(".service")]
+    marks = Path("/etc/ctlv/environment")
+    answer = {
+        "time": time.time(),
+        "marks": marks.read_text("utf-8") if marks.is_file() else "",
+        "system": run("systemctl", "is-system-running").strip(),
+        "failed": run("systemctl", "--failed", "--plain", "--no-legend").splitlines(),
+        "units": seen,
+        "listeners": listeners(),
+        "addresses": json.loads(run("ip", "-j", "address")),
+        "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text("utf-8").strip(),
+        "runserver": [line for _, line in processes() if "runserver" in line],
+        "sshd": sshd(),
+        "root": run("passwd", "-S", "root").split(),
+        "passwords": passwords(),
+        "secret_files": secret_files(),
+        "leaks": leaks(),
+        "exposure": exposure(ours),
+    }
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What verify reads from the inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.site import SiteError, site_from
+
+NETWORKS = {
+    "campus": {"tag": 2028, "subnet": "198.18.28.0/24", "gateway": "198.18.28.1"},
+    "private": {"tag": 2112, "subnet": "198.18.112.0/24"},
+}
+WEB = {
+    "lxc_vmid": 2156,
+    "lxc_networks": NETWORKS,
+    "lxc_nics": [
+        {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"},
+        {"name": "eth1", "network": "private", "address": "198.18.112.156/24"},
+    ],
+    "base_open_ports": [
+        {"network": "campus", "port": 80, "from": "198.18.28.0/24"},
+        {"network": "private", "port": 3128, "from": "198.18.112.157/32"},
+    ],
+    "verify_vantage": "lab",
+}
+DATABASE = {
+    "lxc_vmid": 2157,
+    "lxc_networks": NETWORKS,
+    "lxc_nics": [{"name": "eth0", "network": "private", "address": "198.18.112.157/24"}],
+    "base_open_ports": [],
+}
+GROUPS = {
+    "all": {"hosts": [], "children": ["containers"]},
+    "containers": {"hosts": [], "children": ["web", "database", "rest"]},
+    "web": {"hosts": ["www"], "children": []},
+    "database": {"hosts": ["db"], "children": []},
+}
+
+
+def site(**hosts):
+    listing = {"hosts": {"www": WEB, "db": DATABASE, **hosts}, "groups": GROUPS}
+    return site_from(listing, environment="lab", state=Path("/nowhere"), lab={})
+
+
+def test_hosts_know_their_groups_and_addresses():
+    web = site().of("web")[0]
+    assert (web.name, web.vmid, web.addresses["private"]) == ("www", 2156, "198.18.112.156")
+    assert {"all", "containers", "web"} == set(web.groups)
+    assert [host.name for host in site().of("containers")] == ["db", "www"]
+    assert site().of("rest") == ()
+
+
+def test_declared_ports_are_those_of_one_network():
+    assert site().host("www").declared("campus") == {80}
+    assert site().host("www").declared("private") == {3128}
+    assert site().host("db").declared("campus") == set()
+
+
+def test_everything_that_is_missing_is_said_at_once():
+    bare = {"lxc_networks": NETWORKS, "lxc_nics": []}
+    with pytest.raises(SiteError) as error:
+        site(www=bare, db=bare)
+    said = str(error.value)
+    assert "www: lxc_vmid" in said
+    assert "db: base_open_ports" in said
+    assert "\n  Next: " in said

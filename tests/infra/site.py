@@ -1,0 +1,197 @@
+"""What the inventory declares, as verify and the drills need it. Read once, by `ansible-inventory`.
+
+Its answer holds the vault in clear: only the names in `_KEPT` leave `_ask`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Network, ip_interface, ip_network
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+_KEPT = (
+    "lxc_vmid",
+    "lxc_nics",
+    "lxc_networks",
+    "lxc_node",
+    "ansible_host",
+    "base_open_ports",
+    "ctlv_environment",
+    "ctlv_deployment_id",
+    "verify_vantage",
+)
+
+
+class SiteError(Exception):
+    """Verify cannot even begin. The message has two lines: what, and Next."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(f"{what}\n  Next: {next_step}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPort:
+    """One TCP port that may answer on one network, from these sources (networks or addresses)."""
+
+    network: str
+    port: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    name: str
+    vmid: int
+    node: str
+    groups: frozenset[str]
+    addresses: Mapping[str, str]
+    open_ports: tuple[OpenPort, ...]
+
+    def declared(self, network: str) -> set[int]:
+        return {port.port for port in self.open_ports if port.network == network}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    environment: str
+    deployment_id: str
+    state: Path
+    hosts: tuple[Host, ...]
+    networks: Mapping[str, IPv4Network]
+    vantage: str
+    lab: Mapping[str, Any] = field(repr=False)
+
+    def of(self, group: str) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if group in host.groups)
+
+    def host(self, name: str) -> Host:
+        return next(host for host in self.hosts if host.name == name)
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.state / "ssh_config"
+
+
+def state_folder(environment: str) -> Path:
+    if environment == "lab":
+        return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab").resolve()
+    return Path.home() / ".config/ctlv" / environment
+
+
+@lru_cache(maxsize=1)
+def read_site(environment: str) -> Site:
+    """Raises SiteError when the inventory or the state folder is not there."""
+    state = state_folder(environment)
+    if not (state / "ssh_config").is_file():
+        raise SiteError(
+            f"nothing is provisioned for ENV={environment}: {state}/ssh_config is missing",
+            f"run `make up ENV={environment}`",
+        )
+    lab_file = state / "lab.json"
+    if environment == "lab" and not lab_file.is_file():
+        raise SiteError(f"the lab is not up: {lab_file} is missing", "run `make up`")
+    lab = json.loads(lab_file.read_text("utf-8")) if environment == "lab" else {}
+    return site_from(_ask(environment), environment=environment, state=state, lab=lab)
+
+
+def _ask(environment: str) -> dict[str, Any]:
+    inventory = ROOT / "inventory" / environment
+    if not inventory.is_dir():
+        known = ", ".join(sorted(path.name for path in inventory.parent.iterdir()))
+        raise SiteError(f"no inventory/{environment}", f"give ENV= one of: {known}")
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(inventory), "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise SiteError(
+            f"inventory/{environment} cannot be read: {ended.stderr.strip()[-400:]}",
+            f"run `ansible-inventory -i inventory/{environment} --graph`",
+        )
+    listing = json.loads(ended.stdout)
+    variables = {
+        host: {name: values[name] for name in _KEPT if name in values}
+        for host, values in listing["_meta"]["hostvars"].items()
+    }
+    groups = {
+        name: {"hosts": group.get("hosts", []), "children": group.get("children", [])}
+        for name, group in listing.items()
+        if name != "_meta"
+    }
+    return {"hosts": variables, "groups": groups}
+
+
+def site_from(
+    listing: Mapping[str, Any], *, environment: str, state: Path, lab: Mapping[str, Any]
+) -> Site:
+    """Pure. Raises SiteError for what verify cannot do without."""
+    names = sorted(_members("containers", listing["groups"]))
+    if not names:
+        raise SiteError(
+            f"inventory/{environment} has no host in the group containers", "add one to hosts.yml"
+        )
+    missing = [
+        f"{name}: {key}"
+        for name in names
+        for key in ("lxc_vmid", "lxc_nics", "lxc_networks", "base_open_ports")
+        if key not in listing["hosts"].get(name, {})
+    ]
+    if missing:
+        raise SiteError(
+            f"inventory/{environment} does not say {', '.join(missing)}",
+            f"add it below inventory/{environment}/group_vars or host_vars, as literals",
+        )
+    hosts = tuple(_host(name, listing) for name in names)
+    common = listing["hosts"][names[0]]
+    return Site(
+        environment=environment,
+        deployment_id=str(common.get("ctlv_deployment_id", "")),
+        state=state,
+        hosts=hosts,
+        networks={
+            name: IPv4Network(ip_network(network["subnet"]))
+            for name, network in common["lxc_networks"].items()
+        },
+        vantage=str(common.get("verify_vantage") or ""),
+        lab=lab,
+    )
+
+
+def _members(group: str, groups: Mapping[str, Any]) -> set[str]:
+    own = groups.get(group, {"hosts": [], "children": []})
+    return set(own["hosts"]).union(*(_members(child, groups) for child in own["children"]))
+
+
+def _host(name: str, listing: Mapping[str, Any]) -> Host:
+    values = listing["hosts"][name]
+    return Host(
+        name=name,
+        vmid=int(values["lxc_vmid"]),
+        node=str(values.get("lxc_node", "")),
+        groups=frozenset(g for g in listing["groups"] if name in _members(g, listing["groups"])),
+        addresses={
+            nic["network"]: str(ip_interface(nic["address"]).ip) for nic in values["lxc_nics"]
+        },
+        open_ports=tuple(_open_port(entry) for entry in values["base_open_ports"]),
+    )
+
+
+def _open_port(entry: Mapping[str, Any]) -> OpenPort:
+    source = entry.get("from", ())
+    return OpenPort(
+        network=str(entry["network"]),
+        port=int(entry["port"]),
+        sources=(source,) if isinstance(source, str) else tuple(source),
+    )

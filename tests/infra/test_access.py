@@ -1,0 +1,36 @@
+"""Nobody gets in but by key; no secret can be read by others."""
+
+from __future__ import annotations
+
+
+def test_ssh_takes_keys_only(host, evidence):
+    sshd = evidence.facts(host)["sshd"]
+    assert sshd["passwordauthentication"] == "no"
+    assert sshd["kbdinteractiveauthentication"] == "no"
+    assert sshd["permitemptypasswords"] == "no"
+    assert sshd["permitrootlogin"] in {"prohibit-password", "without-password"}
+
+
+def test_ssh_offers_nothing_but_keys_to_a_stranger(host, connections):
+    assert connections.offered_methods(host.name).endswith("Permission denied (publickey).")
+
+
+def test_no_account_has_a_password(host, evidence):
+    facts = evidence.facts(host)
+    assert facts["root"][:2] == ["root", "L"]
+    assert facts["passwords"] == []
+
+
+def test_secret_files_are_closed_to_others(host, evidence):
+    files = evidence.facts(host)["secret_files"]
+    assert files, "no secret file was found: this test looks in the wrong place"
+    assert [f for f in files if int(f["mode"], 8) & 0o007 or f["owner"] != "root"] == []
+
+
+def test_the_agendas_secrets_are_there(web, evidence):
+    names = {file["path"].rsplit("/", 1)[1] for file in evidence.facts(web)["secret_files"]}
+    assert {"secret_key", "database_password"} <= names
+
+
+def test_no_secret_leaks_on_its_own_host(host, evidence):
+    assert evidence.facts(host)["leaks"] == []

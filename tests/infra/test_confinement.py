@@ -1,0 +1,42 @@
+"""What the agenda's programs may not do, tried from inside their units' own settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.on_host.attempts import ATTEMPTS
+
+EXPOSURE_MAX = 2.0
+
+
+def test_systemd_rates_our_units_as_safe(web, evidence):
+    exposure = evidence.facts(web)["exposure"]
+    assert any(name.startswith("agenda@") for name in exposure)
+    assert {name: score for name, score in exposure.items() if score > EXPOSURE_MAX} == {}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_a_unit_cannot(attempt, web, evidence):
+    outcomes = evidence.confinement(web)
+    units = [name for name in outcomes if name.startswith("agenda")]
+    assert len(units) >= 2
+    assert {
+        name: outcomes[name][attempt] for name in units if outcomes[name][attempt] == "done"
+    } == {}
+
+
+def test_most_of_it_would_be_possible_without_the_units_settings(web, evidence):
+    """The control: where the same user may do it elsewhere, it is the unit that denies it."""
+    free = evidence.confinement(web)[""]
+    denied = {name: outcome for name, outcome in free.items() if outcome != "done"}
+    denied = {name: outcome for name, outcome in denied.items() if not name.startswith("connect")}
+    assert len(denied) <= len(ATTEMPTS) // 4, denied
+
+
+def test_the_agendas_user_reaches_the_database_and_nothing_beside_it(site, web, evidence):
+    address = site.of("database")[0].addresses["private"]
+    outcomes = evidence.confinement(web)
+    assert outcomes["root"][f"connect to {address}:22"] == "done"  # the control: root does reach it
+    for name in (unit for unit in outcomes if unit.startswith("agenda")):
+        assert outcomes[name][f"connect to {address}:3306"] == "done", name
+        assert outcomes[name][f"connect to {address}:22"] != "done", name

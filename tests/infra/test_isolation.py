@@ -1,0 +1,54 @@
+"""From VLAN 2028 exactly what the inventory declares answers. Real packets, from that network."""
+
+from __future__ import annotations
+
+
+def ports(scan: dict, address: str) -> set[int]:
+    return {port for where, port in scan["open"] if where.partition("%")[0] == address}
+
+
+def test_exactly_the_declared_ports_answer_on_2028(site, from_2028):
+    scan = from_2028.scan("campus")
+    found = {h.name: ports(scan, h.addresses["campus"]) for h in _on(site, "campus")}
+    assert found == {h.name: h.declared("campus") for h in _on(site, "campus")}
+    assert scan["tried"] == 65535 * len(found)
+
+
+def test_nothing_of_2112_answers_from_2028(from_2028):
+    scan = from_2028.scan("private")
+    assert scan["tried"] > 1000
+    assert scan["open"] == []
+
+
+def test_nothing_of_2112_answers_through_a_route_over_the_web_host(site, from_2028):
+    scan = from_2028.scan("routed")
+    gateway = site.of("web")[0].addresses["campus"]
+    assert len(scan["routes"]) == len(_on(site, "private"))
+    assert [way for way in scan["routes"] if f"via {gateway}" not in way] == []
+    # The packets did leave for the web host: its hardware address is known.
+    assert scan["neighbours"].get(gateway) in {"REACHABLE", "STALE", "DELAY", "PROBE"}
+    assert scan["open"] == []
+
+
+def test_no_undeclared_port_answers_over_ipv6(site, from_2028):
+    declared = set().union(*(host.declared("campus") for host in _on(site, "campus")))
+    assert {port for _, port in from_2028.scan("ipv6")["open"]} <= declared
+
+
+def test_no_host_forwards_packets(host, evidence):
+    assert evidence.facts(host)["ip_forward"] == "0"
+
+
+def test_nothing_undeclared_listens_beyond_the_host(host, evidence):
+    """From the inside: what the firewall hides today must not be there either."""
+    declared = {port.port for port in host.open_ports}
+    surplus = [
+        entry
+        for entry in evidence.facts(host)["listeners"]
+        if not entry["address"].startswith(("127.", "::1")) and entry["port"] not in declared
+    ]
+    assert surplus == []
+
+
+def _on(site, network):
+    return [host for host in site.hosts if network in host.addresses]

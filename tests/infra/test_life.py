@@ -1,0 +1,41 @@
+"""A task as its user knows it: added, heard, gone at its deadline, erased soon after."""
+
+from __future__ import annotations
+
+from tests.infra import mp3
+from tests.infra.evidence import ERASED_WITHIN_S
+
+SPOKEN_WITHIN_S = 4.0
+
+
+def test_a_task_is_heard(web, evidence):
+    begin = evidence.life(web).begin
+    assert (begin["status"], begin["type"]) == (200, "audio/mpeg")
+    assert begin["voice"] in {"google", "local"}
+    assert mp3.parse(evidence.life(web).audio).seconds > 1
+    assert begin["seconds"] <= SPOKEN_WITHIN_S
+
+
+def test_a_task_is_gone_from_every_answer_at_its_deadline(web, evidence):
+    life = evidence.life(web)
+    assert "/agenda" in life.begin["paths"]
+    assert any(life.begin["task"] in path for path in life.begin["paths"])
+    assert (life.watched["early"], life.watched["late"]) == ([], [])
+
+
+def test_its_row_is_erased_by_the_timer(web, evidence):
+    life = evidence.life(web)
+    assert life.row_was_there
+    assert life.row_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"
+    assert life.rows_that_hold_it == 0
+
+
+def test_its_audio_is_erased_by_the_timer(web, evidence):
+    life = evidence.life(web)
+    assert life.audio_files, "the sound was found in no file of the cache while the task lived"
+    assert life.audio_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"
+
+
+def test_nothing_of_the_probe_is_left(web, evidence):
+    assert evidence.life(web).probe_rows_left == 0
+    assert evidence.traces(web) == []
