@@ -1,0 +1,142 @@
+"""What the cluster shows now. Reads only; at most 2n + 6 requests for n containers, in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from provision.desired import Desired, environment_tag
+from provision.errors import ApiError, PlanError
+from provision.model import Actual, Foreign, Found, Mark
+from provision.proxmox import Proxmox, is_not_found
+from provision.wire import parse_found, parse_tags
+
+PARALLEL_READS = 16
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def read(api: Proxmox, desired: Desired) -> Actual:
+    """Return our containers wherever they run, and strangers on the VMIDs that we want.
+
+    A container is looked up by its VMID: a colleague or HA may have moved it. Raises PlanError when
+    it lies on a node that is offline.
+    """
+    resources = list(api.get("cluster/resources"))
+    guests = {int(item["vmid"]): item for item in resources if item.get("vmid") is not None}
+    wanted = {container.vmid for container in desired.containers}
+    tag = environment_tag(desired.environment)
+    tagged = {vmid for vmid, item in guests.items() if tag in parse_tags(str(item.get("tags", "")))}
+    chosen = {vmid: guests[vmid] for vmid in sorted(wanted & guests.keys() | tagged)}
+    check_nodes(resources, chosen, desired)
+    containers = {vmid: item for vmid, item in chosen.items() if item.get("type") == "lxc"}
+    statuses = read_statuses(api, {str(item["node"]) for item in containers.values()})
+    found = in_parallel(
+        lambda vmid: read_one(api, vmid, str(containers[vmid]["node"]), statuses.get(vmid, {})),
+        containers,
+    )
+    return sort_out(found, chosen, wanted, desired)
+
+
+def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:
+    """Return one container, None when it is gone. `config` shows pending values, as we compare them."""
+    try:
+        config = api.get(f"nodes/{node}/lxc/{vmid}/config")
+        pending = api.get(f"nodes/{node}/lxc/{vmid}/pending")
+    except ApiError as error:
+        if is_not_found(error):
+            return None
+        raise
+    return parse_found(vmid, node, config=config, pending=pending, status=status)
+
+
+def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
+    """Return one container with its own status: /cluster/resources lags ten seconds behind."""
+    try:
+        status = dict(api.get(f"nodes/{node}/lxc/{vmid}/status/current"))
+    except ApiError as error:
+        if is_not_found(error):
+            return None
+        raise
+    status["hastate"] = (status.get("ha") or {}).get("managed")
+    return read_one(api, vmid, node, status)
+
+
+def read_statuses(api: Proxmox, nodes: Iterable[str]) -> dict[int, dict[str, Any]]:
+    """Live status of every container on these nodes, one request a node."""
+    lists = in_parallel(lambda node: api.get(f"nodes/{node}/lxc"), nodes)
+    return {int(item["vmid"]): dict(item) for items in lists.values() for item in items}
+
+
+def in_parallel(work: Callable[[K], V], keys: Iterable[K]) -> dict[K, V]:
+    keys = list(keys)
+    if not keys:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(PARALLEL_READS, len(keys))) as pool:
+        return dict(zip(keys, pool.map(work, keys), strict=True))
+
+
+def check_nodes(
+    resources: Iterable[Mapping[str, Any]],
+    chosen: Mapping[int, Mapping[str, Any]],
+    desired: Desired,
+) -> None:
+    """Raise PlanError for containers on offline nodes: they exist, and must not be made twice."""
+    online = {
+        str(i["node"]): i.get("status") == "online" for i in resources if i.get("type") == "node"
+    }
+    lost = [
+        f"VMID {vmid} lies on {item['node']}, which is offline"
+        for vmid, item in chosen.items()
+        if not online.get(str(item["node"]), True)
+    ]
+    homes = {w.container.node for w in desired.containers if w.vmid not in chosen}
+    lost += [f"{node}, lxc_node of the inventory, is offline" for node in sorted(homes)
+             if not online.get(node, True)]  # fmt: skip
+    lost += [f"{node}, lxc_node of the inventory, is not a node of this cluster ({', '.join(sorted(online))})"
+             for node in sorted(homes) if online and node not in online]  # fmt: skip
+    if lost:
+        raise PlanError(
+            "\n  ".join(lost),
+            next_step="bring the node back, or name another one in lxc_node; nothing was touched",
+        )
+
+
+def sort_out(
+    found: Mapping[int, Found | None],
+    chosen: Mapping[int, Mapping[str, Any]],
+    wanted: Iterable[int],
+    desired: Desired,
+) -> Actual:
+    """Ours carry deployment and environment of this inventory; strangers matter on our VMIDs only."""
+    ours = {
+        vmid: f for vmid, f in found.items() if f is not None and is_ours(f.container.mark, desired)
+    }
+    foreign = {
+        vmid: foreign_guest(vmid, item, found.get(vmid))
+        for vmid, item in chosen.items()
+        if vmid in set(wanted)
+        and vmid not in ours
+        and (vmid not in found or found[vmid] is not None)
+    }
+    return Actual(ours=ours, foreign=foreign)
+
+
+def is_ours(mark: Mark | None, desired: Desired) -> bool:
+    return (
+        mark is not None
+        and mark.deployment == desired.deployment
+        and mark.environment == desired.environment
+    )
+
+
+def foreign_guest(vmid: int, item: Mapping[str, Any], found: Found | None) -> Foreign:
+    return Foreign(
+        vmid=vmid,
+        node=str(item["node"]),
+        kind="container" if item.get("type") == "lxc" else "virtual machine",
+        name=str(item.get("name") or f"guest {vmid}"),
+        lock=found.lock if found else None,
+        mark=found.container.mark if found else None,
+    )

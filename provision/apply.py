@@ -1,0 +1,501 @@
+"""Make it so: one worker a container, each a loop of read, decide (plan.py), act.
+
+Nothing is remembered between two runs: a worker asks the API what is there and does the next thing
+that is missing. So a run that was killed, a request whose answer was lost and a second run beside
+this one are all the same case.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from provision.actual import is_ours, read_again
+from provision.desired import Desired
+from provision.errors import (
+    ApiError,
+    OutcomeUnknown,
+    PlanError,
+    ProvisionError,
+    StepFailed,
+    TaskError,
+    WaitError,
+)
+from provision.model import (
+    Configure,
+    Create,
+    Found,
+    Move,
+    Pending,
+    Plan,
+    Reboot,
+    Resize,
+    Start,
+    Step,
+    Wait,
+    Wanted,
+)
+from provision.plan import plan_one
+from provision.proxmox import Proxmox, is_lock_failure
+from provision.ssh import Ssh
+from provision.wire import create_params, fingerprints, newest_template
+
+CREATES_PER_STORAGE = 4
+# A create whose answer was lost shows itself within this time, or did not happen.
+SETTLE_S = 12.0
+POLL_S = 0.3
+MOST_ROUNDS = 20
+CREATE_TRIES = 3
+ALREADY_EXISTS = re.compile(
+    r"(?P<kind>CT|VM) (?P<vmid>\d+) already exists on node '(?P<node>[^']+)'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the operator may say on the command line."""
+
+    wait: Wait | None = None
+    wait_timeout_s: float = 120.0
+    task_timeout_s: float = 600.0
+    parallel: int = 8
+    reboot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to show while it runs."""
+
+    host: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one container ended. `proof` is what was had: "ssh", "running" or "none"."""
+
+    host: str
+    vmid: int
+    did: tuple[str, ...]
+    proof: str
+    took_s: float
+    pending: tuple[Pending, ...] = ()
+    error: ProvisionError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every worker shares."""
+
+    api: Proxmox
+    desired: Desired
+    ssh: Ssh
+    options: Options
+    templates: dict[tuple[str, str, str], str]
+    on_event: Callable[[Event], None]
+    storages: defaultdict[str, threading.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: threading.Semaphore(CREATES_PER_STORAGE))
+    )
+    reachable: dict[str, threading.Event] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def apply(plan: Plan, context: Context) -> tuple[Result, ...]:
+    """Carry out `plan`; one failed container never hides another's success.
+
+    Containers that match are only proven, and only when an earlier run did not get that far.
+    """
+    unproven = [step for step in matching_steps(plan, context) if needs_proof(step.wanted, context)]
+    steps = sorted([*plan.steps, *unproven], key=lambda step: step.wanted.vmid)
+    if not steps:
+        return ()
+    context.ssh.write_config()
+    context.reachable.update({step.wanted.host: threading.Event() for step in steps})
+    with ThreadPoolExecutor(max_workers=min(context.options.parallel, len(steps))) as pool:
+        return tuple(pool.map(lambda step: Worker(step, context).run(), ordered(steps)))
+
+
+def ordered(steps: Sequence[Step]) -> list[Step]:
+    """Those that others jump through first: with few threads nobody waits for one not yet begun."""
+    jumps = {step.wanted.jump for step in steps}
+    return sorted(steps, key=lambda step: (step.wanted.host not in jumps, step.wanted.vmid))
+
+
+def matching_steps(plan: Plan, context: Context) -> list[Step]:
+    by_vmid = {wanted.vmid: wanted for wanted in context.desired.containers}
+    return [Step(wanted=by_vmid[f.container.vmid], before=f) for f in plan.matching]
+
+
+def needs_proof(wanted: Wanted, context: Context) -> bool:
+    wait = context.options.wait or wanted.wait
+    return wait == "ssh" and not context.ssh.known_keys(wanted.host)
+
+
+class Worker:
+    """Brings one container to what the inventory says."""
+
+    def __init__(self, step: Step, context: Context) -> None:
+        self.step = step
+        self.wanted = step.wanted
+        self.context = context
+        self.api = context.api
+        self.did: list[str] = []
+        self.node = step.before.container.node if step.before else step.wanted.container.node
+        self.create_upid: str | None = None
+        self.began = context.clock()
+
+    @property
+    def path(self) -> str:
+        return f"nodes/{self.node}/lxc/{self.wanted.vmid}"
+
+    def say(self, text: str) -> None:
+        self.context.on_event(Event(self.wanted.host, text))
+
+    def run(self) -> Result:
+        proof, error, pending = "none", None, self.step.pending
+        try:
+            pending = self.converge()
+            proof = self.prove()
+        except ProvisionError as failure:
+            error = failure
+            self.say(f"failed: {failure.problem.splitlines()[0]}")
+        finally:
+            self.context.reachable[self.wanted.host].set()
+        return Result(
+            host=self.wanted.host,
+            vmid=self.wanted.vmid,
+            did=tuple(self.did),
+            proof=proof,
+            took_s=self.context.clock() - self.began,
+            pending=pending,
+            error=error,
+        )
+
+    # ---------------------------------------------------------------- the loop
+
+    def converge(self) -> tuple[Pending, ...]:
+        """Do one move after the other, reading back after each; return what waits for a restart."""
+        step = self.step
+        done: list[Move] = []
+        for _ in range(MOST_ROUNDS):
+            if not step.moves:
+                return step.pending
+            move = without_digest(step.moves[0])
+            if move in done:
+                break
+            if self.perform(step.moves[0]):
+                done.append(move)
+            step = self.replan()
+        raise self.not_taken(step)
+
+    def replan(self) -> Step:
+        """Read and decide again. Raises PlanError when it became someone else's meanwhile."""
+        before = read_again(self.api, self.wanted.vmid, self.node)
+        if before is not None and not is_mine(before, self.wanted, self.context.desired):
+            raise PlanError(
+                f"{self.wanted.host}: VMID {self.wanted.vmid} was taken by someone else meanwhile",
+                next_step="choose a free lxc_vmid in inventory/, then run this again",
+            )
+        now = plan_one(self.wanted, before, reboot=self.context.options.reboot)
+        strange = {c.field for c in now.changes} - {c.field for c in self.step.changes} - {"status"}
+        if strange and self.step.before is not None and before is not None:
+            raise PlanError(
+                f"{self.wanted.host}: {', '.join(sorted(strange))} changed while this ran",
+                next_step="run plan again and look at the new difference",
+            )
+        return now
+
+    def not_taken(self, step: Step) -> StepFailed:
+        fields = ", ".join(change.field for change in step.changes)
+        return StepFailed(
+            f"{self.wanted.host}: Proxmox reported success, but these still differ: {fields}",
+            next_step=f"compare 'pct config {self.wanted.vmid}' on {self.node} with the inventory",
+        )
+
+    def perform(self, move: Move) -> bool:
+        """Do one thing. False when nobody knows whether it happened: the next reading tells."""
+        try:
+            self.act(move)
+        except OutcomeUnknown as error:
+            self.say(f"{error.problem}; looking what happened")
+            if isinstance(move, Create):
+                self.settle()
+            return False
+        return True
+
+    def act(self, move: Move) -> None:
+        match move:
+            case Create():
+                self.create(move)
+            case Configure():
+                self.configure(move)
+            case Resize():
+                self.resize(move)
+            case Start():
+                self.start()
+            case Reboot():
+                self.reboot()
+
+    # ---------------------------------------------------------------- moves
+
+    def create(self, move: Create) -> None:
+        container = move.container
+        key = (container.node, self.wanted.template_storage, str(container.template))
+        params = create_params(
+            container,
+            ostemplate=self.context.templates[key],
+            ssh_keys=self.context.ssh.public_keys(),
+        )
+        with self.context.storages[container.disk.storage]:
+            for tries_left in reversed(range(CREATE_TRIES)):
+                self.say("creating")
+                try:
+                    self.create_upid = str(self.api.post(f"nodes/{container.node}/lxc", params))
+                    self.wait(self.create_upid, "creating")
+                    break
+                except ApiError as error:
+                    if not ALREADY_EXISTS.search(error.text):
+                        raise
+                    return self.exists_already(error)
+                except TaskError as error:
+                    # A failed creation leaves nothing behind; a storage's lock frees itself.
+                    if not (tries_left and is_lock_failure(error.exit_status or "")):
+                        raise
+        self.did.append("created")
+
+    def exists_already(self, error: ApiError) -> None:
+        """Success only when it is ours: another run of ours was faster, or our own answer was lost."""
+        match = ALREADY_EXISTS.search(error.text)
+        assert match is not None, "the caller has looked"
+        if match["kind"] == "CT":
+            self.node = match["node"]
+            found = self.settle()
+            if found is not None and is_mine(found, self.wanted, self.context.desired):
+                return
+        raise PlanError(
+            f"{self.wanted.host}: VMID {self.wanted.vmid} exists on {match['node']} and is not ours",
+            next_step="choose a free lxc_vmid in inventory/; nothing of it was touched",
+        ) from error
+
+    def settle(self) -> Found | None:
+        """Wait until a creation that somebody began has ended one way or the other."""
+        deadline = self.context.clock() + self.context.options.task_timeout_s
+        quiet_until = self.context.clock() + SETTLE_S
+        while self.context.clock() < deadline:
+            found = read_again(self.api, self.wanted.vmid, self.node)
+            if found is not None and found.lock != "create":
+                return found
+            if self.running_create():
+                quiet_until = self.context.clock() + SETTLE_S
+            elif self.context.clock() >= quiet_until:
+                self.refuse_leftover(found)
+                return None
+            self.say("waiting for a creation under way")
+            self.context.sleep(POLL_S)
+        self.refuse_leftover(read_again(self.api, self.wanted.vmid, self.node))
+        return None
+
+    def running_create(self) -> bool:
+        tasks = self.api.get(f"nodes/{self.node}/tasks", source="active", vmid=self.wanted.vmid)
+        return any(task.get("type") == "vzcreate" and not task.get("endtime") for task in tasks)
+
+    def refuse_leftover(self, found: Found | None) -> None:
+        if found is None:
+            return
+        raise TaskError(
+            f"{self.wanted.host}: VMID {self.wanted.vmid} was left half-created (lock 'create', no task runs)",
+            next_step=f"on {self.node}: pct unlock {self.wanted.vmid} && pct destroy {self.wanted.vmid}; "
+            "then run this again",
+            exit_status=None,
+        )
+
+    def configure(self, move: Configure) -> None:
+        self.say(f"changing {', '.join([*move.set, *move.delete])}")
+        params: dict[str, str | int] = dict(move.set)
+        if move.delete:
+            params["delete"] = ",".join(move.delete)
+        if move.digest:
+            params["digest"] = move.digest
+        try:
+            self.api.put(f"{self.path}/config", params)
+        except ApiError as error:
+            if "detected modified configuration" not in error.text:
+                self.undo_pending(move)
+                raise
+            # Another run of ours may have made the same change: replan() tells.
+            raise OutcomeUnknown(error.problem, next_step=error.next_step) from error
+        self.did.append("changed")
+
+    def undo_pending(self, move: Configure) -> None:
+        """A refused change of a running container may stay pending and break its next start."""
+        now = read_again(self.api, self.wanted.vmid, self.node)
+        stuck = sorted({p.key for p in now.pending} & set(move.set)) if now else []
+        earlier = {p.key for p in self.step.pending}
+        stuck = [key for key in stuck if key not in earlier]
+        if stuck:
+            self.say(f"taking back {', '.join(stuck)}")
+            self.api.put(f"{self.path}/config", {"revert": ",".join(stuck)})
+
+    def resize(self, move: Resize) -> None:
+        self.say(f"growing {move.disk} to {move.size}")
+        try:
+            upid = self.api.put(f"{self.path}/resize", {"disk": move.disk, "size": move.size})
+        except ApiError as error:
+            if "already at specified size" in error.text:
+                return
+            raise
+        self.wait(upid, f"growing {move.disk}")
+        self.did.append(f"grew {move.disk}")
+
+    def start(self) -> None:
+        self.say("starting")
+        try:
+            upid = self.api.post(f"{self.path}/status/start")
+        except ApiError as error:
+            if "already running" not in error.text:
+                raise
+        else:
+            self.wait(upid, "starting")
+        # HA starts it later than its task says.
+        self.wait_running()
+        self.did.append("started")
+
+    def reboot(self) -> None:
+        self.say("rebooting")
+        upid = self.api.post(f"{self.path}/status/reboot", {"timeout": 60})
+        self.wait(upid, "rebooting")
+        self.did.append("rebooted")
+
+    def wait(self, upid: str, doing: str) -> None:
+        status = self.api.wait_for_task(
+            upid, timeout_s=self.context.options.task_timeout_s, on_poll=lambda: self.say(doing)
+        )
+        if status != "OK":
+            self.say(f"{doing}: {status}, see the task's log")
+
+    def wait_running(self) -> None:
+        deadline = self.context.clock() + self.context.options.wait_timeout_s
+        while self.api.get(f"{self.path}/status/current").get("status") != "running":
+            if self.context.clock() >= deadline:
+                raise WaitError(
+                    f"{self.wanted.host} does not run after {self.context.options.wait_timeout_s:.0f} s",
+                    next_step="see its console in Proxmox, then run this again",
+                )
+            self.context.sleep(POLL_S)
+
+    # ---------------------------------------------------------------- proof
+
+    def prove(self) -> str:
+        """Wait for what was asked for, and return it."""
+        wait = self.context.options.wait or self.wanted.wait
+        if wait == "none":
+            return "none"
+        if wait == "ssh":
+            self.wait_for_jump()
+            self.say("waiting for SSH")
+            self.context.ssh.prove(
+                self.wanted,
+                fingerprints=self.reported_fingerprints,
+                timeout_s=self.context.options.wait_timeout_s,
+            )
+            self.say("ready: ssh")
+            return "ssh"
+        self.wait_running()
+        self.say("ready: running")
+        return "running"
+
+    def wait_for_jump(self) -> None:
+        jump = self.context.reachable.get(self.wanted.jump or "")
+        if jump is not None and not jump.is_set():
+            self.say(f"waiting for {self.wanted.jump}")
+            jump.wait(self.context.options.task_timeout_s)
+
+    def reported_fingerprints(self) -> frozenset[str]:
+        """What Proxmox printed when it made the host keys: the log of the newest creation."""
+        upid = self.create_upid or self.find_create_task()
+        return fingerprints(self.api.task_log(upid)) if upid else frozenset()
+
+    def find_create_task(self) -> str | None:
+        tasks = self.api.get(
+            f"nodes/{self.node}/tasks", source="all", vmid=self.wanted.vmid, typefilter="vzcreate"
+        )
+        created = [task for task in tasks if task.get("type") == "vzcreate"]
+        newest = max(created, key=lambda task: int(task.get("starttime", 0)), default=None)
+        return str(newest["upid"]) if newest else None
+
+
+# ---------------------------------------------------------------- before the first change
+
+
+def find_templates(
+    plan: Plan, api: Proxmox, *, on_event: Callable[[Event], None]
+) -> dict[tuple[str, str, str], str]:
+    """(node, storage, name) -> volume of each template that a creation needs; downloads what is missing."""
+    creating = [step.wanted for step in plan.steps if step.before is None]
+    keys = {(w.container.node, w.template_storage, str(w.container.template)) for w in creating}
+    return {key: find_template(*key, api=api, on_event=on_event) for key in sorted(keys)}
+
+
+def find_template(
+    node: str, storage: str, name: str, *, api: Proxmox, on_event: Callable[[Event], None]
+) -> str:
+    found = stored_template(node, storage, name, api=api)
+    if found is not None:
+        return found
+    index = api.get(f"nodes/{node}/aplinfo")
+    known = [str(item["template"]) for item in index if item.get("template")]
+    file = newest_template(name, [f"{storage}:vztmpl/{template}" for template in known])
+    if file is None:
+        raise PlanError(
+            f"there is no template {name} on {storage} of {node}, nor in the node's index",
+            next_step=f"on {node}: pveam update; then run this again",
+        )
+    template = file.rpartition("/")[2]
+    on_event(Event(template, f"downloading to {storage}"))
+    upid = api.post(f"nodes/{node}/aplinfo", {"storage": storage, "template": template})
+    api.wait_for_task(
+        upid, timeout_s=1800.0, on_poll=lambda: on_event(Event(template, "downloading"))
+    )
+    found = stored_template(node, storage, name, api=api)
+    if found is None:
+        raise StepFailed(
+            f"{template} was downloaded, but {storage} of {node} does not list it",
+            next_step=f"see the content of {storage} in Proxmox, then run this again",
+        )
+    return found
+
+
+def stored_template(node: str, storage: str, name: str, *, api: Proxmox) -> str | None:
+    content = api.get(f"nodes/{node}/storage/{storage}/content", content="vztmpl")
+    return newest_template(name, [str(item["volid"]) for item in content])
+
+
+def check_assumed(plan: Plan, desired: Desired) -> None:
+    """Nothing is created while the inventory still holds guesses."""
+    creating = [step.wanted.host for step in plan.steps if step.before is None]
+    if creating and desired.assumed:
+        listed = "".join(f"\n  {entry}" for entry in desired.assumed)
+        raise PlanError(
+            f"{len(desired.assumed)} values of the inventory are still assumed, so nothing is created:{listed}",
+            next_step="check each with the cluster's administrator, then empty lxc_assumed in "
+            f"inventory/{desired.environment}/group_vars/all/containers.yml",
+        )
+
+
+# ---------------------------------------------------------------- pure helpers
+
+
+def is_mine(found: Found, wanted: Wanted, desired: Desired) -> bool:
+    mark = found.container.mark
+    return is_ours(mark, desired) and mark is not None and mark.host == wanted.host
+
+
+def without_digest(move: Move) -> Move:
+    """The same move whatever the configuration's digest was."""
+    return replace(move, digest="") if isinstance(move, Configure | Resize) else move

@@ -1,0 +1,185 @@
+"""Where the API is and who we are there. Environments never borrow each other's answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provision.desired import Desired
+from provision.errors import CredentialsError
+
+LAB = "lab"
+TOKEN_ID = re.compile(r"(?P<user>[^@!\s]+@[^@!\s]+)!(?P<name>[A-Za-z][\w.-]*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One API and one token. `ca_file` None means the machine's own certificate authorities."""
+
+    host: str
+    port: int
+    ca_file: Path | None
+    token_id: str
+    token_secret: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}:{self.port}"
+
+    @property
+    def user(self) -> str:
+        return self.token_id.partition("!")[0]
+
+    @property
+    def token_name(self) -> str:
+        return self.token_id.partition("!")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What belongs to one environment on the operator's machine."""
+
+    environment: str
+    state: Path
+    root: Path
+    # A command with %h and %p through which SSH reaches the containers; empty: directly.
+    ssh_proxy_command: str = ""
+
+
+def state_folder(environment: str, *, root: Path, variables: Mapping[str, str]) -> Path:
+    """The state folder, made when it is missing (0700)."""
+    if environment == LAB:
+        folder = Path(variables.get("CTLV_LAB_STATE") or root / ".lab").absolute()
+    else:
+        folder = Path(variables.get("HOME", "~")).expanduser() / ".config/ctlv" / environment
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def site(environment: str, *, root: Path, variables: Mapping[str, str] = os.environ) -> Site:
+    folder = state_folder(environment, root=root, variables=variables)
+    if environment != LAB:
+        return Site(environment=environment, state=folder, root=root)
+    proxy = str(read_lab(folder).get("ssh_proxy_command", ""))
+    return Site(environment=environment, state=folder, root=root, ssh_proxy_command=proxy)
+
+
+def endpoint(
+    desired: Desired, site: Site, *, variables: Mapping[str, str] = os.environ
+) -> Endpoint:
+    """The lab's own state for ENV=lab; else PROXMOX_*, then the inventory and ENV.token.
+
+    Raises CredentialsError when a part is missing.
+    """
+    if site.environment == LAB:
+        return lab_endpoint(site)
+    host = variables.get("PROXMOX_HOST") or desired.api_host
+    if not host:
+        raise CredentialsError(
+            f"no API host for {site.environment}",
+            next_step="set lxc_api_host in the inventory, or PROXMOX_HOST",
+        )
+    token_id, token_secret = read_token(site, variables)
+    return Endpoint(
+        host=host,
+        port=read_port(variables.get("PROXMOX_PORT"), desired.api_port),
+        ca_file=find_ca(variables.get("PROXMOX_CA_FILE") or desired.api_ca_file, site.state),
+        token_id=token_id,
+        token_secret=token_secret,
+    )
+
+
+def read_lab(folder: Path) -> dict[str, Any]:
+    try:
+        lab: dict[str, Any] = json.loads((folder / "lab.json").read_text())
+    except OSError as error:
+        raise CredentialsError(
+            f"the lab of {folder} is not up: {error.strerror} (lab.json)",
+            next_step="start it: make up, or python -m provision.lab up",
+        ) from error
+    except ValueError as error:
+        raise CredentialsError(
+            f"{folder / 'lab.json'} is damaged: {error}",
+            next_step="start the lab again: python -m provision.lab up",
+        ) from error
+    return lab
+
+
+def lab_endpoint(site: Site) -> Endpoint:
+    lab = read_lab(site.state)
+    try:
+        return Endpoint(
+            host=str(lab["api_host"]),
+            port=int(lab["api_port"]),
+            ca_file=site.state / str(lab["ca_file"]),
+            token_id=str(lab["token_id"]),
+            token_secret=str(lab["token_secret"]),
+        )
+    except KeyError as error:
+        raise CredentialsError(
+            f"{site.state / 'lab.json'} lacks {error}",
+            next_step="start the lab again: python -m provision.lab up",
+        ) from error
+
+
+def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
+    """Both halves from the environment, or both from ENV.token: never one of each."""
+    file = site.state.with_name(f"{site.environment}.token")
+    values = variables if variables.get("PROXMOX_TOKEN_ID") else read_token_file(file)
+    token_id, secret = values.get("PROXMOX_TOKEN_ID", ""), values.get("PROXMOX_TOKEN_SECRET", "")
+    if not token_id or not secret:
+        missing = "PROXMOX_TOKEN_SECRET" if token_id else "PROXMOX_TOKEN_ID"
+        raise CredentialsError(
+            f"no API token for {site.environment}: {missing} is not set",
+            next_step=f"write PROXMOX_TOKEN_ID=... and PROXMOX_TOKEN_SECRET=... into {file} (0600); "
+            f"'make doctor ENV={site.environment}' prints how to make a token",
+        )
+    if not TOKEN_ID.fullmatch(token_id):
+        raise CredentialsError(
+            f"PROXMOX_TOKEN_ID {token_id!r} is not user@realm!name",
+            next_step="copy the full token id that 'pveum user token add' printed",
+        )
+    return token_id, secret
+
+
+def read_token_file(file: Path) -> dict[str, str]:
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        lines = file.read_text().splitlines()
+    except OSError:
+        return {}
+    if mode & 0o077:
+        raise CredentialsError(
+            f"{file} can be read by others (mode {mode:04o})", next_step=f"run: chmod 600 {file}"
+        )
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def read_port(text: str | None, default: int) -> int:
+    if not text:
+        return default
+    if not text.isdigit() or not 0 < int(text) < 2**16:
+        raise CredentialsError(
+            f"PROXMOX_PORT {text!r} is not a port", next_step="set it to a number such as 8006"
+        )
+    return int(text)
+
+
+def find_ca(name: str | None, state: Path) -> Path | None:
+    """Relative names count from the state folder. Raises CredentialsError when it is not there."""
+    if not name:
+        return None
+    path = state / Path(name).expanduser()
+    if not path.is_file():
+        raise CredentialsError(
+            f"the CA file {path} does not exist",
+            next_step=f"copy /etc/pve/pve-root-ca.pem from a node of the cluster to {path}",
+        )
+    return path

@@ -1,0 +1,123 @@
+"""Destroy containers, by name. Everything that speaks against it was checked before (plan.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from provision.actual import read_again
+from provision.apply import Event
+from provision.desired import Desired
+from provision.errors import (
+    ApiError,
+    OutcomeUnknown,
+    ProvisionError,
+    StepFailed,
+    TaskError,
+    UsageError,
+)
+from provision.model import Actual, Found
+from provision.proxmox import Proxmox, is_not_found
+from provision.ssh import Ssh
+
+SHUTDOWN_TIMEOUT_S = 60
+TRIES = 5
+
+
+def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bool) -> list[Found]:
+    """Our containers of these names; in the lab no names mean all of them.
+
+    Raises UsageError for names that are neither in the inventory nor ours, or when none is given.
+    """
+    ours = {
+        found.container.mark.host: found for found in actual.ours.values() if found.container.mark
+    }
+    if not names and is_lab:
+        return list(ours.values())
+    if not names:
+        raise UsageError(
+            "destroy wants names",
+            next_step=f"say which: {', '.join(sorted(ours)) or 'there is none'}",
+        )
+    strangers = {
+        w.host: actual.foreign[w.vmid] for w in desired.containers if w.vmid in actual.foreign
+    }
+    unknown = [
+        name for name in names if name not in ours.keys() | {w.host for w in desired.containers}
+    ]
+    wrong = [f"{name} is not a container of this environment" for name in unknown]
+    wrong += [
+        f"{name}: VMID {strangers[name].vmid} is not ours" for name in names if name in strangers
+    ]
+    if wrong:
+        raise UsageError(
+            "; ".join(wrong),
+            next_step=f"nothing was touched; ours are: {', '.join(sorted(ours)) or 'none'}",
+        )
+    return [ours[name] for name in dict.fromkeys(names) if name in ours]
+
+
+def destroy(
+    chosen: Sequence[Found], api: Proxmox, ssh: Ssh, *, on_event: Callable[[Event], None]
+) -> None:
+    """Stop and delete all of `chosen`, and forget their host keys. Raises StepFailed naming failures."""
+
+    def one(found: Found) -> ProvisionError | None:
+        try:
+            destroy_one(found, api, on_event=on_event)
+        except ProvisionError as error:
+            on_event(Event(found.container.hostname, f"failed: {error.problem.splitlines()[0]}"))
+            return error
+        ssh.forget(found.container.hostname)
+        on_event(Event(found.container.hostname, "destroyed"))
+        return None
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        failures = [error for error in pool.map(one, chosen) if error is not None]
+    if failures:
+        raise StepFailed(
+            "\n  ".join(error.problem for error in failures), next_step=failures[0].next_step
+        )
+
+
+def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]) -> None:
+    """Read, do the next thing, read again, until it is gone."""
+    container = found.container
+    path = f"nodes/{container.node}/lxc/{container.vmid}"
+    now: Found | None = found
+    for _ in range(TRIES):
+        if now is None:
+            return
+        try:
+            if now.is_running:
+                on_event(Event(container.hostname, "stopping"))
+                stop(api, path)
+            on_event(Event(container.hostname, "destroying"))
+            api.wait_for_task(api.delete(path, {"purge": 1}))
+        except OutcomeUnknown:
+            pass
+        except ApiError as error:
+            if is_not_found(error):
+                return
+            raise
+        now = read_again(api, container.vmid, container.node)
+        if now is not None and now.container.mark != container.mark:
+            return
+    raise StepFailed(
+        f"{container.hostname} (VMID {container.vmid}) is still there",
+        next_step=f"see its tasks on {container.node} in Proxmox, then run this again",
+    )
+
+
+def stop(api: Proxmox, path: str) -> None:
+    """A clean shutdown, and the hard way when it takes too long."""
+    try:
+        upid = api.post(f"{path}/status/shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
+        api.wait_for_task(upid)
+    except ApiError as error:
+        if "not running" not in error.text:
+            raise
+    except TaskError as error:
+        if "did not stop" not in (error.exit_status or ""):
+            raise
+        api.wait_for_task(api.post(f"{path}/status/stop"))

@@ -1,0 +1,85 @@
+"""Errors an operator can act on. Each says what is wrong and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ProvisionError(Exception):
+    """Something failed; `problem` says what, `next_step` says what to do about it."""
+
+    def __init__(self, problem: str, *, next_step: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  Next: {self.next_step}"
+
+
+class UsageError(ProvisionError):
+    """The command line asks for something that makes no sense, or lacks a confirmation."""
+
+
+class InventoryError(ProvisionError):
+    """The inventory cannot be read, or holds mistakes; all of them are in `problem`, a line each."""
+
+
+class CredentialsError(ProvisionError):
+    """Endpoint, CA file, token or SSH key is missing or unusable."""
+
+
+class PlanError(ProvisionError):
+    """The inventory asks for something that cannot be planned safely."""
+
+
+class SavedPlanError(ProvisionError):
+    """A saved plan cannot be read, or the world has moved on since it was written."""
+
+
+class ConnectionFailed(ProvisionError):
+    """The API cannot be reached, or its certificate is not signed by our CA. Nothing was changed."""
+
+
+class OutcomeUnknown(ProvisionError):
+    """A write was sent and no answer came: only reading again tells whether it happened."""
+
+
+class ApiError(ProvisionError):
+    """The API refused a call.
+
+    `message` is its own text, `status` the HTTP status, `fields` its remarks on single parameters.
+    """
+
+    def __init__(
+        self, problem: str, *, next_step: str, status: int, message: str, fields: Sequence[str] = ()
+    ) -> None:
+        super().__init__(problem, next_step=next_step)
+        self.status = status
+        self.message = message
+        self.fields = tuple(fields)
+
+    @property
+    def text(self) -> str:
+        """Everything the server said, for looking up known sentences."""
+        return " ".join((self.message, *self.fields))
+
+
+class TaskError(ProvisionError):
+    """A Proxmox task did not end well, or not in time. `exit_status` is None when it still runs."""
+
+    def __init__(self, problem: str, *, next_step: str, exit_status: str | None) -> None:
+        super().__init__(problem, next_step=next_step)
+        self.exit_status = exit_status
+
+
+class WaitError(ProvisionError):
+    """The container is valid, but the proof that was asked for did not come in time."""
+
+
+class HostKeyError(ProvisionError):
+    """A host key is not the one that Proxmox reported when it created the container."""
+
+
+class StepFailed(ProvisionError):
+    """Some containers could not be brought to what the inventory says."""

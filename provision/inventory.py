@@ -1,0 +1,157 @@
+"""Read the inventory of one environment through Ansible itself. Nothing of the vault is ever read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provision.errors import InventoryError
+
+KEPT = re.compile(r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host")
+KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
+VAULT_HEADER = b"$ANSIBLE_VAULT"
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The variables of the hosts in the group `containers`, and where each of them is written."""
+
+    environment: str
+    hosts: Mapping[str, Mapping[str, Any]]
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def place(self, host: str, key: str) -> str:
+        """File and line of a variable; where it belongs, when it is written nowhere."""
+        default = f"inventory/{self.environment}/host_vars/{host}/container.yml"
+        return self.places.get((host, key), default)
+
+
+def load(environment: str, *, root: Path) -> Inventory:
+    """Return what `ansible-inventory --list` says of inventory/ENV, `lxc_*` and identity only.
+
+    Raises InventoryError when there is no such inventory or Ansible cannot read it.
+    """
+    folder = root / "inventory" / environment
+    if not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in folder.parent.glob("*/"))) or "none"
+        raise InventoryError(
+            f"there is no inventory/{environment} (found: {known})",
+            next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
+        )
+    listing = ansible_inventory(folder)
+    groups = members(listing)
+    hosts = {
+        host: {key: value for key, value in variables.items() if KEPT.fullmatch(key)}
+        for host, variables in listing.get("_meta", {}).get("hostvars", {}).items()
+        if host in groups.get("containers", frozenset())
+    }
+    if not hosts:
+        raise InventoryError(
+            f"inventory/{environment} has no host in the group 'containers'",
+            next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
+        )
+    return Inventory(environment=environment, hosts=hosts, places=find_places(folder, groups))
+
+
+def ansible_inventory(folder: Path) -> dict[str, Any]:
+    """Run ansible-inventory over a copy without encrypted files, so that no password is needed."""
+    with tempfile.TemporaryDirectory(prefix="ctlv-inventory-") as copy:
+        mirror(folder, Path(copy) / folder.name)
+        config = Path(copy) / "ansible.cfg"
+        # An empty one: the project's names a vault client, which must not be asked here.
+        config.write_text("[defaults]\n")
+        tool = Path(sys.executable).with_name("ansible-inventory")
+        try:
+            done = subprocess.run(
+                [str(tool), "--inventory", str(Path(copy) / folder.name), "--list"],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                env={**os.environ, "ANSIBLE_CONFIG": str(config)},
+            )
+            listing: dict[str, Any] = json.loads(done.stdout)
+        except subprocess.CalledProcessError as error:
+            text = error.stderr.replace(copy, "inventory").strip()
+            raise InventoryError(
+                f"Ansible cannot read inventory/{folder.name}: {first_error(text)}",
+                next_step=f"run: ansible-inventory -i inventory/{folder.name} --list",
+            ) from error
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            raise InventoryError(
+                f"ansible-inventory did not work: {error}",
+                next_step="make the tools anew: setup/machine, or make up",
+            ) from error
+    return listing
+
+
+def mirror(source: Path, target: Path) -> None:
+    """Link every file of `source` that is not encrypted."""
+    target.mkdir(parents=True)
+    for path in sorted(source.iterdir()):
+        if path.is_dir():
+            mirror(path, target / path.name)
+        elif not is_encrypted(path):
+            (target / path.name).symlink_to(path.resolve())
+
+
+def is_encrypted(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(VAULT_HEADER)) == VAULT_HEADER
+    except OSError:
+        return True
+
+
+def first_error(text: str) -> str:
+    """The line of Ansible's output that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("ERROR", "[ERROR]"))]
+    return (telling or lines or ["no reason given"])[0][:300]
+
+
+def members(listing: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """The hosts of each group, those of its children included."""
+
+    def hosts_of(group: str) -> Iterator[str]:
+        entry = listing.get(group, {})
+        yield from entry.get("hosts", [])
+        for child in entry.get("children", []):
+            yield from hosts_of(child)
+
+    return {group: frozenset(hosts_of(group)) for group in listing if group != "_meta"}
+
+
+def find_places(folder: Path, groups: Mapping[str, frozenset[str]]) -> dict[tuple[str, str], str]:
+    """Where each kept variable of each host is written: the file that wins, and the line."""
+    places: dict[tuple[str, str], str] = {}
+    wide_to_narrow = sorted(groups, key=lambda group: (group != "all", -len(groups[group])))
+    for group in wide_to_narrow:
+        for key, place in keys_below(folder, folder / "group_vars" / group):
+            places.update({(host, key): place for host in groups[group]})
+    for host in groups.get("all", frozenset()):
+        for key, place in keys_below(folder, folder / "host_vars" / host):
+            places[(host, key)] = place
+    return places
+
+
+def keys_below(folder: Path, stem: Path) -> Iterator[tuple[str, str]]:
+    """Keys and places in `stem`.yml, or in the files of the directory `stem`."""
+    files = sorted(stem.glob("**/*")) if stem.is_dir() else [stem.with_name(f"{stem.name}.yml")]
+    for file in files:
+        if not file.is_file() or is_encrypted(file):
+            continue
+        shown = Path("inventory") / folder.name / file.relative_to(folder)
+        for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
+            match = KEY_AT_LINE_START.match(line)
+            if match:
+                yield match[1], f"{shown}:{number}"

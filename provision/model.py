@@ -1,0 +1,268 @@
+"""The nouns of the pipeline. Frozen, no I/O; every quantity names its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+Wait = Literal["ssh", "running", "none"]
+Value = str | int | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Whose container this is. All three must match before anything of it is changed."""
+
+    deployment: str
+    environment: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One network interface, `netN` in Proxmox.
+
+    `key` is empty until plan.py has given it a number. `hwaddr` None means "whatever it has":
+    Proxmox makes a new MAC on every change that does not carry one, so we always resend it.
+    `other` holds what Proxmox knows and we do not steer (rate, link_down, trunks): seen, compared.
+    """
+
+    key: str = ""
+    name: str
+    bridge: str | None
+    tag: int | None = None
+    ip: str | None = None
+    gateway: str | None = None
+    mtu: int | None = None
+    firewall: bool = False
+    hwaddr: str | None = None
+    other: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The root file system. `volume` is Proxmox's name for it, None until it exists."""
+
+    storage: str
+    size_bytes: int
+    volume: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One more volume, `mpN` in Proxmox, known by its path in the container."""
+
+    key: str = ""
+    path: str
+    storage: str
+    size_bytes: int
+    backup_enabled: bool = False
+    volume: str | None = None
+    other: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One LXC container, as wanted or as found.
+
+    `memory_mib` is what Proxmox calls `memory`: its schema says "MB" but the code multiplies by
+    1024 * 1024 (pve-container, src/PVE/LXC/Config.pm).
+
+    Proxmox forgets the template once the container exists, so it is noted in the description's
+    block beside the mark; None when nobody noted it (an adopted container).
+    """
+
+    vmid: int
+    node: str
+    hostname: str
+    template: str | None
+    unprivileged: bool
+    cores: int | None
+    memory_mib: int
+    swap_mib: int
+    disk: Disk
+    nics: tuple[Nic, ...]
+    mounts: tuple[Mount, ...]
+    features: tuple[tuple[str, str], ...]
+    onboot: bool
+    startup: str
+    protection: bool
+    tags: tuple[str, ...]
+    nameserver: str
+    searchdomain: str
+    note: str
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A container as the inventory wants it, and what apply needs to know beyond its configuration.
+
+    `jump` is the host name of the container that SSH goes through, None when it is reached directly.
+    """
+
+    container: Container
+    address: str
+    jump: str | None
+    wait: Wait
+    template_storage: str
+
+    @property
+    def host(self) -> str:
+        return self.container.hostname
+
+    @property
+    def vmid(self) -> int:
+        return self.container.vmid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A change that waits for the container's next start. `after` None means it will be deleted."""
+
+    key: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A container as the cluster shows it now."""
+
+    container: Container
+    status: str
+    digest: str
+    lock: str | None = None
+    pending: tuple[Pending, ...] = ()
+    ha_managed: bool = False
+    is_template: bool = False
+    ostype: str = ""
+    uptime_s: int = 0
+    memory_used_bytes: int = 0
+    disk_used_bytes: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """A guest on one of our VMIDs that does not carry our mark: never touched."""
+
+    vmid: int
+    node: str
+    kind: str
+    name: str
+    lock: str | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actual:
+    """What the cluster shows: our containers by VMID, and the strangers on VMIDs that we want."""
+
+    ours: Mapping[int, Found] = field(default_factory=dict)
+    foreign: Mapping[int, Foreign] = field(default_factory=dict)
+
+
+class Action(Enum):
+    CREATE = "+"
+    UPDATE = "~"
+    REFUSE = "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs."""
+
+    field: str
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A difference that apply never removes by itself, why, and what the operator can do."""
+
+    change: Change
+    reason: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make the container."""
+
+    container: Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure:
+    """Set and delete configuration keys. `digest` is that of the configuration we looked at."""
+
+    set: Mapping[str, str | int]
+    delete: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """Grow one disk to `size`, as Proxmox spells it."""
+
+    disk: str
+    size: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """Restart the container cleanly, so that pending changes take effect."""
+
+
+Move = Create | Configure | Resize | Start | Reboot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """All that differs in one container. `before` is None when it does not exist yet."""
+
+    wanted: Wanted
+    before: Found | None
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    moves: tuple[Move, ...] = ()
+    pending: tuple[Pending, ...] = ()
+
+    @property
+    def action(self) -> Action:
+        if self.before is None:
+            return Action.CREATE
+        return Action.UPDATE if self.moves else Action.REFUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What turns the cluster into the inventory: a step for each container that differs.
+
+    `matching` are those that do not differ, `orphans` carry our mark and are not in the inventory.
+    """
+
+    steps: tuple[Step, ...] = ()
+    matching: tuple[Found, ...] = ()
+    orphans: tuple[Found, ...] = ()
+
+    @property
+    def has_moves(self) -> bool:
+        return any(step.moves for step in self.steps)
+
+    @property
+    def has_refusals(self) -> bool:
+        return any(step.refusals for step in self.steps)

@@ -1,0 +1,310 @@
+"""The edge: the only module that imports proxmoxer, sends a request or waits for a task.
+
+What may be sent again, and why (../README.md and the tests name the reports behind it):
+- reads: after anything that passes (a lost connection, 595, 596, 599, "got timeout");
+- writes: only when the server surely did nothing: it was not reached, or says that it did not get
+  a lock. Anything else raises OutcomeUnknown, and the caller reads before it decides.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from proxmoxer import ProxmoxAPI
+from proxmoxer.core import ResourceException
+from requests import exceptions as http
+
+from provision.credentials import Endpoint
+from provision.errors import ApiError, ConnectionFailed, OutcomeUnknown, ProvisionError, TaskError
+
+Params = Mapping[str, str | int]
+
+# The server waits 10 s for a lock before it answers; proxmoxer's own 5 s would hide its answer.
+REQUEST_TIMEOUT_S = 30.0
+RETRY_FOR_S = 90.0
+TASK_TIMEOUT_S = 600.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+LOG_TAIL = 5
+# pveproxy could not reach the node's daemon: 595 before it sent, the others after.
+NOT_SENT, LOST = 595, frozenset({596, 597, 599})
+LOCKED = re.compile(r"got (lock request )?timeout|is locked \(|cfs-lock .* error")
+DENIED = re.compile(r"Permission check failed \((?P<path>[^,()]+), (?P<privilege>[^()]+)\)")
+NOT_FOUND = re.compile(r"Configuration file '[^']*' does not exist")
+SUCCESS = re.compile(r"OK|WARNINGS: \d+")
+
+
+class Proxmox:
+    """Calls to one API with one token, from any number of threads."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        retry_for_s: float = RETRY_FOR_S,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint = endpoint
+        self.retry_for_s = retry_for_s
+        self.request_timeout_s = request_timeout_s
+        self.clock = clock
+        self.sleep = sleep
+        self.was_reached = False
+        self._threads = threading.local()
+
+    # ---------------------------------------------------------------- calls
+
+    def get(self, path: str, **params: str | int) -> Any:
+        """Read. Tries again for `retry_for_s` seconds, once the API has answered anything at all."""
+        return self._retried("GET", path, params)
+
+    def post(self, path: str, params: Params | None = None) -> Any:
+        return self._retried("POST", path, params or {})
+
+    def put(self, path: str, params: Params) -> Any:
+        return self._retried("PUT", path, params)
+
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        return self._retried("DELETE", path, params or {})
+
+    def _retried(self, method: str, path: str, params: Params) -> Any:
+        deadline = self.clock() + self.retry_for_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return self._send(method, path, params)
+            except ProvisionError as error:
+                if not self._may_retry(error, method) or self.clock() >= deadline:
+                    raise
+            self.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _may_retry(self, error: ProvisionError, method: str) -> bool:
+        if isinstance(error, ConnectionFailed):
+            # The first call of a run fails at once: a wrong host or CA does not heal by waiting.
+            return self.was_reached
+        if isinstance(error, OutcomeUnknown):
+            return method == "GET" and self.was_reached
+        return isinstance(error, ApiError) and (
+            error.status == NOT_SENT or LOCKED.search(error.text) is not None
+        )
+
+    def _send(self, method: str, path: str, params: Params) -> Any:
+        """One request. Every exception of proxmoxer and requests stops here."""
+        resource = self._session()(path)
+        try:
+            answer = getattr(resource, method.lower())(**params)
+        except ResourceException as error:
+            self.was_reached = True
+            raise self._refused(error, method, path) from error
+        except http.SSLError as error:
+            raise self._untrusted(error) from error
+        except (
+            http.ConnectTimeout,
+            http.ConnectionError,
+            http.Timeout,
+            http.RequestException,
+        ) as error:
+            raise self._lost(error, method, path) from error
+        self.was_reached = True
+        if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
+            raise ApiError(
+                f"{self.endpoint.url} does not answer as Proxmox does ({method} {path})",
+                next_step="check host and port: something else listens there",
+                status=200,
+                message="no JSON",
+            )
+        return answer
+
+    def _session(self) -> ProxmoxAPI:
+        """One HTTP session a thread: requests' sessions are not made to be shared."""
+        if not hasattr(self._threads, "api"):
+            system = ssl.get_default_verify_paths().cafile
+            self._threads.api = ProxmoxAPI(
+                self.endpoint.host,
+                port=self.endpoint.port,
+                user=self.endpoint.user,
+                token_name=self.endpoint.token_name,
+                token_value=self.endpoint.token_secret,
+                verify_ssl=str(self.endpoint.ca_file or system),
+                timeout=self.request_timeout_s,
+                # Never through the machine's web proxy: the token would travel with it.
+                proxies={"https": ""},
+            )
+        return self._threads.api
+
+    # ---------------------------------------------------------------- failures in words
+
+    def _lost(self, error: requests.RequestException, method: str, path: str) -> ProvisionError:
+        refused = isinstance(error, http.ConnectTimeout) or "NewConnectionError" in repr(error)
+        if refused or not self.was_reached:
+            return ConnectionFailed(
+                f"the API at {self.endpoint.url} cannot be reached: {reason_of(error)}",
+                next_step="check host, port and network; in the lab: make up",
+            )
+        return OutcomeUnknown(
+            f"no answer to {method} {path}: {reason_of(error)}",
+            next_step="run the same command again: it reads what happened and goes on from there",
+        )
+
+    def _untrusted(self, error: http.SSLError) -> ConnectionFailed:
+        ca = self.endpoint.ca_file or "the machine's own authorities"
+        return ConnectionFailed(
+            f"the certificate of {self.endpoint.url} is not trusted by {ca}: {reason_of(error)}",
+            next_step="set lxc_api_ca_file (or PROXMOX_CA_FILE) to the cluster's /etc/pve/pve-root-ca.pem",
+        )
+
+    def _refused(self, error: ResourceException, method: str, path: str) -> ProvisionError:
+        message = " ".join(str(error.content or "").split())
+        fields = [f"{key}: {text}".strip() for key, text in fields_of(error.errors).items()]
+        if error.status_code in LOST:
+            return OutcomeUnknown(
+                f"the node behind {self.endpoint.url} was lost during {method} {path}: "
+                f"{error.status_code} {message}",
+                next_step="see whether the node is up, then run the same command again",
+            )
+        detail = "; ".join([message, *fields])
+        return ApiError(
+            problem_of(error.status_code, detail, method, path, self.endpoint),
+            next_step=next_step_for(error.status_code, detail, path, self.endpoint),
+            status=error.status_code,
+            message=message,
+            fields=fields,
+        )
+
+    # ---------------------------------------------------------------- tasks
+
+    def wait_for_task(
+        self,
+        upid: str,
+        *,
+        timeout_s: float = TASK_TIMEOUT_S,
+        on_poll: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Return the exit status once task `upid` has ended well: "OK" or "WARNINGS: <n>".
+
+        A stopped task carries `exitstatus`; "stopped" alone says nothing. Raises TaskError with the
+        end of its log when it failed, or when it still runs after `timeout_s` seconds.
+        """
+        deadline = self.clock() + timeout_s
+        pause_s = FIRST_PAUSE_S
+        path = task_path(upid)
+        while True:
+            status = self.get(f"{path}/status")
+            if status.get("status") == "stopped":
+                return self._judge(upid, str(status.get("exitstatus", "")))
+            if self.clock() >= deadline:
+                raise TaskError(
+                    f"task {task_type(upid)} still runs after {timeout_s:.0f} s ({upid})",
+                    next_step="watch it in Proxmox under Tasks; run the same command again when it has ended",
+                    exit_status=None,
+                )
+            on_poll()
+            self.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 1.0)
+
+    def _judge(self, upid: str, exit_status: str) -> str:
+        if SUCCESS.fullmatch(exit_status):
+            return exit_status
+        tail = [line for line in self.task_log(upid) if exit_status not in line][-LOG_TAIL:]
+        log = "".join(f"\n    {line}" for line in tail)
+        raise TaskError(
+            f"task {task_type(upid)} failed: {exit_status or 'no exit status'}{log}",
+            next_step=task_next_step(exit_status, upid),
+            exit_status=exit_status,
+        )
+
+    def task_log(self, upid: str) -> list[str]:
+        """All lines: without limit=0 there would be 50."""
+        return [str(line.get("t", "")) for line in self.get(f"{task_path(upid)}/log", limit=0)]
+
+
+# ---------------------------------------------------------------- pure helpers
+
+
+def task_path(upid: str) -> str:
+    """A task is asked for on the node named in its UPID."""
+    return f"nodes/{upid.split(':')[1]}/tasks/{upid}"
+
+
+def task_type(upid: str) -> str:
+    parts = upid.split(":")
+    return f"{parts[5]} {parts[6]}".strip()
+
+
+def is_not_found(error: ApiError) -> bool:
+    """The only sign that a container does not exist is this sentence, with status 500."""
+    return NOT_FOUND.search(error.text) is not None
+
+
+def is_lock_failure(text: str) -> bool:
+    return LOCKED.search(text) is not None
+
+
+def fields_of(errors: Any) -> Mapping[str, Any]:
+    return errors if isinstance(errors, dict) else {}
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost cause: requests wraps it in three layers."""
+    text = str(getattr(error, "args", [error])[0] if error.args else error)
+    found = re.findall(
+        r"(\[Errno [^\]]+\] [^'\")]+|certificate verify failed: [^(]+|timed out|[A-Z]\w+Error\b)",
+        text,
+    )
+    return (found[-1] if found else text)[:200].strip()
+
+
+def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpoint) -> str:
+    denied = DENIED.search(detail)
+    if status == 401:
+        return f"{endpoint.url} does not accept the token {endpoint.token_id}: {detail}"
+    if denied:
+        return f"the token {endpoint.token_id} lacks {denied['privilege']} on {denied['path']} ({method} {path})"
+    if status == 403:
+        return f"the token {endpoint.token_id} may not do {method} {path}: {detail}"
+    return f"Proxmox refuses {method} {path}: {status} {detail}"
+
+
+def next_step_for(status: int, detail: str, path: str, endpoint: Endpoint) -> str:
+    denied = DENIED.search(detail)
+    doctor = "'make doctor' prints the exact pveum commands"
+    if status == 401:
+        return f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that the token still exists; {doctor}"
+    if denied:
+        return (
+            f"grant it to the user {endpoint.user} and to the token (both, with privilege separation); "
+            f"{doctor}"
+        )
+    if status == 403 and path.endswith("/lxc"):
+        # On create Proxmox leaves out what is missing (pve-container API2/LXC.pm).
+        return f"most likely VM.Allocate on /vms is missing; {doctor}"
+    if status == 403:
+        return doctor
+    if "no quorum" in detail:
+        return "the cluster has lost its quorum: bring its nodes back (pvecm status), then run this again"
+    if "protection mode enabled" in detail:
+        return "set lxc_protection: false for it and apply, then run this again"
+    if LOCKED.search(detail):
+        return (
+            "wait for the backup, migration or other task that holds the lock, then run this again"
+        )
+    if "detected modified configuration" in detail:
+        return "someone changed it meanwhile: run this again to see the new difference"
+    return "read the message; 'make doctor' checks what this command needs"
+
+
+def task_next_step(exit_status: str, upid: str) -> str:
+    node = upid.split(":")[1]
+    if "No space left" in exit_status or "not enough" in exit_status:
+        return f"free space on the storage of {node}, then run this again"
+    if "does not exist" in exit_status and "volume" in exit_status:
+        return "the template is not on the storage: 'make doctor' says which ones are; then run this again"
+    return f"read its log: pvesh get /nodes/{node}/tasks/{upid}/log; then run this again"

@@ -1,0 +1,252 @@
+"""SSH at the edge: our keys, host keys, the ssh_config that everyone uses. No trust on first use."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.credentials import Site
+from provision.desired import Desired
+from provision.errors import CredentialsError, HostKeyError, WaitError
+from provision.model import Wanted
+
+CONNECT_TIMEOUT_S = 2
+PAUSE_S = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ssh:
+    """Everything about reaching the containers of one environment."""
+
+    site: Site
+    desired: Desired
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.site.state / "known_hosts"
+
+    @property
+    def config(self) -> Path:
+        return self.site.state / "ssh_config"
+
+    # ---------------------------------------------------------------- the operator's key
+
+    def public_key_file(self) -> Path:
+        return self.site.state / Path(self.desired.ssh_public_key_file).expanduser()
+
+    def public_keys(self) -> str:
+        """The keys to inject at creation; there is no later chance. Raises CredentialsError."""
+        file = self.public_key_file()
+        try:
+            text = file.read_text().strip()
+        except OSError as error:
+            raise CredentialsError(
+                f"the SSH public key {file} cannot be read: {error.strerror}",
+                next_step="make one: ssh-keygen -t ed25519; or set lxc_ssh_public_key_file",
+            ) from error
+        checked = subprocess.run(
+            ["ssh-keygen", "-l", "-f", str(file)], check=False, capture_output=True, timeout=10
+        )
+        if checked.returncode != 0 or "PRIVATE KEY" in text or not text:
+            raise CredentialsError(
+                f"{file} is not an SSH public key",
+                next_step="set lxc_ssh_public_key_file to the .pub file",
+            )
+        return text
+
+    # ---------------------------------------------------------------- files
+
+    def write_config(self) -> None:
+        with self._locked():
+            replace_file(self.config, render_config(self))
+
+    def known_keys(self, host: str) -> frozenset[str]:
+        """The recorded keys ("type base64") of one container."""
+        alias = host_key_alias(self.desired, host)
+        lines = self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
+        fields = (line.split() for line in lines)
+        return frozenset(f"{f[1]} {f[2]}" for f in fields if len(f) >= 3 and f[0] == alias)
+
+    def record(self, host: str, keys: Sequence[str]) -> None:
+        alias = host_key_alias(self.desired, host)
+        self._rewrite_known_hosts(alias, [f"{alias} {key}" for key in keys])
+
+    def forget(self, host: str) -> None:
+        self._rewrite_known_hosts(host_key_alias(self.desired, host), [])
+
+    def _rewrite_known_hosts(self, alias: str, lines: Sequence[str]) -> None:
+        with self._locked():
+            old = self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
+            kept = [line for line in old if line.split()[:1] != [alias]]
+            replace_file(self.known_hosts, "".join(f"{line}\n" for line in [*kept, *lines]))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, threads and processes alike."""
+        with (self.site.state / ".ssh.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    # ---------------------------------------------------------------- proof
+
+    def prove(
+        self, wanted: Wanted, *, fingerprints: Callable[[], frozenset[str]], timeout_s: float
+    ) -> None:
+        """Return once SSH answers with a key that is known, or that Proxmox reported at creation.
+
+        Raises WaitError when nothing answers in time, HostKeyError for any other key.
+        """
+        offered = self._wait_for_keys(wanted, timeout_s)
+        known = self.known_keys(wanted.host)
+        if known & offered.keys():
+            return
+        if known:
+            raise changed_key(wanted, offered, self.known_hosts)
+        reported = fingerprints()
+        if not reported & set(offered.values()):
+            raise unknown_key(wanted, offered, reported)
+        good = [key for key, fingerprint in offered.items() if fingerprint in reported]
+        self.record(wanted.host, good)
+
+    def _wait_for_keys(self, wanted: Wanted, timeout_s: float) -> Mapping[str, str]:
+        deadline = self.clock() + timeout_s
+        while True:
+            offered, answer = self._offered_keys(wanted)
+            if offered:
+                return offered
+            if self.clock() >= deadline:
+                raise WaitError(
+                    f"{wanted.host}: SSH at {wanted.address} does not answer after {timeout_s:.0f} s ({answer})",
+                    next_step="the container itself is valid; see its console in Proxmox, then run this "
+                    "again: it goes on here",
+                )
+            self.sleep(PAUSE_S)
+
+    def _offered_keys(self, wanted: Wanted) -> tuple[dict[str, str], str]:
+        """Key -> fingerprint, as the server offers it. Authenticates with nothing, runs nothing.
+
+        ssh-keyscan knows neither ProxyCommand nor ProxyJump, hence ssh itself with a file of its own.
+        """
+        with tempfile.TemporaryDirectory(prefix="ctlv-hostkey-") as folder:
+            offered = Path(folder) / "known_hosts"
+            options = {
+                "UserKnownHostsFile": str(offered),
+                "StrictHostKeyChecking": "accept-new",
+                "HostKeyAlgorithms": "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512",
+                "PreferredAuthentications": "none",
+                "BatchMode": "yes",
+                "ConnectTimeout": str(CONNECT_TIMEOUT_S),
+                "ControlPath": "none",
+            }
+            arguments = [
+                text for key, value in options.items() for text in ("-o", f"{key}={value}")
+            ]
+            try:
+                done = subprocess.run(
+                    ["ssh", "-F", str(self.config), *arguments, wanted.host, "true"],
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                    stdin=subprocess.DEVNULL,
+                    timeout=CONNECT_TIMEOUT_S * 5,
+                )
+                answer = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+            except subprocess.TimeoutExpired:
+                answer = "no answer"
+            lines = offered.read_text().splitlines() if offered.exists() else []
+        keys = [" ".join(line.split()[1:3]) for line in lines if len(line.split()) >= 3]
+        return {key: fingerprint(key) for key in keys}, answer
+
+
+# ---------------------------------------------------------------- pure helpers
+
+
+def host_key_alias(desired: Desired, host: str) -> str:
+    """Equal addresses in two labs never share a host key."""
+    return f"{desired.deployment}-{desired.environment}-{host}".lower()
+
+
+def fingerprint(key: str) -> str:
+    """SHA256:... of "type base64", as ssh-keygen prints it."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def render_config(ssh: Ssh) -> str:
+    blocks = [render_host(ssh, wanted) for wanted in ssh.desired.containers]
+    return "# Written by provision from the inventory; edits are lost.\n" + "\n".join(blocks)
+
+
+def render_host(ssh: Ssh, wanted: Wanted) -> str:
+    addresses = [nic.ip.partition("/")[0] for nic in wanted.container.nics if nic.ip]
+    public = ssh.public_key_file()
+    private = public.with_suffix("")
+    lines = {
+        "HostName": wanted.address,
+        "User": "root",
+        "HostKeyAlias": host_key_alias(ssh.desired, wanted.host),
+        "UserKnownHostsFile": quoted(ssh.known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        # Without the private half on disk the agent is asked for this one key.
+        "IdentityFile": quoted(private if private.exists() else public),
+        "IdentitiesOnly": "yes",
+        **route(ssh, wanted),
+    }
+    names = " ".join(dict.fromkeys([wanted.host, *addresses]))
+    return f"\nHost {names}\n" + "".join(f"  {key} {value}\n" for key, value in lines.items())
+
+
+def route(ssh: Ssh, wanted: Wanted) -> dict[str, str]:
+    if wanted.jump is not None:
+        return {"ProxyJump": wanted.jump}
+    return {"ProxyCommand": ssh.site.ssh_proxy_command} if ssh.site.ssh_proxy_command else {}
+
+
+def quoted(path: Path) -> str:
+    return f'"{path}"'
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write and rename, so that a reader never sees half a file; 0600."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostKeyError:
+    shown = ", ".join(sorted(set(offered.values())))
+    return HostKeyError(
+        f"{wanted.host}: the host key at {wanted.address} has changed: {shown}",
+        next_step="find out why (console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); if it is right, "
+        f"remove its line from {shlex.quote(str(file))} and run this again",
+    )
+
+
+def unknown_key(
+    wanted: Wanted, offered: Mapping[str, str], reported: frozenset[str]
+) -> HostKeyError:
+    key = next(iter(offered))
+    why = (
+        "is not the one Proxmox reported at creation"
+        if reported
+        else "cannot be checked: no log of its creation"
+    )
+    return HostKeyError(
+        f"{wanted.host}: the host key at {wanted.address} {why}: {offered[key]}",
+        next_step="compare it on the container's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); "
+        f"if it is the same: python -m provision trust {wanted.host} --fingerprint {offered[key]}",
+    )
