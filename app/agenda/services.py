@@ -94,7 +94,7 @@ def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
     task = Task(**fields)
     errors: dict[str, Any] = {}
     try:
-        task.clean_fields(exclude=["owner", "created_at"])
+        task.clean_fields(exclude=["owner", "created_at", "removed_at"])
     except ValidationError as error:
         errors = error.error_dict
     if wording.deadline_at <= at:
