@@ -33,3 +33,9 @@ def day(local: datetime, *, today: datetime) -> str:
     """Such as "Tuesday 24 November"; the year only when it is another one."""
     pattern = "l j F" if local.year == today.year else "l j F Y"
     return date_format(local, pattern)
+
+
+def short_day(local: datetime, *, today: datetime) -> str:
+    """Such as "Tue 24 Nov"; the year only when it is another one."""
+    pattern = "D j M" if local.year == today.year else "D j M Y"
+    return date_format(local, pattern)

@@ -8,6 +8,9 @@ from http import HTTPStatus
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
+from django.urls import Resolver404, resolve
+
+from accounts.access import ask_to_sign_in, keeps_text, show_again
 
 RETRY_AFTER_S = 5
 
@@ -34,7 +37,27 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Somebody signed in elsewhere since this page was loaded, or a stranger's page sent this.
+
+    Our own page's words are shown again, unsaved: only what the browser vouches for as our own.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" and request.method == "POST":
+        again = _form_again(request)
+        if again is not None:
+            return again
     return _page(request, HTTPStatus.FORBIDDEN, "csrf")
+
+
+def _form_again(request: HttpRequest) -> HttpResponse | None:
+    try:
+        match = resolve(request.path)
+    except Resolver404:
+        return None
+    if not keeps_text(match.func):
+        return None
+    if not request.user.is_authenticated:
+        return ask_to_sign_in(request)
+    return show_again(request, request.path, request.POST)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -23,6 +23,11 @@ def day_at(instant: datetime, at: datetime) -> str:
 
 
 @register.filter
+def short_day_at(instant: datetime, at: datetime) -> str:
+    return wording.short_day(timezone.localtime(instant), today=timezone.localtime(at))
+
+
+@register.filter
 def clock(instant: datetime) -> str:
     local = timezone.localtime(instant)
     return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"

@@ -1,5 +1,131 @@
-// All of this is optional: every page works without it.
-"use strict";
+// Optional: without it every page works, and sound plays on a page of its own.
+// Words come from the page (data-*), so that this file speaks no language.
 
 const live = document.getElementById("live");
-const french = document.documentElement.lang === "fr";
+const words = document.body.dataset;
+
+const say = (text) => {
+  const line = document.createElement("p");
+  line.className = "notice";
+  line.textContent = text;
+  live.replaceChildren(line);
+};
+
+// Speaking in place
+
+const player = new Audio();
+let playing = null;
+
+const silence = () => {
+  player.pause();
+  window.speechSynthesis?.cancel();
+  playing?.classList.remove("is-playing");
+  playing = null;
+};
+
+player.addEventListener("ended", silence);
+
+const sayItYourself = (text) => {
+  // The last voice: the browser's own, one of this device where there is one.
+  if (!window.speechSynthesis) return false;
+  const utterance = new SpeechSynthesisUtterance(text);
+  utterance.lang = document.documentElement.lang;
+  const own = speechSynthesis.getVoices().filter((v) => v.lang.startsWith(utterance.lang));
+  utterance.voice = own.find((v) => v.localService) ?? null;
+  utterance.onend = silence;
+  setTimeout(() => speechSynthesis.speak(utterance), 50); // right after cancel() it would be dropped
+  return true;
+};
+
+const hear = async (link) => {
+  const again = playing === link;
+  silence();
+  if (again) return;
+  playing = link;
+  link.classList.add("is-playing");
+  let answer;
+  try {
+    answer = await fetch(link.dataset.speech, { cache: "no-store" });
+  } catch {
+    silence();
+    return say(words.offline);
+  }
+  if (playing !== link) return;
+  if (answer.status === 503 && answer.headers.get("Content-Type")?.startsWith("text/plain")) {
+    const text = await answer.text();
+    showSaid(link, text, "");
+    if (!sayItYourself(text)) silence();
+    return;
+  }
+  if (!answer.ok || !answer.headers.get("X-Agenda-Voice")) {
+    location.assign(link.href); // gone, or signed out: that page says so
+    return;
+  }
+  const voice = answer.headers.get("X-Agenda-Voice") === "google" ? words.google : words.local;
+  showSaid(link, decodeURIComponent(answer.headers.get("X-Agenda-Text") ?? ""), voice);
+  URL.revokeObjectURL(player.src);
+  player.src = URL.createObjectURL(await answer.blob());
+  player.play().catch(silence);
+};
+
+const showSaid = (link, text, voice) => {
+  const said = link.closest(".task")?.querySelector(".said");
+  if (!said) return;
+  said.textContent = voice ? `${text} (${voice})` : text;
+  said.hidden = false;
+};
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-speech]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  hear(link);
+});
+
+// Deadlines: counting down, and forgetting on time. The server's clock counts, not this machine's.
+
+const skew = words.now ? Date.parse(words.now) - Date.now() : 0;
+
+const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+const remaining = (seconds) => {
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (seconds < 60) return fill(words.seconds, { n: Math.max(0, Math.floor(seconds)) });
+  if (minutes < 60) return fill(words.minutes, { n: minutes });
+  if (hours < 10) return fill(words.hoursMinutes, { n: hours, m: String(minutes % 60).padStart(2, "0") });
+  if (hours < 48) return fill(words.hours, { n: hours });
+  return fill(days === 1 ? words.day : words.days, { n: days });
+};
+
+const forgetTask = (task) => {
+  task.classList.add("is-forgotten");
+  if (playing && task.contains(playing)) silence();
+  setTimeout(() => {
+    const group = task.closest(".group");
+    const held = task.contains(document.activeElement);
+    task.remove();
+    if (group && !group.querySelector(".task")) group.remove();
+    if (held) document.getElementById("main").focus();
+    if (!document.querySelector(".task")) location.reload();
+  }, 1000);
+};
+
+const tick = () => {
+  const now = Date.now() + skew;
+  for (const task of document.querySelectorAll(".task[data-deadline]:not(.is-forgotten)")) {
+    const seconds = (Date.parse(task.dataset.deadline) - now) / 1000;
+    if (seconds <= 0) forgetTask(task);
+    else {
+      const left = task.querySelector("[data-left]");
+      const text = remaining(seconds);
+      if (left.textContent !== text) left.textContent = text;
+    }
+  }
+};
+
+if (document.querySelector(".task[data-deadline]")) {
+  tick();
+  setInterval(tick, 1000);
+}
