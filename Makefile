@@ -83,7 +83,7 @@ drift: ## Does anything differ from the inventory? Exits 2 when it does
 ##@ Service
 .PHONY: secrets deploy redeploy rollback verify admin logs ssh
 secrets: ## Make the secrets that are missing, into the vault
-	@$(PYTHON) ansible/secrets.py --env $(ENV)
+	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
 deploy: ## Configure every container with Ansible
 	@$(PLAYBOOK) ansible/site.yml
