@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 import textwrap
 import time
@@ -23,6 +24,9 @@ from gtts import gTTS
 
 from speech import mp3
 from speech.errors import GoogleError
+
+# At DEBUG gTTS logs every word it is given.
+logging.getLogger("gtts").setLevel(logging.WARNING)
 
 HOST = "https://translate.google.com"
 PATH = "/_/TranslateWebserverUi/data/batchexecute"

@@ -92,16 +92,16 @@ def _date(match: re.Match[str], language: Language) -> str | None:
     return calendar_day(day, month, year, language=language)
 
 
-def _hour(match: re.Match[str], language: Language) -> str | None:
-    """ "14h30" is a time; "48h" is how long something takes; "99h99" is neither."""
-    hour, minute = int(match[1]), match[2]
+def _hour(match: re.Match[str], language: Language) -> str:
+    """ "14h30" is a time; "48h" is how long something takes."""
+    hour, minute = int(match[1]), int(match[2] or 0)
     if hour < HOURS:
-        return clock(hour, int(minute or 0), language=language)
-    if minute:
-        return None
+        return clock(hour, minute, language=language)
     if language == "fr":
-        return f"{numbers.french(hour, feminine=True)} heures"
-    return f"{numbers.english(hour)} hours"
+        spoken = f"{numbers.french(hour, feminine=True)} heures"
+        return f"{spoken} {numbers.french(minute)}" if minute else spoken
+    spoken = f"{numbers.english(hour)} hours"
+    return f"{spoken} {numbers.english(minute)}" if minute else spoken
 
 
 def _half_day_hour(match: re.Match[str], language: Language) -> str:
@@ -175,7 +175,7 @@ RULES = (
     _rule(r" ?& ?", _said(" et ", " and ")),
     _rule(r"(?<=\d)/(?=\d)", _said(" sur ", " out of ")),
     _rule(r"(?<=\w)/(?=\w)", _said(" ", " ")),
-    _rule(r"[#@](?=\w)", _said("", "")),
+    _rule(r"(?<!\w)[#@](?=\w)", _said("", "")),
     _rule(r"\brdv\b", _said("rendez-vous", "appointment")),
     _rule(r"\bsvp\b", _said("s'il vous plaît", "please")),
     _rule(r"\basap\b", _said("dès que possible", "as soon as possible")),

@@ -1,0 +1,246 @@
+import errno
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from speech import cache as cache_module
+from speech.cache import ABANDONED_AFTER, GOOGLE_LINE, LONGEST_KEPT, Cache, Key
+from tests.app.speech.google_stand_in import tone_mp3
+
+AUDIO = tone_mp3(seconds=0.4)
+AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+SOON = AT + timedelta(hours=1)
+
+
+@pytest.fixture
+def cache(folder):
+    return Cache(folder=folder, secret=b"secret", limit_bytes=10 * 1024 * 1024)
+
+
+def key(subject="task", text="Bonjour.", language="fr", voice="local"):
+    return Key(subject=subject, text=text, language=language, voice=voice)
+
+
+def write(cache, written=None, *, audio=AUDIO, expires_at=SOON, at=AT):
+    written = written or key()
+    with cache.turn(written.subject, limit_s=1.0):
+        mark = cache.mark(written.subject)
+        cache.write(written, audio, expires_at=expires_at, at=at, mark=mark)
+
+
+def audios(cache):
+    return sorted(path.name for path in cache.folder.glob("*.mp3"))
+
+
+def test_what_was_written_is_read(cache):
+    assert cache.read(key(), at=AT) is None
+    write(cache)
+
+    assert cache.read(key(), at=AT) == AUDIO
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        key(subject="another"),
+        key(text="Bonsoir."),
+        key(language="en"),
+        key(voice="google"),
+    ],
+)
+def test_other_words_have_other_audio(cache, other):
+    write(cache)
+
+    assert cache.read(other, at=AT) is None
+
+
+def test_the_folder_betrays_neither_task_nor_words(cache):
+    write(cache)
+    other = Cache(folder=cache.folder, secret=b"other", limit_bytes=0)
+
+    assert "task" not in audios(cache)[0]
+    assert cache.name(key()) != other.name(key())
+    assert {path.stat().st_mode & 0o777 for path in cache.folder.iterdir()} == {0o600}
+
+
+def test_audio_is_gone_at_the_instant_of_its_deadline(cache):
+    write(cache)
+
+    assert cache.read(key(), at=SOON - timedelta(microseconds=1)) == AUDIO
+    assert cache.read(key(), at=SOON) is None
+    assert audios(cache) == []
+
+
+def test_audio_of_a_task_of_next_year_lies_here_for_a_day_at_most(cache):
+    write(cache, expires_at=datetime(9999, 12, 31, tzinfo=UTC))
+
+    assert cache.read(key(), at=AT + LONGEST_KEPT - timedelta(seconds=1)) == AUDIO
+    assert cache.read(key(), at=AT + LONGEST_KEPT) is None
+
+
+def test_audio_that_comes_after_the_deadline_is_not_kept(cache):
+    write(cache, expires_at=AT)
+
+    assert audios(cache) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 5000, b"<html>" * 900])
+def test_damaged_audio_is_never_returned(cache, damage):
+    write(cache)
+    path = cache.folder / cache.name(key())
+    status = path.stat()
+    path.write_bytes(damage)
+    os.utime(path, (status.st_atime, status.st_mtime))
+
+    assert cache.read(key(), at=AT) is None
+    assert audios(cache) == []
+
+
+def test_forgetting_erases_every_audio_of_the_subject_and_no_other(cache):
+    for written in [key(), key(voice="google"), key(language="en"), key(subject="other")]:
+        write(cache, written)
+
+    cache.forget("task")
+    cache.forget("task")
+
+    assert audios(cache) == [cache.name(key(subject="other"))]
+    assert cache.mark("task") is None
+
+
+def test_audio_still_being_made_when_its_task_is_forgotten_is_not_kept(cache):
+    with cache.turn("task", limit_s=1.0):
+        mark = cache.mark("task")
+    cache.forget("task")
+    # The same task is heard again, with new words: a new life, and not the one of the old words.
+    write(cache, key(text="Nouveaux mots."))
+
+    cache.write(key(), AUDIO, expires_at=SOON, at=AT, mark=mark)
+
+    assert audios(cache) == [cache.name(key(text="Nouveaux mots."))]
+
+
+def test_the_sweep_erases_what_is_due_and_nothing_else(cache):
+    write(cache, key(subject="due"), expires_at=AT + timedelta(seconds=1))
+    write(cache, key(subject="alive"))
+
+    assert cache.sweep(at=AT) == 0
+    assert cache.sweep(at=AT + timedelta(seconds=1)) == 1
+    assert audios(cache) == [cache.name(key(subject="alive"))]
+    assert cache.sweep(at=AT + timedelta(seconds=1)) == 0
+
+
+def test_the_sweep_removes_what_killed_processes_left(cache):
+    now = datetime.now(UTC)
+    write(cache, key(subject="alive"), at=now, expires_at=now + timedelta(hours=1))
+    with cache.turn("dead", limit_s=1.0):
+        pass
+    for name in [".new-killed", GOOGLE_LINE, "stranger.txt"]:
+        (cache.folder / name).write_bytes(b"half")
+
+    cache.sweep(at=now)
+    before = {path.name for path in cache.folder.iterdir()}
+    cache.sweep(at=now + ABANDONED_AFTER + timedelta(seconds=5))
+    after = {path.name for path in cache.folder.iterdir()}
+
+    gone = before - after
+    assert ".new-killed" in gone
+    assert len(gone) == 2  # and the lock of the subject without audio
+    assert {GOOGLE_LINE, "stranger.txt"} <= after
+
+
+def test_the_folder_never_holds_more_than_its_limit(folder):
+    cache = Cache(folder=folder, secret=b"secret", limit_bytes=3 * len(AUDIO) + 100)
+    for i in range(3):
+        write(cache, key(subject=str(i)), at=AT + timedelta(seconds=i))
+    # Number 0 is heard again, so number 1 was not heard for longest.
+    assert cache.read(key(subject="0"), at=AT + timedelta(seconds=10)) == AUDIO
+
+    write(cache, key(subject="3"), at=AT + timedelta(seconds=11))
+
+    held = [i for i in range(4) if cache.name(key(subject=str(i))) in audios(cache)]
+    assert held == [0, 2, 3]
+
+
+def test_the_sweep_holds_the_limit_too(folder):
+    big = Cache(folder=folder, secret=b"secret", limit_bytes=10**9)
+    for i in range(4):
+        write(big, key(subject=str(i)))
+
+    Cache(folder=folder, secret=b"secret", limit_bytes=2 * len(AUDIO)).sweep(at=AT)
+
+    assert len(audios(big)) == 2
+
+
+def full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_keeps_nothing_and_breaks_nothing(cache, monkeypatch, caplog):
+    monkeypatch.setattr(os, "fdopen", full_disk)
+
+    write(cache)
+
+    assert audios(cache) == []
+    assert list(cache.folder.glob(".new-*")) == []
+    assert caplog.messages == ["speech cache: No space left on device"]
+    assert cache.problem() == f"cannot write in {str(cache.folder)!r}: No space left on device"
+
+
+def test_a_folder_that_is_gone_breaks_nothing(cache, caplog):
+    cache.folder.rmdir()
+
+    write(cache)
+    cache.forget("task")
+
+    assert cache.read(key(), at=AT) is None
+    assert cache.sweep(at=AT) == 0
+    assert "No such file" in (cache.problem() or "")
+    assert len(caplog.messages) == 2  # forget and sweep say it; to read nothing is no event
+
+
+def test_a_folder_that_can_be_written_has_no_problem(cache):
+    assert cache.problem() is None
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_audio_that_cannot_be_read_is_as_good_as_none(cache, caplog):
+    (cache.folder / cache.name(key())).mkdir()
+
+    assert cache.read(key(), at=AT) is None
+    assert caplog.messages == ["speech cache: Is a directory"]
+
+
+def test_files_that_vanish_under_the_sweep_are_no_error(cache, monkeypatch):
+    write(cache)
+
+    def vanished(entry):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(cache_module._File, "of", vanished)
+
+    assert cache.sweep(at=SOON) == 0
+
+
+def test_many_writers_readers_and_sweepers_do_each_other_no_harm(cache):
+    failures = []
+
+    def work(number):
+        for turn in range(15):
+            mine = key(subject=str((number + turn) % 4))
+            write(cache, mine)
+            if cache.read(mine, at=AT) not in {AUDIO, None}:
+                failures.append(number)
+            if turn % 5 == number % 5:
+                cache.forget(mine.subject)
+                cache.sweep(at=AT)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert list(cache.folder.glob(".new-*")) == []

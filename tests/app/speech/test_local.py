@@ -1,0 +1,75 @@
+import subprocess
+
+import pytest
+
+from speech import local, mp3
+from speech.errors import SpeechError
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_sentence_becomes_mp3(language):
+    audio = local.speak(text="Rendre le TP trois, demain à midi.", language=language)
+
+    assert mp3.is_mp3(audio)
+    assert 1.5 < mp3.duration_s(audio) < 6
+
+
+@pytest.mark.parametrize("text", ["-v de --help", "$(reboot)", "<speak>x</speak>", "😀", "漢字"])
+def test_hostile_text_is_only_spoken(text):
+    assert mp3.is_mp3(local.speak(text=text, language="fr"))
+
+
+@pytest.mark.parametrize("mark", ["\0", "[["])
+def test_nothing_after_a_special_mark_is_lost(mark):
+    plain = local.speak(text="un deux trois quatre", language="fr")
+
+    marked = local.speak(text=f"un {mark} deux trois quatre", language="fr")
+
+    assert mp3.duration_s(marked) >= 0.9 * mp3.duration_s(plain)
+
+
+def test_the_words_are_in_no_argument_list(monkeypatch):
+    seen = []
+    run = subprocess.run
+
+    def spy(command, **options):
+        seen.extend(command)
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", spy)
+    local.speak(text="secret", language="fr")
+
+    assert seen
+    assert "secret" not in " ".join(seen)
+
+
+def fake_espeak(folder, script):
+    program = folder / "espeak-ng"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        pytest.param("exit 1", "CalledProcessError", id="it fails"),
+        pytest.param("exec sleep 60", "TimeoutExpired", id="it hangs"),
+        pytest.param("cat >/dev/null", "nothing to say", id="it says nothing"),
+    ],
+)
+def test_a_broken_voice_is_an_error_that_says_why(monkeypatch, tmp_path, script, problem):
+    monkeypatch.setenv("PATH", fake_espeak(tmp_path, script), prepend=":")
+    monkeypatch.setattr(local, "TIMEOUT_S", 0.2)
+
+    with pytest.raises(SpeechError, match=problem):
+        local.speak(text="Bonjour", language="fr")
+
+
+def test_a_machine_without_the_voice_says_so(monkeypatch, tmp_path):
+    assert local.problem() is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert local.problem() == "espeak-ng is not installed"
+    with pytest.raises(SpeechError, match="FileNotFoundError"):
+        local.speak(text="Bonjour", language="fr")

@@ -1,0 +1,283 @@
+import logging
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from speech import google as client
+from speech import local, mp3, services, turns
+from speech.cache import GOOGLE_LINE
+from speech.errors import SpeechError
+from speech.services import erase_expired, forget, leaves_network, problems
+
+LIMIT_S = 5.0
+
+
+def opened_breaker(folder):
+    with pytest.raises(client.GoogleError), turns.google_turn(folder / GOOGLE_LINE, limit_s=0.0):
+        raise client.GoogleError("429", is_refusal=True)
+
+
+def test_google_speaks_where_it_may(site):
+    speech = site.speak()
+
+    assert (speech.voice, speech.audio) == ("google", site.google.audio)
+    assert site.kept() == ["google"]
+
+
+def test_what_was_spoken_is_not_made_again(site):
+    first = site.speak()
+    second = site.speak()
+
+    assert first == second
+    assert len(site.google.asked) == 1
+
+
+def test_the_etag_is_quoted_and_tells_words_and_voices_apart(site):
+    by_google = site.speak()
+    other = site.speak(text="Autre chose.")
+    by_machine = site.speak(private=True)
+
+    tags = {speech.etag for speech in (by_google, other, by_machine)}
+    assert len(tags) == 3
+    assert all(tag.startswith('"') and tag.endswith('"') for tag in tags)
+
+
+def test_a_private_task_never_reaches_google(site):
+    speech = site.speak(private=True)
+    site.speak(private=True)
+    site.drain()
+
+    assert speech.voice == "local"
+    assert site.google.asked == []
+
+
+def test_a_task_made_private_is_not_heard_in_googles_voice_any_more(site):
+    site.speak()
+
+    assert site.speak(private=True).voice == "local"
+
+
+@pytest.mark.parametrize("mode", ["local", "google"])
+def test_the_site_decides_whether_words_leave_it(site, mode):
+    site.settings.AGENDA_SPEECH = mode
+
+    assert site.speak().voice == mode
+    assert leaves_network() == (mode == "google")
+    assert bool(site.google.asked) == (mode == "google")
+
+
+def test_a_silent_site_says_so(site):
+    site.settings.AGENDA_SPEECH = "off"
+
+    assert not services.is_enabled()
+    assert problems() == []
+    with pytest.raises(SpeechError, match="off"):
+        site.speak()
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        *("refuse", "consent", "cut", "cut_chunks", "broken", "missing", "redirect", "empty"),
+        *("not_mp3", "not_base64", "flood"),
+    ],
+)
+def test_when_google_fails_the_machine_speaks_and_nothing_wrong_is_kept(site, mood):
+    site.google.behave(mood)
+
+    speech = site.speak()
+    site.drain()
+
+    assert speech.voice == "local"
+    assert mp3.is_mp3(speech.audio)
+    assert site.kept() == ["local"]
+
+
+@pytest.mark.parametrize("mood", ["hang", "drip"])
+def test_when_google_hangs_the_machine_speaks_within_three_seconds(site, mood):
+    """The real patience, once for each way to hang: this is the promise."""
+    site.wait_for_google(2.5)
+    site.google.behave(mood)
+
+    began_s = time.monotonic()
+    speech = site.speak()
+    took_s = time.monotonic() - began_s
+
+    assert speech.voice == "local"
+    assert took_s < 3.0
+    assert site.kept() == ["local"]
+
+
+def test_a_server_error_is_forgiven_once(site):
+    site.google.behave("broken", "good")
+
+    assert site.speak().voice == "google"
+
+
+def test_a_late_answer_is_there_the_next_time(site):
+    site.wait_for_google(0.1)
+    may_arrive = site.hold_google()
+
+    assert site.speak().voice == "local"
+    may_arrive.set()
+    site.drain()
+    assert site.kept() == ["google", "local"]
+    assert site.speak().voice == "google"
+
+
+def test_behind_the_local_voice_google_is_asked_again_for_the_next_time(site):
+    site.google.behave("missing", "good")
+
+    assert [site.speak().voice, site.speak().voice] == ["local", "local"]
+    site.drain()
+    assert site.speak().voice == "google"
+
+
+def test_nobody_waits_behind_a_call_that_is_late(site):
+    site.wait_for_google(0.2)
+    site.google.behave("hang")
+    site.speak()
+
+    began_s = time.monotonic()
+    speech = site.speak(subject="another")
+
+    assert speech.voice == "local"
+    assert time.monotonic() - began_s < 0.2
+
+
+@pytest.mark.parametrize(("mood", "times"), [("missing", 3), ("refuse", 1)])
+def test_google_is_left_alone_after_three_failures_or_one_refusal(site, mood, times):
+    site.google.behave(mood)
+    for number in range(5):
+        assert site.speak(subject=str(number)).voice == "local"
+
+    assert len(site.google.asked) == times
+
+
+def test_the_first_sound_of_the_local_voice_comes_within_300_ms(site):
+    opened_breaker(site.folder)
+    site.speak(subject="to warm the disk")
+
+    took_s = []
+    for number in range(5):
+        began_s = time.monotonic()
+        assert site.speak(subject=str(number)).voice == "local"
+        took_s.append(time.monotonic() - began_s)
+
+    assert sorted(took_s)[2] < 0.3
+
+
+def all_at_once(count, work):
+    barrier = threading.Barrier(count)
+
+    def meet():
+        barrier.wait()
+        work()
+
+    threads = [threading.Thread(target=meet) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_many_listeners_at_once_ask_google_once(site):
+    site.wait_for_google(2.5)
+    heard = []
+
+    all_at_once(6, lambda: heard.append(site.speak().voice))
+
+    assert heard == ["google"] * 6
+    assert len(site.google.asked) == 1
+
+
+def test_many_listeners_at_once_make_the_local_voice_once(site, monkeypatch):
+    site.settings.AGENDA_SPEECH = "local"
+    made, speak = [], local.speak
+
+    def counted(**options):
+        made.append(options)
+        return speak(**options)
+
+    monkeypatch.setattr(local, "speak", counted)
+
+    all_at_once(6, site.speak)
+
+    assert len(made) == 1
+
+
+def test_whoever_waits_too_long_for_another_maker_hears_the_machine(site):
+    site.wait_for_google(0.1)
+    with services._cache().turn("a-task", limit_s=1.0):
+        assert site.speak().voice == "local"
+
+
+def test_without_a_disk_the_machine_still_speaks(site):
+    site.folder.rmdir()
+
+    assert site.speak().voice == "local"
+    assert problems() == [f"cannot write in {str(site.folder)!r}: No such file or directory"]
+
+
+def test_forgetting_also_reaches_what_is_still_on_its_way(site):
+    site.wait_for_google(0.1)
+    may_arrive = site.hold_google()
+    site.speak()
+
+    forget("a-task")
+    may_arrive.set()
+    site.drain()
+
+    assert site.google.asked
+    assert site.kept() == []
+
+
+def test_google_may_answer_after_the_deadline_and_nothing_is_kept(site):
+    now = datetime.now(UTC)
+    site.at = now - timedelta(hours=1)
+
+    site.speak(expires_at=now - timedelta(seconds=1))
+    site.drain()
+
+    assert "google" not in site.kept()
+
+
+def test_the_timer_erases_without_asking_anyone(site):
+    site.speak()
+
+    assert erase_expired(at=site.at) == 0
+    assert erase_expired(at=site.at + timedelta(hours=1)) == 1
+    assert site.kept() == []
+
+
+def test_a_day_too_long_for_google_is_spoken_here(site):
+    assert site.speak(text="Encore une tâche. " * 200).voice == "local"
+    assert site.google.asked == []
+
+
+def test_a_full_waiting_room_is_no_failure(site, monkeypatch):
+    monkeypatch.setattr(services.CALLER, "ask", lambda *_: None)
+
+    assert site.speak().voice == "local"
+
+
+def test_a_machine_without_any_voice_says_so(site, monkeypatch, tmp_path):
+    site.settings.AGENDA_SPEECH = "local"
+    assert problems() == []
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert problems() == ["espeak-ng is not installed"]
+    with pytest.raises(SpeechError):
+        site.speak()
+
+
+def test_no_log_holds_the_words(site, caplog):
+    site.google.behave("missing")
+    with caplog.at_level(logging.DEBUG):
+        site.speak(text="Un secret, demain à midi.")
+        site.drain()
+
+    assert caplog.messages
+    assert "secret" not in caplog.text

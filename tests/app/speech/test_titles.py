@@ -1,0 +1,118 @@
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.titles import LONGEST, spoken_title
+
+
+@pytest.mark.parametrize(
+    ("title", "french", "english"),
+    [
+        ("Rendre le TP3", "Rendre le TP trois", "Rendre le TP three"),
+        ("TP 3", "TP trois", "TP three"),
+        ("DS2", "DS deux", "DS two"),
+        ("CC 02", "CC zéro deux", "CC oh two"),
+        ("Salle B2.04", "Salle B deux zéro quatre", "Salle B two oh four"),
+        ("B2.14", "B deux quatorze", "B two fourteen"),
+        ("C0.07", "C zéro zéro sept", "C zero oh seven"),
+        ("A14", "A quatorze", "A fourteen"),
+        ("B12345", "B 12345", "B 12345"),
+        ("12/03", "douze mars", "the twelfth of March"),
+        ("01/12", "premier décembre", "the first of December"),
+        (
+            "12/03/2027",
+            "douze mars deux mille vingt-sept",
+            "the twelfth of March, twenty twenty-seven",
+        ),
+        (
+            "2027-03-12",
+            "douze mars deux mille vingt-sept",
+            "the twelfth of March, twenty twenty-seven",
+        ),
+        ("31/02", "31 sur 02", "31 out of 02"),
+        ("12/13", "12 sur 13", "12 out of 13"),
+        ("3/4", "3 sur 4", "3 out of 4"),
+        ("14h30", "quatorze heures trente", "two thirty p.m."),
+        ("14 h 30", "quatorze heures trente", "two thirty p.m."),
+        ("14H", "quatorze heures", "two p.m."),
+        ("1h", "une heure", "one a.m."),
+        ("12h", "midi", "noon"),
+        ("9:05", "neuf heures cinq", "nine oh five a.m."),
+        ("6pm", "dix-huit heures", "six p.m."),
+        ("6:30 a.m.", "six heures trente", "six thirty a.m."),
+        ("12am", "minuit", "midnight"),
+        ("13pm", "13pm", "13pm"),
+        ("14h-16h", "quatorze heures à seize heures", "two p.m. to four p.m."),
+        ("8:30–10:00", "huit heures trente à dix heures", "eight thirty a.m. to ten a.m."),
+        ("48h", "quarante-huit heures", "forty-eight hours"),
+        ("48h30", "quarante-huit heures trente", "forty-eight hours thirty"),
+        ("99h99", "99h99", "99h99"),
+        ("21 min", "vingt et une minutes", "twenty-one minutes"),
+        ("1mn", "une minute", "one minute"),
+        ("10:20:30", "10:20:30", "10:20:30"),
+        ("n°4", "numéro 4", "number 4"),
+        ("50 %", "50 pour cent", "50 percent"),
+        ("12 €", "12 euros", "12 euros"),
+        ("R&D", "R et D", "R and D"),
+        ("A -> B", "A vers B", "A to B"),
+        ("A→B", "A vers B", "A to B"),
+        ("et/ou", "et ou", "et ou"),
+        ("#projet @paul", "projet paul", "projet paul"),
+        ("1er rendu", "premier rendu", "first rendu"),
+        ("1re séance", "première séance", "first séance"),
+        ("RDV svp", "rendez-vous s'il vous plaît", "appointment please"),
+        ("asap", "dès que possible", "as soon as possible"),
+        ("tél. Paul", "téléphone Paul", "phone Paul"),
+        ("a.b@insa.fr", "a.b arobase insa.fr", "a.b at insa.fr"),
+        (
+            "https://www.insa.fr/x?y=1#z lire",
+            "lien vers insa.fr lire",
+            "link to insa.fr lire",
+        ),
+        ("<script>alert(1)</script>", "script alert(1) /script", "script alert(1) /script"),
+        ("[[h@l]] `code` **gras**", "h@l code gras", "h@l code gras"),
+        ("Vite !!!!!", "Vite !", "Vite !"),
+        ("😀😀😀😀", "😀", "😀"),
+        ("  deux\n lignes\t\x00 ", "deux lignes", "deux lignes"),
+        ("!!!", "sans titre", "untitled"),
+        ("", "sans titre", "untitled"),
+        ("192.168.1.1", "192.168.1.1", "192.168.1.1"),
+        ("漢字", "漢字", "漢字"),
+        ("été", "été", "été"),
+    ],
+)
+def test_titles_are_said_as_people_say_them(title, french, english):
+    assert spoken_title(title, language="fr") == french
+    assert spoken_title(title, language="en") == english
+
+
+def test_a_long_title_is_cut_between_words():
+    spoken = spoken_title("mot " * 2500, language="fr")
+
+    assert len(spoken) <= LONGEST
+    assert spoken.endswith("mot")
+
+
+def test_a_word_without_end_is_cut_too():
+    assert len(spoken_title("x" * 10_000, language="fr")) == LONGEST
+
+
+@given(st.text(max_size=400), st.sampled_from(["fr", "en"]))
+def test_whatever_is_written_something_harmless_is_said(title, language):
+    spoken = spoken_title(title, language=language)
+
+    assert spoken
+    assert "[[" not in spoken
+    assert not re.search(r"[\x00-\x1f]", spoken)
+
+
+@pytest.mark.parametrize("piece", ["a.", "1h", "12/", "-", "A1 ", "@a.", "=", "1:", "http://", "&"])
+def test_a_hostile_title_costs_no_time(piece):
+    began_s = time.perf_counter()
+
+    spoken_title(piece * 10_000, language="fr")
+
+    assert time.perf_counter() - began_s < 0.5
