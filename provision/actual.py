@@ -40,7 +40,7 @@ def read(api: Proxmox, desired: Desired) -> Actual:
 
 
 def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:
-    """Return one container, None when it is gone. `config` shows pending values, as we compare them."""
+    """Return one container, None when gone. `config` holds pending values: we compare those."""
     try:
         config = api.get(f"nodes/{node}/lxc/{vmid}/config")
         pending = api.get(f"nodes/{node}/lxc/{vmid}/pending")
@@ -92,9 +92,9 @@ def check_nodes(
         if not online.get(str(item["node"]), True)
     ]
     homes = {w.container.node for w in desired.containers if w.vmid not in chosen}
-    lost += [f"{node}, lxc_node of the inventory, is offline" for node in sorted(homes)
+    lost += [f"lxc_node {node} is offline" for node in sorted(homes)
              if not online.get(node, True)]  # fmt: skip
-    lost += [f"{node}, lxc_node of the inventory, is not a node of this cluster ({', '.join(sorted(online))})"
+    lost += [f"lxc_node {node} is no node of this cluster: {', '.join(sorted(online))}"
              for node in sorted(homes) if online and node not in online]  # fmt: skip
     if lost:
         raise PlanError(
@@ -109,7 +109,7 @@ def sort_out(
     wanted: Iterable[int],
     desired: Desired,
 ) -> Actual:
-    """Ours carry deployment and environment of this inventory; strangers matter on our VMIDs only."""
+    """Ours carry our deployment and environment; strangers matter on our VMIDs only."""
     ours = {
         vmid: f for vmid, f in found.items() if f is not None and is_ours(f.container.mark, desired)
     }

@@ -19,11 +19,11 @@ from provision.actual import is_ours, read_again
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
-    OutcomeUnknown,
     PlanError,
     ProvisionError,
-    StepFailed,
+    StepError,
     TaskError,
+    UnknownOutcomeError,
     WaitError,
 )
 from provision.model import (
@@ -151,6 +151,10 @@ class Worker:
         self.began = context.clock()
 
     @property
+    def name(self) -> str:
+        return f"{self.wanted.host} (VMID {self.wanted.vmid})"
+
+    @property
     def path(self) -> str:
         return f"nodes/{self.node}/lxc/{self.wanted.vmid}"
 
@@ -199,7 +203,7 @@ class Worker:
         before = read_again(self.api, self.wanted.vmid, self.node)
         if before is not None and not is_mine(before, self.wanted, self.context.desired):
             raise PlanError(
-                f"{self.wanted.host}: VMID {self.wanted.vmid} was taken by someone else meanwhile",
+                f"{self.name}: it was taken by someone else meanwhile",
                 next_step="choose a free lxc_vmid in inventory/, then run this again",
             )
         now = plan_one(self.wanted, before, reboot=self.context.options.reboot)
@@ -211,9 +215,9 @@ class Worker:
             )
         return now
 
-    def not_taken(self, step: Step) -> StepFailed:
+    def not_taken(self, step: Step) -> StepError:
         fields = ", ".join(change.field for change in step.changes)
-        return StepFailed(
+        return StepError(
             f"{self.wanted.host}: Proxmox reported success, but these still differ: {fields}",
             next_step=f"compare 'pct config {self.wanted.vmid}' on {self.node} with the inventory",
         )
@@ -222,7 +226,7 @@ class Worker:
         """Do one thing. False when nobody knows whether it happened: the next reading tells."""
         try:
             self.act(move)
-        except OutcomeUnknown as error:
+        except UnknownOutcomeError as error:
             self.say(f"{error.problem}; looking what happened")
             if isinstance(move, Create):
                 self.settle()
@@ -260,28 +264,28 @@ class Worker:
                     self.wait(self.create_upid, "creating")
                     break
                 except ApiError as error:
-                    if not ALREADY_EXISTS.search(error.text):
+                    taken = ALREADY_EXISTS.search(error.text)
+                    if taken is None:
                         raise
-                    return self.exists_already(error)
+                    self.exists_already(taken)
+                    return
                 except TaskError as error:
                     # A failed creation leaves nothing behind; a storage's lock frees itself.
                     if not (tries_left and is_lock_failure(error.exit_status or "")):
                         raise
         self.did.append("created")
 
-    def exists_already(self, error: ApiError) -> None:
-        """Success only when it is ours: another run of ours was faster, or our own answer was lost."""
-        match = ALREADY_EXISTS.search(error.text)
-        assert match is not None, "the caller has looked"
+    def exists_already(self, match: re.Match[str]) -> None:
+        """Success only when ours: another run of ours was faster, or our own answer was lost."""
         if match["kind"] == "CT":
             self.node = match["node"]
             found = self.settle()
             if found is not None and is_mine(found, self.wanted, self.context.desired):
                 return
         raise PlanError(
-            f"{self.wanted.host}: VMID {self.wanted.vmid} exists on {match['node']} and is not ours",
+            f"{self.name}: it exists on {match['node']} and is not ours",
             next_step="choose a free lxc_vmid in inventory/; nothing of it was touched",
-        ) from error
+        )
 
     def settle(self) -> Found | None:
         """Wait until a creation that somebody began has ended one way or the other."""
@@ -308,10 +312,10 @@ class Worker:
     def refuse_leftover(self, found: Found | None) -> None:
         if found is None:
             return
+        vmid = self.wanted.vmid
         raise TaskError(
-            f"{self.wanted.host}: VMID {self.wanted.vmid} was left half-created (lock 'create', no task runs)",
-            next_step=f"on {self.node}: pct unlock {self.wanted.vmid} && pct destroy {self.wanted.vmid}; "
-            "then run this again",
+            f"{self.name}: it is half-created (lock 'create', but no task runs)",
+            next_step=f"on {self.node}: pct unlock {vmid} && pct destroy {vmid}; run this again",
             exit_status=None,
         )
 
@@ -329,7 +333,7 @@ class Worker:
                 self.undo_pending(move)
                 raise
             # Another run of ours may have made the same change: replan() tells.
-            raise OutcomeUnknown(error.problem, next_step=error.next_step) from error
+            raise UnknownOutcomeError(error.problem, next_step=error.next_step) from error
         self.did.append("changed")
 
     def undo_pending(self, move: Configure) -> None:
@@ -380,11 +384,12 @@ class Worker:
             self.say(f"{doing}: {status}, see the task's log")
 
     def wait_running(self) -> None:
-        deadline = self.context.clock() + self.context.options.wait_timeout_s
+        limit_s = self.context.options.wait_timeout_s
+        deadline = self.context.clock() + limit_s
         while self.api.get(f"{self.path}/status/current").get("status") != "running":
             if self.context.clock() >= deadline:
                 raise WaitError(
-                    f"{self.wanted.host} does not run after {self.context.options.wait_timeout_s:.0f} s",
+                    f"{self.name}: it does not run after {limit_s:.0f} s",
                     next_step="see its console in Proxmox, then run this again",
                 )
             self.context.sleep(POLL_S)
@@ -436,7 +441,7 @@ class Worker:
 def find_templates(
     plan: Plan, api: Proxmox, *, on_event: Callable[[Event], None]
 ) -> dict[tuple[str, str, str], str]:
-    """(node, storage, name) -> volume of each template that a creation needs; downloads what is missing."""
+    """(node, storage, name) -> volume of each template that is needed; fetches missing ones."""
     creating = [step.wanted for step in plan.steps if step.before is None]
     keys = {(w.container.node, w.template_storage, str(w.container.template)) for w in creating}
     return {key: find_template(*key, api=api, on_event=on_event) for key in sorted(keys)}
@@ -464,7 +469,7 @@ def find_template(
     )
     found = stored_template(node, storage, name, api=api)
     if found is None:
-        raise StepFailed(
+        raise StepError(
             f"{template} was downloaded, but {storage} of {node} does not list it",
             next_step=f"see the content of {storage} in Proxmox, then run this again",
         )
@@ -482,7 +487,7 @@ def check_assumed(plan: Plan, desired: Desired) -> None:
     if creating and desired.assumed:
         listed = "".join(f"\n  {entry}" for entry in desired.assumed)
         raise PlanError(
-            f"{len(desired.assumed)} values of the inventory are still assumed, so nothing is created:{listed}",
+            f"{len(desired.assumed)} values are still assumed, so nothing is created:{listed}",
             next_step="check each with the cluster's administrator, then empty lxc_assumed in "
             f"inventory/{desired.environment}/group_vars/all/containers.yml",
         )

@@ -140,7 +140,7 @@ def confirm(session: Session, question: str) -> None:
 
 
 def confirm_destruction(session: Session, names: Sequence[str]) -> None:
-    """In the lab --yes is enough; elsewhere the name of the container or environment is wanted too."""
+    """In the lab --yes is enough; elsewhere a name must be given too."""
     arguments = session.arguments
     print(f"This destroys {', '.join(names)} in {arguments.env}, with all data in them.")
     if arguments.env == LAB:

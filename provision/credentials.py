@@ -137,7 +137,7 @@ def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
         missing = "PROXMOX_TOKEN_SECRET" if token_id else "PROXMOX_TOKEN_ID"
         raise CredentialsError(
             f"no API token for {site.environment}: {missing} is not set",
-            next_step=f"write PROXMOX_TOKEN_ID=... and PROXMOX_TOKEN_SECRET=... into {file} (0600); "
+            next_step=f"write PROXMOX_TOKEN_ID=.. and PROXMOX_TOKEN_SECRET=.. into {file} (0600); "
             f"'make doctor ENV={site.environment}' prints how to make a token",
         )
     if not TOKEN_ID.fullmatch(token_id):

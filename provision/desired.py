@@ -1,7 +1,7 @@
 """What the inventory wants, checked. Pure: every mistake is found here, at once, before any call.
 
 Much of what is refused here Proxmox accepts silently and breaks later: a gateway outside its
-subnet, two interfaces of one name, a host name of 64 characters, a bridge name too long for its tag.
+subnet, two interfaces of one name, a host name of 64 characters, a bridge name too long for a tag.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 # IFNAMSIZ - 1; Proxmox also makes a bridge named BRIDGEvTAG (pve-common Network.pm).
 INTERFACE_NAME_MAX = 15
 VLAN_TAGS = range(2, 4095)
+MTUS = range(576, 65536)
+SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
 VMIDS = range(100, 1_000_000_000)
 MANAGED_TAG = "ctlv"
 WAITS: Mapping[str, Wait] = {"ssh": "ssh", "running": "running", "none": "none"}
@@ -46,6 +48,9 @@ KEYS = frozenset(
 NIC_KEYS = frozenset({"name", "network", "address", "mtu", "firewall"})
 NETWORK_KEYS = frozenset({"tag", "subnet", "gateway"})
 MOUNT_KEYS = frozenset({"path", "size_gib", "storage", "backup_enabled"})
+
+# Takes the part of a variable and what is wrong with it.
+Wrong = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,10 @@ class Checker:
         place = self.inventory.place(host, plain[0] if plain else key)
         self.mistakes.append(Mistake(place, host, key, text))
 
+    def at(self, host: str, key: str) -> Wrong:
+        """`wrong` for the parts of one variable."""
+        return lambda part, text: self.wrong(host, f"{key}.{part}", text)
+
     def value(self, host: str, key: str, default: Any = None) -> Any:
         """The variable; a mistake when it is missing and has no default, or is a template."""
         variables = self.inventory.hosts[host]
@@ -102,8 +111,8 @@ class Checker:
         value = self.value(host, key, default)
         if value is None:
             return low
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return int(value)
+        if type(value) is int and low <= value <= high:
+            return value
         self.wrong(host, key, f"{value!r} is not a whole number from {low} to {high}")
         return low
 
@@ -243,11 +252,12 @@ def read_unprivileged(checker: Checker, host: str) -> bool:
 
 def read_gib(checker: Checker, host: str, key: str, value: Any) -> int:
     """Bytes. Proxmox takes a bare number of GiB, halves included."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and 0.125 <= value <= 2**17:
-        return round(value * GIB)
+    is_number = type(value) in (int, float)
+    # Proxmox rounds anything finer, and would differ from the inventory for ever.
+    if is_number and SMALLEST_GIB <= value <= LARGEST_GIB and value * 1024 % 1 == 0:
+        return int(value * GIB)
     if value is not None:
-        checker.wrong(host, key, f"{value!r} is not a number of GiB (0.125 or more)")
+        checker.wrong(host, key, f"{value!r} is not a number of GiB in whole MiB, from 0.125")
     return GIB
 
 
@@ -337,8 +347,7 @@ def read_networks(checker: Checker, host: str) -> dict[str, Network]:
 
 
 def read_network(checker: Checker, host: str, name: str, entry: Mapping[str, Any]) -> Network:
-    def wrong(key: str, text: str) -> None:
-        checker.wrong(host, f"lxc_networks.{name}.{key}", text)
+    wrong = checker.at(host, f"lxc_networks.{name}")
 
     for key in sorted(entry.keys() - NETWORK_KEYS):
         wrong(key, f"is not known{suggestion(key, NETWORK_KEYS)}")
@@ -347,9 +356,6 @@ def read_network(checker: Checker, host: str, name: str, entry: Mapping[str, Any
         subnet=(subnet := read_subnet(entry.get("subnet"), wrong)),
         gateway=read_gateway(entry.get("gateway"), subnet, wrong),
     )
-
-
-Wrong = Callable[[str, str], None]
 
 
 def read_tag(tag: Any, wrong: Wrong) -> int | None:
@@ -393,7 +399,7 @@ def read_nics(checker: Checker, host: str, networks: Mapping[str, Network]) -> t
     if not items:
         checker.wrong(host, "lxc_nics", "is missing or empty: a container needs an interface")
     nics = tuple(
-        read_nic(checker, host, f"lxc_nics[{position}]", item, networks, bridge)
+        read_nic(item, networks, bridge, checker.at(host, f"lxc_nics[{position}]"))
         for position, item in enumerate(items)
     )
     for name in doubles(nic.name for nic in nics):
@@ -405,27 +411,19 @@ def read_nics(checker: Checker, host: str, networks: Mapping[str, Network]) -> t
     return nics
 
 
-def read_nic(  # noqa: PLR0913 - the place of a value is part of every message
-    checker: Checker, host: str, key: str, item: Mapping[str, Any], networks: Mapping[str, Network],
-    bridge: str,
-) -> Nic:  # fmt: skip
-    def wrong(name: str, text: str) -> None:
-        checker.wrong(host, f"{key}.{name}", text)
-
+def read_nic(
+    item: Mapping[str, Any], networks: Mapping[str, Network], bridge: str, wrong: Wrong
+) -> Nic:
     name = str(item.get("name", ""))
     if not INTERFACE.fullmatch(name) or len(name) > INTERFACE_NAME_MAX:
-        wrong(
-            "name", f"{name!r} is not an interface name of at most {INTERFACE_NAME_MAX} characters"
-        )
+        wrong("name", f"{name!r} is no interface name of at most {INTERFACE_NAME_MAX} characters")
     network = networks.get(str(item.get("network")))
     if network is None:
-        wrong(
-            "network",
-            f"{item.get('network')!r} is not in lxc_networks ({', '.join(sorted(networks))})",
-        )
+        known = ", ".join(sorted(networks))
+        wrong("network", f"{item.get('network')!r} is not in lxc_networks ({known})")
         network = Network(tag=None, subnet=None, gateway=None)
     elif network.tag and len(f"{bridge}v{network.tag}") > INTERFACE_NAME_MAX:
-        wrong("network", f"bridge name {bridge}v{network.tag} is longer than {INTERFACE_NAME_MAX}")
+        wrong("network", f"the bridge {bridge}v{network.tag} would exceed {INTERFACE_NAME_MAX}")
     return Nic(
         name=name,
         bridge=bridge,
@@ -438,9 +436,9 @@ def read_nic(  # noqa: PLR0913 - the place of a value is part of every message
 
 
 def read_mtu(mtu: Any, wrong: Wrong) -> int | None:
-    if mtu is None or (isinstance(mtu, int) and 576 <= mtu <= 65535):
+    if mtu is None or (type(mtu) is int and mtu in MTUS):
         return mtu
-    wrong("mtu", f"{mtu!r} is not a number from 576 to 65535")
+    wrong("mtu", f"{mtu!r} is not a number from {MTUS.start} to {MTUS.stop - 1}")
     return None
 
 

@@ -10,10 +10,10 @@ from provision.apply import Event
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
-    OutcomeUnknown,
     ProvisionError,
-    StepFailed,
+    StepError,
     TaskError,
+    UnknownOutcomeError,
     UsageError,
 )
 from provision.model import Actual, Found
@@ -60,7 +60,7 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
 def destroy(
     chosen: Sequence[Found], api: Proxmox, ssh: Ssh, *, on_event: Callable[[Event], None]
 ) -> None:
-    """Stop and delete all of `chosen`, and forget their host keys. Raises StepFailed naming failures."""
+    """Stop and delete `chosen`, and forget their host keys. Raises StepError naming failures."""
 
     def one(found: Found) -> ProvisionError | None:
         try:
@@ -75,7 +75,7 @@ def destroy(
     with ThreadPoolExecutor(max_workers=4) as pool:
         failures = [error for error in pool.map(one, chosen) if error is not None]
     if failures:
-        raise StepFailed(
+        raise StepError(
             "\n  ".join(error.problem for error in failures), next_step=failures[0].next_step
         )
 
@@ -94,7 +94,7 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
                 stop(api, path)
             on_event(Event(container.hostname, "destroying"))
             api.wait_for_task(api.delete(path, {"purge": 1}))
-        except OutcomeUnknown:
+        except UnknownOutcomeError:
             pass
         except ApiError as error:
             if is_not_found(error):
@@ -103,7 +103,7 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
         now = read_again(api, container.vmid, container.node)
         if now is not None and now.container.mark != container.mark:
             return
-    raise StepFailed(
+    raise StepError(
         f"{container.hostname} (VMID {container.vmid}) is still there",
         next_step=f"see its tasks on {container.node} in Proxmox, then run this again",
     )

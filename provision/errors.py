@@ -22,7 +22,7 @@ class UsageError(ProvisionError):
 
 
 class InventoryError(ProvisionError):
-    """The inventory cannot be read, or holds mistakes; all of them are in `problem`, a line each."""
+    """The inventory cannot be read, or holds mistakes; all are in `problem`, a line each."""
 
 
 class CredentialsError(ProvisionError):
@@ -37,11 +37,11 @@ class SavedPlanError(ProvisionError):
     """A saved plan cannot be read, or the world has moved on since it was written."""
 
 
-class ConnectionFailed(ProvisionError):
-    """The API cannot be reached, or its certificate is not signed by our CA. Nothing was changed."""
+class UnreachableError(ProvisionError):
+    """The API cannot be reached, or our CA has not signed its certificate. Nothing was changed."""
 
 
-class OutcomeUnknown(ProvisionError):
+class UnknownOutcomeError(ProvisionError):
     """A write was sent and no answer came: only reading again tells whether it happened."""
 
 
@@ -81,5 +81,5 @@ class HostKeyError(ProvisionError):
     """A host key is not the one that Proxmox reported when it created the container."""
 
 
-class StepFailed(ProvisionError):
+class StepError(ProvisionError):
     """Some containers could not be brought to what the inventory says."""

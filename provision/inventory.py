@@ -1,4 +1,4 @@
-"""Read the inventory of one environment through Ansible itself. Nothing of the vault is ever read."""
+"""Read the inventory of one environment through Ansible itself. The vault is never read."""
 
 from __future__ import annotations
 

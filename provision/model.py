@@ -100,7 +100,7 @@ class Container:
 class Wanted:
     """A container as the inventory wants it, and what apply needs to know beyond its configuration.
 
-    `jump` is the host name of the container that SSH goes through, None when it is reached directly.
+    `jump` is the host name of the container that SSH goes through, None when it goes directly.
     """
 
     container: Container

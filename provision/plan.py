@@ -91,7 +91,8 @@ def check_ownership(desired: Desired, actual: Actual) -> None:
     by_host = {found.container.hostname: found for found in actual.ours.values()}
     by_host |= {f.container.mark.host: f for f in actual.ours.values() if f.container.mark}
     problems += [
-        f"{wanted.host} exists as VMID {by_host[wanted.host].container.vmid}, the inventory says {wanted.vmid}"
+        f"{wanted.host} exists as VMID {by_host[wanted.host].container.vmid}, "
+        f"the inventory says {wanted.vmid}"
         for wanted in desired.containers
         if wanted.host in by_host and by_host[wanted.host].container.vmid != wanted.vmid
     ]
@@ -114,7 +115,9 @@ def stranger(wanted: Wanted, guest: Foreign) -> str:
     name = f"VMID {guest.vmid} (wanted for {wanted.host})"
     if guest.mark is not None:
         mark = guest.mark
-        return f"{name} is {mark.host} of environment {mark.environment}, deployment {mark.deployment}: not ours"
+        return (
+            f"{name} is {mark.host} of {mark.environment}, deployment {mark.deployment}: not ours"
+        )
     if guest.lock == "create":
         return f"{name} is being created by someone, or was left half-created"
     return (
@@ -175,7 +178,7 @@ def aligned(wanted: Container, found: Container) -> Container:
 def keys_for(
     wanted: Sequence[str], found: Sequence[tuple[str, str]], prefix: str
 ) -> tuple[str, ...]:
-    """The key of each wanted name: that of the first found of this name, else the lowest free one."""
+    """The key of each wanted name: that of the first found of this name, else the lowest free."""
     existing: dict[str, str] = {}
     for name, key in found:
         existing.setdefault(name, key)

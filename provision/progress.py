@@ -41,8 +41,7 @@ class Progress:
 
     def show(self, event: Event) -> None:
         with self.lock:
-            text, since = self.latest.get(event.host, ("", 0.0))
-            if text == event.text:
+            if self.latest.get(event.host, ("", 0.0))[0] == event.text:
                 return
             now = time.monotonic() - self.began
             self.latest[event.host] = (event.text, now)

@@ -3,7 +3,7 @@
 What may be sent again, and why (../README.md and the tests name the reports behind it):
 - reads: after anything that passes (a lost connection, 595, 596, 599, "got timeout");
 - writes: only when the server surely did nothing: it was not reached, or says that it did not get
-  a lock. Anything else raises OutcomeUnknown, and the caller reads before it decides.
+  a lock. Anything else raises UnknownOutcomeError, and the caller reads before it decides.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -21,7 +22,13 @@ from proxmoxer.core import ResourceException
 from requests import exceptions as http
 
 from provision.credentials import Endpoint
-from provision.errors import ApiError, ConnectionFailed, OutcomeUnknown, ProvisionError, TaskError
+from provision.errors import (
+    ApiError,
+    ProvisionError,
+    TaskError,
+    UnknownOutcomeError,
+    UnreachableError,
+)
 
 Params = Mapping[str, str | int]
 
@@ -33,7 +40,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 LOG_TAIL = 5
 # pveproxy could not reach the node's daemon: 595 before it sent, the others after.
 NOT_SENT, LOST = 595, frozenset({596, 597, 599})
-LOCKED = re.compile(r"got (lock request )?timeout|is locked \(|cfs-lock .* error")
+# "CT is locked (backup)", "can't lock file .. got timeout", "cfs-lock .. got lock request timeout"
+LOCKED = re.compile(r"got (lock request )?timeout|is locked \(")
 DENIED = re.compile(r"Permission check failed \((?P<path>[^,()]+), (?P<privilege>[^()]+)\)")
 NOT_FOUND = re.compile(r"Configuration file '[^']*' does not exist")
 SUCCESS = re.compile(r"OK|WARNINGS: \d+")
@@ -62,7 +70,7 @@ class Proxmox:
     # ---------------------------------------------------------------- calls
 
     def get(self, path: str, **params: str | int) -> Any:
-        """Read. Tries again for `retry_for_s` seconds, once the API has answered anything at all."""
+        """Read. Tries again for `retry_for_s` seconds, once the API has answered anything."""
         return self._retried("GET", path, params)
 
     def post(self, path: str, params: Params | None = None) -> Any:
@@ -87,10 +95,10 @@ class Proxmox:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _may_retry(self, error: ProvisionError, method: str) -> bool:
-        if isinstance(error, ConnectionFailed):
+        if isinstance(error, UnreachableError):
             # The first call of a run fails at once: a wrong host or CA does not heal by waiting.
             return self.was_reached
-        if isinstance(error, OutcomeUnknown):
+        if isinstance(error, UnknownOutcomeError):
             return method == "GET" and self.was_reached
         return isinstance(error, ApiError) and (
             error.status == NOT_SENT or LOCKED.search(error.text) is not None
@@ -145,27 +153,27 @@ class Proxmox:
     def _lost(self, error: requests.RequestException, method: str, path: str) -> ProvisionError:
         refused = isinstance(error, http.ConnectTimeout) or "NewConnectionError" in repr(error)
         if refused or not self.was_reached:
-            return ConnectionFailed(
+            return UnreachableError(
                 f"the API at {self.endpoint.url} cannot be reached: {reason_of(error)}",
                 next_step="check host, port and network; in the lab: make up",
             )
-        return OutcomeUnknown(
+        return UnknownOutcomeError(
             f"no answer to {method} {path}: {reason_of(error)}",
             next_step="run the same command again: it reads what happened and goes on from there",
         )
 
-    def _untrusted(self, error: http.SSLError) -> ConnectionFailed:
+    def _untrusted(self, error: http.SSLError) -> UnreachableError:
         ca = self.endpoint.ca_file or "the machine's own authorities"
-        return ConnectionFailed(
+        return UnreachableError(
             f"the certificate of {self.endpoint.url} is not trusted by {ca}: {reason_of(error)}",
-            next_step="set lxc_api_ca_file (or PROXMOX_CA_FILE) to the cluster's /etc/pve/pve-root-ca.pem",
+            next_step="give its /etc/pve/pve-root-ca.pem as lxc_api_ca_file or PROXMOX_CA_FILE",
         )
 
     def _refused(self, error: ResourceException, method: str, path: str) -> ProvisionError:
         message = " ".join(str(error.content or "").split())
         fields = [f"{key}: {text}".strip() for key, text in fields_of(error.errors).items()]
         if error.status_code in LOST:
-            return OutcomeUnknown(
+            return UnknownOutcomeError(
                 f"the node behind {self.endpoint.url} was lost during {method} {path}: "
                 f"{error.status_code} {message}",
                 next_step="see whether the node is up, then run the same command again",
@@ -173,7 +181,7 @@ class Proxmox:
         detail = "; ".join([message, *fields])
         return ApiError(
             problem_of(error.status_code, detail, method, path, self.endpoint),
-            next_step=next_step_for(error.status_code, detail, path, self.endpoint),
+            next_step=next_step_for(error.status_code, detail, path),
             status=error.status_code,
             message=message,
             fields=fields,
@@ -203,7 +211,7 @@ class Proxmox:
             if self.clock() >= deadline:
                 raise TaskError(
                     f"task {task_type(upid)} still runs after {timeout_s:.0f} s ({upid})",
-                    next_step="watch it in Proxmox under Tasks; run the same command again when it has ended",
+                    next_step="watch it in Proxmox under Tasks; when it has ended, run this again",
                     exit_status=None,
                 )
             on_poll()
@@ -264,41 +272,42 @@ def reason_of(error: BaseException) -> str:
 
 def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpoint) -> str:
     denied = DENIED.search(detail)
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         return f"{endpoint.url} does not accept the token {endpoint.token_id}: {detail}"
     if denied:
-        return f"the token {endpoint.token_id} lacks {denied['privilege']} on {denied['path']} ({method} {path})"
-    if status == 403:
+        lacks = f"lacks {denied['privilege']} on {denied['path']}"
+        return f"the token {endpoint.token_id} {lacks} ({method} {path})"
+    if status == HTTPStatus.FORBIDDEN:
         return f"the token {endpoint.token_id} may not do {method} {path}: {detail}"
     return f"Proxmox refuses {method} {path}: {status} {detail}"
 
 
-def next_step_for(status: int, detail: str, path: str, endpoint: Endpoint) -> str:
-    denied = DENIED.search(detail)
-    doctor = "'make doctor' prints the exact pveum commands"
-    if status == 401:
-        return f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that the token still exists; {doctor}"
-    if denied:
+DOCTOR = "'make doctor' prints the exact pveum commands"
+# What the server says -> what to do about it; the first that matches counts.
+ADVICE = (
+    (DENIED, f"grant it to the user and to the token (both, with privilege separation); {DOCTOR}"),
+    (re.compile("no quorum"), "bring the cluster's nodes back (pvecm status), then run this again"),
+    (
+        re.compile("protection mode enabled"),
+        "set lxc_protection: false and apply, then run this again",
+    ),
+    (LOCKED, "wait for the task that holds the lock (backup, migration), then run this again"),
+    (re.compile("detected modified configuration"), "run this again to see what someone changed"),
+)
+
+
+def next_step_for(status: int, detail: str, path: str) -> str:
+    if status == HTTPStatus.UNAUTHORIZED:
         return (
-            f"grant it to the user {endpoint.user} and to the token (both, with privilege separation); "
-            f"{doctor}"
+            f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that it still exists; {DOCTOR}"
         )
-    if status == 403 and path.endswith("/lxc"):
+    for sentence, advice in ADVICE:
+        if sentence.search(detail):
+            return advice
+    if status == HTTPStatus.FORBIDDEN:
         # On create Proxmox leaves out what is missing (pve-container API2/LXC.pm).
-        return f"most likely VM.Allocate on /vms is missing; {doctor}"
-    if status == 403:
-        return doctor
-    if "no quorum" in detail:
-        return "the cluster has lost its quorum: bring its nodes back (pvecm status), then run this again"
-    if "protection mode enabled" in detail:
-        return "set lxc_protection: false for it and apply, then run this again"
-    if LOCKED.search(detail):
-        return (
-            "wait for the backup, migration or other task that holds the lock, then run this again"
-        )
-    if "detected modified configuration" in detail:
-        return "someone changed it meanwhile: run this again to see the new difference"
-    return "read the message; 'make doctor' checks what this command needs"
+        return f"VM.Allocate on /vms is missing, most likely; {DOCTOR}"
+    return f"read the message; 'make doctor' checks what {path.partition('/')[0]} calls need"
 
 
 def task_next_step(exit_status: str, upid: str) -> str:
@@ -306,5 +315,5 @@ def task_next_step(exit_status: str, upid: str) -> str:
     if "No space left" in exit_status or "not enough" in exit_status:
         return f"free space on the storage of {node}, then run this again"
     if "does not exist" in exit_status and "volume" in exit_status:
-        return "the template is not on the storage: 'make doctor' says which ones are; then run this again"
+        return "the template is not on the storage, see 'make doctor'; then run this again"
     return f"read its log: pvesh get /nodes/{node}/tasks/{upid}/log; then run this again"

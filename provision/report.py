@@ -49,10 +49,7 @@ def step_lines(step: Step) -> list[str]:
     changes = [c for c in step.changes if step.before is not None or c.after is not None]
     lines += [change_line(change, new=step.before is None) for change in changes]
     for refusal in step.refusals:
-        change = refusal.change
-        lines.append(
-            f"    ! {change.field}: {shown(change.before)} -> {shown(change.after)}: {refusal.reason}"
-        )
+        lines.append(f"    ! {change_text(refusal.change)}: {refusal.reason}")
         lines.append(f"        Next: {refusal.next_step}")
     return lines + [f"    {pending_text(pending)}" for pending in step.pending]
 
@@ -60,7 +57,11 @@ def step_lines(step: Step) -> list[str]:
 def change_line(change: Change, *, new: bool) -> str:
     if new:
         return f"    {change.field}: {shown(change.after)}"
-    return f"    {change.field}: {shown(change.before)} -> {shown(change.after)}"
+    return f"    {change_text(change)}"
+
+
+def change_text(change: Change) -> str:
+    return f"{change.field}: {shown(change.before)} -> {shown(change.after)}"
 
 
 def pending_lines(found: Found) -> list[str]:
@@ -160,7 +161,7 @@ def duration(seconds: int) -> str:
 
 
 def status_rows(plan: Plan, found: Sequence[Found]) -> list[dict[str, Any]]:
-    """One row a container, ours and wanted, by VMID: what `status` shows and `status --json` prints."""
+    """One row a container, ours and wanted, by VMID: for `status` and for `status --json`."""
     here = {entry.container.vmid: entry for entry in found}
     steps = {step.wanted.vmid: step for step in plan.steps}
     orphans = {entry.container.vmid for entry in plan.orphans}
@@ -177,10 +178,7 @@ def status_row(
         [c.field for c in step.changes] + [r.change.field for r in step.refusals] if step else []
     )
     if found is None:
-        host = step.wanted.host if step else ""
-        return {"vmid": vmid, "host": host, "node": None, "status": "missing", "uptime_s": 0, "addresses": [],
-                "memory_used_bytes": 0, "memory_mib": 0, "disk_used_bytes": 0, "disk_bytes": 0, "lock": None,
-                "pending": [], "drift": ["missing"]}  # fmt: skip
+        return missing_row(vmid, step)
     container = found.container
     return {
         "vmid": vmid,
@@ -196,6 +194,24 @@ def status_row(
         "lock": found.lock,
         "pending": [pending.key for pending in found.pending],
         "drift": ["not in the inventory"] if is_orphan else drift,
+    }
+
+
+def missing_row(vmid: int, step: Step | None) -> dict[str, Any]:
+    return {
+        "vmid": vmid,
+        "host": step.wanted.host if step else "",
+        "node": None,
+        "status": "missing",
+        "uptime_s": 0,
+        "addresses": [],
+        "memory_used_bytes": 0,
+        "memory_mib": 0,
+        "disk_used_bytes": 0,
+        "disk_bytes": 0,
+        "lock": None,
+        "pending": [],
+        "drift": ["missing"],
     }
 
 

@@ -1,4 +1,4 @@
-"""SSH at the edge: our keys, host keys, the ssh_config that everyone uses. No trust on first use."""
+"""SSH at the edge: keys, host keys, the ssh_config that everyone uses. No trust on first use."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from provision.model import Wanted
 
 CONNECT_TIMEOUT_S = 2
 PAUSE_S = 0.15
+SHOW_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+# alias, type, key
+KNOWN_HOSTS_FIELDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,9 @@ class Ssh:
         alias = host_key_alias(self.desired, host)
         lines = self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
         fields = (line.split() for line in lines)
-        return frozenset(f"{f[1]} {f[2]}" for f in fields if len(f) >= 3 and f[0] == alias)
+        return frozenset(
+            f"{f[1]} {f[2]}" for f in fields if len(f) >= KNOWN_HOSTS_FIELDS and f[0] == alias
+        )
 
     def record(self, host: str, keys: Sequence[str]) -> None:
         alias = host_key_alias(self.desired, host)
@@ -128,16 +133,16 @@ class Ssh:
                 return offered
             if self.clock() >= deadline:
                 raise WaitError(
-                    f"{wanted.host}: SSH at {wanted.address} does not answer after {timeout_s:.0f} s ({answer})",
-                    next_step="the container itself is valid; see its console in Proxmox, then run this "
-                    "again: it goes on here",
+                    f"{wanted.host}: no SSH at {wanted.address} after {timeout_s:.0f} s ({answer})",
+                    next_step="the container itself is valid; see its console in Proxmox, then run "
+                    "this again: it goes on here",
                 )
             self.sleep(PAUSE_S)
 
     def _offered_keys(self, wanted: Wanted) -> tuple[dict[str, str], str]:
         """Key -> fingerprint, as the server offers it. Authenticates with nothing, runs nothing.
 
-        ssh-keyscan knows neither ProxyCommand nor ProxyJump, hence ssh itself with a file of its own.
+        ssh-keyscan knows no ProxyCommand or ProxyJump, hence ssh itself with a file of its own.
         """
         with tempfile.TemporaryDirectory(prefix="ctlv-hostkey-") as folder:
             offered = Path(folder) / "known_hosts"
@@ -166,7 +171,9 @@ class Ssh:
             except subprocess.TimeoutExpired:
                 answer = "no answer"
             lines = offered.read_text().splitlines() if offered.exists() else []
-        keys = [" ".join(line.split()[1:3]) for line in lines if len(line.split()) >= 3]
+        keys = [
+            " ".join(line.split()[1:3]) for line in lines if len(line.split()) >= KNOWN_HOSTS_FIELDS
+        ]
         return {key: fingerprint(key) for key in keys}, answer
 
 
@@ -231,8 +238,8 @@ def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostK
     shown = ", ".join(sorted(set(offered.values())))
     return HostKeyError(
         f"{wanted.host}: the host key at {wanted.address} has changed: {shown}",
-        next_step="find out why (console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); if it is right, "
-        f"remove its line from {shlex.quote(str(file))} and run this again",
+        next_step=f"find out why (on its console: {SHOW_KEY}); if it is right, remove its line in "
+        f"{shlex.quote(str(file))} and run this again",
     )
 
 
@@ -247,6 +254,6 @@ def unknown_key(
     )
     return HostKeyError(
         f"{wanted.host}: the host key at {wanted.address} {why}: {offered[key]}",
-        next_step="compare it on the container's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); "
+        next_step=f"compare it on the container's console ({SHOW_KEY}); "
         f"if it is the same: python -m provision trust {wanted.host} --fingerprint {offered[key]}",
     )

@@ -226,8 +226,10 @@ def parse_words(text: str) -> str:
 # ---------------------------------------------------------------- description
 
 
-def render_description(note: str, mark: Mark, template: str | None) -> str:
+def render_description(note: str, mark: Mark | None, template: str | None) -> str:
     """The operator's note, then our block. Proxmox shows it as Markdown, hence the fence."""
+    if mark is None:
+        return note
     lines = {
         "deployment": mark.deployment,
         "environment": mark.environment,
@@ -293,7 +295,6 @@ def parse_container(vmid: int, node: str, config: Config) -> Container:
 
 def render_simple(container: Container) -> dict[str, str | int]:
     """Every key but devices and what creation alone can set; "" means the key is to be absent."""
-    assert container.mark is not None, "only a container that is ours is ever written"
     return {
         "hostname": container.hostname,
         "cores": "" if container.cores is None else container.cores,
@@ -311,7 +312,7 @@ def render_simple(container: Container) -> dict[str, str | int]:
 
 
 def create_params(container: Container, *, ostemplate: str, ssh_keys: str) -> dict[str, str | int]:
-    """The form of POST /nodes/N/lxc. No password: root's stays locked. Started as a step of its own."""
+    """The form of POST /nodes/N/lxc. No password: root's stays locked. Starting is another step."""
     simple = {key: value for key, value in render_simple(container).items() if value != ""}
     return {
         "vmid": container.vmid,
