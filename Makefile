@@ -26,6 +26,7 @@ LOCK := $(if $(filter lab,$(ENV)),$(LAB_STATE),$(HOME)/.config/ctlv/$(ENV))/busy
 ALONE := $(AS_ROOT) setup/alone $(LOCK)
 PROVISION := $(PYTHON) -m provision
 PLAYBOOK := $(ALONE) env PATH="$(abspath .venv/bin):$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
+REACH := $(PYTHON) ansible/reach.py --env $(ENV)
 LAB := $(PYTHON) -m provision.lab
 STEP := setup/step
 
@@ -45,7 +46,7 @@ endif
 	@$(STEP) "4/6 provision" $(MAKE) provision $(if $(filter lab,$(ENV)),YES=1)
 	@$(STEP) "5/6 deploy" $(MAKE) deploy
 	@$(STEP) "6/6 verify" $(MAKE) verify
-	@$(PYTHON) -m tests.infra.address --env $(ENV)
+	@$(REACH) address
 
 down: ## Stop the lab and its containers; all data is kept
 	@$(LAB) down --state $(LAB_STATE)
@@ -94,11 +95,23 @@ redeploy: ## Ship new code without touching the rest
 rollback: ## Serve the previous release again
 	@$(PLAYBOOK) ansible/rollback.yml
 
+admin: ## Print a single-use link for a first administrator
+	@$(REACH) address --admin
+
+logs: ## The services' last lines: HOST=web|database|… LINES=100 FOLLOW=1
+	@$(REACH) ssh --to $(or $(HOST),web) journalctl --no-hostname --lines $(or $(LINES),100) $(if $(FOLLOW),--follow) --unit "'agenda*'" --unit nginx --unit mariadb --unit tinyproxy
+
+ssh: ## A shell on a container: HOST=web|database|…
+	@$(REACH) ssh --to $(or $(HOST),web)
+
 verify: ## Prove that what is deployed behaves; changes nothing
 	@$(PYTHON) -m tests.infra --env $(ENV)
 
 ##@ Development
-.PHONY: test test-fast lint
+.PHONY: test test-fast lint drill-reboot
+drill-reboot: ## Restart each container, in both orders, and prove that all comes back
+	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
+
 test: ## All tests, the whole road on real containers included (root, about 10 minutes)
 	@tests/run all
 
