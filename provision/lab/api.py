@@ -23,8 +23,8 @@ from fakepve.model import PveError
 from fakepve.server import ok, params
 
 from provision.lab import state
-from provision.lab.guest import Guest, parse_guest, properties
-from provision.lab.runtime import Birth, Runtime, RuntimeFailure
+from provision.lab.guest import Guest, parse_guest, properties, volumes
+from provision.lab.runtime import Birth, ContainerError, Runtime
 
 log = logging.getLogger("lab.api")
 Body = Callable[[], Awaitable[str | None]]
@@ -56,7 +56,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self.keep = keep
         self.nodes = {node: {"online": True}}
         self.time_scale = 1.0
-        self.storages = {
+        self.storages: dict[str, dict[str, Any]] = {
             STORAGE: {
                 "type": "btrfs",  # a folder whose volumes can be snapshotted
                 "path": "/var/lib/vz",
@@ -67,14 +67,15 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             }
         }
         self._births: dict[int, Birth] = {}
-        self._watched: dict[int, int] = {}
+        # When a container's processor time was last read, and what it was.
+        self._cpu_seen: dict[int, tuple[float, float]] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ who may do what
 
     def admit(self, token_id: str, secret: str, *, bridge: str, tags: Iterable[int]) -> None:
         """Let a token in, with the privileges provisioning needs and no others."""
-        user = token_id.split("!")[0]
+        user = token_id.partition("!")[0]
         self.apitokens[token_id] = secret
         for who in (user, token_id):
             self.grant(who, "/vms", *VM_PRIVILEGES)
@@ -92,7 +93,8 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
 
     def offer_template(self, name: str, size: int) -> None:
         """Show a template on the storage."""
-        self.storages[STORAGE]["volumes"][f"vztmpl/{name}"] = {
+        volumes_there: dict[str, Any] = self.storages[STORAGE]["volumes"]
+        volumes_there[f"vztmpl/{name}"] = {
             "content": "vztmpl",
             "format": "tzst",
             "size": size,
@@ -113,6 +115,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         log: Iterable[str] = (),
     ) -> str:
         """Start a task and return its UPID; like fakepve's own, but nothing it does is lost."""
+        upid: str
         upid, pid, start = self._upid(node, ttype, tid, user)
         record = {
             "upid": upid,
@@ -144,7 +147,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             note = await body()
             if note:
                 record["log"].append(note)
-        except (TaskError, RuntimeFailure) as error:
+        except (TaskError, ContainerError) as error:
             status = str(error)
         except PveError as error:
             status = error.message
@@ -184,7 +187,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         """Load what was kept, take over what still runs; return the containers to start again."""
         ran = state.restore(self, self.keep) if self.keep else set()
         for ct in list(self.cts):
-            if ct.lock == "create":
+            if state.is_half_created(ct):
                 log.warning("container %s was half created: removed", ct.vmid)
                 await self._run(self.runtime.destroy, self._guest(ct))
                 self.cts.remove(ct)
@@ -203,7 +206,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
                 await asyncio.sleep(0.05)
 
     async def _adopt(self, ct: FakeCt) -> None:
-        pid = await self._run(self.runtime.pid, self._guest(ct))
+        pid = await self._run(self.runtime.pid, ct.vmid)
         if pid is not None:
             self._is_running(ct, pid)
 
@@ -234,13 +237,19 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         await asyncio.sleep(1)  # a reboot from inside gives a new init within this time
         if ct.pid != pid or ct not in self.cts:
             return
-        again = await self._run(self.runtime.pid, self._guest(ct))
+        again = await self._run(self.runtime.pid, ct.vmid)
         if again is not None:
             self._is_running(ct, again)
+            await self._refresh(ct)
         elif ct.pid == pid:
             ct.status = "stopped"
             ct.pid = None
         self.remember()
+
+    async def _refresh(self, ct: FakeCt) -> None:
+        """Restart a container that restarted itself, if its configuration has changed since."""
+        if ct.pending or not await self._run(self.runtime.started_with, self._guest(ct)):
+            await self._lxc_reboot("root@pam", {"node": ct.node, "vmid": ct.vmid})
 
     # ------------------------------------------------------------------ create and destroy
 
@@ -262,7 +271,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         return upid
 
     def _after(self, upid: str, action: Callable[[], Awaitable[Any]]) -> None:
-        """Run `action` once a task ended well: Proxmox forks such a second task, and says nothing."""
+        """Run `action` once a task ended well: Proxmox forks it, and does not tell."""
 
         async def wait() -> None:
             while self.tasks[upid]["status"] == "running":
@@ -284,7 +293,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self.remember()
         try:
             await self._run(self.runtime.create, self._guest(ct), birth, say=say)
-        except RuntimeFailure as error:
+        except ContainerError as error:
             self._drop(ct)
             raise TaskError(f"unable to create CT {ct.vmid} - {error}") from error
         ct.lock = None
@@ -300,7 +309,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
 
     # ------------------------------------------------------------------ start and stop
 
-    async def _start_steps(self, ct: FakeCt, user: str, skiplock: bool = False) -> None:
+    async def _start_steps(self, ct: FakeCt, _user: str, skiplock: bool = False) -> None:
         if ct.template:
             raise TaskError("you can't start a CT if it's a template")
         if not skiplock:
@@ -343,8 +352,8 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         key = next(key for key in ct.config if ct.config[key] != before.get(key))
         disk = next(disk for disk in self._guest(ct).disks if disk.key == key)
         try:
-            await self._run(self.runtime.resize, self._guest(ct), key, disk.size_bytes)
-        except RuntimeFailure:
+            await self._run(self.runtime.resize, ct.vmid, disk)
+        except ContainerError:
             ct.config[key] = before[key]
             raise
         return note
@@ -358,7 +367,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         ct.lock = "snapshot"
         try:
             await self._run(self.runtime.snapshot, self._guest(ct), name)
-        except RuntimeFailure:
+        except ContainerError:
             del ct.snapshots[name]
             ct.config["parent"] = parent
             if parent is None:
@@ -374,7 +383,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         known = set(ct.snapshots)
         note = await body()
         for name in known - set(ct.snapshots):
-            await self._run(self.runtime.delete_snapshot, self._guest(ct), name)
+            await self._run(self.runtime.delete_snapshot, ct.vmid, name)
         return note
 
     async def _lxc_rollback(self, user: str, v: dict[str, Any]) -> str:
@@ -394,7 +403,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         ct.lock = "rollback"
         try:
             await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
-        except RuntimeFailure:
+        except ContainerError:
             ct.config, ct.pending = config, pending
             raise
         finally:
@@ -413,13 +422,39 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     ) -> None:
         before = dict(ct.config)
         await super()._update_config(ct, user, values, deletes, reverts)
-        changed = frozenset(
-            key for key in {*before, *ct.config} if before.get(key) != ct.config.get(key)
-        )
-        if changed and ct.status == "running":
-            old = parse_guest(ct.vmid, before)
-            await self._run(self.runtime.reconfigure, old, self._guest(ct), changed)
-        self.remember()
+        try:
+            await self._realise_disks(ct, before)
+            if ct.status == "running" and ct.config != before:
+                old = parse_guest(ct.vmid, before)
+                await self._run(self.runtime.reconfigure, old, self._guest(ct))
+        except ContainerError as error:
+            raise self._not_hotplugged(ct, before, str(error)) from error
+        finally:
+            self.remember()
+
+    async def _realise_disks(self, ct: FakeCt, before: dict[str, Any]) -> None:
+        """Make the disks that a change of configuration names for the first time; free others."""
+        old, new = volumes(before), volumes(ct.config)
+        for disk in self._guest(ct).disks:
+            if disk.name not in old:
+                await self._run(self.runtime.allocate, ct.vmid, disk)
+        for name in old.keys() - new.keys():
+            await self._run(self.runtime.free, ct.vmid, name)
+
+    @staticmethod
+    def _not_hotplugged(ct: FakeCt, before: dict[str, Any], reason: str) -> PveError:
+        """Return Proxmox's answer to a change that did not arrive: it stays pending."""
+        changed = [key for key in ct.config if ct.config[key] != before.get(key)]
+        gone = [key for key in before if key not in ct.config]
+        for key in changed:
+            ct.pending[key] = ct.config.pop(key)
+            if key in before:
+                ct.config[key] = before[key]
+        for key in gone:
+            ct.pending[key] = None
+            ct.config[key] = before[key]
+        texts = {key: f"unable to hotplug {key}: {reason}" for key in changed + gone}
+        return PveError(400, "Parameter verification failed.", texts)
 
     # ------------------------------------------------------------------ looking
 
@@ -431,11 +466,39 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         numbered = [{"n": number, "t": line} for number, line in enumerate(lines, 1)]
         return ok(numbered[start : start + limit] if limit else numbered[start:])
 
-    async def _lxc_interfaces(self, user: str, v: dict[str, Any]) -> Any:
+    async def _lxc_list(self, user: str, v: dict[str, Any]) -> Any:
+        await self._measure(self.cts)
+        return await super()._lxc_list(user, v)
+
+    async def _lxc_status_current(self, user: str, v: dict[str, Any]) -> Any:
+        await self._measure([self._find_ct(v["node"], v["vmid"])])
+        return await super()._lxc_status_current(user, v)
+
+    async def _measure(self, cts: Iterable[FakeCt]) -> None:
+        """Take what running containers use; a stopped one uses nothing."""
+        for ct in cts:
+            if ct.status == "running" and ct.pid:
+                ct.stats = await self._run(self._usage, ct)
+            else:
+                ct.stats = {}
+
+    def _usage(self, ct: FakeCt) -> dict[str, Any]:
+        used = self.runtime.usage(self._guest(ct))
+        now = time.monotonic()
+        seen_at, seen_s = self._cpu_seen.get(ct.vmid, (now, used.cpu_s))
+        self._cpu_seen[ct.vmid] = (now, used.cpu_s)
+        spent = (used.cpu_s - seen_s) / (now - seen_at) if now > seen_at else 0.0
+        return {
+            "cpu": round(max(spent, 0.0) / self._cpus(ct), 6),
+            "mem": used.memory_bytes,
+            "disk": used.disk_bytes,
+        }
+
+    async def _lxc_interfaces(self, _user: str, v: dict[str, Any]) -> Any:
         ct = self._find_ct(v["node"], v["vmid"])
         if ct.status != "running":
             return None
-        links = await self._run(self.runtime.interfaces, self._guest(ct))
+        links = await self._run(self.runtime.interfaces, ct.vmid)
         return [_interface(link) for link in links]
 
 

@@ -41,9 +41,7 @@ def _make(folder: Path, certificate: Path, key: Path, *, lab: str, node: str) ->
     server = _builder(_name(node), authority_name, server_key)
     server = server.add_extension(x509.SubjectAlternativeName(names), False)
     server = server.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-    server = server.add_extension(
-        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
-    )
+    server = server.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
     server = server.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), False
     )

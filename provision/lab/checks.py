@@ -17,7 +17,7 @@ PROGRAMS = (
     "ip",
     "lxc-start",
     "lxc-usernsexec",
-    "mkfs.ext4",
+    "mkfs.xfs",
     "mmdebstrap",
     "nsenter",
     "socat",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 GIB = 1024**3
+# Config keys that describe a disk.
+DISK_KEY = re.compile(r"rootfs|mp\d+")
 UNITS = {"K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4}
 DEFAULT_DISK = 4 * GIB
-# Config keys a running container takes over; the rest waits for its next start.
-DISK_KEY = re.compile(r"rootfs|mp\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,11 @@ class Nic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """One disk: `key` is Proxmox's (rootfs, mp0), `path` where the container sees it."""
+    """One disk: `key` is Proxmox's (rootfs, mp0), `name` its volume's (vm-100-disk-0), `path` where
+    the container sees it."""
 
     key: str
+    name: str
     size_bytes: int
     path: str
     read_only: bool = False
@@ -55,7 +58,12 @@ class Guest:
     nameservers: tuple[str, ...] = ()
     search: str = ""
     nics: tuple[Nic, ...] = ()
-    disks: tuple[Disk, ...] = field(default=())
+    disks: tuple[Disk, ...] = ()
+
+    @property
+    def root_disk(self) -> str:
+        """The name of the disk with the container's tree."""
+        return next(disk.name for disk in self.disks if disk.key == "rootfs")
 
 
 def parse_size(text: str) -> int | None:
@@ -97,10 +105,26 @@ def parse_disk(key: str, text: str) -> Disk:
     given = properties(text)
     return Disk(
         key=key,
+        name=disk_name(given.get("", "")),
         size_bytes=parse_size(given.get("size", "")) or DEFAULT_DISK,
         path="/" if key == "rootfs" else given.get("mp", ""),
         read_only=given.get("ro") == "1",
     )
+
+
+def disk_name(volume: str) -> str:
+    """Return the name of a volume: `vm-100-disk-0` of `local:100/vm-100-disk-0.raw`."""
+    return PurePosixPath(volume.partition(":")[2] or volume).stem
+
+
+def volumes(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the disks that a configuration holds, by name, in use or not, with their key."""
+    found = {}
+    for key, value in config.items():
+        if DISK_KEY.fullmatch(key) or re.fullmatch(r"unused\d+", key):
+            given = properties(value)
+            found[disk_name(given.get("", given.get("volume", "")))] = key
+    return found
 
 
 def parse_guest(vmid: int, config: Mapping[str, Any]) -> Guest:
@@ -137,14 +161,13 @@ def interfaces_file(guest: Guest) -> str:
             continue
         lines = [f"auto {nic.name}", f"iface {nic.name} inet static", f"\taddress {nic.address}"]
         if nic.gateway:
-            lines += _gateway_lines(nic)
+            lines += _gateway_lines(nic, nic.address)
         stanzas.append("\n".join(lines) + "\n")
     return "\n".join(stanzas)
 
 
-def _gateway_lines(nic: Nic) -> list[str]:
-    assert nic.address is not None, "only called for a NIC with an address"
-    if nic.gateway in nic.address.network:
+def _gateway_lines(nic: Nic, address: ipaddress.IPv4Interface) -> list[str]:
+    if nic.gateway in address.network:
         return [f"\tgateway {nic.gateway}"]
     # As Proxmox: a gateway outside the subnet gets a host route of its own first.
     device = f"dev {nic.name}"

@@ -110,9 +110,7 @@ def _start_api(lab: Settings, say: Say) -> None:
     deadline = time.monotonic() + API_WAIT_S
     while not answers(lab):
         if process.poll() is not None:
-            raise LabError(
-                f"the API ended at once: {_last_line(log)}", next_step=f"read {log}"
-            )
+            raise LabError(f"the API ended at once: {_last_line(log)}", next_step=f"read {log}")
         if time.monotonic() > deadline:
             raise LabError(
                 f"the API does not answer after {API_WAIT_S:.0f} s", next_step=f"read {log}"
@@ -148,9 +146,7 @@ def lab_file(state: Path) -> dict[str, Any] | None:
         return None
 
 
-def call(
-    state: Path, path: str, *, method: str = "GET", timeout_s: float = 10.0
-) -> Any:
+def call(state: Path, path: str, *, method: str = "GET", timeout_s: float = 10.0) -> Any:
     """Ask the lab's API as its token; return the data. Raises OSError."""
     lab = lab_file(state)
     if lab is None:

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from provision.lab import lxcconfig, network
-from provision.lab.commands import CommandError, run, succeeds
-from provision.lab.guest import Guest, Nic, hosts_file, interfaces_file, resolver_file
+from provision.lab import hotplug, lxcconfig, network
+from provision.lab.commands import CommandError, run
+from provision.lab.guest import Disk, Guest, Nic, hosts_file, interfaces_file, resolver_file
+from provision.lab.hostkeys import HostKeys
 from provision.lab.lxcconfig import Surroundings
 from provision.lab.machine import Machine, look
 from provision.lab.rootfs import Rootfs
-from provision.lab.runtime import Birth, RuntimeFailure, Say, Usage
+from provision.lab.runtime import Birth, ContainerError, Say, Usage
 from provision.lab.settings import Settings, write_atomically
 from provision.lab.storage import Disks
 from provision.lab.templates import Template, unpack
 
 START_TIMEOUT_S = 60
 KILL_TIMEOUT_S = 30
-KEY_TYPES = ("rsa", "ecdsa", "ed25519")
 ATTACH_NIC = Path(__file__).with_name("attach-nic")
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 class LxcRuntime:
-    """Containers of one lab. All LXC commands run in the host's network namespace and with the
-    lab's absolute folder: LXC's command socket is found by exactly these two."""
+    """Containers of one lab.
+
+    All LXC commands run in the host's network namespace and with the lab's absolute folder: LXC
+    finds a container's command socket by exactly these two.
+    """
 
     def __init__(
         self, settings: Settings, *, templates: dict[str, Template], machine: Machine | None = None
@@ -43,33 +46,34 @@ class LxcRuntime:
         self.settings = settings
         self.templates = templates
         self.machine = machine or look()
+        self.keys = HostKeys()
         self.folder = settings.run_folder / "lxc"
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
 
     # ------------------------------------------------------------------ where things are
 
-    def name(self, guest: Guest) -> str:
+    def name(self, vmid: int) -> str:
         """Return the container's name in LXC."""
-        return self.settings.container_name(guest.vmid)
+        return self.settings.container_name(vmid)
 
-    def disks(self, guest: Guest) -> Disks:
+    def disks(self, vmid: int) -> Disks:
         """Return the container's disks."""
         return Disks(
-            images=self.settings.state / "images" / str(guest.vmid),
-            mounts=self.folder / self.name(guest),
+            images=self.settings.state / "images" / str(vmid),
+            mounts=self.folder / self.name(vmid),
             id_base=self.settings.id_base,
         )
 
-    def rootfs(self, guest: Guest) -> Rootfs:
+    def rootfs(self, vmid: int) -> Rootfs:
         """Return the container's mounted tree."""
-        return Rootfs(self.disks(guest).rootfs, id_base=self.settings.id_base)
+        return Rootfs(self.disks(vmid).rootfs, id_base=self.settings.id_base)
 
-    def _lxc(self, command: str, guest: Guest, *words: str, timeout_s: float = 30.0) -> str:
-        target = ["-n", self.name(guest), "-P", str(self.folder)]
+    def _lxc(self, command: str, vmid: int, *words: str, timeout_s: float = 30.0) -> str:
+        target = ["-n", self.name(vmid), "-P", str(self.folder)]
         return run([f"lxc-{command}", *target, *words], timeout_s=timeout_s)
 
-    def _template_tree(self, guest: Guest) -> Path:
-        note = self.disks(guest).images / "template"
+    def _template_tree(self, vmid: int) -> Path:
+        note = self.disks(vmid).images / "template"
         return self.settings.state / "templates" / note.read_text().strip()
 
     # ------------------------------------------------------------------ create
@@ -77,38 +81,39 @@ class LxcRuntime:
     def create(self, guest: Guest, birth: Birth, *, say: Say) -> None:
         """Make the disks, unpack the template, give the container an identity of its own."""
         try:
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                keys = beside.submit(make_host_keys, guest.hostname)
-                self._unpack(guest, birth, say)
-                self._personalise(guest, birth, keys.result(), say)
+            self._unpack(guest, birth, say)
+            self._personalise(guest, birth, say)
         except (CommandError, OSError) as error:
-            self.destroy(guest)
-            raise RuntimeFailure(str(error)) from error
+            with contextlib.suppress(ContainerError):
+                self.destroy(guest)
+            raise ContainerError(str(error)) from error
+        finally:
+            self.keys.fill()
 
     def _unpack(self, guest: Guest, birth: Birth, say: Say) -> None:
         template = self.templates[birth.template]
-        disks = self.disks(guest)
+        disks = self.disks(guest.vmid)
+        for disk in guest.disks:
+            place = disks.image(disk.name)
+            say(f"Formatting '{place}', fmt=raw size={disk.size_bytes} preallocation=off")
+            disks.allocate(disk.name, disk.size_bytes)
         say(f"extracting archive '{template.archive}'")
         tree = unpack(
             template, into=self.settings.state / "templates", id_base=self.settings.id_base
         )
-        for disk in guest.disks:
-            disks.allocate(disk.key, disk.size_bytes)
         (disks.images / "template").write_text(tree.name)
-        disks.mount(tree)
+        disks.mount(guest.root_disk, tree)
         say("Detected container architecture: amd64")
 
-    def _personalise(
-        self, guest: Guest, birth: Birth, keys: dict[str, tuple[str, str, str]], say: Say
-    ) -> None:
-        rootfs = self.rootfs(guest)
-        for kind, (private, public, fingerprint) in keys.items():
-            name = f"ssh_host_{kind}_key"
+    def _personalise(self, guest: Guest, birth: Birth, say: Say) -> None:
+        rootfs = self.rootfs(guest.vmid)
+        for key in self.keys.take(guest.hostname):
+            name = f"ssh_host_{key.kind}_key"
             # The wording of pve-container (Setup.pm, rewrite_ssh_host_keys): clients read it.
             say(f"Creating SSH host key '{name}' - this may take some time ...")
-            rootfs.write(f"/etc/ssh/{name}", private, mode=0o600)
-            rootfs.write(f"/etc/ssh/{name}.pub", public)
-            say(f"done: {fingerprint}")
+            rootfs.write(f"/etc/ssh/{name}", key.private, mode=0o600)
+            rootfs.write(f"/etc/ssh/{name}.pub", key.public)
+            say(f"done: {key.fingerprint} {key.public.split()[2]}")
         rootfs.write("/etc/machine-id", secrets.token_hex(16) + "\n", mode=0o444)
         if birth.ssh_public_keys:
             rootfs.make_folder("/root/.ssh", mode=0o700)
@@ -129,7 +134,7 @@ class LxcRuntime:
 
     def _write_network_files(self, guest: Guest) -> None:
         """Write what Proxmox writes at creation and again before each start."""
-        rootfs = self.rootfs(guest)
+        rootfs = self.rootfs(guest.vmid)
         rootfs.write_if_changed("/etc/hostname", guest.hostname.split(".")[0] + "\n")
         rootfs.write_if_changed("/etc/hosts", hosts_file(guest))
         rootfs.write_if_changed("/etc/network/interfaces", interfaces_file(guest))
@@ -139,175 +144,214 @@ class LxcRuntime:
 
     def start(self, guest: Guest, *, say: Say) -> int:
         """Boot the container; return the process id of its init on this machine."""
-        disks = self.disks(guest)
+        disks = self.disks(guest.vmid)
         log = disks.mounts / "lxc.log"
         try:
             self._check_bridges(guest.nics)
-            self._clear_remains(guest)
-            disks.mount(self._template_tree(guest))
+            self._clear_remains(guest.vmid)
+            disks.mount(guest.root_disk, self._template_tree(guest.vmid))
+            for disk in guest.disks:
+                disks.mount_disk(disk.name)
             self._write_network_files(guest)
-            config = disks.mounts / "config"
-            write_atomically(config, lxcconfig.render(guest, self.machine, self._around(guest)))
+            write_atomically(self._config_file(guest.vmid), self._config(guest))
             log.unlink(missing_ok=True)
-            words = ["-f", str(config), "-o", str(log), "-l", "WARN", "-d"]
-            self._lxc("start", guest, *words, timeout_s=START_TIMEOUT_S)
-            self._mount_extra_disks(guest)
+            words = ["-f", str(self._config_file(guest.vmid)), "-o", str(log), "-l", "WARN", "-d"]
+            self._lxc("start", guest.vmid, *words, timeout_s=START_TIMEOUT_S)
         except (CommandError, OSError) as error:
-            for line in _errors_in(log):
+            for line in [*_errors_in(log), str(error)]:
                 say(line)
-            say(str(error))
-            raise RuntimeFailure(f"startup for container '{guest.vmid}' failed") from error
-        found = self.pid(guest)
+            raise ContainerError(f"startup for container '{guest.vmid}' failed") from error
+        found = self.pid(guest.vmid)
         if found is None:
-            raise RuntimeFailure(f"startup for container '{guest.vmid}' failed")
+            raise ContainerError(f"startup for container '{guest.vmid}' failed")
         return found
 
-    def _around(self, guest: Guest) -> Surroundings:
+    def _config_file(self, vmid: int) -> Path:
+        return self.disks(vmid).mounts / "config"
+
+    def _config(self, guest: Guest) -> str:
         lxcfs = self.settings.run_folder / "lxcfs"
-        return Surroundings(
+        around = Surroundings(
             lab=self.settings.name,
             netns=self.settings.netns,
             id_base=self.settings.id_base,
-            rootfs=self.disks(guest).rootfs,
+            rootfs=self.disks(guest.vmid).rootfs,
+            disks=self.disks(guest.vmid).mounts / "disks",
             attach_nic=ATTACH_NIC,
             lxcfs=lxcfs if (lxcfs / "proc").is_dir() else None,
         )
+        return lxcconfig.render(guest, self.machine, around)
+
+    def started_with(self, guest: Guest) -> bool:
+        """Return whether the container was started with what `guest` says.
+
+        LXC's monitor keeps what it read at the start: when the container restarts itself after a
+        change, it comes back with the old NICs.
+        """
+        try:
+            return self._config_file(guest.vmid).read_text() == self._config(guest)
+        except OSError:
+            return False
 
     def _check_bridges(self, nics: Iterable[Nic]) -> None:
         for nic in nics:
             bridge = lxcconfig.bridge_name(nic)
-            try:
-                network.ip(self.settings.netns, "link", "show", "dev", bridge)
-            except CommandError as error:
-                raise OSError(f"bridge '{bridge}' does not exist") from error
-
-    def _mount_extra_disks(self, guest: Guest) -> None:
-        """Mount points beyond the root disk."""
+            if not network.has_link(self.settings.netns, bridge):
+                raise OSError(f"bridge '{bridge}' does not exist")
 
     def shutdown(self, guest: Guest, *, timeout_s: float) -> bool:
         """Ask the container to end; return whether it did within `timeout_s`."""
-        pid = self.pid(guest)
-        if pid is None:
+        if self.pid(guest.vmid) is None:
             return True
         words = ["--nokill", "--timeout", str(max(1, int(timeout_s)))]
         try:
-            self._lxc("stop", guest, *words, timeout_s=timeout_s + 10)
+            self._lxc("stop", guest.vmid, *words, timeout_s=timeout_s + 10)
         except CommandError:
-            return self.pid(guest) is None
+            return self.pid(guest.vmid) is None
         return True
 
     def kill(self, guest: Guest) -> None:
         """End the container at once."""
-        if self.pid(guest) is not None:
-            try:
-                self._lxc("stop", guest, "--kill", timeout_s=KILL_TIMEOUT_S)
-            except CommandError as error:
-                if self.pid(guest) is not None:
-                    raise RuntimeFailure(str(error)) from error
-        self._clear_remains(guest)
+        try:
+            if self.pid(guest.vmid) is not None:
+                self._lxc("stop", guest.vmid, "--kill", timeout_s=KILL_TIMEOUT_S)
+        except CommandError as error:
+            if self.pid(guest.vmid) is not None:
+                raise ContainerError(str(error)) from error
+        self._guarded(lambda: self._clear_remains(guest.vmid))
 
-    def _clear_remains(self, guest: Guest) -> None:
+    def _clear_remains(self, vmid: int) -> None:
         """End processes of a container whose LXC monitor was killed: LXC calls it stopped."""
         deadline = time.monotonic() + KILL_TIMEOUT_S
-        while pids := set(_processes(self.name(guest))):
+        while pids := set(_processes(self.name(vmid))):
             if time.monotonic() > deadline:
                 raise OSError(f"processes {sorted(pids)} of the container do not end")
             for pid in pids:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
             time.sleep(0.05)
 
     def destroy(self, guest: Guest) -> None:
         """End the container and remove all of it."""
         self.kill(guest)
-        try:
-            self.disks(guest).remove()
-        except CommandError as error:
-            raise RuntimeFailure(str(error)) from error
+        self._guarded(self.disks(guest.vmid).remove)
 
     # ------------------------------------------------------------------ change while running
 
-    def reconfigure(self, before: Guest, after: Guest, changed: frozenset[str]) -> None:
-        """Bring changes of `changed` configuration keys into the running container."""
-        raise RuntimeFailure("not hot-pluggable")
+    def reconfigure(self, before: Guest, after: Guest) -> None:
+        """Bring what differs into the running container."""
+        pid = self.pid(after.vmid)
+        if pid is None:
+            raise ContainerError("container is not running")
+        nics = hotplug.Network(netns=self.settings.netns, vmid=after.vmid, pid=pid)
+        try:
+            self._check_bridges(after.nics)
+            hotplug.change_limits(before, after, self.machine, partial(self._cgroup, after.vmid))
+            if after.hostname != before.hostname:
+                hotplug.set_hostname(pid, after.hostname)
+            nics.change(before, after)
+            for disk in set(after.disks) - set(before.disks):
+                self._mount_new(pid, after.vmid, disk)
+            if (after.nics, after.hostname) != (before.nics, before.hostname):
+                self._write_network_files(replace(after, nameservers=before.nameservers))
+        except (CommandError, OSError) as error:
+            raise ContainerError(str(error)) from error
+
+    def _cgroup(self, vmid: int, file: str, value: str) -> None:
+        self._lxc("cgroup", vmid, file, value)
+
+    def _mount_new(self, pid: int, vmid: int, disk: Disk) -> None:
+        disks = self.disks(vmid)
+        if disk.key == "rootfs":
+            return
+        source = disks.mount_disk(disk.name)
+        self.rootfs(vmid).make_folder(disk.path)
+        hotplug.mount_inside(pid, source, disk)
 
     # ------------------------------------------------------------------ disks
 
-    def allocate(self, guest: Guest, key: str) -> None:
-        """Make the disk `key` of the container."""
-        disk = next(disk for disk in guest.disks if disk.key == key)
-        self._guarded(lambda: self.disks(guest).allocate(key, disk.size_bytes))
+    def allocate(self, vmid: int, disk: Disk) -> None:
+        """Make a new, empty disk."""
+        self._guarded(lambda: self.disks(vmid).allocate(disk.name, disk.size_bytes))
 
-    def free(self, guest: Guest, key: str) -> None:
+    def free(self, vmid: int, disk: str) -> None:
         """Remove a disk for good."""
-        self._guarded(lambda: self.disks(guest).free(key))
+        self._guarded(lambda: self.disks(vmid).free(disk))
 
-    def resize(self, guest: Guest, key: str, size_bytes: int) -> None:
-        """Grow a disk, also while it is in use."""
-        self._guarded(lambda: self.disks(guest).resize(key, size_bytes))
+    def resize(self, vmid: int, disk: Disk) -> None:
+        """Grow a disk to its size, also while it is in use."""
+        self._guarded(lambda: self.disks(vmid).resize(disk.name, disk.size_bytes))
 
     def snapshot(self, guest: Guest, name: str) -> None:
         """Keep the disks as they are at one instant."""
-        self._guarded(lambda: self.disks(guest).snapshot(name))
+        self._guarded(lambda: self.disks(guest.vmid).snapshot(name))
 
     def rollback(self, guest: Guest, name: str) -> None:
-        """Put the disks back; the container must be stopped."""
+        """Put the disks back to a snapshot; the container is stopped for it."""
         self.kill(guest)
-        self._guarded(lambda: self.disks(guest).rollback(name))
+        self._guarded(lambda: self.disks(guest.vmid).rollback(name))
 
-    def delete_snapshot(self, guest: Guest, name: str) -> None:
+    def delete_snapshot(self, vmid: int, name: str) -> None:
         """Forget a snapshot."""
-        self._guarded(lambda: self.disks(guest).delete_snapshot(name))
+        self._guarded(lambda: self.disks(vmid).delete_snapshot(name))
 
     @staticmethod
-    def _guarded(action: Any) -> None:
+    def _guarded(action: Callable[[], object]) -> None:
         try:
             action()
         except (CommandError, OSError) as error:
-            raise RuntimeFailure(str(error)) from error
+            raise ContainerError(str(error)) from error
 
     # ------------------------------------------------------------------ looking
 
-    def pid(self, guest: Guest) -> int | None:
+    def pid(self, vmid: int) -> int | None:
         """Return the process id of the container's init, or None when it does not run."""
         try:
-            text = self._lxc("info", guest, "-p", "-H").strip()
+            text = self._lxc("info", vmid, "-p", "-H").strip()
         except CommandError:
             return None
         return int(text) if text.isdigit() and int(text) > 0 else None
 
     def usage(self, guest: Guest) -> Usage:
         """Return what the running container uses."""
-        used, _ = self.disks(guest).usage()
-        return Usage(disk_bytes=used)
+        disks = self.disks(guest.vmid)
+        used, _ = disks.usage(guest.root_disk)
+        return measure(self.name(guest.vmid), self.machine, disk_bytes=used)
 
-    def interfaces(self, guest: Guest) -> list[dict[str, Any]]:
+    def interfaces(self, vmid: int) -> list[dict[str, Any]]:
         """Return the container's own interfaces, as `ip -json address` tells them."""
-        pid = self.pid(guest)
+        pid = self.pid(vmid)
         if pid is None:
             return []
         try:
             text = run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-json", "address"])
         except CommandError as error:
-            raise RuntimeFailure(str(error)) from error
+            raise ContainerError(str(error)) from error
         return list(json.loads(text))
 
 
-def make_host_keys(hostname: str) -> dict[str, tuple[str, str, str]]:
-    """Return new SSH host keys by type: private, public, and `SHA256:... root@HOST`."""
-    comment = f"root@{hostname.split('.')[0]}"
-    found = {}
-    with tempfile.TemporaryDirectory(prefix="ctlv-keys-") as folder:
-        for kind in KEY_TYPES:
-            file = Path(folder) / kind
-            run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", file])
-            shown = run(["ssh-keygen", "-l", "-E", "sha256", "-f", file])
-            fingerprint = f"{shown.split()[1]} {comment}"
-            public = file.with_suffix(".pub")
-            found[kind] = (file.read_text(), public.read_text(), fingerprint)
-    return found
+def measure(name: str, machine: Machine, *, disk_bytes: int) -> Usage:
+    """Return what the container's cgroups say; zeros when they are gone."""
+    try:
+        if machine.unified:
+            folder = CGROUPS / f"lxc.payload.{name}"
+            memory = int((folder / "memory.current").read_text())
+            idle = _field(folder / "memory.stat", "inactive_file")
+            cpu_s = _field(folder / "cpu.stat", "usage_usec") / 1e6
+        else:
+            folder = CGROUPS / "memory" / f"lxc.payload.{name}"
+            memory = int((folder / "memory.usage_in_bytes").read_text())
+            idle = _field(folder / "memory.stat", "total_inactive_file")
+            spent = CGROUPS / "cpuacct" / f"lxc.payload.{name}" / "cpuacct.usage"
+            cpu_s = int(spent.read_text()) / 1e9
+    except OSError:
+        return Usage(disk_bytes=disk_bytes)
+    return Usage(memory_bytes=max(memory - idle, 0), disk_bytes=disk_bytes, cpu_s=cpu_s)
+
+
+def _field(file: Path, name: str) -> int:
+    pairs = (line.split() for line in file.read_text().splitlines())
+    return next((int(value) for key, value in pairs if key == name), 0)
 
 
 def _processes(name: str) -> Iterable[int]:
@@ -326,8 +370,3 @@ def _errors_in(log: Path) -> list[str]:
         return []
     lines = (line for line in log.read_text(errors="replace").splitlines() if " ERROR " in line)
     return [line.split(" ERROR ", 1)[1].strip() for line in lines][-10:]
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder that may be missing."""
-    shutil.rmtree(path, ignore_errors=True)

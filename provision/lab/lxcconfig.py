@@ -25,6 +25,7 @@ class Surroundings:
     netns: str
     id_base: int
     rootfs: Path
+    disks: Path
     attach_nic: Path
     lxcfs: Path | None = None
 
@@ -47,6 +48,7 @@ def render(guest: Guest, machine: Machine, around: Surroundings) -> str:
         "lxc.hook.mount =",
         *_lxcfs_lines(around.lxcfs),
         *(f"{key} = {value}" for key, value in limits(guest, machine)),
+        *_disk_lines(guest, around),
         *_nic_lines(guest, around),
     ]
     return "\n".join(lines) + "\n"
@@ -56,7 +58,8 @@ def _lxcfs_lines(lxcfs: Path | None) -> Iterable[str]:
     if lxcfs is None:
         return
     for name in LXCFS_FILES:
-        yield f"lxc.mount.entry = {lxcfs}/proc/{name} proc/{name} none bind,create=file,optional 0 0"
+        where = f"{lxcfs}/proc/{name} proc/{name}"
+        yield f"lxc.mount.entry = {where} none bind,create=file,optional 0 0"
     yield (
         f"lxc.mount.entry = {lxcfs}/sys/devices/system/cpu sys/devices/system/cpu"
         " none bind,optional 0 0"
@@ -100,6 +103,14 @@ def cpu_set(guest: Guest, machine: Machine) -> str:
     start = guest.vmid % len(machine.cpus)
     turned = machine.cpus[start:] + machine.cpus[:start]
     return ",".join(str(cpu) for cpu in sorted(turned[:count]))
+
+
+def _disk_lines(guest: Guest, around: Surroundings) -> Iterable[str]:
+    for disk in guest.disks:
+        if disk.key != "rootfs":
+            options = "bind,create=dir" + (",ro" if disk.read_only else "")
+            place = disk.path.lstrip("/")
+            yield f"lxc.mount.entry = {around.disks / disk.name} {place} none {options} 0 0"
 
 
 def _nic_lines(guest: Guest, around: Surroundings) -> Iterable[str]:

@@ -72,15 +72,27 @@ def _make_namespace(namespace: str) -> None:
     ip(namespace, "link", "set", "lo", "up")
 
 
-def _has_link(namespace: str, link: str) -> bool:
+def has_link(namespace: str, link: str) -> bool:
+    """Return whether the namespace has an interface of this name."""
     return succeeds(["ip", "-n", namespace, "link", "show", "dev", link])
 
 
 def _make_bridge(settings: Settings, facts: Facts, network: Network) -> None:
     bridge = facts.bridge_of(network.tag)
     namespace = settings.netns
-    if not _has_link(namespace, bridge):
-        ip(namespace, "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+    if not has_link(namespace, bridge):
+        ip(
+            namespace,
+            "link",
+            "add",
+            bridge,
+            "type",
+            "bridge",
+            "stp_state",
+            "0",
+            "forward_delay",
+            "0",
+        )
         # A fixed address: left alone, a bridge takes its lowest port's and changes it later.
         ip(namespace, "link", "set", bridge, "address", _bridge_address(network.tag))
     if network.gateway:
@@ -98,7 +110,7 @@ def _make_vantage(settings: Settings, facts: Facts, network: Network) -> None:
     outside, inside = settings.vantage_netns, settings.netns
     _make_namespace(outside)
     port = f"vantage{network.tag}"
-    if not _has_link(inside, port):
+    if not has_link(inside, port):
         ip(inside, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", outside)
         ip(inside, "link", "set", port, "master", facts.bridge_of(network.tag), "up")
     own = f"{network.vantage}/{network.subnet.prefixlen}"

@@ -15,7 +15,7 @@ TIMEOUT_S = 60
 
 
 def configuration(*, port: int, filter_file: str, upstream: str | None) -> str:
-    """Return tinyproxy's configuration: loopback only, nothing allowed but what the filter names."""
+    """Return tinyproxy's configuration: on loopback, closed but to what the filter names."""
     lines = [
         f"Port {port}",
         "Listen 127.0.0.1",

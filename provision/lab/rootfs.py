@@ -118,9 +118,7 @@ class Rootfs:
         parent = self._folder(str(pure.parent))
         try:
             os.mkdir(pure.name, mode, dir_fd=parent)
-            os.chown(
-                pure.name, self.id_base, self.id_base, dir_fd=parent, follow_symlinks=False
-            )
+            os.chown(pure.name, self.id_base, self.id_base, dir_fd=parent, follow_symlinks=False)
         finally:
             os.close(parent)
         return self._open(path, flags)

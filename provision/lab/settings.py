@@ -26,7 +26,7 @@ UNSAFE_IN_PATH = re.compile(r"[\s,:\\\"'#]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """One VLAN: its tag, its addresses, the lab's own one there (gateway), a neighbour (vantage)."""
+    """One VLAN: its tag, its subnet, the lab's address there (gateway), a neighbour (vantage)."""
 
     tag: int
     subnet: ipaddress.IPv4Network
@@ -163,7 +163,7 @@ def load(state: Path) -> Settings | None:
 
 def save(settings: Settings) -> None:
     """Keep `settings` for later verbs."""
-    data = asdict(replace(settings, state=Path(".")))
+    data = asdict(replace(settings, state=Path()))
     write_atomically(settings_file(settings.state), json.dumps(data, default=str, indent=2))
 
 

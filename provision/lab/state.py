@@ -67,4 +67,4 @@ def restore(pve: FakePve, path: Path) -> set[int]:
 
 def is_half_created(ct: FakeCt) -> bool:
     """Return whether the container's creation was cut: it has a lock and nothing else."""
-    return ct.lock == "create"
+    return bool(ct.lock == "create")

@@ -1,7 +1,10 @@
-"""Disks of containers: a sparse image with ext4 each, the template's tree below, overlay on top.
+"""Disks of containers: a sparse image with XFS each, the template's tree below, overlay on top.
 
 What a container writes is in its own image, so `df` tells the size that was asked for and a resize
 is a real one. The template's tree lies below it, read-only and shared.
+
+XFS and not Proxmox's ext4: ext4 grows in use only for CAP_SYS_RESOURCE, which root inside a virtual
+machine or a sandbox may lack.
 """
 
 from __future__ import annotations
@@ -30,35 +33,34 @@ class Disks:
         """The container's whole tree, when mounted."""
         return self.mounts / "rootfs"
 
-    def image(self, key: str) -> Path:
-        """Return the image of a disk: `rootfs` or `mp0` ..."""
-        return self.images / f"{key}.img"
+    def image(self, disk: str) -> Path:
+        """Return the image of a disk, by the name of its volume (`vm-100-disk-0`)."""
+        return self.images / f"{disk}.img"
 
-    def snapshot_image(self, key: str, snapshot: str) -> Path:
+    def snapshot_image(self, disk: str, snapshot: str) -> Path:
         """Return the image a disk had at a snapshot."""
-        return self.images / f"{key}@{snapshot}.img"
+        return self.images / f"{disk}@{snapshot}.img"
 
-    def mounted_at(self, key: str) -> Path:
+    def mounted_at(self, disk: str) -> Path:
         """Return where a disk's own file system is mounted on this machine."""
-        return self.mounts / "disks" / key
+        return self.mounts / "disks" / disk
 
     # ------------------------------------------------------------------ making and removing
 
-    def allocate(self, key: str, size_bytes: int) -> None:
+    def allocate(self, disk: str, size_bytes: int) -> None:
         """Make an empty disk of `size_bytes`, which takes no room yet."""
         self.images.mkdir(parents=True, exist_ok=True)
-        partial = self.image(key).with_suffix(".partial")
+        partial = self.image(disk).with_suffix(".partial")
         partial.unlink(missing_ok=True)
         with partial.open("wb") as file:
             file.truncate(size_bytes)
-        options = f"lazy_itable_init=1,lazy_journal_init=1,root_owner={self.id_base}:{self.id_base}"
-        run(["mkfs.ext4", "-q", "-F", "-m", "0", "-E", options, partial], timeout_s=MKFS_TIMEOUT_S)
-        partial.rename(self.image(key))
+        run(["mkfs.xfs", "-q", "-K", "-m", "reflink=0", partial], timeout_s=MKFS_TIMEOUT_S)
+        partial.rename(self.image(disk))
 
-    def free(self, key: str) -> None:
+    def free(self, disk: str) -> None:
         """Remove a disk with its snapshots."""
-        self.unmount_disk(key)
-        for image in [self.image(key), *self.images.glob(f"{key}@*.img")]:
+        self.unmount_disk(disk)
+        for image in [self.image(disk), *self.images.glob(f"{disk}@*.img")]:
             image.unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -69,27 +71,28 @@ class Disks:
 
     # ------------------------------------------------------------------ mounting
 
-    def mount(self, template: Path) -> Path:
+    def mount(self, root_disk: str, template: Path) -> Path:
         """Mount the tree over `template`; return it. Harmless to repeat."""
         if self.rootfs.is_mount():
             return self.rootfs
-        disk = self.mount_disk("rootfs")
+        own = self.mount_disk(root_disk)
         for name in ("upper", "work"):
-            folder = disk / name
+            folder = own / name
             if not folder.exists():
                 folder.mkdir(mode=0o755)
                 os.chown(folder, self.id_base, self.id_base)
         self.rootfs.mkdir(parents=True, exist_ok=True)
-        layers = f"lowerdir={template},upperdir={disk}/upper,workdir={disk}/work"
+        layers = f"lowerdir={template},upperdir={own}/upper,workdir={own}/work"
         run(["mount", "-t", "overlay", "-o", layers, "overlay", self.rootfs])
         return self.rootfs
 
-    def mount_disk(self, key: str) -> Path:
+    def mount_disk(self, disk: str) -> Path:
         """Mount one disk's own file system; return where. Harmless to repeat."""
-        place = self.mounted_at(key)
+        place = self.mounted_at(disk)
         if not place.is_mount():
             place.mkdir(parents=True, exist_ok=True)
-            run(["mount", "-o", "loop", self.image(key), place])
+            run(["mount", "-o", "loop", self.image(disk), place])
+            os.chown(place, self.id_base, self.id_base)
         return place
 
     def unmount(self) -> None:
@@ -99,52 +102,50 @@ class Disks:
         for place in sorted(disks.iterdir()) if disks.is_dir() else []:
             _unmount(place)
 
-    def unmount_disk(self, key: str) -> None:
-        """Unmount one disk; the root disk with the tree above it."""
-        if key == "rootfs":
-            _unmount(self.rootfs)
-        _unmount(self.mounted_at(key))
+    def unmount_disk(self, disk: str) -> None:
+        """Unmount one disk."""
+        _unmount(self.mounted_at(disk))
 
     # ------------------------------------------------------------------ size and snapshots
 
-    def resize(self, key: str, size_bytes: int) -> None:
+    def resize(self, disk: str, size_bytes: int) -> None:
         """Grow a disk, in use or not."""
-        os.truncate(self.image(key), size_bytes)
-        self.mount_disk(key)
-        device = run(["findmnt", "-n", "-o", "SOURCE", "--target", self.mounted_at(key)]).strip()
+        os.truncate(self.image(disk), size_bytes)
+        self.mount_disk(disk)
+        device = run(["findmnt", "-n", "-o", "SOURCE", "--target", self.mounted_at(disk)]).strip()
         run(["losetup", "--set-capacity", device])
-        run(["resize2fs", device], timeout_s=MKFS_TIMEOUT_S)
+        run(["xfs_growfs", self.mounted_at(disk)], timeout_s=MKFS_TIMEOUT_S)
 
-    def usage(self, key: str = "rootfs") -> tuple[int, int]:
+    def usage(self, disk: str) -> tuple[int, int]:
         """Return (used, total) bytes of a mounted disk, (0, 0) when it is not mounted."""
-        place = self.mounted_at(key)
+        place = self.mounted_at(disk)
         if not place.is_mount():
             return 0, 0
         found = os.statvfs(place)
         return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_blocks * found.f_frsize
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the disks there are."""
         return sorted(p.stem for p in self.images.glob("*.img") if "@" not in p.name)
 
     def freeze(self) -> None:
         """Write everything out and hold every write, on all mounted disks."""
-        for key in self.keys():
-            if self.mounted_at(key).is_mount():
-                run(["fsfreeze", "--freeze", self.mounted_at(key)])
+        for disk in self.names():
+            if self.mounted_at(disk).is_mount():
+                run(["fsfreeze", "--freeze", self.mounted_at(disk)])
 
     def thaw(self) -> None:
         """Undo `freeze`; fine when nothing is frozen."""
-        for key in self.keys():
-            if self.mounted_at(key).is_mount():
-                succeeds(["fsfreeze", "--unfreeze", self.mounted_at(key)])
+        for disk in self.names():
+            if self.mounted_at(disk).is_mount():
+                succeeds(["fsfreeze", "--unfreeze", self.mounted_at(disk)])
 
     def snapshot(self, name: str) -> None:
         """Keep every disk as it is now, all at the same instant."""
         self.freeze()
         try:
-            for key in self.keys():
-                _copy(self.image(key), self.snapshot_image(key, name))
+            for disk in self.names():
+                _copy(self.image(disk), self.snapshot_image(disk, name))
         finally:
             self.thaw()
 
@@ -168,7 +169,5 @@ def _unmount(place: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     partial = target.with_suffix(".partial")
-    run(
-        ["cp", "--sparse=always", "--reflink=auto", source, partial], timeout_s=COPY_TIMEOUT_S
-    )
+    run(["cp", "--sparse=always", "--reflink=auto", source, partial], timeout_s=COPY_TIMEOUT_S)
     partial.rename(target)

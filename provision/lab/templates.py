@@ -156,10 +156,11 @@ def _unpack_shifted(archive: Path, root: Path, id_base: int) -> None:
     The archive comes as standard input and the tree is the working folder: the shifted root may
     not be allowed to walk there (a clone below /root).
     """
+    inside = ["lxc-usernsexec", "-m", f"b:0:{id_base}:65536", "--"]
+    owners = ["--numeric-owner", "--same-owner", "--same-permissions"]
+    attributes = ["--xattrs", "--xattrs-include=*"]
     run(
-        ["lxc-usernsexec", "-m", f"b:0:{id_base}:65536", "--"]
-        + ["tar", "--extract", "--zstd", "--numeric-owner", "--same-owner", "--same-permissions"]
-        + ["--xattrs", "--xattrs-include=*", "--exclude=./dev/*"],
+        [*inside, "tar", "--extract", "--zstd", *owners, *attributes, "--exclude=./dev/*"],
         stdin=archive,
         folder=root,
         timeout_s=120,

@@ -1,0 +1,71 @@
+"""New SSH host keys for each container, made on this machine as Proxmox does.
+
+RSA takes most of a second: a few keys are made ahead, kept in memory only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import queue
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.lab.commands import run
+
+KINDS = ("rsa", "ecdsa", "ed25519")
+READY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """One key: its files' texts, and its fingerprint as `ssh-keygen -l` shows it."""
+
+    kind: str
+    private: str
+    public: str
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:...` of the public key."""
+        digest = hashlib.sha256(base64.b64decode(self.public.split()[1])).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def make(kind: str, comment: str) -> HostKey:
+    """Return a new key."""
+    with tempfile.TemporaryDirectory(prefix="ctlv-keys-") as folder:
+        file = Path(folder) / "key"
+        run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", file])
+        return HostKey(kind, file.read_text(), file.with_suffix(".pub").read_text())
+
+
+class HostKeys:
+    """Makes the keys of containers, one RSA key always ahead."""
+
+    def __init__(self, *, ready: int = READY) -> None:
+        self._ahead: queue.Queue[HostKey] = queue.Queue(maxsize=ready)
+
+    def fill(self) -> None:
+        """Make RSA keys ahead, in the background, until there are enough."""
+        threading.Thread(target=self._fill, daemon=True).start()
+
+    def _fill(self) -> None:
+        while not self._ahead.full():
+            try:
+                self._ahead.put_nowait(make("rsa", ""))
+            except queue.Full:
+                return
+
+    def take(self, hostname: str) -> list[HostKey]:
+        """Return a container's keys; each is given once."""
+        comment = f"root@{hostname.partition('.')[0]}"
+        try:
+            rsa = self._ahead.get_nowait()
+        except queue.Empty:
+            rsa = make("rsa", "")
+        algorithm, key = rsa.public.split()[:2]
+        named = HostKey("rsa", rsa.private, f"{algorithm} {key} {comment}\n")
+        return [named, *(make(kind, comment) for kind in KINDS[1:])]
