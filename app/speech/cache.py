@@ -106,13 +106,17 @@ class Cache:
         return turns.locked(self._lock(subject), limit_s=limit_s)
 
     def forget(self, subject: str) -> None:
-        # The lock goes first: who still makes audio of it finds its mark gone and keeps nothing.
+        """Cheap when nothing of `subject` was spoken here: a purge calls it for every row."""
         prefix = f"{self._hash(subject)}."
         try:
-            self._lock(subject).unlink(missing_ok=True)
+            # The lock goes first: who still makes audio of it finds its mark gone and keeps
+            # nothing. Killed after this line, the rest falls to the sweep: audio without a lock.
+            self._lock(subject).unlink()
             for file in self._files():
                 if file.path.name.startswith(prefix):
                     file.path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
         except OSError as error:
             _complain(error)
 
@@ -123,8 +127,10 @@ class Cache:
         """
         try:
             files = self._files()
-            gone = [f for f in files if f.is_audio and f.changed_s <= at.timestamp()]
-            alive = {f.subject for f in files if f.is_audio} - {f.subject for f in gone}
+            locked = {file.subject for file in files if file.is_lock}
+            audios = [file for file in files if file.is_audio]
+            gone = [f for f in audios if f.changed_s <= at.timestamp() or f.subject not in locked]
+            alive = {file.subject for file in audios} - {file.subject for file in gone}
             abandoned_s = (at - ABANDONED_AFTER).timestamp()
             left = [f for f in files if f.is_left_over(alive) and f.changed_s <= abandoned_s]
             for file in [*gone, *left]:
@@ -207,12 +213,15 @@ class _File:
     def subject(self) -> str:
         return self.path.name.split(".", maxsplit=1)[0]
 
+    @property
+    def is_lock(self) -> bool:
+        return self.path.suffix == ".lock" and self.path.name != GOOGLE_LINE
+
     def is_left_over(self, alive: set[str]) -> bool:
         """Whether a killed process may have left it, or its subject has no audio any more."""
         if self.path.name.startswith(NEW_PREFIX):
             return True
-        is_lock = self.path.suffix == ".lock" and self.path.name != GOOGLE_LINE
-        return is_lock and self.subject not in alive
+        return self.is_lock and self.subject not in alive
 
 
 def _complain(error: OSError) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -109,6 +110,21 @@ def test_forgetting_erases_every_audio_of_the_subject_and_no_other(cache):
     assert cache.mark("task") is None
 
 
+def test_forgetting_what_was_never_spoken_looks_at_no_other_file(cache, monkeypatch):
+    write(cache)
+    monkeypatch.setattr(Cache, "_files", lambda _: pytest.fail("looked"))
+
+    cache.forget("never spoken")
+
+
+def test_the_sweep_finishes_a_forgetting_that_was_killed(cache):
+    write(cache)
+    cache._lock("task").unlink()  # as far as it came
+
+    assert cache.sweep(at=AT) == 1
+    assert audios(cache) == []
+
+
 def test_audio_still_being_made_when_its_task_is_forgotten_is_not_kept(cache):
     with cache.turn("task", limit_s=1.0):
         mark = cache.mark("task")
@@ -189,7 +205,8 @@ def test_a_full_disk_keeps_nothing_and_breaks_nothing(cache, monkeypatch, caplog
 
 
 def test_a_folder_that_is_gone_breaks_nothing(cache, caplog):
-    cache.folder.rmdir()
+    write(cache)
+    shutil.rmtree(cache.folder)
 
     write(cache)
     cache.forget("task")
@@ -197,7 +214,7 @@ def test_a_folder_that_is_gone_breaks_nothing(cache, caplog):
     assert cache.read(key(), at=AT) is None
     assert cache.sweep(at=AT) == 0
     assert "No such file" in (cache.problem() or "")
-    assert len(caplog.messages) == 2  # forget and sweep say it; to read nothing is no event
+    assert len(caplog.messages) == 1  # the sweep says it; to find nothing is no event
 
 
 def test_a_folder_that_can_be_written_has_no_problem(cache):
@@ -209,6 +226,15 @@ def test_audio_that_cannot_be_read_is_as_good_as_none(cache, caplog):
     (cache.folder / cache.name(key())).mkdir()
 
     assert cache.read(key(), at=AT) is None
+    assert caplog.messages == ["speech cache: Is a directory"]
+
+
+def test_audio_that_cannot_be_erased_is_said(cache, caplog):
+    write(cache)
+    (cache.folder / f"{cache._hash('task')}.directory").mkdir()
+
+    cache.forget("task")
+
     assert caplog.messages == ["speech cache: Is a directory"]
 
 
