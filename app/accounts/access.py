@@ -43,7 +43,10 @@ def signed_in(request: HttpRequest) -> User:
 
 
 def text_keeping(view: View) -> View:
-    """Marks a view that shows its form again, unsaved, with the fields of `words_kept`."""
+    """Marks a view that shows its form again, unsaved, with the fields of `words_kept`.
+
+    The innermost decorator: those around it copy the mark, `sign_in_required` must see it.
+    """
     view.keeps_text = True  # type: ignore[attr-defined] # a mark on a function
     return view
 

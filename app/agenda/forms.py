@@ -48,7 +48,9 @@ class DeadlineField(forms.Field):
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, datetime) and timezone.is_aware(value):
-            return timezone.localtime(value)
+            wall = timezone.localtime(value)
+            # A deadline that was given to the second keeps it when only the title is edited.
+            return wall.strftime("%Y-%m-%dT%H:%M:%S") if wall.second else wall
         return value
 
 

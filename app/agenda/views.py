@@ -67,9 +67,9 @@ def about(request: HttpRequest) -> HttpResponse:
     return render(request, "agenda/about.html", {"leaves_network": speech.leaves_network()})
 
 
-@text_keeping
 @require_form
 @sign_in_required
+@text_keeping
 def task_new(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     form = _task_form(request, initial=new_task_values(deadline_at=_next_full_hour(at)))
@@ -89,9 +89,9 @@ def task_new(request: HttpRequest) -> HttpResponse:
     return _task_page(request, form, at=at, task=None)
 
 
-@text_keeping
 @require_form
 @sign_in_required
+@text_keeping
 def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = _task(request, task_id, at=at)

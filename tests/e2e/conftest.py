@@ -1,0 +1,131 @@
+"""A real browser against a deployed agenda: CTLV_E2E_URL, else the lab of CTLV_LAB_STATE.
+
+Every page is watched: an error in its console, a broken rule of its Content-Security-Policy or a
+request to somewhere else fails the test that saw it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.person import Person
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "build/screenshots"
+CHROMIUM = "/usr/bin/chromium"
+# No sandbox: the tests run as root. The rest keeps the browser from talking to anybody else.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+]
+DESK = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+WAIT_MS = 8000
+
+
+@pytest.fixture(scope="session")
+def address() -> str:
+    """Where the agenda is, without a slash at the end."""
+    given = os.environ.get("CTLV_E2E_URL", "")
+    return given.rstrip("/") if given else lab_address()
+
+
+def lab_address() -> str:
+    file = Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab") / "lab.json"
+    if not file.is_file():
+        pytest.fail(
+            f"no agenda to visit: CTLV_E2E_URL is not set and {file} is missing\n"
+            "  Next: run `make up`, or give CTLV_E2E_URL=http://...",
+            pytrace=False,
+        )
+    forwards = json.loads(file.read_text("utf-8"))["forwards"]
+    web = [port for port, target in forwards.items() if target.endswith(":80")]
+    return f"http://127.0.0.1:{web[0]}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+Opened = Callable[..., "contextmanager[Page]"]
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Callable[..., Person]]:
+    """`visit(language, viewport)` is a person at a browser of their own."""
+    contexts, complaints = [], []
+
+    def arrive(
+        language: str = "fr",
+        viewport: dict[str, int] | None = None,
+        *,
+        javascript: bool = True,
+        theme: str = "light",
+        expects_errors: bool = False,
+    ) -> Person:
+        context = browser.new_context(
+            base_url=address,
+            locale=language,
+            viewport=viewport or DESK,
+            java_script_enabled=javascript,
+            color_scheme=theme,
+            is_mobile=viewport == PHONE,
+            has_touch=viewport == PHONE,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        if not expects_errors:
+            watch(page, address, complaints)
+        return Person(page, language)
+
+    yield arrive
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def watch(page: Page, address: str, complaints: list[str]) -> None:
+    home = urlsplit(address).netloc
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            message.type == "error"
+            and not is_expected(message.text)
+            and complaints.append(f"{page.url}: {message.text}")
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            urlsplit(request.url).scheme in {"http", "https"}
+            and urlsplit(request.url).netloc != home
+            and complaints.append(f"{page.url} asks {request.url}")
+        ),
+    )
+
+
+def is_expected(text: str) -> bool:
+    """Chromium also writes an answer such as 422 or 404, which a test may have wanted."""
+    return text.startswith("Failed to load resource: the server responded with a status of 4")
