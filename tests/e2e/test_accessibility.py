@@ -1,4 +1,4 @@
-"""axe finds nothing on any screen, light and dark, on a phone and at a desk. Photographs of each."""
+"""axe finds nothing on any screen, light and dark, phone and desk. Photographs of each."""
 
 from __future__ import annotations
 
