@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
+from django.db import OperationalError
+
 # A single-use link, a reset link, a calendar's secret address: the token is the last part.
 _SECRET_PATHS = re.compile(r"(/(?:first-admin|reset|calendar)/)[^\s/]+(?:/[^\s/]+)?")
 _QUERY = re.compile(r"\?\S*")
@@ -19,5 +21,8 @@ class WithoutSecrets(logging.Filter):
         message = without_secrets(record.getMessage())
         if record.name.startswith("django"):
             message = _QUERY.sub("?***", message)
+        if record.exc_info and isinstance(record.exc_info[1], OperationalError):
+            message = f"{message} ({record.exc_info[1]})"  # one line, not a page for each request
+            record.exc_info = None
         record.msg, record.args = message, None
         return True

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.sessions",  # its base classes and checks; the table in use is accounts.Session
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",

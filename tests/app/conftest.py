@@ -18,7 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -155,6 +157,11 @@ def _give_settings(folder: Path) -> None:
 FOLDER = _own_folder()
 _give_settings(FOLDER)
 
+from django.utils import timezone  # noqa: E402 - likewise
+
+from accounts.services import account_create  # noqa: E402 - Django is set up just above
+from agenda.models import Task  # noqa: E402 - likewise
+
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[PrivateMariaDB]:
@@ -173,3 +180,34 @@ def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, mariadb: PrivateMariaDB
 ) -> None:
     """pytest-django calls this before it connects: the server is up from here on."""
+
+
+@pytest.fixture
+def alice(db: None) -> Any:
+    return account_create(username="alice", password="a long enough password", language="en")
+
+
+@pytest.fixture
+def bob(db: None) -> Any:
+    return account_create(username="bob", password="another long password", language="en")
+
+
+@pytest.fixture
+def page(client: Any, alice: Any) -> Any:
+    """A browser in which alice has signed in."""
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def add(alice: Any) -> Any:
+    """Add a task for alice (or `owner`), `left` before its deadline; a negative one has passed."""
+
+    def add_task(
+        title: str = "call", *, left: timedelta = timedelta(hours=3), **given: Any
+    ) -> Task:
+        at = timezone.now()
+        given = {"owner": alice, "created_at": at, "deadline_at": at + left} | given
+        return Task.objects.create(title=title, **given)
+
+    return add_task

@@ -1,0 +1,289 @@
+"""Signing up, in and out; passwords; throttling; the first administrator; verify's probe."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import FirstAdminLink, Session, User
+from accounts.services import account_remove, first_admin_link_create
+from agenda.models import Task
+
+PASSWORD = "a long enough password"
+SIGN_IN = "/agenda/sign-in/"
+
+
+def sign_in(client, name="alice", password=PASSWORD, **extra):
+    return client.post(SIGN_IN, {"username": name, "password": password}, **extra)
+
+
+def test_somebody_unknown_is_sent_to_sign_in_and_back(client, add):
+    task = add()
+    response = client.get(f"/agenda/tasks/{task.id}/")
+    assert response["Location"] == f"{SIGN_IN}?next=/agenda/tasks/{task.id}/"
+    response = client.post(
+        SIGN_IN,
+        {"username": "alice", "password": PASSWORD, "next": f"/agenda/tasks/{task.id}/"},
+    )
+    assert response["Location"] == f"/agenda/tasks/{task.id}/"
+
+
+def test_signing_in_never_leads_to_another_site(client, alice):
+    response = client.post(
+        SIGN_IN, {"username": "alice", "password": PASSWORD, "next": "https://elsewhere.example/"}
+    )
+    assert response["Location"] == "/agenda"
+
+
+def test_a_name_is_the_same_in_any_case(client, alice):
+    assert sign_in(client, "ALICE").status_code == 302
+
+
+def test_names_that_differ_in_an_accent_are_two_accounts(db):
+    User.objects.create_user("rene")
+    User.objects.create_user("rené")
+    assert User.objects.count() == 2
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_a_wrong_password_and_a_wrong_name_are_told_apart_by_nothing(client, alice, name):
+    content = sign_in(client, name, "wrong").content.decode()
+    assert "do not belong together" in content or "ne vont pas ensemble" in content
+
+
+def test_signing_up_makes_an_account_and_signs_in(client, db):
+    given = {"username": "Eve", "password1": PASSWORD, "password2": PASSWORD}
+    response = client.post("/agenda/sign-up/", given, follow=True)
+    assert response.redirect_chain == [("/agenda", 302)]
+    assert User.objects.get().username == "eve"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"username": ""},
+        {"username": "two words"},
+        {"username": "x" * 61},
+        {"username": "ALICE"},
+        {"username": "nul\x00"},
+        {"password1": "short", "password2": "short"},
+        {"password1": "1234567890123", "password2": "1234567890123"},
+        {"password2": "different"},
+    ],
+)
+def test_signing_up_refuses_bad_input_beside_its_field(client, alice, given):
+    filled = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD} | given
+    response = client.post("/agenda/sign-up/", filled)
+    assert response.status_code == 200
+    assert b"has-problem" in response.content
+    assert User.objects.count() == 1
+
+
+def test_sign_up_can_be_closed(client, db, settings):
+    settings.SIGNUP_OPEN = False
+    given = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post("/agenda/sign-up/", given).status_code == 403
+    assert not User.objects.exists()
+    assert b"sign-up" not in client.get(SIGN_IN).content
+
+
+def test_signing_out_takes_a_post_and_ends_the_session(page):
+    assert page.get("/agenda/sign-out/").status_code == 405
+    page.post("/agenda/sign-out/")
+    assert page.get("/agenda").status_code == 302
+    assert not Session.objects.exists()
+
+
+def test_a_password_is_changed_and_other_devices_are_signed_out(page, alice):
+    other = Client()
+    other.force_login(alice)
+    given = {
+        "old_password": PASSWORD,
+        "new_password1": "quite another password",
+        "new_password2": "quite another password",
+    }
+    page.post("/agenda/account/password/", given)
+    alice.refresh_from_db()
+    assert alice.check_password("quite another password")
+    assert page.get("/agenda").status_code == 200
+    assert other.get("/agenda").status_code == 302
+    assert Session.objects.count() == 1
+
+
+def test_passwords_are_kept_with_argon2(settings):
+    settings.PASSWORD_HASHERS = settings.REAL_PASSWORD_HASHERS
+    assert make_password(PASSWORD).startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def lock_out(client, **extra):
+    return [sign_in(client, password="wrong", **extra).status_code for _ in range(6)]
+
+
+def test_too_many_attempts_are_throttled_and_told_when_to_return(client, alice):
+    assert lock_out(client)[-1] == 429
+    response = sign_in(client)
+    assert (response.status_code, response["Retry-After"]) == (429, "900")
+
+
+def test_a_throttled_name_is_still_open_from_another_address(client, alice):
+    lock_out(client)
+    assert sign_in(client, REMOTE_ADDR="10.20.28.9").status_code == 302
+
+
+def test_a_throttled_address_is_still_open_to_other_names(client, alice, bob):
+    lock_out(client)
+    assert sign_in(client, "bob", "another long password").status_code == 302
+
+
+def test_another_spelling_of_a_name_is_throttled_too(client, alice):
+    lock_out(client)
+    assert sign_in(client, "Alice").status_code == 429
+
+
+def test_a_forged_forwarded_address_over_tcp_changes_nothing(client, alice):
+    statuses = [
+        sign_in(client, password="wrong", HTTP_X_FORWARDED_FOR=f"10.0.0.{n}").status_code
+        for n in range(6)
+    ]
+    assert statuses[-1] == 429
+
+
+def test_over_nginx_s_socket_the_address_is_what_nginx_says(client, alice):
+    lock_out(client, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR="10.0.0.1")
+    again = {"REMOTE_ADDR": ""}
+    assert sign_in(client, HTTP_X_FORWARDED_FOR="10.0.0.1", **again).status_code == 429
+    assert sign_in(client, HTTP_X_FORWARDED_FOR="10.0.0.2", **again).status_code == 302
+
+
+def writing(**given):
+    later = timezone.localtime() + timedelta(days=2)
+    return {"title": "Half a thought", "deadline_at": f"{later:%Y-%m-%d}T18:00"} | given
+
+
+@pytest.mark.parametrize("where", ["new", "edit"])
+def test_a_session_that_ends_while_writing_loses_no_text(client, add, where):
+    path = "/agenda/tasks/new/" if where == "new" else f"/agenda/tasks/{add().id}/"
+    asked = client.post(path, writing(notes="and notes"))
+    assert asked.status_code == 401
+    hidden = {f"kept-{name}": value for name, value in writing(notes="and notes").items()}
+    for name, value in hidden.items():
+        assert f'name="{name}"' in asked.content.decode()
+        assert f'value="{value}"' in asked.content.decode()
+    given = {"username": "alice", "password": PASSWORD, "next": path} | hidden
+    wrong = client.post(SIGN_IN, given | {"password": "wrong"}).content.decode()
+    assert "Half a thought" in wrong
+    again = client.post(SIGN_IN, given).content.decode()
+    assert 'value="Half a thought"' in again
+    assert "and notes" in again
+    assert f'action="{path}"' in again
+    assert not Task.objects.filter(title="Half a thought").exists()
+
+
+def test_words_kept_for_a_task_of_somebody_else_show_nothing_of_it(client, alice, bob, add):
+    path = f"/agenda/tasks/{add('unspoken', owner=bob).id}/"
+    given = {"username": "alice", "password": PASSWORD, "next": path, "kept-title": "x"}
+    response = client.post(SIGN_IN, given)
+    assert response.status_code == 404
+    assert b"unspoken" not in response.content
+
+
+@pytest.mark.parametrize("site", ["same-origin", "cross-site", ""])
+def test_an_old_form_of_our_own_loses_no_text_and_saves_nothing(alice, site):
+    strict = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": site})
+    strict.force_login(alice)
+    response = strict.post("/agenda/tasks/new/", writing())
+    is_ours = site == "same-origin"
+    assert response.status_code == (200 if is_ours else 403)
+    assert (b"Half a thought" in response.content) is is_ours
+    assert not Task.objects.exists()
+
+
+def first_admin_path():
+    out = StringIO()
+    call_command("agenda_first_admin", stdout=out)
+    return out.getvalue().strip()
+
+
+ADMIN = {"username": "root", "password1": PASSWORD, "password2": PASSWORD}
+
+
+def test_the_first_administrators_link_works_once(client, db):
+    path = first_admin_path()
+    assert client.get(path)["Referrer-Policy"] == "no-referrer"
+    assert client.post(path, ADMIN)["Location"] == "/agenda"
+    assert User.objects.get().is_superuser
+    assert client.get(path).status_code == 404
+    assert client.post(path, ADMIN | {"username": "second"}).status_code == 404
+    assert User.objects.count() == 1
+
+
+def test_a_new_link_ends_the_one_before(client, db):
+    before, after = first_admin_path(), first_admin_path()
+    assert client.get(before).status_code == 404
+    assert client.get(after).status_code == 200
+
+
+def test_a_link_ends_after_a_day(client, db):
+    token = first_admin_link_create(at=timezone.now() - timedelta(hours=24))
+    assert client.get(f"/agenda/first-admin/{token}/").status_code == 404
+
+
+def test_who_reads_the_database_cannot_use_the_link(db):
+    token = first_admin_path().split("/")[-2]
+    assert token not in str(FirstAdminLink.objects.values())
+
+
+def probe(action):
+    out = StringIO()
+    call_command("agenda_probe", action, stdout=out)
+    return out.getvalue()
+
+
+def test_a_probe_signs_in_even_when_sign_up_is_closed(client, db, settings):
+    settings.SIGNUP_OPEN = False
+    given = json.loads(probe("create"))
+    assert sign_in(client, given["username"], given["password"]).status_code == 302
+
+
+def test_a_new_probe_first_removes_the_old_one_with_all_it_held(client, alice, add):
+    add("of alice")
+    old = json.loads(probe("create"))
+    sign_in(client, old["username"], old["password"])
+    add("of the probe", owner=User.objects.get(is_probe=True))
+    probe("create")
+    assert [task.title for task in Task.objects.all()] == ["of alice"]
+    assert not Session.objects.exists()
+    assert User.objects.filter(is_probe=True).count() == 1
+    assert probe("remove") == "removed 1 probe account(s)\n"
+    assert [user.username for user in User.objects.all()] == ["alice"]
+
+
+def test_removing_an_account_leaves_nothing_of_it(client, alice, add):
+    from axes.models import AccessAttempt  # noqa: PLC0415 - beside its only use
+
+    add()
+    sign_in(client, password="wrong")
+    client.force_login(alice)
+    account_remove(alice)
+    counts = [model.objects.count() for model in (User, Task, Session, AccessAttempt)]
+    assert counts == [0, 0, 0, 0]
+
+
+def test_the_admin_is_for_configured_networks_and_superusers(client, alice, settings):
+    from ipaddress import ip_network  # noqa: PLC0415 - beside its only use
+
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    client.force_login(alice)
+    assert client.get("/admin/").status_code == 200
+    assert client.get("/admin/", REMOTE_ADDR="10.20.28.7").status_code == 404
+    settings.ADMIN_NETWORKS = [ip_network("10.20.28.0/24")]
+    assert client.get("/admin/", REMOTE_ADDR="10.20.28.7").status_code == 200
+    assert client.get("/admin/", REMOTE_ADDR="", HTTP_X_FORWARDED_FOR="10.9.9.9").status_code == 404

@@ -1,0 +1,108 @@
+"""Wall clocks, instants, and where a task stands on the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agenda.clock import SkippedHour, instant, zone_label
+from agenda.grouping import group_name
+from agenda.identity import is_uuid7, uuid7
+from agenda.wording import remaining
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("wall", "utc"),
+    [
+        pytest.param(datetime(2026, 1, 5, 18), datetime(2026, 1, 5, 17), id="winter"),
+        pytest.param(datetime(2026, 7, 5, 18), datetime(2026, 7, 5, 16), id="summer"),
+        pytest.param(datetime(2026, 10, 25, 2, 30), datetime(2026, 10, 25, 1, 30), id="twice"),
+    ],
+)
+def test_a_wall_clock_becomes_an_instant(wall, utc):
+    assert instant(wall, zone=PARIS) == utc.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("minute", [0, 30, 59])
+def test_an_hour_that_the_clocks_skip_is_refused(minute):
+    with pytest.raises(SkippedHour):
+        instant(datetime(2026, 3, 29, 2, minute), zone=PARIS)
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)))
+def test_every_wall_clock_comes_back_or_is_skipped(wall):
+    try:
+        found = instant(wall, zone=PARIS)
+    except SkippedHour:
+        assert wall.month == 3
+    else:
+        assert found.astimezone(PARIS).replace(tzinfo=None) == wall
+
+
+@pytest.mark.parametrize(
+    ("zone", "label"),
+    [
+        ("Europe/Paris", "Europe/Paris (UTC+1)"),
+        ("Asia/Kathmandu", "Asia/Kathmandu (UTC+5:45)"),
+        ("America/Cayenne", "America/Cayenne (UTC-3)"),
+    ],
+)
+def test_a_zone_is_named_with_its_offset(zone, label):
+    assert zone_label(datetime(2026, 1, 5, tzinfo=UTC), zone=ZoneInfo(zone)) == label
+
+
+TUESDAY = datetime(2026, 11, 24, 10, tzinfo=PARIS)
+
+
+@pytest.mark.parametrize(
+    ("deadline_at", "name"),
+    [
+        (TUESDAY + timedelta(seconds=1), "now"),
+        (TUESDAY + timedelta(hours=1), "now"),
+        (TUESDAY + timedelta(hours=1, seconds=1), "today"),
+        (datetime(2026, 11, 24, 23, 59, tzinfo=PARIS), "today"),
+        (datetime(2026, 11, 25, 0, 0, tzinfo=PARIS), "tomorrow"),
+        (datetime(2026, 11, 26, 0, 0, tzinfo=PARIS), "week"),
+        (datetime(2026, 11, 29, 23, 59, tzinfo=PARIS), "week"),
+        (datetime(2026, 11, 30, 0, 0, tzinfo=PARIS), "later"),
+    ],
+)
+def test_a_task_stands_in_its_group(deadline_at, name):
+    assert group_name(deadline_at, at=TUESDAY, zone=PARIS) == name
+
+
+def test_on_sunday_monday_is_tomorrow_and_nothing_is_this_week():
+    sunday = datetime(2026, 11, 29, 10, tzinfo=PARIS)
+    names = [group_name(sunday + timedelta(days=n), at=sunday, zone=PARIS) for n in range(1, 4)]
+    assert names == ["tomorrow", "later", "later"]
+
+
+@pytest.mark.parametrize(
+    ("left", "french", "english"),
+    [
+        (timedelta(seconds=59), "dans moins d’une minute", "in less than a minute"),
+        (timedelta(minutes=59, seconds=59), "dans 59 min", "in 59 min"),
+        (timedelta(hours=3, minutes=5), "dans 3 h 05", "in 3 h 05"),
+        (timedelta(hours=10, minutes=59), "dans 10 h", "in 10 h"),
+        (timedelta(hours=47, minutes=59), "dans 47 h", "in 47 h"),
+        (timedelta(days=2), "dans 2 jours", "in 2 days"),
+    ],
+)
+def test_what_is_left_is_said_as_precisely_as_is_useful(left, french, english):
+    with translation.override("fr"):
+        assert remaining(left) == french
+    with translation.override("en"):
+        assert remaining(left) == english
+
+
+def test_identities_are_version_7_and_sort_by_time():
+    first = uuid7()
+    assert is_uuid7(first)
+    assert first.int >> 80 <= uuid7().int >> 80

@@ -1,0 +1,175 @@
+"""The settings come from the environment, and every mistake is named at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.environment import EnvironmentFault, read
+from config.logs import without_secrets
+
+APP = Path(__file__).resolve().parents[2] / "app"
+
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def environ(tmp_path):
+    key, password = tmp_path / "key", tmp_path / "password"
+    key.write_text(KEY + "\n")
+    password.write_text("not told\n")
+    return {
+        "AGENDA_SECRET_KEY_FILE": str(key),
+        "AGENDA_DATABASE_HOST": "198.18.112.157",
+        "AGENDA_DATABASE_PASSWORD_FILE": str(password),
+        "AGENDA_ALLOWED_HOSTS": "198.18.28.156, localhost",
+    }
+
+
+def test_what_is_required_is_enough_and_the_rest_is_safe(environ):
+    found = read(environ)
+    assert found.secret_key == KEY
+    assert found.database_password == "not told"
+    assert found.allowed_hosts == ["198.18.28.156", "localhost"]
+    assert (found.signup_open, found.tls_in_front, found.grace_s) == (False, False, 0)
+    assert (found.speech, found.time_zone, found.admin_networks) == ("google", "Europe/Paris", [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AGENDA_SECRET_KEY_FILE",
+        "AGENDA_DATABASE_HOST",
+        "AGENDA_DATABASE_PASSWORD_FILE",
+        "AGENDA_ALLOWED_HOSTS",
+    ],
+)
+def test_a_missing_variable_is_named_with_what_to_do(environ, name):
+    del environ[name]
+    with pytest.raises(EnvironmentFault) as raised:
+        read(environ)
+    what, next_step = str(raised.value).splitlines()
+    assert what == f"{name} is not set."
+    assert next_step.startswith("  Next: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENDA_DATABASE_PORT", "many"),
+        ("AGENDA_DATABASE_PORT", "65536"),
+        ("AGENDA_ALLOWED_HOSTS", "*"),
+        ("AGENDA_TLS", "yes"),
+        ("AGENDA_SIGNUP", "maybe"),
+        ("AGENDA_SPEECH", "loud"),
+        ("AGENDA_SPEECH_CACHE_MIB", "0"),
+        ("AGENDA_GOOGLE_URL", "file:///etc/passwd"),
+        ("AGENDA_TIME_ZONE", "Europe/Atlantis"),
+        ("AGENDA_TIME_ZONE", "../etc/passwd"),
+        ("AGENDA_GRACE", "-1"),
+        ("AGENDA_ADMIN_NETWORKS", "10.20.28.7/24"),
+        ("AGENDA_SECRET_KEY_FILE", "/nowhere/key"),
+        ("AGENDA_SMTP_URL_FILE", "/nowhere/mail"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_do(environ, name, value):
+    with pytest.raises(EnvironmentFault) as raised:
+        read(environ | {name: value})
+    assert name in str(raised.value)
+    assert str(raised.value).count("  Next: ") == 1
+
+
+def test_all_mistakes_are_named_at_once(environ):
+    with pytest.raises(EnvironmentFault) as raised:
+        read({"AGENDA_TLS": "2", "AGENDA_GRACE": "long"})
+    assert str(raised.value).count("  Next: ") == 6
+
+
+@pytest.mark.parametrize("content", ["", "too short", b"\xff\xfe"])
+def test_a_bad_secret_is_refused_and_never_told(environ, tmp_path, content):
+    file = tmp_path / "key"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(EnvironmentFault) as raised:
+        read(environ | {"AGENDA_SECRET_KEY_FILE": str(file)})
+    assert "too short" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_right"),
+    [
+        ("smtp://localhost:25", True),
+        ("smtp+tls://user:p%40ss@mail.example:587", True),
+        ("http://mail.example", False),
+        ("smtp:", False),
+    ],
+)
+def test_mail_comes_from_a_file_that_holds_its_address(environ, tmp_path, content, is_right):
+    (tmp_path / "mail").write_text(content)
+    given = environ | {"AGENDA_SMTP_URL_FILE": str(tmp_path / "mail")}
+    if is_right:
+        assert read(given).smtp_url == content
+        return
+    with pytest.raises(EnvironmentFault, match="AGENDA_SMTP_URL_FILE"):
+        read(given)
+
+
+def run(environ, *arguments, code=None):
+    command = [sys.executable, *(["-c", code] if code else ["manage.py", *arguments])]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENDA_")}
+    given = clean | environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    return subprocess.run(
+        command, cwd=APP, env=given, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_wrong_environment_stops_the_start_with_the_reason(environ):
+    done = run(environ | {"AGENDA_TLS": "2"}, "check")
+    assert done.returncode == 1
+    assert "AGENDA_TLS is '2'.\n  Next: give one of: 0, 1." in done.stderr
+
+
+DEPLOY = ("check", "--deploy", "--fail-level", "WARNING")
+
+
+def test_the_deployment_check_is_silent_with_tls_in_front(environ):
+    done = run(environ | {"AGENDA_TLS": "1"}, *DEPLOY)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_plain_http_leaves_exactly_the_four_warnings_of_the_readme(environ):
+    done = run(environ, *DEPLOY)
+    found = {word for word in done.stderr.replace(")", "(").split("(") if "security." in word}
+    expected = {"security.W004", "security.W008", "security.W012", "security.W016"}
+    assert found == expected, done.stderr
+    readme = (APP / "README.md").read_text()
+    assert all(name.removeprefix("security.") in readme for name in expected)
+
+
+def test_loading_the_application_asks_no_database(environ):
+    """gunicorn --preload forks after this: a connection made here would be shared by workers."""
+    code = (
+        "import config.wsgi\n"
+        "from django.db import connection\n"
+        "assert connection.connection is None\n"
+        "from django.urls import resolve; resolve('/agenda')\n"
+        "assert connection.connection is None\n"
+    )
+    done = run(environ | {"AGENDA_DATABASE_HOST": "127.0.0.1"}, code=code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("Not Found: /agenda/first-admin/abc123/", "Not Found: /agenda/first-admin/***/"),
+        ("GET /agenda/reset/MQ/set-password/ 200", "GET /agenda/reset/***/ 200"),
+        ("/agenda/calendar/s3cret.ics", "/agenda/calendar/***"),
+        ("/agenda/tasks/new/", "/agenda/tasks/new/"),
+    ],
+)
+def test_secret_paths_reach_no_log(told, kept):
+    assert without_secrets(told) == kept

@@ -1,0 +1,126 @@
+"""Forgetting: invisible at the instant, erased soon after; harmless to repeat, kill, run twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import Session
+from agenda import forgetting
+from agenda.forgetting import CHUNK_ROWS, tasks_forget
+from agenda.models import UNDO_WINDOW, Task
+from speech import services as speech
+
+AT = timezone.now()
+TICK = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def spread(add):
+    """A task on each side of every boundary, named by what it is at AT."""
+    for title, left, removed_at in [
+        ("live", TICK, None),
+        ("past", timedelta(0), None),
+        ("long past", -timedelta(days=9), None),
+        ("restorable", timedelta(days=1), AT - UNDO_WINDOW + TICK),
+        ("removed", timedelta(days=1), AT - UNDO_WINDOW),
+        ("removed and past", timedelta(0), AT),
+    ]:
+        add(title, deadline_at=AT + left, removed_at=removed_at)
+
+
+def titles(query):
+    return {task.title for task in query}
+
+
+def test_live_restorable_and_forgotten_split_all_tasks_in_three(spread):
+    tasks = Task.objects
+    assert titles(tasks.live(at=AT)) == {"live"}
+    assert titles(tasks.restorable(at=AT)) == {"restorable"}
+    assert titles(tasks.shown(at=AT)) == {"live", "restorable"}
+    assert titles(tasks.forgotten(at=AT)) == {"past", "long past", "removed", "removed and past"}
+
+
+def test_exactly_what_is_forgotten_is_erased(spread):
+    assert tasks_forget(at=AT).tasks == 4
+    assert titles(Task.objects.all()) == {"live", "restorable"}
+
+
+def test_forgetting_again_does_nothing(spread):
+    tasks_forget(at=AT)
+    assert tasks_forget(at=AT).tasks == 0
+
+
+def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num_queries):
+    rows = 2 * CHUNK_ROWS + 1
+    Task.objects.bulk_create(
+        Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(rows)
+    )
+    # Lock, three chunks in savepoints, one empty chunk, unlock.
+    with django_assert_max_num_queries(14):
+        assert tasks_forget(at=AT).tasks == rows
+    assert not Task.objects.exists()
+
+
+def test_a_clock_that_jumped_back_erases_nothing_early(spread):
+    assert tasks_forget(at=AT - timedelta(days=10)).tasks == 0
+    assert Task.objects.count() == 6
+
+
+def test_audio_of_what_is_erased_is_forgotten(spread, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(speech, "forget", forgotten.append)
+    past = {str(pk) for pk in Task.objects.forgotten(at=AT).values_list("id", flat=True)}
+    tasks_forget(at=AT)
+    assert past <= set(forgotten)
+
+
+def test_a_run_that_is_killed_leaves_whole_chunks_and_the_next_one_finishes(alice, monkeypatch):
+    monkeypatch.setattr(forgetting, "CHUNK_ROWS", 2)
+    Task.objects.bulk_create(
+        Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(5)
+    )
+
+    def die(subject):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(speech, "forget", die)
+        tasks_forget(at=AT)
+    assert Task.objects.count() == 3
+    assert tasks_forget(at=AT).tasks == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_leave_the_work_to_one(mariadb, add):
+    add(deadline_at=AT)
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT GET_LOCK(%s, 0)", [forgetting.LOCK])
+        assert tasks_forget(at=AT).is_elsewhere
+        assert Task.objects.count() == 1
+    finally:
+        other.close()
+    assert tasks_forget(at=AT).tasks == 1
+
+
+def test_the_command_says_in_one_line_what_it_erased(add, alice):
+    add(left=-timedelta(days=1))
+    Session.objects.create(session_key="old", session_data="", expire_date=AT, user=alice)
+    Session.objects.create(
+        session_key="new", session_data="", expire_date=AT + timedelta(days=1), user=alice
+    )
+    out = StringIO()
+    call_command("agenda_expire", stdout=out)
+    call_command("agenda_expire", stdout=out)
+    assert out.getvalue().splitlines() == [
+        "erased: tasks 1, audio 0, sessions 1",
+        "erased: tasks 0, audio 0, sessions 0",
+    ]
+    assert Session.objects.get().session_key == "new"

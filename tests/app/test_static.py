@@ -1,0 +1,105 @@
+"""What a release ships beside its code: translations and hashed files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.utils import translation
+
+import compile_messages
+
+APP = Path(__file__).resolve().parents[2] / "app"
+CATALOGUE = APP / "locale/fr/LC_MESSAGES/django.po"
+SCRIPT_LIMIT_BYTES = 10_000
+
+
+def entries(catalogue):
+    """The (msgid, translations, is fuzzy) of a catalogue."""
+    text = subprocess.run(
+        ["msgcat", "--no-wrap", str(catalogue)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    for block in text.split("\n\n"):
+        name = re.search(r'^msgid "(.+)"$', block, re.MULTILINE)
+        if name:
+            translations = re.findall(r'^msgstr(?:\[\d\])? "(.*)"$', block, re.MULTILINE)
+            yield name[1], translations, ", fuzzy" in block
+
+
+def test_every_string_is_translated():
+    missing = [name for name, found, fuzzy in entries(CATALOGUE) if fuzzy or not all(found)]
+    assert not missing
+
+
+def test_the_catalogue_holds_every_string_of_the_code(tmp_path):
+    """A string added without its translation fails here: the catalogue is made anew and compared."""
+    copy = tmp_path / "app"
+    shutil.copytree(APP, copy, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    command = ["makemessages", "--locale=fr", "--no-location", "--no-obsolete", "--no-wrap"]
+    subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=copy, check=True, env=env, timeout=120
+    )
+    anew = {name for name, _, _ in entries(copy / "locale/fr/LC_MESSAGES/django.po")}
+    kept = {name for name, _, _ in entries(CATALOGUE)}
+    assert anew - kept == set(), "not translated"
+    assert kept - anew == set(), "no longer used"
+
+
+def test_french_follows_the_rules_of_french_printing():
+    for _, found, _ in entries(CATALOGUE):
+        for text in found:
+            assert not re.search(r" [?!;:»]|« |'", text), text
+
+
+def test_translations_are_compiled_only_when_older(tmp_path):
+    source = tmp_path / "locale/fr/LC_MESSAGES/django.po"
+    source.parent.mkdir(parents=True)
+    shutil.copy(CATALOGUE, source)
+    assert compile_messages.compile_messages(tmp_path) == [source.with_suffix(".mo")]
+    assert compile_messages.compile_messages(tmp_path) == []
+
+
+def test_the_compiled_translation_is_used():
+    with translation.override("fr"):
+        assert translation.gettext("Sign in") == "Se connecter"
+    with translation.override("en"):
+        assert translation.gettext("Sign in") == "Sign in"
+
+
+@pytest.fixture
+def collected(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": backend}}
+    call_command("collectstatic", interactive=False, verbosity=0)
+    return tmp_path
+
+
+def test_a_release_serves_files_whose_names_carry_a_hash(client, collected):
+    content = client.get("/agenda/about/").content.decode()
+    for name in re.findall(r'"/static/([^"]+)"', content):
+        assert re.search(r"\.[0-9a-f]{12}\.(css|js|svg)$", name)
+        assert (collected / name).exists()
+
+
+def test_the_script_stays_small():
+    assert (APP / "config/static/agenda.js").stat().st_size <= SCRIPT_LIMIT_BYTES
+
+
+def test_the_settings_ship_hashed_names():
+    from config.settings import STORAGES  # noqa: PLC0415 - the real ones, not the tests'
+
+    assert "Manifest" in STORAGES["staticfiles"]["BACKEND"]
+    assert settings.USE_TZ
