@@ -76,6 +76,14 @@ class Site:
         return next(host for host in self.hosts if host.name == name)
 
     @property
+    def url(self) -> str:
+        """Where a person finds the agenda from here: in the lab, the loopback forward."""
+        web = self.of("web")[0].addresses["campus"]
+        forwards = self.lab.get("forwards", {}).items()
+        ours = [f"127.0.0.1:{port}" for port, target in forwards if target == f"{web}:80"]
+        return f"http://{ours[0] if ours else web}/agenda"
+
+    @property
     def ssh_config(self) -> Path:
         return self.state / "ssh_config"
 

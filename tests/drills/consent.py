@@ -1,0 +1,36 @@
+"""A drill disturbs people: it asks first, and outside the lab it wants the environment's name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+class DrillError(Exception):
+    """Ends a drill. The message has two lines: what, and Next."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(f"{what}\n  Next: {next_step}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--env", default="lab")
+    parser.add_argument("--yes", action="store_true", help="answer the question")
+    parser.add_argument("--confirm", default="", help="outside the lab: the environment's name")
+
+
+def ask(given: argparse.Namespace, *, drill: str, what: str) -> None:
+    """Return when the drill may go on. Raises DrillError otherwise."""
+    if given.env not in {"lab", given.confirm}:
+        raise DrillError(
+            f"{drill} {what} in {given.env}",
+            f"if you want that, run `make {drill} ENV={given.env} CONFIRM={given.env}`",
+        )
+    if given.yes or given.confirm == given.env:
+        return
+    if not sys.stdin.isatty():
+        raise DrillError(f"{drill} {what}, and nobody is here to ask", f"run `make {drill} YES=1`")
+    if input(f"{drill} {what} in {given.env}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise DrillError(
+            f"{drill} was not confirmed", "nothing was touched; run it again when it fits"
+        )
