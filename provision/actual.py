@@ -33,7 +33,9 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     containers = {vmid: item for vmid, item in chosen.items() if item.get("type") == "lxc"}
     statuses = read_statuses(api, {str(item["node"]) for item in containers.values()})
     found = in_parallel(
-        lambda vmid: read_one(api, vmid, str(containers[vmid]["node"]), statuses.get(vmid, {})),
+        lambda vmid: read_one(
+            api, vmid, str(containers[vmid]["node"]), {**containers[vmid], **statuses.get(vmid, {})}
+        ),
         containers,
     )
     return sort_out(found, chosen, wanted, desired)
@@ -83,19 +85,18 @@ def check_nodes(
     desired: Desired,
 ) -> None:
     """Raise PlanError for containers on offline nodes: they exist, and must not be made twice."""
-    online = {
-        str(i["node"]): i.get("status") == "online" for i in resources if i.get("type") == "node"
-    }
+    # "unknown" is a node whose statistics are late, not one that is down.
+    nodes = {str(i["node"]): i.get("status") for i in resources if i.get("type") == "node"}
     lost = [
         f"VMID {vmid} lies on {item['node']}, which is offline"
         for vmid, item in chosen.items()
-        if not online.get(str(item["node"]), True)
+        if nodes.get(str(item["node"])) == "offline"
     ]
-    homes = {w.container.node for w in desired.containers if w.vmid not in chosen}
-    lost += [f"lxc_node {node} is offline" for node in sorted(homes)
-             if not online.get(node, True)]  # fmt: skip
-    lost += [f"lxc_node {node} is no node of this cluster: {', '.join(sorted(online))}"
-             for node in sorted(homes) if online and node not in online]  # fmt: skip
+    for node in sorted({w.container.node for w in desired.containers if w.vmid not in chosen}):
+        if nodes.get(node) == "offline":
+            lost.append(f"lxc_node {node} is offline")
+        elif nodes and node not in nodes:
+            lost.append(f"lxc_node {node} is no node of this cluster: {', '.join(sorted(nodes))}")
     if lost:
         raise PlanError(
             "\n  ".join(lost),

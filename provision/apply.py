@@ -349,7 +349,9 @@ class Worker:
     def resize(self, move: Resize) -> None:
         self.say(f"growing {move.disk} to {move.size}")
         try:
-            upid = self.api.put(f"{self.path}/resize", {"disk": move.disk, "size": move.size})
+            upid = self.api.put(
+                f"{self.path}/resize", {"disk": move.disk, "size": move.size, "digest": move.digest}
+            )
         except ApiError as error:
             if "already at specified size" in error.text:
                 return

@@ -27,34 +27,34 @@ TRIES = 5
 def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bool) -> list[Found]:
     """Our containers of these names; in the lab no names mean all of them.
 
-    Raises UsageError for names that are neither in the inventory nor ours, or when none is given.
+    A name of the inventory means its VMID there, and nothing else that carries the same mark (a
+    clone does). Raises UsageError for names that are neither in the inventory nor ours.
     """
-    ours = {
-        found.container.mark.host: found for found in actual.ours.values() if found.container.mark
-    }
+    ours = ours_by_name(actual, desired)
     if not names and is_lab:
         return list(ours.values())
+    known = ", ".join(sorted(ours)) or "none"
     if not names:
-        raise UsageError(
-            "destroy wants names",
-            next_step=f"say which: {', '.join(sorted(ours)) or 'there is none'}",
-        )
-    strangers = {
-        w.host: actual.foreign[w.vmid] for w in desired.containers if w.vmid in actual.foreign
-    }
-    unknown = [
-        name for name in names if name not in ours.keys() | {w.host for w in desired.containers}
-    ]
-    wrong = [f"{name} is not a container of this environment" for name in unknown]
-    wrong += [
-        f"{name}: VMID {strangers[name].vmid} is not ours" for name in names if name in strangers
-    ]
+        raise UsageError("destroy wants names", next_step=f"say which; there are: {known}")
+    vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
+    wrong = [f"{name} is not a container of this environment" for name in names
+             if name not in ours and name not in vmids]  # fmt: skip
+    wrong += [f"{name}: VMID {vmids[name]} is not ours" for name in names
+              if name not in ours and vmids.get(name) in {*actual.foreign, *actual.ours}]  # fmt: skip
     if wrong:
-        raise UsageError(
-            "; ".join(wrong),
-            next_step=f"nothing was touched; ours are: {', '.join(sorted(ours)) or 'none'}",
-        )
+        raise UsageError("; ".join(wrong), next_step=f"nothing was touched; ours are: {known}")
     return [ours[name] for name in dict.fromkeys(names) if name in ours]
+
+
+def ours_by_name(actual: Actual, desired: Desired) -> dict[str, Found]:
+    """Host name -> container, where VMID and mark agree with the inventory; and orphans."""
+    vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
+    named = {}
+    for vmid, found in actual.ours.items():
+        host = found.container.mark.host if found.container.mark else ""
+        if vmids.get(host, vmid) == vmid and (host in vmids or vmid not in vmids.values()):
+            named[host] = found
+    return named
 
 
 def destroy(

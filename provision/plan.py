@@ -88,13 +88,11 @@ def check_ownership(desired: Desired, actual: Actual) -> None:
         for wanted in desired.containers
         if wanted.vmid in actual.foreign
     ]
-    by_host = {found.container.hostname: found for found in actual.ours.values()}
-    by_host |= {f.container.mark.host: f for f in actual.ours.values() if f.container.mark}
+    by_host = {f.container.mark.host: vmid for vmid, f in actual.ours.items() if f.container.mark}
     problems += [
-        f"{wanted.host} exists as VMID {by_host[wanted.host].container.vmid}, "
-        f"the inventory says {wanted.vmid}"
+        f"{wanted.host} exists as VMID {by_host[wanted.host]}, the inventory says {wanted.vmid}"
         for wanted in desired.containers
-        if wanted.host in by_host and by_host[wanted.host].container.vmid != wanted.vmid
+        if wanted.host in by_host and wanted.vmid not in actual.ours
     ]
     problems += [
         f"VMID {wanted.vmid} is {mark.host} of this environment, the inventory says {wanted.host}"

@@ -53,7 +53,8 @@ class Ssh:
         """The keys to inject at creation; there is no later chance. Raises CredentialsError."""
         file = self.public_key_file()
         try:
-            text = file.read_text().strip()
+            lines = [line.strip() for line in file.read_text().splitlines()]
+            text = "\n".join(line for line in lines if line and not line.startswith("#"))
         except OSError as error:
             raise CredentialsError(
                 f"the SSH public key {file} cannot be read: {error.strerror}",

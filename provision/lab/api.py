@@ -29,6 +29,8 @@ from provision.lab.runtime import Birth, ContainerError, Runtime
 log = logging.getLogger("lab.api")
 Body = Callable[[], Awaitable[str | None]]
 STORAGE = "local"
+# Locks of what cannot be finished when it was cut: the container is removed.
+UNFINISHED = ("create", "destroyed")
 # What `make up` and the provisioner need, and no more (facts of Proxmox's own permission checks).
 VM_PRIVILEGES = (
     "VM.Allocate",
@@ -187,15 +189,27 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         """Load what was kept, take over what still runs; return the containers to start again."""
         ran = state.restore(self, self.keep) if self.keep else set()
         for ct in list(self.cts):
-            if state.is_half_created(ct):
-                log.warning("container %s was half created: removed", ct.vmid)
+            if ct.lock in UNFINISHED:
+                log.warning("container %s was cut in %s: removed", ct.vmid, ct.lock)
                 await self._run(self.runtime.destroy, self._guest(ct))
                 self.cts.remove(ct)
-                continue
-            ct.lock = None
-            await self._adopt(ct)
+            else:
+                await self._take_over(ct)
         self.remember()
         return {ct.vmid for ct in self.cts if ct.vmid in ran and ct.status != "running"}
+
+    async def _take_over(self, ct: FakeCt) -> None:
+        """Finish what was cut, and adopt the container if it runs."""
+        await self._run(self.runtime.repair, ct.vmid)
+        if ct.lock == "rollback":
+            await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+        for name in [name for name, kept in ct.snapshots.items() if kept.get("snapstate")]:
+            await self._run(self.runtime.delete_snapshot, ct.vmid, name)
+            forget_snapshot(ct, name)
+        ct.lock = None
+        pid = await self._run(self.runtime.pid, ct.vmid)
+        if pid is not None:
+            self._is_running(ct, pid)
 
     async def start_again(self, vmids: Iterable[int]) -> None:
         """Start containers as the node does after it booted, in their startup order."""
@@ -205,15 +219,10 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             while self.tasks[upid]["status"] == "running":
                 await asyncio.sleep(0.05)
 
-    async def _adopt(self, ct: FakeCt) -> None:
-        pid = await self._run(self.runtime.pid, ct.vmid)
-        if pid is not None:
-            self._is_running(ct, pid)
-
     def _is_running(self, ct: FakeCt, pid: int) -> None:
         ct.status = "running"
         ct.pid = pid
-        ct.started_at = time.time()
+        ct.started_at = self.runtime.started_at(pid)
         self._watch(ct, pid)
 
     def _watch(self, ct: FakeCt, pid: int) -> None:
@@ -304,7 +313,12 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     ) -> str | None:
         self._check_protection(ct, f"can't remove CT {ct.vmid}")
         self._task_lock(ct)
-        await self._run(self.runtime.destroy, self._guest(ct))
+        ct.lock = "destroyed"
+        self.remember()
+        try:
+            await self._run(self.runtime.destroy, self._guest(ct))
+        finally:
+            ct.lock = None  # fakepve's body takes it again, and drops the container
         return await body()
 
     # ------------------------------------------------------------------ start and stop
@@ -361,20 +375,20 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     async def _effect_vzsnapshot(
         self, ct: FakeCt, body: Body, _say: Callable[[str], None]
     ) -> str | None:
-        known, parent = set(ct.snapshots), ct.config.get("parent")
+        known = set(ct.snapshots)
         note = await body()
         (name,) = set(ct.snapshots) - known
+        ct.snapshots[name]["snapstate"] = "prepare"
         ct.lock = "snapshot"
+        self.remember()
         try:
             await self._run(self.runtime.snapshot, self._guest(ct), name)
         except ContainerError:
-            del ct.snapshots[name]
-            ct.config["parent"] = parent
-            if parent is None:
-                del ct.config["parent"]
+            forget_snapshot(ct, name)
             raise
         finally:
             ct.lock = None
+        del ct.snapshots[name]["snapstate"]
         return note
 
     async def _effect_vzdelsnapshot(
@@ -401,6 +415,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         config, pending = dict(ct.config), dict(ct.pending)
         note = await body()
         ct.lock = "rollback"
+        self.remember()
         try:
             await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
         except ContainerError:
@@ -500,6 +515,16 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             return None
         links = await self._run(self.runtime.interfaces, ct.vmid)
         return [_interface(link) for link in links]
+
+
+def forget_snapshot(ct: FakeCt, name: str) -> None:
+    """Remove a snapshot from a container's configuration; those made after it take its parent."""
+    parent = ct.snapshots.pop(name).get("parent")
+    for later in (*ct.snapshots.values(), ct.config):
+        if later.get("parent") == name:
+            del later["parent"]
+            if parent:
+                later["parent"] = parent
 
 
 def _startup_order(ct: FakeCt) -> int:

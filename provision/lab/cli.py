@@ -29,6 +29,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     options.state = Path(options.state or settings.default_state()).resolve()
     try:
+        if options.verb in CHANGING:
+            with settings.locked(options.state):
+                return VERBS[options.verb](options)
         return VERBS[options.verb](options)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -105,4 +108,5 @@ def _serve(options: argparse.Namespace) -> int:
     return DONE
 
 
+CHANGING = ("up", "down", "reset")
 VERBS = {"up": _up, "down": _down, "status": _status, "reset": _reset, "serve": _serve}

@@ -78,6 +78,7 @@ class Lab:
         await self.pve.start(*map(str, files))
         await self.pve.start_again(to_start)
         write_lab_file(self.settings, self.facts, self.secret)
+        self.runtime.keys.fill()
 
     async def stop(self) -> None:
         """End what this process started."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from provision.lab.commands import run, succeeds
-from provision.lab.guest import Disk, Guest, Nic
+from provision.lab.guest import Guest, Nic
 from provision.lab.lxcconfig import bridge_name, limits, port_name
 from provision.lab.machine import Machine
 
@@ -117,8 +117,8 @@ def set_hostname(pid: int, hostname: str) -> None:
     run(["nsenter", f"--uts=/proc/{pid}/ns/uts", "hostname", hostname])
 
 
-def mount_inside(pid: int, source: Path, disk: Disk) -> None:
-    """Mount `source` of this machine at the disk's path in the running container.
+def mount_inside(pid: int, source: Path, path: str) -> None:
+    """Mount `source` of this machine at `path` of the running container.
 
     A bind mount cannot cross namespaces; a detached copy of the mount can be moved there. The
     path must exist. Raises OSError.
@@ -136,9 +136,8 @@ def mount_inside(pid: int, source: Path, disk: Disk) -> None:
                 _checked(libc.setns(namespace, CLONE_NEWNS))
             finally:
                 os.close(namespace)
-            target = disk.path.encode()
             flags = MOVE_MOUNT_F_EMPTY_PATH
-            _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, target, flags))
+            _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, path.encode(), flags))
         except OSError as error:
             failed.append(error)
 

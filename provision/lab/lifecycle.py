@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from provision.lab import checks, lxcfs, network, settings, subids, templates
-from provision.lab.commands import CommandError, run, succeeds
+from provision.lab import checks, kernellimits, lxcfs, mounts, network, settings, subids, templates
+from provision.lab.commands import CommandError, run
 from provision.lab.errors import LabError
 from provision.lab.settings import Settings
 
@@ -41,9 +41,12 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     with contextlib.suppress(FileExistsError):
         lab.run_folder.mkdir(mode=0o755, parents=True)
     _claim_name(lab)
+    kernellimits.raise_limits()
     say(f"Network {lab.netns}: bridges, gateway, vantage")
     network.build(lab, settings.load_facts())
-    lxcfs.start(lab)
+    if lxcfs.start(lab):
+        for pid in init_pids(lab):
+            lxcfs.put_in(lab, pid)
     if running and answers(lab):
         say(f"The API already answers on https://127.0.0.1:{lab.api_port}")
         return lab
@@ -96,6 +99,7 @@ def api_pid(state: Path) -> int | None:
 
 def _start_api(lab: Settings, say: Say) -> None:
     log = lab.state / "api.log"
+    lab.lab_file.unlink(missing_ok=True)  # a killed one's; the new one is written last
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "provision.lab", "serve", "--state", str(lab.state)],
@@ -218,24 +222,25 @@ def running_containers(lab: Settings) -> Iterator[str]:
                 yield place.name
 
 
+def init_pids(lab: Settings) -> Iterator[int]:
+    """Return the process ids of the inits of the lab's containers that run."""
+    for name in running_containers(lab):
+        with contextlib.suppress(CommandError, ValueError):
+            words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-p", "-H"]
+            yield int(run(["lxc-info", *words]))
+
+
 def _release_machine(lab: Settings) -> None:
     """Give back all that is not data: mounts, namespaces, the folder in /run."""
     lxcfs.stop(lab)
-    for place in mounts_below(lab.run_folder):
-        succeeds(["umount", "--lazy", place])  # lxcfs unmounts its own when it ends
+    mounts.unmount_all(lab.run_folder)
     network.remove(lab)
     shutil.rmtree(lab.run_folder, ignore_errors=True)
+    kernellimits.put_back()
     with contextlib.suppress(OSError):
         settings.RUN.rmdir()
     for name in ("lab.json", "api.pid"):
         (lab.state / name).unlink(missing_ok=True)
-
-
-def mounts_below(folder: Path) -> list[str]:
-    """Return the mount points below `folder`, the deepest first."""
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    places = [line.split()[1] for line in lines]
-    return sorted((p for p in places if p.startswith(f"{folder}/")), reverse=True)
 
 
 def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
@@ -268,8 +273,6 @@ OWN_FILES = (
     "api.key",
     "ca.pem",
     "token",
-    "proxy.conf",
-    "proxy.hosts",
     "proxy.log",
     "id_ed25519",
     "id_ed25519.pub",

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from provision.lab import hotplug, lxcconfig, network
+from provision.lab import hotplug, lxcconfig, lxcfs, machine, network
 from provision.lab.commands import CommandError, run
 from provision.lab.guest import Disk, Guest, Nic, hosts_file, interfaces_file, resolver_file
 from provision.lab.hostkeys import HostKeys
 from provision.lab.lxcconfig import Surroundings
-from provision.lab.machine import Machine, look
+from provision.lab.machine import Machine
 from provision.lab.rootfs import Rootfs
 from provision.lab.runtime import Birth, ContainerError, Say, Usage
 from provision.lab.settings import Settings, write_atomically
@@ -41,11 +41,11 @@ class LxcRuntime:
     """
 
     def __init__(
-        self, settings: Settings, *, templates: dict[str, Template], machine: Machine | None = None
+        self, settings: Settings, *, templates: dict[str, Template], host: Machine | None = None
     ) -> None:
         self.settings = settings
         self.templates = templates
-        self.machine = machine or look()
+        self.machine = host or machine.look()
         self.keys = HostKeys()
         self.folder = settings.run_folder / "lxc"
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ class LxcRuntime:
         return self.disks(vmid).mounts / "config"
 
     def _config(self, guest: Guest) -> str:
-        lxcfs = self.settings.run_folder / "lxcfs"
+        place = self.settings.run_folder / "lxcfs"
         around = Surroundings(
             lab=self.settings.name,
             netns=self.settings.netns,
@@ -178,7 +178,7 @@ class LxcRuntime:
             rootfs=self.disks(guest.vmid).rootfs,
             disks=self.disks(guest.vmid).mounts / "disks",
             attach_nic=ATTACH_NIC,
-            lxcfs=lxcfs if (lxcfs / "proc").is_dir() else None,
+            lxcfs=place if lxcfs.serves(place) else None,
         )
         return lxcconfig.render(guest, self.machine, around)
 
@@ -266,7 +266,7 @@ class LxcRuntime:
             return
         source = disks.mount_disk(disk.name)
         self.rootfs(vmid).make_folder(disk.path)
-        hotplug.mount_inside(pid, source, disk)
+        hotplug.mount_inside(pid, source, disk.path)
 
     # ------------------------------------------------------------------ disks
 
@@ -295,6 +295,10 @@ class LxcRuntime:
         """Forget a snapshot."""
         self._guarded(lambda: self.disks(vmid).delete_snapshot(name))
 
+    def repair(self, vmid: int) -> None:
+        """Undo what an operation left that was cut by SIGKILL."""
+        self._guarded(self.disks(vmid).repair)
+
     @staticmethod
     def _guarded(action: Callable[[], object]) -> None:
         try:
@@ -311,6 +315,13 @@ class LxcRuntime:
         except CommandError:
             return None
         return int(text) if text.isdigit() and int(text) > 0 else None
+
+    def started_at(self, pid: int) -> float:
+        """Return when a container's init was started, as seconds since 1970."""
+        try:
+            return machine.started_at(pid)
+        except OSError:
+            return time.time()
 
     def usage(self, guest: Guest) -> Usage:
         """Return what the running container uses."""
@@ -330,10 +341,10 @@ class LxcRuntime:
         return list(json.loads(text))
 
 
-def measure(name: str, machine: Machine, *, disk_bytes: int) -> Usage:
+def measure(name: str, host: Machine, *, disk_bytes: int) -> Usage:
     """Return what the container's cgroups say; zeros when they are gone."""
     try:
-        if machine.unified:
+        if host.unified:
             folder = CGROUPS / f"lxc.payload.{name}"
             memory = int((folder / "memory.current").read_text())
             idle = _field(folder / "memory.stat", "inactive_file")

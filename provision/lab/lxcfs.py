@@ -8,22 +8,30 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
-from provision.lab.commands import run, succeeds
+from provision.lab import hotplug, mounts
+from provision.lab.commands import succeeds
+from provision.lab.lxcconfig import LXCFS_FILES
 from provision.lab.settings import Settings
 
 WAIT_S = 5.0
 
 
-def start(settings: Settings) -> bool:
-    """Start an lxcfs of the lab's own, when the program is there; return whether it serves."""
-    place = settings.run_folder / "lxcfs"
-    if (place / "proc").is_dir():
-        return True
-    if not shutil.which("lxcfs"):
+def serves(place: Path) -> bool:
+    """Return whether an lxcfs answers at `place`; one that was killed leaves a dead mount."""
+    try:
+        return (place / "proc").is_dir()
+    except OSError:
         return False
-    while os.path.ismount(place):  # its process was killed
-        run(["umount", "--lazy", place])
+
+
+def start(settings: Settings) -> bool:
+    """Start an lxcfs of the lab's own where the program is there; return whether it was started."""
+    place = settings.run_folder / "lxcfs"
+    if serves(place) or not shutil.which("lxcfs"):
+        return False
+    mounts.unmount_all(place)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     pid_file = settings.run_folder / "lxcfs.pid"
     pid_file.unlink(missing_ok=True)
@@ -35,11 +43,20 @@ def start(settings: Settings) -> bool:
         start_new_session=True,
     )
     deadline = time.monotonic() + WAIT_S
-    while not (place / "proc").is_dir():
+    while not serves(place):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
+
+
+def put_in(settings: Settings, pid: int) -> None:
+    """Give a running container, whose init is `pid`, the files of a new lxcfs for its dead ones."""
+    for name in LXCFS_FILES:
+        source = settings.run_folder / "lxcfs" / "proc" / name
+        succeeds(["nsenter", f"--mount=/proc/{pid}/ns/mnt", "umount", "--lazy", f"/proc/{name}"])
+        with contextlib.suppress(OSError):
+            hotplug.mount_inside(pid, source, f"/proc/{name}")
 
 
 def stop(settings: Settings) -> None:
@@ -48,5 +65,4 @@ def stop(settings: Settings) -> None:
     pid_file = settings.run_folder / "lxcfs.pid"
     with contextlib.suppress(OSError, ValueError):
         os.kill(int(pid_file.read_text()), signal.SIGTERM)
-    if os.path.ismount(place):
-        succeeds(["umount", "--lazy", place])
+    mounts.unmount_all(place)

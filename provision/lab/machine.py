@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,13 @@ class Machine:
     apparmor: bool
     cpus: tuple[int, ...]
     swap_limit: bool
+
+
+def started_at(pid: int) -> float:
+    """Return when a process was started, as seconds since 1970. Raises OSError when it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    since_boot_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot_s
 
 
 def look(*, cgroups: Path = CGROUPS, apparmor: Path = APPARMOR) -> Machine:

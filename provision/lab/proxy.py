@@ -20,8 +20,6 @@ def configuration(*, port: int, filter_file: str, upstream: str | None) -> str:
         f"Port {port}",
         "Listen 127.0.0.1",
         "Allow 127.0.0.1",
-        "User nobody",
-        "Group nogroup",
         f"Timeout {TIMEOUT_S}",
         "LogLevel Connect",
         "MaxClients 200",
@@ -48,17 +46,20 @@ def start(settings: Settings, hosts: Iterable[str]) -> subprocess.Popen[bytes]:
             "tinyproxy is not installed",
             next_step="run `setup/machine`, which installs what requirements/debian.txt lists",
         )
-    listed = settings.state / "proxy.hosts"
-    written = settings.state / "proxy.conf"
-    write_atomically(listed, allow_list(hosts))
+    # Not in the state folder: tinyproxy reads them as nobody.
+    listed = settings.run_folder / "proxy.hosts"
+    written = settings.run_folder / "proxy.conf"
+    write_atomically(listed, allow_list(hosts), mode=0o644)
     text = configuration(
         port=settings.proxy_port, filter_file=str(listed), upstream=machine_proxy()
     )
-    write_atomically(written, text)
+    write_atomically(written, text, mode=0o644)
     with (settings.state / "proxy.log").open("ab") as log:
-        # setpriv: a lab killed with SIGKILL must not leave a proxy behind.
+        # It ends with this process, also when that is killed; a change of user would undo that,
+        # so it starts as nobody.
+        wrapper = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "tinyproxy", "-d", "-c", str(written)],
+            [*wrapper, "--pdeathsig=TERM", "tinyproxy", "-d", "-c", str(written)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

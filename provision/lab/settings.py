@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import ipaddress
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from provision.lab.errors import LabError
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAB_FACTS = REPOSITORY / "inventory" / "lab" / "group_vars" / "all" / "lab.yml"
 RUN = Path("/run/ctlv")
+LOCKS = Path("/run/lock")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # The state folder ends up in LXC's configuration and in overlay's mount options, which both cut
 # at these.
@@ -168,14 +172,31 @@ def save(settings: Settings) -> None:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Replace `path` by `text` at once: whoever reads it sees the old or the new, never a part."""
+    """Replace `path` by `text` at once: whoever reads it sees the old or the new, never a part.
+
+    A process may be killed at any point. Not made to survive a loss of power: it is a lab.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the lab in `state` for one verb. Raises LabError when another works on it."""
+    name = hashlib.sha256(str(state).encode()).hexdigest()[:16]
+    with (LOCKS / f"ctlv-lab-{name}").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                f"another command works on the lab in {state}",
+                next_step="wait for it to end, then run the same again",
+            ) from error
+        yield
 
 
 def check_name(name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fakepve import FakeCt, FakePve
 
+from provision.lab.errors import LabError
 from provision.lab.settings import write_atomically
 
 TASKS_KEPT = 500
@@ -43,11 +44,21 @@ def save(path: Path, text: str) -> None:
     write_atomically(path, text)
 
 
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise LabError(
+            f"{path} is damaged: {error}",
+            next_step="`python -m provision.lab reset`, then `up`: the containers are lost",
+        ) from error
+
+
 def restore(pve: FakePve, path: Path) -> set[int]:
     """Load what `save` kept into a new API; return the containers that ran."""
     if not path.exists():
         return set()
-    data = json.loads(path.read_text())
+    data = _load(path)
     for item in data["containers"]:
         ct = FakeCt(item["vmid"], node=item["node"], config=item["config"], defaults=False)
         ct.pending = item["pending"]
@@ -63,8 +74,3 @@ def restore(pve: FakePve, path: Path) -> set[int]:
     last = max((task["pid"] for task in pve.tasklog), default=1000)
     pve._pids = itertools.count(last + 1)
     return {item["vmid"] for item in data["containers"] if item["running"]}
-
-
-def is_half_created(ct: FakeCt) -> bool:
-    """Return whether the container's creation was cut: it has a lock and nothing else."""
-    return bool(ct.lock == "create")

@@ -140,6 +140,12 @@ class Disks:
             if self.mounted_at(disk).is_mount():
                 succeeds(["fsfreeze", "--unfreeze", self.mounted_at(disk)])
 
+    def repair(self) -> None:
+        """Undo what a snapshot or copy left that was cut: a disk on hold, a part of a file."""
+        self.thaw()
+        for part in self.images.glob("*.partial"):
+            part.unlink()
+
     def snapshot(self, name: str) -> None:
         """Keep every disk as it is now, all at the same instant."""
         self.freeze()

@@ -48,6 +48,11 @@ class Template:
     name: str
     archive: Path
 
+    @property
+    def tree(self) -> str:
+        """The folder's name when unpacked: another recipe gives another tree."""
+        return f"{self.name.removesuffix('.tar.zst')}-{self.archive.parent.name}"
+
 
 def cache_folder() -> Path:
     """Return where templates are kept, for all labs and clones of this user."""
@@ -57,9 +62,8 @@ def cache_folder() -> Path:
 
 def recipe(release: int) -> str:
     """Return a digest of all that decides what the template holds, but the packages' versions."""
-    parts = [source.line() for source in debian_sources(RELEASES[release])]
+    parts = _mmdebstrap(release, Path("rootfs.tar.zst"))
     parts += [certificate.read_text() for certificate in machine_certificates()]
-    parts += PACKAGES
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -78,6 +82,7 @@ def build(release: int, *, say: Say) -> Template:
     say(f"Building debian-{release}-standard with mmdebstrap (about a minute, once) ...")
     folder = cache_folder() / recipe(release)
     work = folder.with_name(f"{folder.name}.{os.getpid()}")
+    _remove_remains(folder.parent)
     work.mkdir(parents=True)
     try:
         archive = work / "rootfs.tar.zst"
@@ -97,6 +102,14 @@ def build(release: int, *, say: Say) -> Template:
     return Template(name, folder / name)
 
 
+def _remove_remains(cache: Path) -> None:
+    """Remove what builds left that were killed."""
+    for place in cache.glob("*.*") if cache.is_dir() else []:
+        pid = place.suffix.lstrip(".")
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(place, ignore_errors=True)
+
+
 def _mmdebstrap(release: int, archive: Path) -> list[str]:
     lines = "\n".join(source.line() for source in debian_sources(RELEASES[release]))
     command = [
@@ -106,6 +119,10 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
         f"--include={','.join(PACKAGES)}",
         '--aptopt=Acquire::Languages "none"',
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*_key*',
+        # What systemd would do at each container's first boot.
+        '--customize-hook=chroot "$1" systemd-sysusers',
+        '--customize-hook=chroot "$1" journalctl --update-catalog',
+        '--customize-hook=chroot "$1" /usr/lib/systemd/systemd-update-done',
         '--customize-hook=echo localhost > "$1"/etc/hostname',
         # What apt was told here is about this machine, and none of the container's business.
         '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
@@ -138,7 +155,7 @@ def unpack(template: Template, *, into: Path, id_base: int) -> Path:
 
     It is read-only to the containers: each writes to a layer of its own above it.
     """
-    root = into / template.name.removesuffix(".tar.zst")
+    root = into / template.tree
     if root.exists():
         return root
     partial = root.with_name(root.name + ".partial")

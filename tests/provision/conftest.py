@@ -1,0 +1,135 @@
+"""A cluster to provision: fakepve behind a real token with exactly the privileges we ask for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision import cli
+from provision.inventory import Inventory
+from tests.provision import situations
+
+TOKEN, SECRET = "ctlv@pve!test", "11111111-2222-3333-4444-555555555555"
+TEMPLATES = ("debian-12-standard_12.7-1_amd64.tar.zst", "debian-13-standard_13.1-2_amd64.tar.zst")
+PUBLIC_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0kNtVOx2MRfiGdlEmnSzzCZjJcPmBYvZVcLM3yYHBQ test@example"
+)
+VM_PRIVILEGES = (
+    "VM.Allocate", "VM.Audit", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
+    "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback",
+)  # fmt: skip
+
+
+@dataclass
+class Cluster:
+    """What a test holds: the fake server, the inventory, and a way to run a command on both."""
+
+    pve: Any
+    state: Path
+    capsys: pytest.CaptureFixture[str]
+    inventory: Inventory = field(default_factory=situations.inventory)
+    out: str = ""
+    err: str = ""
+
+    def run(self, *argv: str) -> int:
+        """Run one verb; what it printed is in `out` and `err`."""
+        self.capsys.readouterr()
+        code = cli.main([argv[0], "--env", "lab", *argv[1:]])
+        self.out, self.err = self.capsys.readouterr()
+        return code
+
+    def apply(self, *argv: str) -> int:
+        return self.run("apply", "--yes", *argv)
+
+    def change(self, host: str, **variables: Any) -> None:
+        """Change variables of one host in the inventory."""
+        hosts = {name: dict(values) for name, values in self.inventory.hosts.items()}
+        hosts[host] |= variables
+        self.inventory = Inventory(environment="lab", hosts=hosts)
+
+    def ct(self, vmid: int) -> Any:
+        container = self.pve.ct(vmid)
+        assert container is not None, f"there is no container {vmid}"
+        return container
+
+    def calls(self, method: str = "", part: str = "") -> list[tuple[str, str]]:
+        """The requests the server has seen: method and path below /api2/json/."""
+        seen = [(m, path.removeprefix("/api2/json/")) for m, path, _ in self.pve.requests]
+        return [(m, path) for m, path in seen if m.startswith(method) and part in path]
+
+    def writes(self) -> list[tuple[str, str]]:
+        return [call for call in self.calls() if call[0] != "GET"]
+
+    def forget_calls(self) -> None:
+        self.pve.requests.clear()
+
+
+def stock(pve: Any) -> None:
+    """Templates and storages as a small cluster has them."""
+    pve.storages["local"]["volumes"] = {
+        f"vztmpl/{name}": {"content": "vztmpl", "size": 1, "ctime": 1, "format": "tzst"}
+        for name in TEMPLATES
+    }
+    pve.apitokens[TOKEN] = SECRET
+
+
+def grant_all(pve: Any) -> None:
+    """The role that doctor prints: nothing of it is on /."""
+    pve.grant(TOKEN, "/vms", *VM_PRIVILEGES)
+    pve.grant(TOKEN, "/storage", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit")
+    pve.grant(TOKEN, "/sdn/zones/localnetwork/vmbr0", "SDN.Use")
+    pve.grant(TOKEN, "/nodes", "Sys.Audit")
+
+
+@pytest.fixture
+def cluster(
+    fakepve: Any,
+    fakepve_cafile: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Cluster:
+    stock(fakepve)
+    grant_all(fakepve)
+    write_lab(tmp_path, fakepve.port, fakepve_cafile)
+    made = Cluster(pve=fakepve, state=tmp_path, capsys=capsys)
+    monkeypatch.setenv("CTLV_LAB_STATE", str(tmp_path))
+    monkeypatch.setattr(cli, "load", lambda environment, *, root: made.inventory)
+    return made
+
+
+def write_lab(state: Path, port: int, ca_file: str, **changes: Any) -> None:
+    (state / "id_ed25519.pub").write_text(f"{PUBLIC_KEY}\n")
+    lab = {
+        "api_host": "127.0.0.1",
+        "api_port": port,
+        "ca_file": ca_file,
+        "token_id": TOKEN,
+        "token_secret": SECRET,
+        "ssh_proxy_command": "",
+    } | changes
+    (state / "lab.json").write_text(json.dumps(lab))
+
+
+Hook = Callable[[str, str], None]
+
+
+@pytest.fixture
+def on_request(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Callable[[Hook], None]:
+    """Call a function with method and path of each request, before the server acts on it."""
+
+    def install(hook: Hook) -> None:
+        record = cluster.pve._record
+
+        def recorded(request: Any, body: bytes) -> None:
+            record(request, body)
+            hook(request.method, request.path.removeprefix("/api2/json/"))
+
+        monkeypatch.setattr(cluster.pve, "_record", recorded)
+
+    return install

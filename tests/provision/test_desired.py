@@ -1,0 +1,232 @@
+"""Every mistake of an inventory is named with its file and key, all at once, before any call."""
+
+from __future__ import annotations
+
+import pytest
+
+from provision.desired import desired
+from provision.errors import InventoryError
+from tests.provision.situations import COMMON, DB, NETWORKS, WEB, inventory
+
+
+def mistakes(**hosts):
+    with pytest.raises(InventoryError) as error:
+        desired(inventory(**hosts))
+    return error.value.problem
+
+
+def nic(**changes):
+    return {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"} | changes
+
+
+def with_network(name, **changes):
+    return {"lxc_networks": NETWORKS | {name: {k: v for k, v in (NETWORKS[name] | changes).items()
+                                               if v is not None}}}  # fmt: skip
+
+
+def test_the_two_containers_as_the_inventory_says():
+    wanted = desired(inventory())
+
+    web, db = wanted.containers
+    assert (web.host, web.vmid, web.address, web.jump) == ("web", 2156, "198.18.28.156", None)
+    assert (db.host, db.vmid, db.address, db.jump) == ("db", 2157, "198.18.112.157", "web")
+    assert [(n.tag, n.ip, n.gateway) for n in web.container.nics] == [
+        (2028, "198.18.28.156/24", "198.18.28.1"),
+        (2112, "198.18.112.156/24", None),
+    ]
+    assert web.container.tags == ("ctlv", "ctlv-lab")
+    assert (web.container.startup, db.container.startup) == ("order=2", "order=1")
+    assert web.container.mark is not None
+    assert web.container.mark.host == "web"
+    assert wanted.api_port == 8006
+
+
+def test_everything_optional_may_be_left_out():
+    optional = ("lxc_swap_mib", "lxc_features", "lxc_onboot", "lxc_startup_order", "lxc_protection",
+                "lxc_tags", "lxc_wait", "lxc_unprivileged", "lxc_assumed")  # fmt: skip
+    web = {key: value for key, value in WEB.items() if key not in optional}
+
+    container = desired(inventory(web=web)).containers[0].container
+
+    assert (container.swap_mib, container.onboot, container.startup) == (0, True, "")
+    assert container.unprivileged
+
+
+def test_everything_optional_may_be_said():
+    web = WEB | {
+        "lxc_nameserver": "9.9.9.9, 1.1.1.1",
+        "lxc_searchdomain": "example.org",
+        "lxc_note": " Ask the network team ",
+        "lxc_tags": ["Prod"],
+        "lxc_mounts": [
+            {"path": "/srv", "size_gib": 8, "storage": "tank", "backup_enabled": True},
+            {"path": "/var/log", "size_gib": 0.5},
+        ],
+        "lxc_nics": [nic(mtu=1400, firewall=True)],
+        "lxc_api_host": "srv-px1",
+        "lxc_api_ca_file": "ca.pem",
+        "lxc_assumed": ["the bridge"],
+    }
+
+    wanted = desired(inventory(web=web))
+
+    container = wanted.containers[0].container
+    assert (container.nameserver, container.searchdomain) == ("9.9.9.9 1.1.1.1", "example.org")
+    assert container.note == "Ask the network team"
+    assert container.tags == ("ctlv", "ctlv-lab", "prod")
+    assert [(m.path, m.storage, m.size_bytes // 2**20) for m in container.mounts] == [
+        ("/srv", "tank", 8192),
+        ("/var/log", "local-lvm", 512),
+    ]
+    assert (container.nics[0].mtu, container.nics[0].firewall) == (1400, True)
+    assert (wanted.api_host, wanted.api_ca_file, wanted.assumed) == ("srv-px1", "ca.pem", ("the bridge",))
+
+
+def test_a_file_name_is_a_template_too():
+    file = "debian-13-standard_13.1-2_amd64.tar.zst"
+    assert desired(inventory(web=WEB | {"lxc_template": file})).containers[0].container.template == file
+
+
+def test_a_container_that_nobody_can_jump_to_is_reached_directly():
+    assert desired(inventory(db=DB)).containers[0].jump is None
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "text"),
+    [
+        ({"lxc_vmid": None}, "lxc_vmid", "is missing"),
+        ({"lxc_vmid": 99}, "lxc_vmid", "99 is not a whole number from 100"),
+        ({"lxc_vmid": "2156"}, "lxc_vmid", "'2156' is not a whole number"),
+        ({"lxc_vmid": True}, "lxc_vmid", "True is not a whole number"),
+        ({"lxc_cores": 0}, "lxc_cores", "0 is not a whole number"),
+        ({"lxc_memory_mib": "1G"}, "lxc_memory_mib", "'1G' is not a whole number"),
+        ({"lxc_disk_gib": "8G"}, "lxc_disk_gib", "'8G' is not a number of GiB"),
+        ({"lxc_disk_gib": 0.3}, "lxc_disk_gib", "0.3 is not a number of GiB in whole MiB"),
+        ({"lxc_disk_gib": None}, "lxc_disk_gib", "is missing"),
+        ({"lxc_storage": "a b"}, "lxc_storage", "'a b' is not a valid name"),
+        ({"lxc_storage": 5}, "lxc_storage", "5 is not a text"),
+        ({"lxc_node": ""}, "lxc_node", "'' is not a valid name"),
+        ({"lxc_onboot": "yes"}, "lxc_onboot", "'yes' is not true or false"),
+        ({"lxc_unprivileged": False}, "lxc_unprivileged", "must be true"),
+        ({"lxc_template": "debian-11-standard"}, "lxc_template", "unknown template 'debian-11-standard'"),
+        ({"lxc_template": None}, "lxc_template", "is missing"),
+        ({"lxc_wait": "ping"}, "lxc_wait", "'ping' is not ssh, running, none"),
+        ({"lxc_features": {"keyctl": True}}, "lxc_features", "'keyctl': Proxmox lets a token set nesting"),
+        ({"lxc_features": ["nesting"]}, "lxc_features", "is not a mapping of features"),
+        ({"lxc_tags": "prod"}, "lxc_tags", "'prod' is not a list"),
+        ({"lxc_tags": ["no space"]}, "lxc_tags", "'no space' is not a tag"),
+        ({"lxc_nameserver": "dns.example"}, "lxc_nameserver", "'dns.example' is not an address"),
+        ({"lxc_searchdomain": "a_b.example"}, "lxc_searchdomain", "'a_b.example' is not a domain"),
+        ({"lxc_note": "```ctlv\n```"}, "lxc_note", "provision writes that"),
+        ({"lxc_memroy_mib": 512}, "lxc_memroy_mib", "is not known; did you mean lxc_memory_mib?"),
+        ({"lxc_colour": "red"}, "lxc_colour", "is not known"),
+        ({"lxc_cores": "{{ cores }}"}, "lxc_cores", "must be a literal"),
+        ({"ansible_host": "198.18.28.9"}, "ansible_host", "198.18.28.9 is none of its interfaces"),
+        ({"ansible_host": None}, "ansible_host", "is missing"),
+        ({"lxc_nics": []}, "lxc_nics", "is missing or empty"),
+        ({"lxc_nics": "eth0"}, "lxc_nics", "'eth0' is not a list of mappings"),
+        ({"lxc_nics": [nic(vlan=3)]}, "lxc_nics[0].vlan", "is not known"),
+        ({"lxc_nics": [nic(name="e" * 16)]}, "lxc_nics[0].name", "at most 15 characters"),
+        ({"lxc_nics": [nic(name="0 0")]}, "lxc_nics[0].name", "'0 0' is no interface name"),
+        ({"lxc_nics": [nic(network="lan")]}, "lxc_nics[0].network", "'lan' is not in lxc_networks (campus, private)"),
+        ({"lxc_nics": [nic(), nic(network="private", address="198.18.112.156/24")]}, "lxc_nics",
+         "two interfaces are named eth0"),
+        ({"lxc_nics": [nic(), nic(name="eth1", address="198.18.28.9/24")]}, "lxc_nics",
+         "two interfaces have a gateway"),
+        ({"lxc_nics": [nic(address="198.18.29.156/24")]}, "lxc_nics[0].address", "outside its network 198.18.28.0/24"),
+        ({"lxc_nics": [nic(address="198.18.28.156")]}, "lxc_nics[0].address", "lacks its prefix length"),
+        ({"lxc_nics": [nic(address="198.18.28.156/16")]}, "lxc_nics[0].address", "another prefix"),
+        ({"lxc_nics": [nic(address="198.18.28.255/24")]}, "lxc_nics[0].address", "broadcast"),
+        ({"lxc_nics": [nic(address="198.18.28.1/24")]}, "lxc_nics[0].address", "is the gateway's"),
+        ({"lxc_nics": [nic(address="web/24")]}, "lxc_nics[0].address", "'web/24' is not an address"),
+        ({"lxc_nics": [nic(mtu=10)]}, "lxc_nics[0].mtu", "10 is not a number from 576"),
+        ({"lxc_bridge": "vmbr01234567"}, "lxc_nics[0].network", "vmbr01234567v2028 would exceed 15"),
+        (with_network("campus", tag=0), "lxc_networks.campus.tag", "0 is not a VLAN tag"),
+        (with_network("campus", tag=4095), "lxc_networks.campus.tag", "4095 is not a VLAN tag"),
+        (with_network("campus", tag=1), "lxc_networks.campus.tag", "1 is not a VLAN tag from 2"),
+        (with_network("campus", tag="2028"), "lxc_networks.campus.tag", "'2028' is not a VLAN tag"),
+        (with_network("campus", tag=None), "lxc_networks.campus.tag", "without a VLAN tag is not isolated"),
+        (with_network("campus", subnet=None), "lxc_networks.campus.subnet", "is missing"),
+        (with_network("campus", subnet="198.18.28.7/24"), "lxc_networks.campus.subnet", "is not a network"),
+        (with_network("campus", gateway="198.18.29.1"), "lxc_networks.campus.gateway", "is outside 198.18.28.0/24"),
+        (with_network("campus", gateway="gw"), "lxc_networks.campus.gateway", "'gw' is not an address"),
+        (with_network("campus", color="red"), "lxc_networks.campus.color", "is not known"),
+        ({"lxc_networks": []}, "lxc_networks", "[] is not a mapping of networks"),
+        ({"lxc_mounts": [{"path": "srv", "size_gib": 1}]}, "lxc_mounts[0].path", "'srv' is not a plain absolute path"),
+        ({"lxc_mounts": [{"path": "/a/../b", "size_gib": 1}]}, "lxc_mounts[0].path", "is not a plain absolute"),
+        ({"lxc_mounts": [{"path": "/srv"}]}, "lxc_mounts[0].size_gib", "is missing"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "storage": "-"}]}, "lxc_mounts[0].storage", "'-' is not"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1}] * 2}, "lxc_mounts", "two volumes are mounted on /srv"),
+        ({"lxc_assumed": "none"}, "lxc_assumed", "'none' is not a list"),
+        ({"lxc_api_port": 0}, "lxc_api_port", "0 is not a whole number from 1"),
+        ({"ctlv_environment": "srv-px5"}, "ctlv_environment", "is not 'lab', its folder"),
+        ({"ctlv_environment": None}, "ctlv_environment", "is missing"),
+        ({"ctlv_deployment_id": "mine"}, "ctlv_deployment_id", "'mine' is not 8 to 64 hexadecimal"),
+        ({"ctlv_deployment_id": None}, "ctlv_deployment_id", "is missing"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_key(change, key, text):
+    web = {name: value for name, value in (WEB | change).items() if value is not None}
+
+    problem = mistakes(web=web)
+
+    assert f"inventory/lab/host_vars/web/container.yml: web: {key}: " in problem
+    assert text in problem
+
+
+def test_a_host_name_that_dns_does_not_know_is_refused():
+    assert "is no host name" in mistakes(web_1=WEB)
+    assert "is no host name" in mistakes(**{"a" * 64: WEB})
+
+
+def test_all_mistakes_come_at_once():
+    problem = mistakes(
+        web=WEB | {"lxc_cores": 0, "lxc_nics": [nic(address="1.2.3.4/24")]}, db=DB | {"lxc_vmid": 5}
+    )
+
+    assert "4 mistakes" in problem  # the fourth: ansible_host is no longer one of the addresses
+    assert problem.count("\n") == 4
+
+
+def test_a_vmid_used_twice_names_both_hosts():
+    problem = mistakes(web=WEB, db=DB | {"lxc_vmid": 2156})
+
+    assert "web: lxc_vmid: 2156 is used twice: web and db" in problem
+    assert "db: lxc_vmid: 2156 is used twice: web and db" in problem
+
+
+def test_two_missing_vmids_are_missing_not_double():
+    hosts = [{k: v for k, v in host.items() if k != "lxc_vmid"} for host in (WEB, DB)]
+
+    assert "used twice" not in mistakes(web=hosts[0], db=hosts[1])
+
+
+def test_an_address_used_twice_names_both_hosts():
+    nics = [{"name": "eth0", "network": "private", "address": "198.18.112.156/24"}]
+
+    problem = mistakes(web=WEB, db=DB | {"lxc_nics": nics, "ansible_host": "198.18.112.156"})
+
+    assert "db: lxc_nics: 198.18.112.156 is used twice: web and db" in problem
+
+
+def test_what_holds_for_the_environment_cannot_differ_between_hosts():
+    problem = mistakes(db=DB, web=WEB | {"ctlv_deployment_id": "fedcba9876543210"})
+
+    assert "web: ctlv_deployment_id: differs from db's" in problem
+
+
+def test_a_mistake_names_the_file_that_holds_the_value():
+    from provision.inventory import Inventory
+
+    places = {("web", "lxc_cores"): "inventory/lab/group_vars/all/containers.yml:9"}
+    wrong = Inventory(environment="lab", hosts={"web": WEB | {"lxc_cores": 0}}, places=places)
+
+    with pytest.raises(InventoryError, match=r"all/containers.yml:9: web: lxc_cores: 0 is not"):
+        desired(wrong)
+
+
+def test_the_common_part_alone_is_no_container():
+    problem = mistakes(web=COMMON)
+    assert "lxc_vmid: is missing" in problem
+    assert "lxc_nics: is missing or empty" in problem
+    assert "ansible_host: is missing" in problem
