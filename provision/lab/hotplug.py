@@ -22,6 +22,7 @@ MOVE_MOUNT: Final = 429
 OPEN_TREE_CLONE: Final = 1
 MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 AT_FDCWD: Final = -100
+MNT_DETACH: Final = 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -123,12 +124,32 @@ def mount_inside(pid: int, source: Path, path: str) -> None:
     A bind mount cannot cross namespaces; a detached copy of the mount can be moved there. The
     path must exist. Raises OSError.
     """
-    tree = _checked(
-        libc.syscall(OPEN_TREE, AT_FDCWD, str(source).encode(), OPEN_TREE_CLONE | os.O_CLOEXEC)
-    )
+    flags = OPEN_TREE_CLONE | os.O_CLOEXEC
+    tree = _checked(libc.syscall(OPEN_TREE, AT_FDCWD, str(source).encode(), flags))
+    target = path.encode()
+
+    def move() -> None:
+        _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
+
+    try:
+        _in_mounts_of(pid, move)
+    finally:
+        os.close(tree)
+
+
+def unmount_inside(pid: int, path: str) -> None:
+    """Unmount `path` of the running container. Raises OSError."""
+    _in_mounts_of(pid, lambda: _checked(libc.umount2(path.encode(), MNT_DETACH)))
+
+
+def _in_mounts_of(pid: int, action: Callable[[], object]) -> None:
+    """Run `action` in the container's mount namespace, with no program of the container.
+
+    In a thread of its own, which stays there until it ends.
+    """
     failed: list[OSError] = []
 
-    def enter_and_mount() -> None:
+    def enter_and_act() -> None:
         try:
             namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -136,16 +157,13 @@ def mount_inside(pid: int, source: Path, path: str) -> None:
                 _checked(libc.setns(namespace, CLONE_NEWNS))
             finally:
                 os.close(namespace)
-            flags = MOVE_MOUNT_F_EMPTY_PATH
-            _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, path.encode(), flags))
+            action()
         except OSError as error:
             failed.append(error)
 
-    # A thread of its own: it stays in the container's mount namespace until it ends.
-    thread = threading.Thread(target=enter_and_mount)
+    thread = threading.Thread(target=enter_and_act)
     thread.start()
     thread.join()
-    os.close(tree)
     if failed:
         raise failed[0]
 

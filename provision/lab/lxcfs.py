@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from provision.lab import hotplug, mounts
-from provision.lab.commands import succeeds
 from provision.lab.lxcconfig import LXCFS_FILES
 from provision.lab.settings import Settings
 
@@ -54,7 +53,8 @@ def put_in(settings: Settings, pid: int) -> None:
     """Give a running container, whose init is `pid`, the files of a new lxcfs for its dead ones."""
     for name in LXCFS_FILES:
         source = settings.run_folder / "lxcfs" / "proc" / name
-        succeeds(["nsenter", f"--mount=/proc/{pid}/ns/mnt", "umount", "--lazy", f"/proc/{name}"])
+        with contextlib.suppress(OSError):
+            hotplug.unmount_inside(pid, f"/proc/{name}")
         with contextlib.suppress(OSError):
             hotplug.mount_inside(pid, source, f"/proc/{name}")
 

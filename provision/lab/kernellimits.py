@@ -1,0 +1,45 @@
+"""Kernel limits for each user, and all containers of a lab share one: raised as Proxmox does.
+
+They are this machine's own settings, so the last lab that goes puts back what was there.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from provision.lab.settings import RUN, write_atomically
+
+SYSCTL = Path("/proc/sys")
+# Each systemd takes several inotify instances, each unit a keyring.
+WANTED = {
+    "fs/inotify/max_user_instances": 8192,
+    "fs/inotify/max_user_watches": 524_288,
+    "kernel/keys/maxkeys": 4000,
+    "kernel/keys/maxbytes": 2_000_000,
+}
+
+
+def raise_limits(*, run: Path = RUN, sysctl: Path = SYSCTL) -> None:
+    """Raise what is lower than a lab needs, and note what it was."""
+    note = run / "limits.json"
+    before = json.loads(note.read_text()) if note.exists() else {}
+    for name, wanted in WANTED.items():
+        file = sysctl / name
+        if not file.exists() or int(file.read_text()) >= wanted:
+            continue
+        before.setdefault(name, int(file.read_text()))
+        file.write_text(str(wanted))
+    write_atomically(note, json.dumps(before))
+
+
+def put_back(*, run: Path = RUN, sysctl: Path = SYSCTL) -> None:
+    """Undo `raise_limits` when no lab is left; a limit that others changed since is theirs."""
+    note = run / "limits.json"
+    if not note.exists() or any(place.is_dir() for place in run.iterdir()):
+        return
+    for name, value in json.loads(note.read_text()).items():
+        file = sysctl / name
+        if int(file.read_text()) == WANTED[name]:
+            file.write_text(str(value))
+    note.unlink()
