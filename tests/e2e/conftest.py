@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.e2e.person import Person
 
@@ -44,8 +43,12 @@ def address() -> str:
     return given.rstrip("/") if given else lab_address()
 
 
+def lab_file() -> Path:
+    return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab") / "lab.json"
+
+
 def lab_address() -> str:
-    file = Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab") / "lab.json"
+    file = lab_file()
     if not file.is_file():
         pytest.fail(
             f"no agenda to visit: CTLV_E2E_URL is not set and {file} is missing\n"
@@ -58,15 +61,35 @@ def lab_address() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with sync_playwright() as started:
+        yield started
 
 
-Opened = Callable[..., "contextmanager[Page]"]
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def campus_page(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
+    """A browser on VLAN 2028 of the lab: it sees the web container at its own address."""
+    if "CTLV_E2E_URL" in os.environ:
+        pytest.skip("needs the lab's namespace on VLAN 2028, and CTLV_E2E_URL names another place")
+    lab = json.loads(lab_file().read_text("utf-8"))
+    target = next(target for target in lab["forwards"].values() if target.endswith(":80"))
+    program = tmp_path / "chromium-on-2028"
+    program.write_text(
+        f'#!/bin/sh\nexec nsenter --net=/run/netns/{lab["vantage_netns"]} {CHROMIUM} "$@"\n',
+        "utf-8",
+    )
+    program.chmod(0o700)
+    chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    yield chromium.new_page(base_url=f"http://{target.removesuffix(':80')}", locale="fr")
+    chromium.close()
 
 
 @pytest.fixture

@@ -36,6 +36,11 @@ def test_its_audio_is_erased_by_the_timer(web, evidence):
     assert life.audio_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"
 
 
-def test_nothing_of_the_probe_is_left(web, evidence):
+def test_no_row_of_the_probe_is_left(web, evidence):
     assert evidence.life(web).probe_rows_left == 0
-    assert evidence.traces(web) == []
+
+
+def test_no_log_and_no_open_file_holds_the_tasks_words(host, site, evidence):
+    for web in site.of("web"):
+        evidence.life(web)
+    assert evidence.traces(host) == []
