@@ -25,7 +25,7 @@ PROGRAMS = (
     "tinyproxy",
     "zstd",
 )
-MACHINE_HINT = "run `setup/machine`, which installs what requirements/debian.txt lists"
+MACHINE_HINT = "run `setup/machine packages`, which installs what requirements/debian.txt lists"
 
 
 def check_machine(settings: Settings, *, api_runs: bool) -> None:
@@ -53,8 +53,7 @@ def _debian() -> Iterable[Finding]:
 
 
 def _programs() -> Iterable[Finding]:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = [program for program in PROGRAMS if not shutil.which(program, path=path)]
+    missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         yield f"not installed: {', '.join(missing)}", MACHINE_HINT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ def say(text: str) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one verb; an expected failure is two lines on stderr."""
     options = parser().parse_args(words)
+    # Plain `su` keeps a path without the administrator's programs.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     options.state = Path(options.state or settings.default_state()).resolve()
     try:
         if options.verb in CHANGING:

@@ -1,0 +1,357 @@
+"""The API's own behaviour, over a dictionary instead of containers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from provision.lab.certificates import CA_FILE
+from provision.lab.guest import GIB
+from tests.lab.support import NODE, Client, creation, served
+
+LXC = f"/nodes/{NODE}/lxc"
+
+
+@pytest.fixture
+def container(api):
+    api.done("POST", LXC, **creation())
+    return 2156
+
+
+@pytest.fixture
+def running(api, container):
+    api.done("POST", f"{LXC}/{container}/status/start")
+    return container
+
+
+def test_create_hands_the_runtime_all_it_needs(api, runtime):
+    log = api.done("POST", LXC, **creation(**{"ssh-public-keys": KEY}))
+
+    guest = runtime.guests[2156]
+    assert (guest.hostname, guest.memory_mib, guest.cores) == ("ct-2156", 512, 1)
+    assert [(d.key, d.name, d.size_bytes) for d in guest.disks] == [
+        ("rootfs", "vm-2156-disk-0", 4 * GIB)
+    ]
+    assert runtime.births[2156].ssh_public_keys == KEY
+    assert log == ["extracting archive", "TASK OK"]
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl op"
+
+
+def test_a_container_is_locked_while_it_is_created(api, runtime):
+    runtime.slow_s["create"] = 0.3
+    upid = api.data("POST", LXC, **creation())
+
+    assert api.config(2156)["lock"] == "create"
+    api.task(upid)
+    assert "lock" not in api.config(2156)
+
+
+def test_a_failed_creation_ends_the_task_with_the_reason_and_leaves_nothing(api, runtime):
+    runtime.fails["create"] = "No space left on device"
+
+    status, log = api.task(api.data("POST", LXC, **creation()))
+
+    assert status == "unable to create CT 2156 - No space left on device"
+    assert log[-1] == f"TASK ERROR: {status}"
+    assert api.data("GET", LXC) == []
+
+
+def test_start_at_creation_is_a_task_of_its_own(api, runtime):
+    api.done("POST", LXC, **creation(start=1))
+
+    assert sorted(wait_for_types(api, 2)) == ["vzcreate", "vzstart"]
+    assert api.state(2156) == "running"
+
+
+def wait_for_types(api, count):
+    while True:
+        tasks = api.data("GET", f"/nodes/{NODE}/tasks", source="all")
+        if len(tasks) == count and all("status" in task for task in tasks):
+            return [task["type"] for task in tasks]
+
+
+def test_a_failed_start_is_a_failed_task_with_its_log(api, runtime, container):
+    runtime.fails["start"] = "startup for container '2156' failed"
+
+    status, log = api.task(api.data("POST", f"{LXC}/{container}/status/start"))
+
+    assert status == "startup for container '2156' failed"
+    assert log[-1].startswith("TASK ERROR:")
+    assert api.state(container) == "stopped"
+
+
+def test_shutdown_that_takes_too_long_leaves_it_running(api, runtime, running):
+    runtime.running.clear()  # the dictionary's way to say that it does not end
+    path = f"{LXC}/{running}/status/shutdown"
+
+    status, _ = api.task(api.data("POST", path, timeout=3))
+
+    assert status == "container did not stop"
+    assert ("shutdown", 2156, 3.0) in runtime.calls
+
+
+def test_shutdown_with_force_kills(api, runtime, running):
+    runtime.running.clear()
+    api.done("POST", f"{LXC}/{running}/status/shutdown", timeout=1, forceStop=1)
+
+    assert runtime.calls[-1] == ("kill", 2156)
+    assert api.state(running) == "stopped"
+
+
+def test_stop_and_destroy(api, runtime, running):
+    api.done("POST", f"{LXC}/{running}/status/stop")
+    api.done("DELETE", f"{LXC}/{running}")
+
+    assert runtime.guests == {}
+    answer = api.ask("GET", f"{LXC}/2156/config")
+    assert (answer.status_code, answer.reason) == (
+        500,
+        f"Configuration file 'nodes/{NODE}/lxc/2156.conf' does not exist",
+    )
+
+
+def test_a_protected_container_is_not_destroyed(api, runtime, container):
+    api.data("PUT", f"{LXC}/{container}/config", protection=1)
+
+    assert api.ask("DELETE", f"{LXC}/{container}").status_code == 500
+    assert ("destroy", 2156) not in runtime.calls
+
+
+def test_a_change_reaches_the_running_container(api, runtime, running):
+    api.data("PUT", f"{LXC}/{running}/config", memory=1024, hostname="other")
+
+    _, before, after = runtime.calls[-1]
+    assert (before.memory_mib, after.memory_mib, after.hostname) == (512, 1024, "other")
+
+
+def test_a_name_server_waits_for_the_next_start(api, runtime, running):
+    api.data("PUT", f"{LXC}/{running}/config", nameserver="198.18.28.1")
+
+    assert not [call for call in runtime.calls if call[0] == "reconfigure"]
+    pending = api.data("GET", f"{LXC}/{running}/pending")
+    assert {"key": "nameserver", "pending": "198.18.28.1"} in pending
+
+
+def test_a_change_the_container_refuses_answers_400_and_stays_pending(api, runtime, running):
+    runtime.fails["reconfigure"] = "Device or resource busy"
+
+    answer = api.ask("PUT", f"{LXC}/{running}/config", memory=64)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {
+        "memory": "unable to hotplug memory: Device or resource busy"
+    }
+    (pending,) = [i for i in api.data("GET", f"{LXC}/2156/pending") if i["key"] == "memory"]
+    assert (pending["value"], pending["pending"]) == (512, 64)
+
+
+def test_mount_points_are_made_kept_and_freed(api, runtime, container):
+    api.data("PUT", f"{LXC}/{container}/config", mp0="local:1,mp=/srv")
+    assert (2156, "vm-2156-disk-1") in runtime.disks
+
+    api.data("PUT", f"{LXC}/{container}/config", delete="mp0")
+    assert api.config(container)["unused0"].startswith("local:2156/vm-2156-disk-1")
+    assert (2156, "vm-2156-disk-1") in runtime.disks
+
+    api.data("PUT", f"{LXC}/{container}/config", delete="unused0")
+    assert (2156, "vm-2156-disk-1") not in runtime.disks
+
+
+def test_resize_reaches_the_disk(api, runtime, container):
+    api.done("PUT", f"{LXC}/{container}/resize", disk="rootfs", size="+1G")
+
+    assert runtime.disks[2156, "vm-2156-disk-0"] == 5 * GIB
+    assert "size=5G" in api.config(container)["rootfs"]
+
+
+def test_a_failed_resize_leaves_the_size_as_it_was(api, runtime, container):
+    runtime.fails["resize"] = "No space left on device"
+    path = f"{LXC}/{container}/resize"
+
+    status, _ = api.task(api.data("PUT", path, disk="rootfs", size="8G"))
+
+    assert status == "No space left on device"
+    assert "size=4G" in api.config(container)["rootfs"]
+
+
+def test_snapshot_rollback_and_deletion(api, runtime, running):
+    api.done("POST", f"{LXC}/{running}/snapshot", snapname="before")
+    api.data("PUT", f"{LXC}/{running}/config", memory=1024)
+    api.done("POST", f"{LXC}/{running}/snapshot/before/rollback")
+
+    assert api.config(running)["memory"] == 512
+    assert api.state(running) == "stopped"
+    api.done("DELETE", f"{LXC}/{running}/snapshot/before")
+    assert runtime.snapshots == {}
+
+
+def test_a_failed_snapshot_is_not_listed(api, runtime, container):
+    runtime.fails["snapshot"] = "No space left on device"
+
+    api.task(api.data("POST", f"{LXC}/{container}/snapshot", snapname="before"))
+
+    names = [item["name"] for item in api.data("GET", f"{LXC}/{container}/snapshot")]
+    assert names == ["current"]
+
+
+def test_a_failed_rollback_leaves_the_configuration(api, runtime, container):
+    api.done("POST", f"{LXC}/{container}/snapshot", snapname="before")
+    api.data("PUT", f"{LXC}/{container}/config", memory=1024)
+    runtime.fails["rollback"] = "Input/output error"
+
+    api.task(api.data("POST", f"{LXC}/{container}/snapshot/before/rollback"))
+
+    assert api.config(container)["memory"] == 1024
+
+
+def test_interfaces_are_those_the_container_has(api, running):
+    (found,) = api.data("GET", f"{LXC}/{running}/interfaces")
+
+    assert (found["name"], found["inet"]) == ("eth0", "198.18.28.9/24")
+
+
+def test_an_unexpected_error_still_ends_the_task(api, runtime, container, monkeypatch):
+    def broken(*_args, **_words):
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(runtime, "start", broken)
+
+    status, _ = api.task(api.data("POST", f"{LXC}/{container}/status/start"))
+
+    assert status == "ZeroDivisionError: a mistake of ours"
+
+
+@pytest.mark.parametrize(
+    ("limit", "count"), [(0, 120), (None, 50), (3, 3)], ids=["0 is all", "50 by default", "3"]
+)
+def test_a_task_log_is_cut_as_proxmox_cuts_it(api, container, limit, count):
+    upid = api.data("POST", f"{LXC}/{container}/status/start")
+    api.task(upid)
+    with_lines = {} if limit is None else {"limit": limit}
+    path = f"/nodes/{NODE}/tasks/{upid}/log"
+    api.pve.tasks[upid]["log"] = ["line"] * 120
+
+    assert len(api.data("GET", path, **with_lines)) == count
+
+
+# ---------------------------------------------------------------------- what the token may do
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        pytest.param(
+            {"net0": "name=eth0,bridge=vmbr0,tag=40"}, "vmbr0/40, SDN.Use", id="another tag"
+        ),
+        pytest.param({"net0": "name=eth0,bridge=vmbr0"}, "vmbr0, SDN.Use", id="no tag"),
+        pytest.param({"unprivileged": 0}, "Sys.Modify", id="privileged"),
+        pytest.param(
+            {"features": "nesting=1,keyctl=1"}, "except nesting", id="a feature beside nesting"
+        ),
+    ],
+)
+def test_the_token_may_not(api, runtime, changes, missing):
+    answer = api.ask("POST", LXC, **creation(**changes))
+
+    assert answer.status_code == 403
+    assert missing in answer.reason
+    assert runtime.calls == []
+
+
+def test_a_wrong_secret_is_refused(api):
+    api.session.headers["Authorization"] = "PVEAPIToken=ctlv@pve!test=wrong"
+
+    assert api.ask("GET", "/version").status_code == 401
+
+
+# ---------------------------------------------------------------------- killed and back
+
+
+def test_a_killed_lab_comes_back_with_all_it_knew(runtime, tmp_path):
+    mark = {"description": "ctlv:abc", "tags": "ctlv;lab"}
+    with served(runtime, tmp_path) as pve:
+        api = Client(pve.url, tmp_path / CA_FILE)
+        api.done("POST", LXC, **creation(**mark))
+        api.done("POST", f"{LXC}/2156/status/start")
+        upid = api.data("POST", f"{LXC}/2156/snapshot", snapname="s1")
+        api.task(upid)
+        before = api.config(2156)
+
+    with served(runtime, tmp_path) as pve:
+        api = Client(pve.url, tmp_path / CA_FILE)
+        assert api.config(2156) == before
+        assert api.state(2156) == "running"
+        assert api.task(upid)[0] == "OK"
+    assert [call[0] for call in runtime.calls].count("start") == 1
+
+
+def test_containers_that_ran_start_again_in_their_order(runtime, tmp_path):
+    with served(runtime, tmp_path) as pve:
+        api = Client(pve.url, tmp_path / CA_FILE)
+        for vmid, order in ((101, 2), (102, 1)):
+            api.done("POST", LXC, **creation(vmid, startup=f"order={order}"))
+            api.done("POST", f"{LXC}/{vmid}/status/start")
+        api.done("POST", LXC, **creation(103))
+    runtime.running.clear()
+    runtime.calls.clear()
+
+    with served(runtime, tmp_path) as pve:
+        assert {ct.vmid: ct.status for ct in pve.cts} == {
+            101: "running",
+            102: "running",
+            103: "stopped",
+        }
+    assert [vmid for name, vmid in runtime.calls if name == "start"] == [102, 101]
+
+
+@pytest.mark.parametrize("lock", ["create", "destroyed"])
+def test_a_container_cut_in_its_creation_or_destruction_is_removed(runtime, tmp_path, lock):
+    keep(tmp_path, config={"lock": lock})
+
+    with served(runtime, tmp_path) as pve:
+        assert pve.cts == []
+    assert ("destroy", 2156) in runtime.calls
+
+
+def test_a_cut_rollback_is_done_again(runtime, tmp_path):
+    keep(tmp_path, config={"lock": "rollback", "parent": "s1"}, snapshots={"s1": {"memory": 64}})
+
+    with served(runtime, tmp_path) as pve:
+        assert pve.cts[0].lock is None
+    assert ("rollback", 2156, "s1") in runtime.calls
+
+
+def test_a_cut_snapshot_is_forgotten(runtime, tmp_path):
+    keep(
+        tmp_path,
+        config={"lock": "snapshot", "parent": "s2"},
+        snapshots={"s1": {}, "s2": {"snapstate": "prepare", "parent": "s1"}},
+    )
+
+    with served(runtime, tmp_path) as pve:
+        assert list(pve.cts[0].snapshots) == ["s1"]
+        assert pve.cts[0].config == {"parent": "s1"}
+
+
+def test_a_task_that_was_cut_is_over(runtime, tmp_path):
+    task = {"upid": "UPID:x", "id": "1", "type": "vzstart", "user": TOKEN_USER, "node": NODE}
+    keep(tmp_path, task={**task, "status": "running", "log": [], "starttime": 1, "pid": 7})
+
+    with served(runtime, tmp_path) as pve:
+        assert pve.tasks["UPID:x"]["exitstatus"] == "unexpected status"
+        assert next(pve._pids) == 8
+
+
+TOKEN_USER = "ctlv@pve!test"
+
+
+def keep(folder, *, config=None, snapshots=None, task=None):
+    """Write the state a killed lab left."""
+    item = {"vmid": 2156, "node": NODE, "pending": {}, "pool": None, "running": False}
+    item |= {"config": config or {}, "snapshots": snapshots or {}}
+    containers = [item] if config is not None else []
+    tasks = [task] if task else []
+    (folder / "api.json").write_text(json.dumps({"containers": containers, "tasks": tasks}))
