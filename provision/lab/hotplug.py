@@ -73,6 +73,8 @@ class Network:
     def unplug(self, nic: Nic) -> None:
         """Take a NIC away; fine when it is gone."""
         succeeds(["ip", "-n", self.netns, "link", "delete", port_name(self.vmid, nic)])
+        # It may have answered for addresses of the container's other NICs, too.
+        succeeds(["ip", "-n", self.netns, "neigh", "flush", "dev", bridge_name(nic)])
 
     def _update(self, old: Nic, new: Nic) -> None:
         if _hardware(old) != _hardware(new):

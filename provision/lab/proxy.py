@@ -44,7 +44,7 @@ def start(settings: Settings, hosts: Iterable[str]) -> subprocess.Popen[bytes]:
     if not shutil.which("tinyproxy"):
         raise LabError(
             "tinyproxy is not installed",
-            next_step="run `setup/machine packages`, which installs what requirements/debian.txt lists",
+            next_step="run `setup/machine packages`",
         )
     # Not in the state folder: tinyproxy reads them as nobody.
     listed = settings.run_folder / "proxy.hosts"
