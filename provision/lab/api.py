@@ -17,16 +17,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from fakepve import FakeCt, FakePve, TaskError
-from fakepve.lxc import split_props
+from fakepve import FakeCt, TaskError
+from fakepve.lxc import NEW_DISK
 from fakepve.model import PveError
-from fakepve.server import ok, params
 
 from provision.lab import state
+from provision.lab.corrections import CorrectedPve
 from provision.lab.guest import Guest, parse_guest, properties, volumes
-from provision.lab.runtime import Birth, ContainerError, Runtime
+from provision.lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
 log = logging.getLogger("lab.api")
+Answer = dict[str, Any]
 Body = Callable[[], Awaitable[str | None]]
 STORAGE = "local"
 # Locks of what cannot be finished when it was cut: the container is removed.
@@ -48,17 +49,26 @@ STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "
 NODE_PRIVILEGES = ("Sys.Audit",)
 
 
-class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
+class LabPve(CorrectedPve):
     """Proxmox's API for one node whose containers `runtime` runs."""
 
-    def __init__(self, runtime: Runtime, *, node: str, keep: Path | None, **where: Any) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        templates: TemplateSource,
+        *,
+        node: str,
+        keep: Path | None,
+        **where: Any,
+    ) -> None:
         super().__init__(**where)
         self.runtime = runtime
+        self.templates = templates
         self.node = node
         self.keep = keep
         self.nodes = {node: {"online": True}}
         self.time_scale = 1.0
-        self.storages: dict[str, dict[str, Any]] = {
+        self.storages: dict[str, Answer] = {
             STORAGE: {
                 "type": "btrfs",  # a folder whose volumes can be snapshotted
                 "path": "/var/lib/vz",
@@ -86,22 +96,64 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             for tag in tags:
                 self.grant(who, f"/sdn/zones/localnetwork/{bridge}/{tag}", "SDN.Use")
 
-    def _check_bridge(self, user: str, net: str) -> None:
-        """Ask SDN.Use of the bridge and its tag, as Proxmox does; fakepve asks of the bridge."""
-        given = split_props(net)[1]
-        if given.get("bridge"):
-            path = f"/sdn/zones/localnetwork/{given['bridge']}"
-            self.require(user, f"{path}/{given['tag']}" if given.get("tag") else path, "SDN.Use")
+    # ------------------------------------------------------------------ templates and storage
 
-    def offer_template(self, name: str, size: int) -> None:
-        """Show a template on the storage."""
-        volumes_there: dict[str, Any] = self.storages[STORAGE]["volumes"]
-        volumes_there[f"vztmpl/{name}"] = {
-            "content": "vztmpl",
-            "format": "tzst",
-            "size": size,
-            "ctime": int(time.time()),
-        }
+    def show_templates(self) -> None:
+        """Show on the storage what is built."""
+        on_storage: Answer = self.storages[STORAGE]["volumes"]
+        for name, template in self.templates.listed().items():
+            file = template.archive.stat()
+            on_storage[f"vztmpl/{name}"] = {
+                "content": "vztmpl",
+                "format": "tzst",
+                "size": file.st_size,
+                "ctime": int(file.st_mtime),
+            }
+
+    async def _content_list(self, v: Answer, user: str) -> Any:
+        await self._run(self.show_templates)  # another lab may have built one meanwhile
+        return await super()._content_list(v, user)
+
+    async def index(self) -> list[str]:
+        return sorted(await self._run(self.templates.index))
+
+    async def download(self, node: str, storage: str, name: str, user: str) -> str:
+        async def body() -> None:
+            lines = self.tasks[upid]["log"]
+            await self._run(self.templates.fetch, name, say=lines.append)
+            self.show_templates()
+
+        upid = await self.task(node, "download", storage, user, body)
+        return upid
+
+    def _space(self, _store: Answer) -> tuple[int, int, int]:
+        """Return the storage's total, used and free bytes: those of this machine."""
+        total, free = self.runtime.space()
+        return total, total - free, free
+
+    def _routes_feature(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/nodes/{node}/lxc/{vmid}/feature", self._feature)]
+
+    async def _feature(self, v: Answer, _user: str) -> Answer:
+        self._find_ct(v["node"], v["vmid"])
+        return {"hasFeature": int(v["feature"] == "snapshot")}
+
+    # ------------------------------------------------------------------ what the lab has not
+
+    async def synthesise(
+        self, match: Any, method: str, info: Any, user: str, values: Answer
+    ) -> Any:
+        """Refuse what would change something: fakepve says OK to it and does nothing."""
+        if method != "GET":
+            raise PveError(501, f"the lab does not do '{method} {match.template}'")
+        return await super().synthesise(match, method, info, user, values)
+
+    async def _lxc_clone(self, _user: str, _v: Answer) -> str:
+        raise PveError(500, "Clone feature is not available: the lab creates containers")
+
+    async def _effect_vzsuspend(self, ct: FakeCt, _body: Body, _say: Say) -> str | None:
+        command = f"lxc-checkpoint -n {ct.vmid} -s -D /var/lib/vz/dump"
+        raise TaskError(f"command '{command}' failed: exit code 1")
 
     # ------------------------------------------------------------------ tasks
 
@@ -141,7 +193,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         worker.add_done_callback(self._workers.discard)
         return upid
 
-    async def _work(self, record: dict[str, Any], body: Body, locked: Any) -> None:
+    async def _work(self, record: Answer, body: Body, locked: Any) -> None:
         status = "OK"
         try:
             if locked is not None:
@@ -161,7 +213,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
                 self.release(locked, record["upid"])
         self._finish(record, status)
 
-    def _finish(self, record: dict[str, Any], status: str) -> None:
+    def _finish(self, record: Answer, status: str) -> None:
         warnings = sum(line.startswith("WARN:") for line in record["log"])
         if status == "OK" and warnings:
             status = f"WARNINGS: {warnings}"
@@ -262,7 +314,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
 
     # ------------------------------------------------------------------ create and destroy
 
-    async def _lxc_create(self, user: str, v: dict[str, Any]) -> str:
+    async def _lxc_create(self, user: str, v: Answer) -> str:
         vmid = int(v["vmid"])
         start = v.pop("start", None)
         birth = Birth(
@@ -293,9 +345,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self._workers.add(follow_up)
         follow_up.add_done_callback(self._workers.discard)
 
-    async def _effect_vzcreate(
-        self, ct: FakeCt, body: Body, say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzcreate(self, ct: FakeCt, body: Body, say: Say) -> str | None:
         birth = self._births.pop(ct.vmid)
         note = await body()
         ct.lock = "create"  # fakepve's body lifted it; the work only starts now
@@ -308,11 +358,10 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         ct.lock = None
         return note
 
-    async def _effect_vzdestroy(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzdestroy(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         self._check_protection(ct, f"can't remove CT {ct.vmid}")
         self._task_lock(ct)
+        _check_root_disk(ct)
         ct.lock = "destroyed"
         self.remember()
         try:
@@ -329,6 +378,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         if not skiplock:
             self._task_lock(ct, allow=("mounted",))
         self._apply(ct)
+        _check_root_disk(ct)
         lines = self._log_of(ct)
         pid = await self._run(self.runtime.start, self._guest(ct), say=lines.append)
         self._is_running(ct, pid)
@@ -350,17 +400,13 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         ct.status = "stopped"
         ct.pid = None
 
-    async def _effect_vzstop(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzstop(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         await self._run(self.runtime.kill, self._guest(ct))
         return await body()
 
     # ------------------------------------------------------------------ disks and snapshots
 
-    async def _effect_resize(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_resize(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         before = dict(ct.config)
         note = await body()
         key = next(key for key in ct.config if ct.config[key] != before.get(key))
@@ -372,9 +418,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             raise
         return note
 
-    async def _effect_vzsnapshot(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzsnapshot(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         known = set(ct.snapshots)
         note = await body()
         (name,) = set(ct.snapshots) - known
@@ -391,16 +435,14 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         del ct.snapshots[name]["snapstate"]
         return note
 
-    async def _effect_vzdelsnapshot(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzdelsnapshot(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         known = set(ct.snapshots)
         note = await body()
         for name in known - set(ct.snapshots):
             await self._run(self.runtime.delete_snapshot, ct.vmid, name)
         return note
 
-    async def _lxc_rollback(self, user: str, v: dict[str, Any]) -> str:
+    async def _lxc_rollback(self, user: str, v: Answer) -> str:
         start = v.pop("start", None)
         if start:
             self.require(user, f"/vms/{v['vmid']}", "VM.PowerMgmt")
@@ -409,9 +451,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             self._after(upid, lambda: self._lxc_start(user, {"node": v["node"], "vmid": v["vmid"]}))
         return upid
 
-    async def _effect_vzrollback(
-        self, ct: FakeCt, body: Body, _say: Callable[[str], None]
-    ) -> str | None:
+    async def _effect_vzrollback(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         config, pending = dict(ct.config), dict(ct.pending)
         note = await body()
         ct.lock = "rollback"
@@ -431,7 +471,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self,
         ct: FakeCt,
         user: str,
-        values: dict[str, Any],
+        values: Answer,
         deletes: list[str],
         reverts: list[str],
     ) -> None:
@@ -447,17 +487,18 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         finally:
             self.remember()
 
-    async def _realise_disks(self, ct: FakeCt, before: dict[str, Any]) -> None:
+    async def _realise_disks(self, ct: FakeCt, before: Answer) -> None:
         """Make the disks that a change of configuration names for the first time; free others."""
         old, new = volumes(before), volumes(ct.config)
         for disk in self._guest(ct).disks:
-            if disk.name not in old:
+            if disk.name not in old and disk.key != "rootfs":
                 await self._run(self.runtime.allocate, ct.vmid, disk)
         for name in old.keys() - new.keys():
-            await self._run(self.runtime.free, ct.vmid, name)
+            if old[name] != "rootfs":  # an orphan, as on a real server
+                await self._run(self.runtime.free, ct.vmid, name)
 
     @staticmethod
-    def _not_hotplugged(ct: FakeCt, before: dict[str, Any], reason: str) -> PveError:
+    def _not_hotplugged(ct: FakeCt, before: Answer, reason: str) -> PveError:
         """Return Proxmox's answer to a change that did not arrive: it stays pending."""
         changed = [key for key in ct.config if ct.config[key] != before.get(key)]
         gone = [key for key in before if key not in ct.config]
@@ -473,19 +514,11 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
 
     # ------------------------------------------------------------------ looking
 
-    async def _task_log(self, request: Any) -> Any:
-        """Answer a task's log; `limit=0` is all of it."""
-        given = self._verify(request, await params(request))
-        lines = self._get_task(request)["log"]
-        start, limit = given.get("start", 0), given.get("limit", 50)
-        numbered = [{"n": number, "t": line} for number, line in enumerate(lines, 1)]
-        return ok(numbered[start : start + limit] if limit else numbered[start:])
-
-    async def _lxc_list(self, user: str, v: dict[str, Any]) -> Any:
+    async def _lxc_list(self, user: str, v: Answer) -> Any:
         await self._measure(self.cts)
         return await super()._lxc_list(user, v)
 
-    async def _lxc_status_current(self, user: str, v: dict[str, Any]) -> Any:
+    async def _lxc_status_current(self, user: str, v: Answer) -> Any:
         await self._measure([self._find_ct(v["node"], v["vmid"])])
         return await super()._lxc_status_current(user, v)
 
@@ -497,7 +530,7 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             else:
                 ct.stats = {}
 
-    def _usage(self, ct: FakeCt) -> dict[str, Any]:
+    def _usage(self, ct: FakeCt) -> Answer:
         used = self.runtime.usage(self._guest(ct))
         now = time.monotonic()
         seen_at, seen_s = self._cpu_seen.get(ct.vmid, (now, used.cpu_s))
@@ -509,12 +542,20 @@ class LabPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             "disk": used.disk_bytes,
         }
 
-    async def _lxc_interfaces(self, _user: str, v: dict[str, Any]) -> Any:
-        ct = self._find_ct(v["node"], v["vmid"])
-        if ct.status != "running":
+    async def _lxc_interfaces(self, _user: str, v: Answer) -> Any:
+        ct = self._here(v)
+        if ct is None or ct.status != "running":
             return None
         links = await self._run(self.runtime.interfaces, ct.vmid)
         return [_interface(link) for link in links]
+
+
+def _check_root_disk(ct: FakeCt) -> None:
+    """Refuse what Proxmox cannot do to a container whose root disk was overwritten by a PUT."""
+    volume = ct.config["rootfs"].split(",")[0]
+    if NEW_DISK.match(volume):
+        name = volume.partition(":")[2]
+        raise TaskError(f"unable to parse directory volume name '{name}'")
 
 
 def forget_snapshot(ct: FakeCt, name: str) -> None:
@@ -533,9 +574,9 @@ def _startup_order(ct: FakeCt) -> int:
     return int(order) if order.isdigit() else sys.maxsize
 
 
-def _interface(link: dict[str, Any]) -> dict[str, Any]:
+def _interface(link: Answer) -> Answer:
     """Return an interface as Proxmox tells it, from what `ip -json address` tells."""
-    found: dict[str, Any] = {
+    found: Answer = {
         "name": link["ifname"],
         "hwaddr": link.get("address", ""),
         "hardware-address": link.get("address", ""),

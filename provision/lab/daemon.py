@@ -18,7 +18,7 @@ from provision.lab.forward import Forward, socket_here, socket_in
 from provision.lab.lxc import LxcRuntime
 from provision.lab.packages import debian_sources, machine_codename, package_hosts
 from provision.lab.settings import Facts, Settings, load_facts, write_atomically
-from provision.lab.templates import RELEASES, cached
+from provision.lab.templates import RELEASES, Templates
 
 LOOPBACK = "127.0.0.1"
 TOKEN_ID = "ctlv@pve!lab"  # noqa: S105 # a name, not a secret
@@ -47,10 +47,11 @@ class Lab:
         self.settings = settings
         self.facts = facts
         self.secret = kept_secret(settings)
-        templates = {found.name: found for release in RELEASES if (found := cached(release))}
+        templates = Templates()
         self.runtime = LxcRuntime(settings, templates=templates)
         self.pve = LabPve(
             self.runtime,
+            templates,
             node=facts.node,
             keep=settings.state / "api.json",
             host=LOOPBACK,
@@ -62,8 +63,7 @@ class Lab:
             bridge=facts.bridge,
             tags=[network.tag for network in facts.networks],
         )
-        for template in templates.values():
-            self.pve.offer_template(template.name, template.archive.stat().st_size)
+        self.pve.show_templates()
         self.forwards: list[Forward] = []
         self.proxy: subprocess.Popen[bytes] | None = None
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -25,10 +26,12 @@ from provision.lab.rootfs import Rootfs
 from provision.lab.runtime import Birth, ContainerError, Say, Usage
 from provision.lab.settings import Settings, write_atomically
 from provision.lab.storage import Disks
-from provision.lab.templates import Template, unpack
+from provision.lab.templates import Templates, unpack
 
 START_TIMEOUT_S = 60
 KILL_TIMEOUT_S = 30
+# pve-container, Setup/Base.pm: from then on it warns of a container without nesting.
+SYSTEMD_NEEDS_NESTING = 241
 ATTACH_NIC = Path(__file__).with_name("attach-nic")
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -41,7 +44,7 @@ class LxcRuntime:
     """
 
     def __init__(
-        self, settings: Settings, *, templates: dict[str, Template], host: Machine | None = None
+        self, settings: Settings, *, templates: Templates, host: Machine | None = None
     ) -> None:
         self.settings = settings
         self.templates = templates
@@ -91,7 +94,7 @@ class LxcRuntime:
             self.keys.fill()
 
     def _unpack(self, guest: Guest, birth: Birth, say: Say) -> None:
-        template = self.templates[birth.template]
+        template = self.templates.get(birth.template)
         disks = self.disks(guest.vmid)
         for disk in guest.disks:
             place = disks.image(disk.name)
@@ -104,6 +107,9 @@ class LxcRuntime:
         (disks.images / "template").write_text(tree.name)
         disks.mount(guest.root_disk, tree)
         say("Detected container architecture: amd64")
+        version = systemd_version(tree)
+        if version > SYSTEMD_NEEDS_NESTING and not guest.nesting:
+            say(f"WARN: Systemd {version} detected. You may need to enable nesting.")
 
     def _personalise(self, guest: Guest, birth: Birth, say: Say) -> None:
         rootfs = self.rootfs(guest.vmid)
@@ -323,6 +329,11 @@ class LxcRuntime:
         except OSError:
             return time.time()
 
+    def space(self) -> tuple[int, int]:
+        """Return (total, free) bytes where the disks are."""
+        found = shutil.disk_usage(self.settings.state)
+        return found.total, found.free
+
     def usage(self, guest: Guest) -> Usage:
         """Return what the running container uses."""
         disks = self.disks(guest.vmid)
@@ -339,6 +350,13 @@ class LxcRuntime:
         except CommandError as error:
             raise ContainerError(str(error)) from error
         return list(json.loads(text))
+
+
+def systemd_version(tree: Path) -> int:
+    """Return the version of systemd in a tree, 0 when there is none."""
+    found = tree.glob("usr/lib/*/systemd/libsystemd-shared-*.so")
+    numbers = (re.search(r"shared-(\d+)", file.name) for file in found)
+    return max((int(number[1]) for number in numbers if number), default=0)
 
 
 def measure(name: str, host: Machine, *, disk_bytes: int) -> Usage:

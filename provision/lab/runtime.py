@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +35,14 @@ class Birth:
     password: str | None = None
 
 
+class TemplateSource(Protocol):
+    """What the API needs to list, offer and fetch templates."""
+
+    def listed(self) -> Mapping[str, Any]: ...
+    def index(self) -> Mapping[str, int]: ...
+    def fetch(self, name: str, *, say: Say) -> Any: ...
+
+
 class Runtime(Protocol):
     """Implemented by lxc.LxcRuntime for real, and by a dictionary in the API's own tests.
 
@@ -57,5 +65,6 @@ class Runtime(Protocol):
     def repair(self, vmid: int) -> None: ...
     def pid(self, vmid: int) -> int | None: ...
     def started_at(self, pid: int) -> float: ...
+    def space(self) -> tuple[int, int]: ...
     def usage(self, guest: Guest) -> Usage: ...
     def interfaces(self, vmid: int) -> list[dict[str, Any]]: ...

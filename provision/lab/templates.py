@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from provision.lab.commands import CommandError, run
 from provision.lab.errors import LabError
 from provision.lab.packages import (
-    Source,
     debian_sources,
     machine_certificates,
     machine_proxy,
 )
+from provision.lab.runtime import ContainerError, Say
 
 RELEASES = {12: "bookworm", 13: "trixie"}
 # What a Proxmox "standard" template has and a minimal Debian has not. ifupdown reads the
@@ -38,7 +39,7 @@ PACKAGES = (
     "vim-tiny",
 )
 BUILD_TIMEOUT_S = 900
-Say = Callable[[str], None]
+MIRROR_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,37 @@ def cached(release: int) -> Template | None:
     return Template(found[-1].name, found[-1]) if found else None
 
 
-def build(release: int, *, say: Say) -> Template:
+def point_release(release: int) -> str:
+    """Return the version of a Debian release that the mirror has now, such as `13.2`.
+
+    Without an answer it is the release's number alone.
+    """
+    source = debian_sources(RELEASES[release])[0]
+    address = f"{source.uri.rstrip('/')}/dists/{source.suite}/Release"
+    try:
+        with urllib.request.urlopen(address, timeout=MIRROR_TIMEOUT_S) as answer:  # noqa: S310 # the machine's own mirror
+            text = answer.read(4096).decode(errors="replace")
+    except (OSError, ValueError):
+        return str(release)
+    found = re.search(r"^Version: (\S+)$", text, re.MULTILINE)
+    return found[1] if found else str(release)
+
+
+def build(release: int, *, say: Say, name: str | None = None) -> Template:
     """Return the template of this Debian release, building it when it is not cached."""
     ready = cached(release)
     if ready:
         return ready
     started = time.monotonic()
-    say(f"Building debian-{release}-standard with mmdebstrap (about a minute, once) ...")
+    name = name or template_name(release)
+    say(f"Building {name} with mmdebstrap (about a minute, once) ...")
     folder = cache_folder() / recipe(release)
     work = folder.with_name(f"{folder.name}.{os.getpid()}")
     _remove_remains(folder.parent)
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
     try:
         archive = work / "rootfs.tar.zst"
         run(_mmdebstrap(release, archive), timeout_s=BUILD_TIMEOUT_S)
-        version = _debian_version(archive)
-        name = f"debian-{release}-standard_{version}-1_amd64.tar.zst"
         folder.mkdir(exist_ok=True)
         archive.rename(folder / name)
     except CommandError as error:
@@ -100,6 +116,49 @@ def build(release: int, *, say: Say) -> Template:
         shutil.rmtree(work, ignore_errors=True)
     say(f"Built {name} in {time.monotonic() - started:.0f} s")
     return Template(name, folder / name)
+
+
+def template_name(release: int) -> str:
+    """Return what a template of this Debian release is called now, as Proxmox calls it."""
+    return f"debian-{release}-standard_{point_release(release)}-1_amd64.tar.zst"
+
+
+class Templates:
+    """The templates of a lab: those that are built, and those that can be."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._known: dict[str, Template] = {}
+
+    def listed(self) -> dict[str, Template]:
+        """Return what is built, by name."""
+        found = (cached(release) for release in RELEASES)
+        self._known = {template.name: template for template in found if template}
+        return self._known
+
+    def get(self, name: str) -> Template:
+        """Return what was built under this name. Raises ContainerError."""
+        found = self._known.get(name) or self.listed().get(name)
+        if found is None or not found.archive.exists():
+            raise ContainerError(f"template '{name}' is gone from {cache_folder()}")
+        return found
+
+    def index(self) -> dict[str, int]:
+        """Return what can be had, by name, with its Debian release."""
+        for release in RELEASES:
+            ready = cached(release)
+            if ready:
+                self._names[release] = ready.name
+            elif release not in self._names:
+                self._names[release] = template_name(release)
+        return {name: release for release, name in self._names.items()}
+
+    def fetch(self, name: str, *, say: Say) -> Template:
+        """Build a template of the index, unless it is there."""
+        try:
+            return build(self.index()[name], say=say, name=name)
+        except LabError as error:
+            raise ContainerError(error.problem) from error
 
 
 def _remove_remains(cache: Path) -> None:
@@ -141,11 +200,6 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
     return [*command, RELEASES[release], str(archive), *lines.splitlines()]
 
 
-def _debian_version(archive: Path) -> str:
-    """Return Debian's point release in `archive`, such as `13.2`."""
-    return run(["tar", "-xOf", archive, "./etc/debian_version"], timeout_s=60).strip()
-
-
 def _last_line(text: str) -> str:
     return text.strip().splitlines()[-1] if text.strip() else "no reason given"
 
@@ -182,8 +236,3 @@ def _unpack_shifted(archive: Path, root: Path, id_base: int) -> None:
         folder=root,
         timeout_s=120,
     )
-
-
-def sources_of(release: int) -> tuple[Source, ...]:
-    """Return the repositories a template of this release is made from."""
-    return debian_sources(RELEASES[release])

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from fakepve import FakePve
 
 from provision.lab import certificates
-from provision.lab.api import LabPve
-from provision.lab.guest import Disk, Guest
+from provision.lab.api import NODE_PRIVILEGES, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
+from provision.lab.guest import GIB, Disk, Guest
 from provision.lab.runtime import Birth, ContainerError, Say, Usage
+from provision.lab.templates import Template
 
 NODE = "srv-px5"
 TOKEN = ("ctlv@pve!test", "00000000-0000-0000-0000-000000000000")
@@ -103,6 +105,9 @@ class DictionaryRuntime:
     def repair(self, vmid: int) -> None:
         self._did("repair", vmid)
 
+    def space(self) -> tuple[int, int]:
+        return 100 * GIB, 60 * GIB
+
     def pid(self, vmid: int) -> int | None:
         return self.running.get(vmid)
 
@@ -118,11 +123,34 @@ class DictionaryRuntime:
         return [{"ifname": "eth0", "address": mac, "addr_info": [address]}]
 
 
+@dataclass
+class ListedTemplates:
+    """Templates that are files of a folder; what is offered beside them is made when fetched."""
+
+    folder: Path
+    offered: tuple[str, ...] = (TEMPLATE, "debian-12-standard_12.1-1_amd64.tar.zst")
+
+    def __post_init__(self) -> None:
+        (self.folder / TEMPLATE).touch()
+
+    def listed(self) -> dict[str, Template]:
+        return {file.name: Template(file.name, file) for file in self.folder.glob("*.tar.zst")}
+
+    def index(self) -> dict[str, int]:
+        return {name: int(name.split("-")[1]) for name in self.offered}
+
+    def fetch(self, name: str, *, say: Say) -> Template:
+        say(f"building {name}")
+        (self.folder / name).touch()
+        return self.listed()[name]
+
+
 class Client:
     """A plain client of the API, so that a test sees status and reason as they are."""
 
     def __init__(self, url: str, ca: Path, token: tuple[str, str] = TOKEN) -> None:
         self.pve: Any = None  # the server, where a test serves it itself
+        self.template = f"local:vztmpl/{TEMPLATE}"
         self.url = f"{url}/api2/json"
         self.session = requests.Session()
         self.session.verify = str(ca)
@@ -182,25 +210,58 @@ def creation(vmid: int = 2156, **changes: Any) -> dict[str, Any]:
 
 @contextmanager
 def served(runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[LabPve]:
-    """Serve the API over `runtime` in a thread, with its state kept in `folder`."""
+    """Serve the lab's API over `runtime` in a thread, with its state kept in `folder`."""
+    keep = folder / "api.json"
+    templates = ListedTemplates(folder)
+    pve = LabPve(runtime, templates, node=NODE, keep=keep, host="127.0.0.1", port=0)
+    pve.admit(*token, bridge="vmbr0", tags=[2028, 2112])
+    pve.show_templates()
+    with in_thread() as call:
+        again = call(pve.resume())
+        call(pve.start(*certificate(folder)))
+        call(pve.start_again(again))
+        try:
+            yield pve
+        finally:
+            call(pve.stop())
+
+
+@contextmanager
+def served_plain(folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[FakePve]:
+    """Serve fakepve as it is, with the same node, storage, template and token."""
+    pve = FakePve(host="127.0.0.1", port=0)
+    pve.nodes = {NODE: {"online": True}}
+    volume = {"content": "vztmpl", "format": "tzst", "size": 1, "ctime": 1}
+    store = {"type": "btrfs", "active": 1, "content": "vztmpl,rootdir,images", "files": set()}
+    pve.storages = {"local": {**store, "volumes": {f"vztmpl/{TEMPLATE}": volume}}}
+    pve.apitokens[token[0]] = token[1]
+    for who in (token[0], token[0].partition("!")[0]):
+        pve.grant(who, "/vms", *VM_PRIVILEGES)
+        pve.grant(who, "/storage/local", *STORAGE_PRIVILEGES)
+        pve.grant(who, f"/nodes/{NODE}", *NODE_PRIVILEGES)
+        pve.grant(who, "/sdn/zones/localnetwork/vmbr0", "SDN.Use")
+    with in_thread() as call:
+        call(pve.start(*certificate(folder)))
+        try:
+            yield pve
+        finally:
+            call(pve.stop())
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    made = certificates.ensure(folder, lab="test", node=NODE)
+    return str(made[0]), str(made[1])
+
+
+@contextmanager
+def in_thread() -> Iterator[Callable[[Any], Any]]:
+    """Run an event loop in a thread; give a function that runs a coroutine there to its end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-
-    def call(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(30)
-
-    pve = LabPve(runtime, node=NODE, keep=folder / "api.json", host="127.0.0.1", port=0)
-    pve.admit(*token, bridge="vmbr0", tags=[2028, 2112])
-    pve.offer_template(TEMPLATE, 1000)
     try:
-        files = certificates.ensure(folder, lab="test", node=NODE)
-        again = call(pve.resume())
-        call(pve.start(*map(str, files)))
-        call(pve.start_again(again))
-        yield pve
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30)
     finally:
-        call(pve.stop())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

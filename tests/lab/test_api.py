@@ -355,3 +355,67 @@ def keep(folder, *, config=None, snapshots=None, task=None):
     containers = [item] if config is not None else []
     tasks = [task] if task else []
     (folder / "api.json").write_text(json.dumps({"containers": containers, "tasks": tasks}))
+
+
+# ---------------------------------------------------------------------- templates and storage
+
+
+def test_a_template_of_the_index_is_fetched(api):
+    index = api.data("GET", f"/nodes/{NODE}/aplinfo")
+    name = next(item["template"] for item in index if item["package"] == "debian-12-standard")
+    listing = f"/nodes/{NODE}/storage/local/content"
+    assert name not in str(api.data("GET", listing, content="vztmpl"))
+
+    log = api.done("POST", f"/nodes/{NODE}/aplinfo", storage="local", template=name)
+
+    assert log == [f"building {name}", "TASK OK"]
+    assert f"local:vztmpl/{name}" in str(api.data("GET", listing, content="vztmpl"))
+
+
+def test_the_storage_has_the_machines_space(api):
+    found = api.data("GET", f"/nodes/{NODE}/storage/local/status")
+
+    assert (found["total"], found["avail"], found["used"]) == (100 * GIB, 60 * GIB, 40 * GIB)
+
+
+def test_snapshots_are_a_feature_and_clones_are_not(api, container):
+    path = f"{LXC}/{container}/feature"
+
+    assert api.data("GET", path, feature="snapshot") == {"hasFeature": 1}
+    assert api.data("GET", path, feature="clone") == {"hasFeature": 0}
+    assert api.ask("POST", f"{LXC}/{container}/clone", newid=200).status_code >= 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "values"),
+    [
+        ("POST", f"/nodes/{NODE}/vzdump", {"vmid": "2156"}),
+        ("POST", f"/nodes/{NODE}/startall", {}),
+        ("PUT", f"/nodes/{NODE}/dns", {"search": "example.org"}),
+    ],
+)
+def test_what_the_lab_cannot_do_is_refused_and_not_feigned(runtime, tmp_path, method, path, values):
+    root = ("root@pam!test", "00000000-0000-0000-0000-000000000001")
+    with served(runtime, tmp_path, token=root) as pve:
+        answer = Client(pve.url, tmp_path / CA_FILE, root).ask(method, path, **values)
+
+        assert answer.status_code == 501
+        assert pve.tasklog == []
+
+
+def test_suspend_is_a_failed_task_and_leaves_the_container_running(api, running):
+    status, _ = api.task(api.data("POST", f"{LXC}/{running}/status/suspend"))
+
+    assert status.startswith("command 'lxc-checkpoint")
+    assert api.state(running) == "running"
+
+
+def test_a_warning_in_the_log_makes_the_status_a_warning(api, runtime, monkeypatch):
+    def create(guest, birth, *, say):
+        say("WARN: Systemd 257 detected. You may need to enable nesting.")
+
+    monkeypatch.setattr(runtime, "create", create)
+
+    status, log = api.task(api.data("POST", LXC, **creation(features=None)))
+
+    assert (status, log[-1]) == ("WARNINGS: 1", "TASK WARNINGS: 1")

@@ -21,6 +21,7 @@ METHODS = {
     "_upid": ["node", "ttype", "tid", "user"],
     "_apply": ["ct", "selection", "running"],
     "_check_bridge": ["user", "net"],
+    "_here": ["v"],
     "_vm_perm": ["user", "vmid", "pool", "privs"],
     "_ct_powerdown": ["ct", "timeout", "force"],
     "_drop": ["ct"],

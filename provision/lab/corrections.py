@@ -1,0 +1,264 @@
+"""Where fakepve 0.5.0 answers otherwise than a real Proxmox VE 9.2 server did to the same calls.
+
+Each method names what the real server does. tests/lab/test_contract_cases.py runs every case
+against this class, plain fakepve and a lab.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import urllib.parse
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from fakepve import FakeCt, FakePve
+from fakepve.lxc import MOUNT_KEY, NEW_DISK, mount_type, parse_mount, split_props
+from fakepve.model import PveError
+from fakepve.routing import param_error, split_list
+from fakepve.server import USER, ok, params
+
+UPID = re.compile(r"UPID:[^:\s]+(:[0-9A-Fa-f]{8}){3}:[^:\s]+:[^:\s]*:[^:\s]+:")
+API_PATH = re.compile(r"^/api2/\w+")
+Answer = dict[str, Any]
+
+
+class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
+    """fakepve, with the real server's answers."""
+
+    # ------------------------------------------------------------------ paths and tasks
+
+    async def answer(
+        self,
+        request: Any,
+        match: Any,
+        values: Mapping[str, Any],
+        user: str,
+        call: Callable[..., Awaitable[Any]] | None = None,
+    ) -> Any:
+        """Answer 501 to an unknown path or method; see empty values, and Python's booleans."""
+        if match is None or request.method not in match.methods:
+            path = API_PATH.sub("", request.path)
+            raise PveError(501, f"Method '{request.method} {path}' not implemented")
+        whole = {**await _blanks(request), **values}
+        _check_booleans(match.methods[request.method], whole)
+        return await super().answer(request, match, whole, user, call)
+
+    def _get_task(self, request: Any) -> Answer:
+        """Answer 400 to a task that is not there; fakepve answers 500."""
+        upid = request.match_info["upid"]
+        if upid not in self.tasks or self.tasks[upid]["node"] != request.match_info["node"]:
+            known = UPID.fullmatch(upid)
+            raise param_error(upid="no such task" if known else "unable to parse worker upid")
+        task: Answer = super()._get_task(request)
+        return task
+
+    async def _task_log(self, request: Any) -> Any:
+        """Answer one line for the log of an unknown task; `limit=0` is the whole log."""
+        given = self._verify(request, await params(request))
+        upid = request.match_info["upid"]
+        if upid not in self.tasks and UPID.fullmatch(upid):
+            return ok([{"n": 1, "t": "unable to open file - No such file or directory"}])
+        lines = self._get_task(request)["log"]
+        start, limit = given.get("start", 0), given.get("limit", 50)
+        numbered = [{"n": number, "t": line} for number, line in enumerate(lines, 1)]
+        return ok(numbered[start : start + limit] if limit else numbered[start:])
+
+    async def _task_list(self, request: Any) -> Any:
+        """Hide running tasks unless they are asked for, and honour the filters."""
+        node, user = request.match_info["node"], request[USER]
+        given = self._verify(request, await params(request))
+        audit = self.allowed(user, f"/nodes/{node}", "Sys.Audit")
+        found = [
+            self._task_view(task, True)
+            for task in self.tasklog
+            if task["node"] == node and (audit or self._task_owner(user, task))
+            if _is_asked_for(task, given)
+        ]
+        found.sort(key=lambda task: -int(task["starttime"]))
+        start = given.get("start", 0)
+        return ok(found[start : start + given.get("limit", 50)])
+
+    # ------------------------------------------------------------------ create
+
+    async def _lxc_create(self, user: str, v: Answer) -> str:
+        for key, value in v.items():
+            if MOUNT_KEY.match(key):
+                self._check_new_volume(user, str(value))
+        if v.get("ssh-public-keys"):
+            _check_public_keys(str(v["ssh-public-keys"]))
+        upid: str = await super()._lxc_create(user, v)
+        return upid
+
+    def _check_new_volume(self, user: str, value: str) -> None:
+        """Refuse a volume that is neither new (`storage:GiB`) nor has a volume's name."""
+        volume = parse_mount(value).get("volume", "")
+        if mount_type(volume) != "volume" or NEW_DISK.match(volume):
+            return
+        storage, colon, name = volume.partition(":")
+        if not colon:
+            if user != "root@pam":
+                raise PveError(500, "Only root can pass arbitrary filesystem paths.")
+        elif storage in self.storages:
+            self._parse_volname(self.storages[storage], name)
+
+    def volume_exists(self, volid: str) -> bool | None:
+        """Say of a template whether it is there; fakepve does not mind one when it knows none."""
+        found: bool | None = super().volume_exists(volid)
+        if found is None and ":vztmpl/" in str(volid):
+            return False
+        return found
+
+    def _check_bridge(self, user: str, net: str) -> None:
+        """Ask SDN.Use of the bridge and its tag; fakepve asks it of the bridge."""
+        given = split_props(net)[1]
+        if given.get("bridge"):
+            path = f"/sdn/zones/localnetwork/{given['bridge']}"
+            self.require(user, f"{path}/{given['tag']}" if given.get("tag") else path, "SDN.Use")
+
+    # ------------------------------------------------------------------ configuration
+
+    async def _lxc_config_get(self, user: str, v: Answer) -> Answer:
+        """Give the description with the newline that it has on a real server."""
+        found: Answer = await super()._lxc_config_get(user, v)
+        if found.get("description"):
+            found["description"] = found["description"].rstrip("\n") + "\n"
+        return found
+
+    def _apply(
+        self, ct: FakeCt, selection: Iterable[str] | None = None, running: bool = False
+    ) -> None:
+        """Write `rootfs=STORAGE:GiB` as it is: the real server does, and the container is lost."""
+        literal = ct.pending.get("rootfs")
+        super()._apply(ct, selection, running)
+        if not running and literal and "rootfs" not in ct.pending:
+            ct.config["rootfs"] = literal
+
+    async def _lxc_template(self, user: str, v: Answer) -> None:
+        """Answer null; the task must be looked for."""
+        await super()._lxc_template(user, v)
+
+    # ------------------------------------------------------------------ network
+
+    def _routes_network(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/nodes/{node}/network", self._network_list)]
+
+    async def _network_list(self, v: Answer, _user: str) -> list[Answer]:
+        """List interfaces of the asked type only."""
+        wanted = v.get("type")
+        bridges = ("bridge", "any_bridge", "any_local_bridge")
+        return [
+            item
+            for item in self._interfaces_of_node()
+            if wanted is None
+            or item["type"] == wanted
+            or (item["type"] == "bridge" and wanted in bridges)
+        ]
+
+    def _interfaces_of_node(self) -> list[Answer]:
+        bridge = {"iface": "vmbr0", "type": "bridge", "active": 1, "autostart": 1, "exists": 1}
+        bridge |= {"bridge_ports": "eno1", "bridge_stp": "off", "bridge_fd": "0", "priority": 3}
+        card = {"iface": "eno1", "type": "eth", "active": 1, "exists": 1, "priority": 2}
+        common = {"method": "manual", "method6": "manual", "families": ["inet"]}
+        return [bridge | common, card | common]
+
+    # ------------------------------------------------------------------ templates to download
+
+    def _routes_aplinfo(self) -> list[tuple[str, str, Any]]:
+        path = "/nodes/{node}/aplinfo"
+        return [("GET", path, self._aplinfo_list), ("POST", path, self._aplinfo_download)]
+
+    async def _aplinfo_list(self, _v: Answer, _user: str) -> list[Answer]:
+        return [_index_entry(name) for name in await self.index()]
+
+    async def _aplinfo_download(self, v: Answer, user: str) -> str:
+        """Refuse a template that the index does not name."""
+        name = str(v["template"])
+        if name not in await self.index():
+            raise param_error(template="no such template")
+        store = self._active_store(v["storage"], v["node"])
+        if "vztmpl" not in split_list(store.get("content")):
+            raise PveError(500, f"storage '{v['storage']}' does not support templates")
+        return await self.download(v["node"], v["storage"], name, user)
+
+    async def index(self) -> list[str]:
+        """Return the templates that can be downloaded."""
+        return []
+
+    async def download(self, node: str, storage: str, name: str, user: str) -> str:
+        """Start the task that brings a template of the index to the storage; return its UPID."""
+        raise PveError(501, f"no download of '{name}' to '{node}:{storage}' for {user}")
+
+
+async def _blanks(request: Any) -> dict[str, str]:
+    """Return the values that were sent empty; fakepve drops them."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    pairs = urllib.parse.parse_qsl((await request.read()).decode(), keep_blank_values=True)
+    return {key: value for key, value in pairs if not value}
+
+
+def _check_booleans(method: Answer, values: Mapping[str, Any]) -> None:
+    """Refuse what is not 0 or 1 (a JSON body may say true); fakepve takes `True` and `yes`."""
+    known = (method.get("parameters") or {}).get("properties") or {}
+    wrong = {
+        name: f"type check ('boolean') failed - got '{value}'"
+        for name, value in values.items()
+        if known.get(name, {}).get("type") == "boolean"
+        if isinstance(value, str) and value not in ("0", "1")
+    }
+    if wrong:
+        raise param_error(**wrong)
+
+
+def _is_asked_for(task: Answer, given: Answer) -> bool:
+    """Return whether the task passes the filters of a task list."""
+    runs = task["status"] == "running"
+    source = given.get("source", "archive")
+    if (source == "archive" and runs) or (source == "active" and not runs):
+        return False
+    failed = not runs and not re.fullmatch(r"OK|WARNINGS: \d+", task.get("exitstatus", ""))
+    return (
+        not (given.get("errors") and not failed)
+        and given.get("vmid") in (None, task["id"], _number(task["id"]))
+        and given.get("typefilter") in (None, task["type"])
+        and given.get("userfilter", "") in task["user"]
+        and given.get("since", 0) <= task["starttime"] <= given.get("until", 1 << 62)
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _check_public_keys(text: str) -> None:
+    """Refuse keys that ssh-keygen does not know, line by line, as Proxmox does."""
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if line.startswith("#"):
+            continue
+        shown = subprocess.run(
+            ["ssh-keygen", "-l", "-f", "/dev/stdin"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            input=line,
+        )
+        if shown.returncode:
+            raise PveError(500, "SSH public key validation error")
+
+
+def _index_entry(name: str) -> Answer:
+    """Return a template's line in the node's index of templates."""
+    package, version, _ = name.split("_", 2)
+    return {
+        "template": name,
+        "package": package,
+        "version": version,
+        "os": package.rpartition("-")[0],
+        "section": "system",
+        "type": "lxc",
+        "headline": f"{package} ({version})",
+        "source": "lab",
+        "architecture": "amd64",
+    }

@@ -1,0 +1,306 @@
+"""The same calls to the lab's API, to a lab with real containers, and to plain fakepve.
+
+The expected answers are those of a real Proxmox VE 9.2 server. Where fakepve answers otherwise the
+case says so, and is seen to be otherwise: a new fakepve that was corrected shows here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.lab.certificates import CA_FILE
+from tests.lab.labs import LXC, Lab
+from tests.lab.support import (
+    NODE,
+    TEMPLATE,
+    Client,
+    DictionaryRuntime,
+    creation,
+    served,
+    served_plain,
+)
+
+STOPPED, RUNNING, MISSING = 100, 101, 109
+UPID = f"UPID:{NODE}:00000001:00000002:00000003:vzstart:100:root@pam:"
+Check = Callable[[Client], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call; `fakepve_differs` when plain fakepve answers otherwise than a real server."""
+
+    call: Check
+    expected: object
+    fakepve_differs: bool = False
+
+
+def asked(method: str, path: str, **values: Any) -> Check:
+    """Return the status and the reason of an answer."""
+
+    def call(api: Client) -> object:
+        answer = api.ask(method, path, **values)
+        return answer.status_code, answer.reason
+
+    return call
+
+
+def wrong(method: str, path: str, **values: Any) -> Check:
+    """Return the status of an answer, and the parameters that it finds wrong."""
+
+    def call(api: Client) -> object:
+        answer = api.ask(method, path, **values)
+        return answer.status_code, sorted(answer.json().get("errors") or {})
+
+    return call
+
+
+def got(method: str, path: str, **values: Any) -> Check:
+    """Return the data of an answer."""
+    return lambda api: api.data(method, path, **values)
+
+
+def ended(method: str, path: str, **values: Any) -> Check:
+    """Return how the task that a call starts has ended."""
+    return lambda api: api.task(api.data(method, path, **values))[0]
+
+
+def created(**changes: Any) -> Check:
+    """Return the answer to a creation that is as the inventory's but for `changes`."""
+
+    def call(api: Client) -> object:
+        answer = api.ask("POST", LXC, **creation(MISSING, ostemplate=api.template, **changes))
+        return answer.status_code, answer.reason
+
+    return call
+
+
+def put_rootfs(api: Client) -> object:
+    api.data("PUT", f"{LXC}/{STOPPED}/config", rootfs="local:2")
+    kept = api.config(STOPPED)["rootfs"]
+    start, _ = api.task(api.data("POST", f"{LXC}/{STOPPED}/status/start"))
+    destroy, _ = api.task(api.data("DELETE", f"{LXC}/{STOPPED}"))
+    return kept, start == "OK", destroy == "OK"
+
+
+def failed_tasks(api: Client) -> object:
+    api.task(api.data("POST", f"{LXC}/{MISSING}/status/start"))
+    found = api.data("GET", f"/nodes/{NODE}/tasks", errors=1)
+    return {task["status"] == "OK" for task in found}
+
+
+def running_in_list(api: Client) -> object:
+    runs = api.data("GET", f"/nodes/{NODE}/tasks")
+    return [task for task in runs if "status" not in task]
+
+
+def description(api: Client) -> object:
+    api.data("PUT", f"{LXC}/{STOPPED}/config", description="two\nlines")
+    return api.config(STOPPED)["description"]
+
+
+def tags(api: Client) -> object:
+    api.data("PUT", f"{LXC}/{STOPPED}/config", tags="Lab ctlv,a;a")
+    return api.config(STOPPED)["tags"]
+
+
+def stale_digest(api: Client) -> object:
+    answer = api.ask("PUT", f"{LXC}/{STOPPED}/config", memory=600, digest="0" * 40)
+    return answer.status_code, answer.reason.startswith("detected modified configuration - ")
+
+
+def new_mac(api: Client) -> object:
+    nic = "name=eth0,bridge=vmbr0,tag=2028,ip=198.18.28.30/24"
+    before = api.config(STOPPED)["net0"]
+    api.data("PUT", f"{LXC}/{STOPPED}/config", net0=nic)
+    return api.config(STOPPED)["net0"].split("hwaddr=")[1][:17] == before.split("hwaddr=")[1][:17]
+
+
+ONLY_ROOT = "Only root can pass arbitrary filesystem paths."
+CASES = {
+    # facts-proxmox.md, section 3: what fakepve wrongly accepts
+    "rootfs with a unit": Case(
+        created(rootfs="local:1G"), (500, "unable to parse directory volume name '1G'"), True
+    ),
+    "rootfs that is only a storage": Case(created(rootfs="local"), (500, ONLY_ROOT), True),
+    "rootfs that is only a size": Case(
+        created(rootfs="1", storage="local"), (500, ONLY_ROOT), True
+    ),
+    "empty hostname": Case(
+        wrong("POST", LXC, **creation(MISSING, hostname="")), (400, ["hostname"]), True
+    ),
+    "invalid SSH key": Case(
+        created(**{"ssh-public-keys": "ssh-ed25519 nonsense"}),
+        (500, "SSH public key validation error"),
+        True,
+    ),
+    "template that is not on the storage": Case(
+        ended("POST", LXC, **creation(MISSING, ostemplate="local:vztmpl/no_1_amd64.tar.zst")),
+        f"unable to create CT {MISSING} - volume 'local:vztmpl/no_1_amd64.tar.zst' does not exist",
+    ),
+    "download of an unknown template": Case(
+        wrong("POST", f"/nodes/{NODE}/aplinfo", storage="local", template="no_1_amd64.tar.zst"),
+        (400, ["template"]),
+        True,
+    ),
+    "rootfs changed by PUT": Case(put_rootfs, ("local:2", False, False), True),
+    # ... and what it answers otherwise
+    "unknown path": Case(
+        asked("GET", "/nowhere"), (501, "Method 'GET /nowhere' not implemented"), True
+    ),
+    "unknown method": Case(
+        asked("POST", f"{LXC}/{STOPPED}/config", memory=600),
+        (501, f"Method 'POST {LXC}/{STOPPED}/config' not implemented"),
+        True,
+    ),
+    "bad UPID": Case(wrong("GET", f"/nodes/{NODE}/tasks/nonsense/status"), (400, ["upid"]), True),
+    "unknown UPID": Case(wrong("GET", f"/nodes/{NODE}/tasks/{UPID}/status"), (400, ["upid"]), True),
+    "log of an unknown task": Case(
+        got("GET", f"/nodes/{NODE}/tasks/{UPID}/log"),
+        [{"n": 1, "t": "unable to open file - No such file or directory"}],
+        True,
+    ),
+    "description": Case(description, "two\nlines\n", True),
+    "conversion to a template": Case(got("POST", f"{LXC}/{STOPPED}/template"), None, True),
+    "failed tasks": Case(failed_tasks, {False}, True),
+    "bridges": Case(
+        lambda api: [
+            item["iface"] for item in api.data("GET", f"/nodes/{NODE}/network", type="any_bridge")
+        ],
+        ["vmbr0"],
+        True,
+    ),
+    "interfaces of a missing container": Case(
+        got("GET", f"{LXC}/{MISSING}/interfaces"), None, True
+    ),
+    # section 1: where both are right
+    "running tasks are hidden": Case(running_in_list, []),
+    "VMID that is taken": Case(
+        asked("POST", LXC, **creation(STOPPED)),
+        (500, f"CT {STOPPED} already exists on node '{NODE}'"),
+    ),
+    "next VMID that is taken": Case(
+        wrong("GET", "/cluster/nextid", vmid=STOPPED), (400, ["vmid"])
+    ),
+    "Python's True": Case(
+        wrong("PUT", f"{LXC}/{STOPPED}/config", onboot="True"), (400, ["onboot"]), True
+    ),
+    "tag 0": Case(
+        wrong("POST", LXC, **creation(MISSING, net0="name=eth0,bridge=vmbr0,tag=0")),
+        (400, ["net0"]),
+    ),
+    "tag 4095": Case(
+        wrong("POST", LXC, **creation(MISSING, net0="name=eth0,bridge=vmbr0,tag=4095")),
+        (400, ["net0"]),
+    ),
+    "privileged container": Case(
+        created(unprivileged=0), (403, "Permission check failed (/, Sys.Modify)")
+    ),
+    "nothing to change": Case(
+        asked("PUT", f"{LXC}/{STOPPED}/config"), (500, "no options specified")
+    ),
+    "stale digest": Case(stale_digest, (500, True)),
+    "tags": Case(tags, "a;ctlv;lab"),
+    "NIC without a MAC gets another": Case(new_mac, False),
+    "unknown key to delete": Case(
+        wrong("PUT", f"{LXC}/{STOPPED}/config", delete="nonsense"), (400, ["delete"])
+    ),
+    "absent key to delete": Case(
+        got("PUT", f"{LXC}/{STOPPED}/config", delete="searchdomain"), None
+    ),
+    "required key to delete": Case(
+        asked("PUT", f"{LXC}/{STOPPED}/config", delete="memory"),
+        (500, "unable to delete required option 'memory'"),
+    ),
+    "start of a running container": Case(
+        asked("POST", f"{LXC}/{RUNNING}/status/start"), (500, f"CT {RUNNING} already running")
+    ),
+    "stop of a stopped container": Case(
+        asked("POST", f"{LXC}/{STOPPED}/status/stop"), (500, f"CT {STOPPED} not running")
+    ),
+    "reboot of a stopped container": Case(
+        asked("POST", f"{LXC}/{STOPPED}/status/reboot"), (500, f"VM {STOPPED} not running")
+    ),
+    "start of a missing container": Case(
+        ended("POST", f"{LXC}/{MISSING}/status/start"),
+        f"Configuration file 'nodes/{NODE}/lxc/{MISSING}.conf' does not exist",
+    ),
+    "interfaces of a stopped container": Case(got("GET", f"{LXC}/{STOPPED}/interfaces"), None),
+    "shrinking a disk": Case(
+        asked("PUT", f"{LXC}/{STOPPED}/resize", disk="rootfs", size="1G"),
+        (500, "unable to shrink disk size"),
+    ),
+    "same size": Case(
+        asked("PUT", f"{LXC}/{STOPPED}/resize", disk="rootfs", size="4G"),
+        (500, "disk is already at specified size"),
+    ),
+    "destroying a running container": Case(
+        asked("DELETE", f"{LXC}/{RUNNING}"),
+        (500, f"unable to destroy CT {RUNNING} - container is running"),
+    ),
+    "destroying a missing container": Case(
+        asked("DELETE", f"{LXC}/{MISSING}"),
+        (500, f"Configuration file 'nodes/{NODE}/lxc/{MISSING}.conf' does not exist"),
+    ),
+    "unknown node": Case(
+        lambda api: api.ask("GET", "/nodes/nowhere/lxc").status_code, 500
+    ),
+}  # fmt: skip
+
+
+def furnish(api: Client, template: str) -> Client:
+    """Make the two containers the cases speak of, and put the server's own template in place."""
+    api.template = template
+    for vmid, address in ((STOPPED, 30), (RUNNING, 31)):
+        nic = f"name=eth0,bridge=vmbr0,tag=2028,ip=198.18.28.{address}/24"
+        api.done("POST", LXC, **creation(vmid, ostemplate=template, net0=nic))
+    api.done("POST", f"{LXC}/{RUNNING}/status/start")
+    return api
+
+
+@pytest.fixture
+def lab_api(tmp_path: Path) -> Iterator[Client]:
+    with served(DictionaryRuntime(), tmp_path) as pve:
+        yield furnish(Client(pve.url, tmp_path / CA_FILE), f"local:vztmpl/{TEMPLATE}")
+
+
+@pytest.fixture
+def plain_api(tmp_path: Path) -> Iterator[Client]:
+    with served_plain(tmp_path) as pve:
+        yield furnish(Client(pve.url, tmp_path / CA_FILE), f"local:vztmpl/{TEMPLATE}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_labs_api_answers_as_proxmox(lab_api: Client, name: str) -> None:
+    assert CASES[name].call(lab_api) == CASES[name].expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fakepve_answers_as_it_is_known_to(plain_api: Client, name: str) -> None:
+    case = CASES[name]
+    try:
+        found = case.call(plain_api)
+    except AssertionError as refused:
+        found = refused
+
+    assert (found != case.expected) == case.fakepve_differs, found
+
+
+@pytest.mark.lab
+@pytest.mark.xdist_group("lab")
+def test_a_lab_answers_as_proxmox(lab: Lab) -> None:
+    """All in one test: the cases need the same two containers, and mostly leave them alone."""
+    leave_no_change = [name for name in CASES if name not in DESTRUCTIVE]
+    api = furnish(lab.api, lab.template())
+
+    found = {name: CASES[name].call(api) for name in [*leave_no_change, *DESTRUCTIVE]}
+
+    assert found == {name: case.expected for name, case in CASES.items()}
+
+
+# In this order at the end: each leaves the stopped container unusable for others.
+DESTRUCTIVE = ["conversion to a template"]
