@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Make the secrets of an environment that are missing, into its vault (ansible-vault).
+
+    make_secrets.py --env lab
+
+Every value comes from the system's random source. What is there already is never changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
+from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
+
+ROOT = Path(__file__).resolve().parents[1]
+PRIVATE = 0o600
+
+# Every secret of an environment, and how it is made. The inventories read exactly these.
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "vault_agenda_secret_key": lambda: secrets.token_urlsafe(64),
+    "vault_agenda_database_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_migrate_password": lambda: secrets.token_urlsafe(32),
+}
+
+
+class SecretsError(Exception):
+    """An expected failure, in two lines."""
+
+
+def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where the vault and its password lie. The lab's are in its state folder, out of git."""
+    if environment == "lab":
+        state = Path(environ.get("CTLV_LAB_STATE") or ROOT / ".lab")
+        return state / "vault.yml", state / "vault-password"
+    password = Path(environ["HOME"]) / ".config/ctlv" / f"{environment}.vault"
+    return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
+
+
+def completed(known: Mapping[str, str]) -> dict[str, str]:
+    """`known` and a new value for each secret that it lacks."""
+    return dict(known) | {name: make() for name, make in SECRETS.items() if name not in known}
+
+
+def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
+    if not file.exists():
+        return {}
+    try:
+        return dict(yaml.safe_load(vault.decrypt(file.read_bytes())) or {})
+    except AnsibleVaultError as error:
+        raise SecretsError(
+            f"{file} cannot be read with the password there is\n"
+            "  Next: bring back the password it was made with; without it, remove the vault "
+            "and deploy anew with new secrets"
+        ) from error
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Never readable by others, not even for an instant, and never half written."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(file)
+
+
+def password_of(file: Path, *, vault_file: Path) -> bytes:
+    """The vault's password; made when neither it nor the vault exists yet."""
+    if not file.exists():
+        if vault_file.exists():
+            raise SecretsError(
+                f"{vault_file} exists, its password {file} does not\n"
+                f"  Next: get that file from whoever made the vault, mode 0600"
+            )
+        write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
+    if file.stat().st_mode & 0o077:
+        raise SecretsError(f"others may read {file}\n  Next: chmod 600 {file}")
+    return file.read_bytes().strip()
+
+
+def make(environment: str, *, environ: Mapping[str, str]) -> str:
+    """Do it; return the one line of result."""
+    if not (ROOT / "inventory" / environment / "hosts.yml").exists():
+        known = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
+        raise SecretsError(f"there is no inventory '{environment}'\n  Next: ENV= one of {known}")
+    vault_file, password_file = places(environment, environ=environ)
+    password = password_of(password_file, vault_file=vault_file)
+    vault = VaultLib([(environment, VaultSecret(password))])
+    known = read_vault(vault, vault_file)
+    wanted = completed(known)
+    missing = len(wanted) - len(known)
+    if missing:
+        text = yaml.safe_dump(wanted, sort_keys=True).encode()
+        write_private(vault_file, vault.encrypt(text, vault_id=environment))
+        return f"{missing} secrets made in {vault_file}; its password is {password_file}"
+    return f"nothing to make, {len(known)} secrets are in {vault_file}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env", required=True, help="name of the environment")
+    try:
+        print(f"secrets: {make(parser.parse_args().env, environ=os.environ)}")
+    except SecretsError as error:
+        print(f"secrets: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
