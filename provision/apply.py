@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from provision.actual import is_ours, read_again
+from provision.creation import settle
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
@@ -29,6 +30,7 @@ from provision.errors import (
 from provision.model import (
     Configure,
     Create,
+    Event,
     Found,
     Move,
     Pending,
@@ -43,11 +45,9 @@ from provision.model import (
 from provision.plan import plan_one
 from provision.proxmox import Proxmox, is_lock_failure
 from provision.ssh import Ssh
-from provision.wire import create_params, fingerprints, newest_template
+from provision.wire import create_params, fingerprints
 
 CREATES_PER_STORAGE = 4
-# A create whose answer was lost shows itself within this time, or did not happen.
-SETTLE_S = 12.0
 POLL_S = 0.3
 MOST_ROUNDS = 20
 CREATE_TRIES = 3
@@ -65,14 +65,6 @@ class Options:
     task_timeout_s: float = 600.0
     parallel: int = 8
     reboot: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to show while it runs."""
-
-    host: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,35 +280,12 @@ class Worker:
         )
 
     def settle(self) -> Found | None:
-        """Wait until a creation that somebody began has ended one way or the other."""
-        deadline = self.context.clock() + self.context.options.task_timeout_s
-        quiet_until = self.context.clock() + SETTLE_S
-        while self.context.clock() < deadline:
-            found = read_again(self.api, self.wanted.vmid, self.node)
-            if found is not None and found.lock != "create":
-                return found
-            if self.running_create():
-                quiet_until = self.context.clock() + SETTLE_S
-            elif self.context.clock() >= quiet_until:
-                self.refuse_leftover(found)
-                return None
-            self.say("waiting for a creation under way")
-            self.context.sleep(POLL_S)
-        self.refuse_leftover(read_again(self.api, self.wanted.vmid, self.node))
-        return None
-
-    def running_create(self) -> bool:
-        tasks = self.api.get(f"nodes/{self.node}/tasks", source="active", vmid=self.wanted.vmid)
-        return any(task.get("type") == "vzcreate" and not task.get("endtime") for task in tasks)
-
-    def refuse_leftover(self, found: Found | None) -> None:
-        if found is None:
-            return
-        vmid = self.wanted.vmid
-        raise TaskError(
-            f"{self.name}: it is half-created (lock 'create', but no task runs)",
-            next_step=f"on {self.node}: pct unlock {vmid} && pct destroy {vmid}; run this again",
-            exit_status=None,
+        return settle(
+            self.api,
+            self.wanted,
+            self.node,
+            timeout_s=self.context.options.task_timeout_s,
+            on_wait=lambda: self.say("waiting for a creation under way"),
         )
 
     def configure(self, move: Configure) -> None:
@@ -435,64 +404,6 @@ class Worker:
         created = [task for task in tasks if task.get("type") == "vzcreate"]
         newest = max(created, key=lambda task: int(task.get("starttime", 0)), default=None)
         return str(newest["upid"]) if newest else None
-
-
-# ---------------------------------------------------------------- before the first change
-
-
-def find_templates(
-    plan: Plan, api: Proxmox, *, on_event: Callable[[Event], None]
-) -> dict[tuple[str, str, str], str]:
-    """(node, storage, name) -> volume of each template that is needed; fetches missing ones."""
-    creating = [step.wanted for step in plan.steps if step.before is None]
-    keys = {(w.container.node, w.template_storage, str(w.container.template)) for w in creating}
-    return {key: find_template(*key, api=api, on_event=on_event) for key in sorted(keys)}
-
-
-def find_template(
-    node: str, storage: str, name: str, *, api: Proxmox, on_event: Callable[[Event], None]
-) -> str:
-    found = stored_template(node, storage, name, api=api)
-    if found is not None:
-        return found
-    index = api.get(f"nodes/{node}/aplinfo")
-    known = [str(item["template"]) for item in index if item.get("template")]
-    file = newest_template(name, [f"{storage}:vztmpl/{template}" for template in known])
-    if file is None:
-        raise PlanError(
-            f"there is no template {name} on {storage} of {node}, nor in the node's index",
-            next_step=f"on {node}: pveam update; then run this again",
-        )
-    template = file.rpartition("/")[2]
-    on_event(Event(template, f"downloading to {storage}"))
-    upid = api.post(f"nodes/{node}/aplinfo", {"storage": storage, "template": template})
-    api.wait_for_task(
-        upid, timeout_s=1800.0, on_poll=lambda: on_event(Event(template, "downloading"))
-    )
-    found = stored_template(node, storage, name, api=api)
-    if found is None:
-        raise StepError(
-            f"{template} was downloaded, but {storage} of {node} does not list it",
-            next_step=f"see the content of {storage} in Proxmox, then run this again",
-        )
-    return found
-
-
-def stored_template(node: str, storage: str, name: str, *, api: Proxmox) -> str | None:
-    content = api.get(f"nodes/{node}/storage/{storage}/content", content="vztmpl")
-    return newest_template(name, [str(item["volid"]) for item in content])
-
-
-def check_assumed(plan: Plan, desired: Desired) -> None:
-    """Nothing is created while the inventory still holds guesses."""
-    creating = [step.wanted.host for step in plan.steps if step.before is None]
-    if creating and desired.assumed:
-        listed = "".join(f"\n  {entry}" for entry in desired.assumed)
-        raise PlanError(
-            f"{len(desired.assumed)} values are still assumed, so nothing is created:{listed}",
-            next_step="check each with the cluster's administrator, then empty lxc_assumed in "
-            f"inventory/{desired.environment}/group_vars/all/containers.yml",
-        )
 
 
 # ---------------------------------------------------------------- pure helpers

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from provision import report
 from provision.actual import read
-from provision.apply import Context, Options, apply, check_assumed, find_templates
+from provision.apply import Context, Options, apply
+from provision.creation import check_assumed, check_bridges, find_templates, wait_for_creations
 from provision.credentials import LAB, Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
 from provision.destroy import destroy, select
@@ -78,17 +79,20 @@ def run_plan(session: Session) -> int:
 
 
 def run_apply(session: Session) -> int:
-    planned = session.plan()
+    settings = options(session.arguments)
+    with Progress() as progress:
+        planned = plan_for_apply(session, settings, progress)
     print(report.plan_text(planned))
     if planned.has_moves:
         check_assumed(planned, session.desired)
+        check_bridges(planned, session.api)
         confirm(session, f"Apply this to {session.arguments.env}?")
     with Progress() as progress:
         context = Context(
             api=session.api,
             desired=session.desired,
             ssh=session.ssh,
-            options=options(session.arguments),
+            options=settings,
             templates=find_templates(planned, session.api, on_event=progress.show),
             on_event=progress.show,
         )
@@ -98,6 +102,20 @@ def run_apply(session: Session) -> int:
     if any(result.error for result in results):
         return FAILED
     return CHANGES_PENDING if planned.has_refusals else NOTHING_TO_DO
+
+
+def plan_for_apply(session: Session, settings: Options, progress: Progress) -> Plan:
+    """The plan, once creations that an interrupted run left under way have ended."""
+    actual = session.actual()
+    if wait_for_creations(
+        session.api,
+        actual,
+        session.desired,
+        timeout_s=settings.task_timeout_s,
+        on_event=progress.show,
+    ):
+        actual = session.actual()
+    return plan(session.desired, actual, reboot=settings.reboot)
 
 
 def run_status(session: Session) -> int:

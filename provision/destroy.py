@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from provision.actual import read_again
-from provision.apply import Event
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
@@ -16,7 +15,7 @@ from provision.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from provision.model import Actual, Found
+from provision.model import Actual, Event, Found
 from provision.proxmox import Proxmox, is_not_found
 from provision.ssh import Ssh
 
@@ -37,10 +36,12 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     if not names:
         raise UsageError("destroy wants names", next_step=f"say which; there are: {known}")
     vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
-    wrong = [f"{name} is not a container of this environment" for name in names
-             if name not in ours and name not in vmids]  # fmt: skip
-    wrong += [f"{name}: VMID {vmids[name]} is not ours" for name in names
-              if name not in ours and vmids.get(name) in {*actual.foreign, *actual.ours}]  # fmt: skip
+    taken = {*actual.foreign, *actual.ours}
+    absent = [name for name in names if name not in ours]
+    wrong = [f"{name} is not a container of this environment" for name in absent
+             if name not in vmids]  # fmt: skip
+    wrong += [f"{name}: VMID {vmids[name]} is not ours" for name in absent
+              if vmids.get(name) in taken]  # fmt: skip
     if wrong:
         raise UsageError("; ".join(wrong), next_step=f"nothing was touched; ours are: {known}")
     return [ours[name] for name in dict.fromkeys(names) if name in ours]
@@ -52,7 +53,8 @@ def ours_by_name(actual: Actual, desired: Desired) -> dict[str, Found]:
     named = {}
     for vmid, found in actual.ours.items():
         host = found.container.mark.host if found.container.mark else ""
-        if vmids.get(host, vmid) == vmid and (host in vmids or vmid not in vmids.values()):
+        in_inventory = host in vmids
+        if vmid == vmids.get(host) or (not in_inventory and vmid not in vmids.values()):
             named[host] = found
     return named
 

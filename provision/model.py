@@ -266,3 +266,11 @@ class Plan:
     @property
     def has_refusals(self) -> bool:
         return any(step.refusals for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to show while it runs."""
+
+    host: str
+    text: str

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
-from provision.apply import Event
+from provision.model import Event
 
 FINAL = ("ready", "failed", "destroyed")
 

@@ -38,6 +38,7 @@ RETRY_FOR_S = 90.0
 TASK_TIMEOUT_S = 600.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 LOG_TAIL = 5
+MOST_LOG_LINES = 50_000
 # pveproxy could not reach the node's daemon: 595 before it sent, the others after.
 NOT_SENT, LOST = 595, frozenset({596, 597, 599})
 # "CT is locked (backup)", "can't lock file .. got timeout", "cfs-lock .. got lock request timeout"
@@ -230,8 +231,9 @@ class Proxmox:
         )
 
     def task_log(self, upid: str) -> list[str]:
-        """All lines: without limit=0 there would be 50."""
-        return [str(line.get("t", "")) for line in self.get(f"{task_path(upid)}/log", limit=0)]
+        """All lines: without a limit there would be 50, and limit=0 is not "all" everywhere."""
+        lines = self.get(f"{task_path(upid)}/log", limit=MOST_LOG_LINES)
+        return [str(line.get("t", "")) for line in lines]
 
 
 # ---------------------------------------------------------------- pure helpers

@@ -23,6 +23,7 @@ VM_PRIVILEGES = (
     "VM.Allocate", "VM.Audit", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
     "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback",
 )  # fmt: skip
+STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit")
 
 
 @dataclass
@@ -81,7 +82,7 @@ def stock(pve: Any) -> None:
 def grant_all(pve: Any) -> None:
     """The role that doctor prints: nothing of it is on /."""
     pve.grant(TOKEN, "/vms", *VM_PRIVILEGES)
-    pve.grant(TOKEN, "/storage", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit")
+    pve.grant(TOKEN, "/storage", *STORAGE_PRIVILEGES)
     pve.grant(TOKEN, "/sdn/zones/localnetwork/vmbr0", "SDN.Use")
     pve.grant(TOKEN, "/nodes", "Sys.Audit")
 
@@ -99,7 +100,7 @@ def cluster(
     write_lab(tmp_path, fakepve.port, fakepve_cafile)
     made = Cluster(pve=fakepve, state=tmp_path, capsys=capsys)
     monkeypatch.setenv("CTLV_LAB_STATE", str(tmp_path))
-    monkeypatch.setattr(cli, "load", lambda environment, *, root: made.inventory)
+    monkeypatch.setattr(cli, "load", lambda *_, **__: made.inventory)
     return made
 
 
