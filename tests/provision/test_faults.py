@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from fakepve import TaskError
@@ -102,7 +104,7 @@ def test_a_stranger_who_takes_the_vmid_first_is_left_alone(cluster, on_request):
 def test_two_applies_at_once_make_each_container_once(cluster):
     """From two machines: both end well, and nothing is made or started twice."""
     cluster.pve.ct_secs["create"] = 20
-    ends = in_processes(2, cluster)
+    ends = in_processes(2)
 
     assert ends == [0, 0]
     assert sorted(ct.vmid for ct in cluster.pve.cts) == [2156, 2157]
@@ -420,7 +422,7 @@ def test_a_run_killed_at_any_call_is_finished_by_the_next(cluster, on_request):
         cluster.pve.tasklog.clear()
         victims.clear()
         seen[0], kill_at[0] = 0, call
-        (code,) = in_processes(1, cluster, started=victims)
+        (code,) = in_processes(1, started=victims)
         if code == 0:
             break
         assert code == -signal.SIGKILL
@@ -435,21 +437,14 @@ def test_a_run_killed_at_any_call_is_finished_by_the_next(cluster, on_request):
     assert killed > 10
 
 
-def in_processes(count, cluster, *, started=None):
+def in_processes(count, *, started=None):
     """Run apply in processes of their own; returns their exit codes."""
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=child) for _ in range(count)]
-    for process in processes:
-        process.start()
-        if started is not None:
-            started.append(process.pid)
-    for process in processes:
-        process.join(60)
-    return [process.exitcode for process in processes]
-
-
-def child():
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    os._exit(cli.main(["apply", "--env", "lab", "--yes"]))
+    command = [sys.executable, "-m", "tests.provision.child"]
+    quiet = subprocess.DEVNULL
+    root = Path(__file__).parents[2]
+    processes = [
+        subprocess.Popen(command, cwd=root, stdout=quiet, stderr=quiet) for _ in range(count)
+    ]
+    if started is not None:
+        started.extend(process.pid for process in processes)
+    return [process.wait(timeout=60) for process in processes]
