@@ -109,7 +109,7 @@ def build(release: int, *, say: Say, name: str | None = None) -> Template:
         archive.rename(folder / name)
     except CommandError as error:
         raise LabError(
-            f"debian-{release}-standard could not be built: {_last_line(error.reason)}",
+            f"debian-{release}-standard could not be built: {_reason(error.reason)}",
             next_step="check that `apt-get update` works on this machine, then try again",
         ) from error
     finally:
@@ -181,7 +181,7 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
         # What systemd would do at each container's first boot.
         '--customize-hook=chroot "$1" systemd-sysusers',
         '--customize-hook=chroot "$1" journalctl --update-catalog',
-        '--customize-hook=chroot "$1" /usr/lib/systemd/systemd-update-done',
+        '--customize-hook=chroot "$1" /lib/systemd/systemd-update-done',
         '--customize-hook=echo localhost > "$1"/etc/hostname',
         # What apt was told here is about this machine, and none of the container's business.
         '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
@@ -200,8 +200,10 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
     return [*command, RELEASES[release], str(archive), *lines.splitlines()]
 
 
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1] if text.strip() else "no reason given"
+def _reason(text: str) -> str:
+    """Return the first error in what mmdebstrap said, else its last line."""
+    lines = text.strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if line.startswith("E: ")), lines[-1])
 
 
 def unpack(template: Template, *, into: Path, id_base: int) -> Path:
