@@ -178,10 +178,11 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
         f"--include={','.join(PACKAGES)}",
         '--aptopt=Acquire::Languages "none"',
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*_key*',
-        # What systemd would do at each container's first boot.
+        # What systemd would do at each container's first boot. Debian 12 has no update-done.
         '--customize-hook=chroot "$1" systemd-sysusers',
         '--customize-hook=chroot "$1" journalctl --update-catalog',
-        '--customize-hook=chroot "$1" /lib/systemd/systemd-update-done',
+        '--customize-hook=test ! -e "$1"/usr/lib/systemd/systemd-update-done'
+        ' || chroot "$1" /usr/lib/systemd/systemd-update-done',
         '--customize-hook=echo localhost > "$1"/etc/hostname',
         # What apt was told here is about this machine, and none of the container's business.
         '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
