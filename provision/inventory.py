@@ -77,7 +77,7 @@ def ansible_inventory(folder: Path) -> dict[str, Any]:
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,
-                env={**os.environ, "ANSIBLE_CONFIG": str(config)},
+                env=quiet_environment(config),
             )
             listing: dict[str, Any] = json.loads(done.stdout)
         except subprocess.CalledProcessError as error:
@@ -92,6 +92,13 @@ def ansible_inventory(folder: Path) -> dict[str, Any]:
                 next_step="make the tools anew: setup/machine, or make up",
             ) from error
     return listing
+
+
+def quiet_environment(config: Path) -> dict[str, str]:
+    """The operator's environment without what would steer Ansible or ask for a vault password."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    # Ansible refuses to start without a UTF-8 locale.
+    return {**kept, "ANSIBLE_CONFIG": str(config), "LC_ALL": "C.UTF-8"}
 
 
 def mirror(source: Path, target: Path) -> None:

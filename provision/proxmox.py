@@ -144,9 +144,10 @@ class Proxmox:
                 token_value=self.endpoint.token_secret,
                 verify_ssl=str(self.endpoint.ca_file or system),
                 timeout=self.request_timeout_s,
-                # Never through the machine's web proxy: the token would travel with it.
-                proxies={"https": ""},
             )
+            # Never through the machine's web proxy: the token would travel with it. What proxmoxer
+            # takes as `proxies` is overruled by the environment.
+            self._threads.api._store["session"].trust_env = False
         return self._threads.api
 
     # ---------------------------------------------------------------- failures in words

@@ -79,12 +79,19 @@ def test_everything_optional_may_be_said():
         ("/var/log", "local-lvm", 512),
     ]
     assert (container.nics[0].mtu, container.nics[0].firewall) == (1400, True)
-    assert (wanted.api_host, wanted.api_ca_file, wanted.assumed) == ("srv-px1", "ca.pem", ("the bridge",))
+    assert (wanted.api_host, wanted.api_ca_file, wanted.assumed) == (
+        "srv-px1",
+        "ca.pem",
+        ("the bridge",),
+    )
 
 
 def test_a_file_name_is_a_template_too():
     file = "debian-13-standard_13.1-2_amd64.tar.zst"
-    assert desired(inventory(web=WEB | {"lxc_template": file})).containers[0].container.template == file
+    assert (
+        desired(inventory(web=WEB | {"lxc_template": file})).containers[0].container.template
+        == file
+    )
 
 
 def test_a_container_that_nobody_can_jump_to_is_reached_directly():

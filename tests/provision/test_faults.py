@@ -56,7 +56,9 @@ def test_a_creation_that_loses_the_storages_lock_is_tried_again(cluster):
             cluster.pve.cts = [ct for ct in cluster.pve.cts if ct.vmid != int(args[0])]
 
             async def body():
-                raise TaskError("unable to create CT - cfs-lock 'storage-local-lvm' error: got lock request timeout")
+                raise TaskError(
+                    "unable to create CT - cfs-lock 'storage-local-lvm' error: got lock request timeout"
+                )
 
             return await original(node, kind, args[0], args[1], body)
         return await original(node, kind, *args, **kwargs)
@@ -68,7 +70,9 @@ def test_a_creation_that_loses_the_storages_lock_is_tried_again(cluster):
 
 
 def test_one_that_fails_never_hides_anothers_success(cluster):
-    cluster.pve.fail("POST", "/nodes/pve1/lxc/2156/status/start", 500, "start failed: no more memory")
+    cluster.pve.fail(
+        "POST", "/nodes/pve1/lxc/2156/status/start", 500, "start failed: no more memory"
+    )
 
     assert cluster.apply() == 1
 
@@ -96,7 +100,11 @@ def test_a_stranger_who_takes_the_vmid_first_is_left_alone(cluster, on_request):
     assert "VMID 2156" in cluster.out
     assert "is not ours" in cluster.out
     stranger = cluster.ct(2156)
-    assert (stranger.name, stranger.status, "ctlv" in str(stranger.config)) == ("stranger", "running", False)
+    assert (stranger.name, stranger.status, "ctlv" in str(stranger.config)) == (
+        "stranger",
+        "running",
+        False,
+    )
     assert not [call for call in cluster.writes() if "2156" in call[1]]
 
 

@@ -40,7 +40,11 @@ def test_a_new_container_is_what_the_inventory_says(cluster):
 def test_no_password_is_ever_sent_and_the_key_is(cluster):
     cluster.apply()
 
-    creates = [body for method, path, body in cluster.pve.requests if method == "POST" and path.endswith("/lxc")]
+    creates = [
+        body
+        for method, path, body in cluster.pve.requests
+        if method == "POST" and path.endswith("/lxc")
+    ]
     assert len(creates) == 2
     assert all(b"ssh-public-keys=ssh-ed25519" in body for body in creates)
     assert not any(b"password" in body for body in creates)
@@ -145,7 +149,10 @@ def test_a_vmid_that_is_not_ours_is_refused_and_nothing_touched(cluster):
 
     assert cluster.apply() == 1
 
-    assert "VMID 2157 (wanted for db) belongs to a guest that this project did not create" in cluster.err
+    assert (
+        "VMID 2157 (wanted for db) belongs to a guest that this project did not create"
+        in cluster.err
+    )
     assert "Next: choose a free lxc_vmid" in cluster.err
     assert cluster.writes() == []
 

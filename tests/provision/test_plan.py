@@ -120,7 +120,9 @@ def applied(step, found):
     config = rendered(found)
     for move in step.moves:
         if isinstance(move, Configure):
-            config |= {key: allocated(found.container.vmid, key, value) for key, value in move.set.items()}
+            config |= {
+                key: allocated(found.container.vmid, key, value) for key, value in move.set.items()
+            }
             for key in move.delete:
                 config.pop(key)
         if isinstance(move, Resize):
@@ -223,7 +225,10 @@ def test_a_changed_interface_keeps_its_mac(changes, expected):
 def test_a_tag_that_someone_removed_is_seen():
     """community.proxmox#69: every wanted part was compared, a part too few or too many was not."""
     found = found_from(numbered(WEB))
-    nics = (replace(found.container.nics[0], tag=None, other=(("rate", "10"),)), found.container.nics[1])
+    nics = (
+        replace(found.container.nics[0], tag=None, other=(("rate", "10"),)),
+        found.container.nics[1],
+    )
     found = replace(found, container=replace(found.container, nics=nics))
 
     step = plan_one(wanted(WEB), found)

@@ -62,7 +62,9 @@ def test_a_nic_survives_rendering(nic):
 
 
 def test_a_nic_is_the_same_in_any_order_and_with_defaults_written_out():
-    ours = wire.parse_nic("net0", "name=eth0,bridge=vmbr0,hwaddr=bc:24:11:00:00:01,tag=2028,ip=10.0.0.1/8")
+    ours = wire.parse_nic(
+        "net0", "name=eth0,bridge=vmbr0,hwaddr=bc:24:11:00:00:01,tag=2028,ip=10.0.0.1/8"
+    )
     theirs = wire.parse_nic(
         "net0",
         "ip=10.0.0.1/8,tag=2028,type=veth,firewall=off,link_down=0,hwaddr=BC:24:11:00:00:01,"
@@ -169,17 +171,25 @@ def test_a_block_that_lacks_a_part_is_no_mark():
 @given(containers())
 def test_a_container_survives_creation_and_reading(container):
     read = found_from(container).container
-    assert replace(
-        read,
-        disk=replace(read.disk, volume=None),
-        mounts=tuple(replace(mount, volume=None) for mount in read.mounts),
-    ) == container
+    assert (
+        replace(
+            read,
+            disk=replace(read.disk, volume=None),
+            mounts=tuple(replace(mount, volume=None) for mount in read.mounts),
+        )
+        == container
+    )
 
 
 def test_a_bare_configuration_has_proxmoxs_defaults():
     read = wire.parse_container(100, "pve1", {"rootfs": "local:100/vm.raw", "net10": "name=a",
                                               "net2": "name=b"})  # fmt: skip
-    assert (read.memory_mib, read.swap_mib, read.cores, read.unprivileged) == (512, 512, None, False)
+    assert (read.memory_mib, read.swap_mib, read.cores, read.unprivileged) == (
+        512,
+        512,
+        None,
+        False,
+    )
     assert [nic.key for nic in read.nics] == ["net2", "net10"]
     assert wire.render_simple(read)["cores"] == ""
 
@@ -216,7 +226,12 @@ def test_a_found_container_carries_lock_and_state():
         status={"status": "running", "uptime": 5, "hastate": "started", "mem": None},
     )
     assert found.is_running
-    assert (found.lock, found.digest, found.is_template, found.ha_managed) == ("backup", "abc", True, True)
+    assert (found.lock, found.digest, found.is_template, found.ha_managed) == (
+        "backup",
+        "abc",
+        True,
+        True,
+    )
     assert (found.uptime_s, found.memory_used_bytes) == (5, 0)
 
 
@@ -237,7 +252,13 @@ TEMPLATES = [
         ("debian-14-standard", None),
         ("alpine.tar.xz", TEMPLATES[3]),
     ],
-    ids=["newest by number, not by letter", "other release", "the file itself", "none", "no version"],
+    ids=[
+        "newest by number, not by letter",
+        "other release",
+        "the file itself",
+        "none",
+        "no version",
+    ],
 )
 def test_which_template_a_name_means(name, expected):
     assert wire.newest_template(name, TEMPLATES) == expected

@@ -1,0 +1,211 @@
+"""The inventory is read through Ansible, without the vault, and the two that we ship are good."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from provision import inventory
+from provision.desired import desired
+from provision.errors import InventoryError
+from provision.plan import numbered
+
+ROOT = Path(__file__).parents[2]
+VAULT = "$ANSIBLE_VAULT;1.1;AES256\n36383839\n"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A copy of inventory/lab to break."""
+    shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory/lab")
+    return tmp_path
+
+
+def edit(root, name, old, new):
+    file = root / "inventory/lab" / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def lab():
+    return inventory.load("lab", root=ROOT)
+
+
+@pytest.fixture(scope="module")
+def production():
+    return inventory.load("srv-px5", root=ROOT)
+
+
+def test_only_container_variables_are_kept(lab):
+    kept = {key for variables in lab.hosts.values() for key in variables}
+
+    assert {key for key in kept if not key.startswith("lxc_")} == {
+        "ansible_host",
+        "ctlv_environment",
+        "ctlv_deployment_id",
+    }
+
+
+def test_the_lab_has_the_two_containers_of_the_design(lab):
+    wanted = desired(lab)
+
+    assert [(w.host, w.vmid, w.address) for w in wanted.containers] == [
+        ("ct-tpgei-ctlv-B11-serverDjango", 2156, "198.18.28.156"),
+        ("ct-tpgei-ctlv-B11-MySqlDB", 2157, "198.18.112.157"),
+    ]
+    assert wanted.assumed == ()
+
+
+def test_production_is_the_topology_of_the_design(production):
+    wanted = desired(production)
+    web, database = wanted.containers
+
+    assert [(n.tag, n.ip, n.gateway) for n in web.container.nics] == [
+        (2028, "10.20.28.156/24", "10.20.28.1"),
+        (2112, "10.21.12.156/24", None),
+    ]
+    assert [(n.tag, n.ip, n.gateway) for n in database.container.nics] == [
+        (2112, "10.21.12.157/24", None)
+    ]
+    assert (web.container.protection, database.container.protection) == (False, True)
+    assert database.container.startup < web.container.startup
+    assert database.jump == web.host
+    assert (wanted.api_host, web.container.node) == ("srv-px1", "srv-px5")
+    assert wanted.assumed
+
+
+def test_both_environments_have_one_shape(lab, production):
+    """Same keys and devices; but for the endpoint, which the lab has in its own state."""
+
+    def shape(read):
+        return {
+            host: {k for k in v if not k.startswith("lxc_api_")} for host, v in read.hosts.items()
+        }
+
+    left, right = shape(lab), shape(production)
+    assert left.keys() == right.keys()
+    for host, keys in left.items():
+        assert keys ^ right[host] <= {"lxc_protection"}
+    tags = [[[n.tag for n in numbered(w.container).nics] for w in desired(read).containers]
+            for read in (lab, production)]  # fmt: skip
+    assert tags[0] == tags[1]
+
+
+def test_environments_are_told_apart(lab, production):
+    assert desired(lab).deployment != desired(production).deployment
+
+
+def test_the_rest_server_lies_ready_and_is_off(production, tmp_path):
+    assert "ct-tpgei-ctlv-B11-serverREST" not in production.hosts
+    shutil.copytree(ROOT / "inventory/srv-px5", tmp_path / "inventory/srv-px5")
+    folder = tmp_path / "inventory/srv-px5"
+    (folder / "hosts-rest.yml.txt").rename(folder / "hosts-rest.yml")
+
+    wanted = desired(inventory.load("srv-px5", root=tmp_path))
+
+    assert [(w.vmid, w.address) for w in wanted.containers][2:] == [(2158, "10.20.28.157")]
+
+
+def test_addresses_written_for_ansible_are_literals():
+    """Neither ansible-inventory --list nor testinfra renders Jinja."""
+    for file in ROOT.glob("inventory/*/host_vars/*/container.yml"):
+        assert "{{" not in file.read_text()
+        assert yaml.safe_load(file.read_text())["ansible_host"]
+
+
+def test_an_encrypted_file_is_never_opened(root, monkeypatch):
+    (root / "inventory/lab/group_vars/all/vault.yml").write_text(VAULT)
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", "/nonexistent")
+
+    assert len(inventory.load("lab", root=root).hosts) == 2
+
+
+def test_a_single_encrypted_value_is_no_hindrance(root):
+    edit(root, "group_vars/all/containers.yml", "lxc_node:",
+         "secret_thing: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\nlxc_node:")  # fmt: skip
+
+    assert len(inventory.load("lab", root=root).hosts) == 2
+
+
+def test_an_unknown_environment_names_the_known_ones(root):
+    with pytest.raises(InventoryError, match=r"no inventory/prod \(found: lab\)"):
+        inventory.load("prod", root=root)
+
+
+def test_broken_yaml_is_said_with_its_own_words(root):
+    (root / "inventory/lab/hosts.yml").write_text("all: [\n")
+
+    with pytest.raises(InventoryError) as error:
+        inventory.load("lab", root=root)
+
+    assert "inventory/lab" in str(error.value)
+    assert "ctlv-inventory-" not in str(error.value)
+
+
+def test_an_inventory_without_containers_says_so(root):
+    (root / "inventory/lab/hosts.yml").write_text("all:\n  hosts:\n    other:\n")
+
+    with pytest.raises(InventoryError, match="has no host in the group 'containers'"):
+        inventory.load("lab", root=root)
+
+
+def test_a_tool_that_is_missing_is_said(root, monkeypatch):
+    monkeypatch.setattr(inventory.sys, "executable", "/nonexistent/python")
+
+    with pytest.raises(InventoryError, match="ansible-inventory did not work"):
+        inventory.load("lab", root=root)
+
+
+def test_every_mistake_names_file_and_line_at_once(root):
+    edit(
+        root,
+        "host_vars/ct-tpgei-ctlv-B11-MySqlDB/container.yml",
+        "lxc_vmid: 2157",
+        "lxc_vmid: 2156",
+    )
+    edit(root, "group_vars/all/containers.yml", "tag: 2112", "tag: 4095")
+    edit(root, "group_vars/all/containers.yml", "debian-13-standard", "debian-9")
+
+    with pytest.raises(InventoryError) as error:
+        desired(inventory.load("lab", root=root))
+
+    text = error.value.problem
+    database = "inventory/lab/host_vars/ct-tpgei-ctlv-B11-MySqlDB/container.yml:2"
+    assert f"{database}: ct-tpgei-ctlv-B11-MySqlDB: lxc_vmid: 2156 is used twice" in text
+    assert "group_vars/all/containers.yml:" in text
+    assert "lxc_networks.private.tag: 4095 is not a VLAN tag" in text
+    assert "unknown template 'debian-9'" in text
+
+
+def test_a_group_file_wins_over_all_and_a_host_file_over_both(tmp_path):
+    folder = tmp_path / "inventory/x"
+    for name in ("group_vars/all.yml", "group_vars/web/a.yml", "host_vars/one.yml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("---\nlxc_cores: 1\n")
+    groups = {"all": frozenset({"one", "two"}), "web": frozenset({"one", "two"})}
+
+    places = inventory.find_places(folder, groups)
+
+    assert places["two", "lxc_cores"] == "inventory/x/group_vars/web/a.yml:2"
+    assert places["one", "lxc_cores"] == "inventory/x/host_vars/one.yml:2"
+
+
+@pytest.mark.parametrize("environment", ["lab", "srv-px5"])
+def test_ansible_reads_it_without_a_warning(environment, tmp_path):
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    tool = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run(
+        [tool, "-i", ROOT / "inventory" / environment, "--graph"],
+        check=True, capture_output=True, text=True, timeout=60,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+
+    assert "WARNING" not in done.stderr
+    assert "@rest:" in done.stdout
