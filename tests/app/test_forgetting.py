@@ -105,6 +105,8 @@ def test_two_runs_at_once_leave_the_work_to_one(mariadb, add):
             cursor.execute("SELECT GET_LOCK(%s, 0)", [forgetting.LOCK])
         assert tasks_forget(at=AT).is_elsewhere
         assert Task.objects.count() == 1
+        with other.cursor() as cursor:
+            cursor.execute("SELECT RELEASE_LOCK(%s)", [forgetting.LOCK])
     finally:
         other.close()
     assert tasks_forget(at=AT).tasks == 1

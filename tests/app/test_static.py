@@ -43,7 +43,7 @@ def test_every_string_is_translated():
 
 
 def test_the_catalogue_holds_every_string_of_the_code(tmp_path):
-    """A string added without its translation fails here: the catalogue is made anew and compared."""
+    """A string without its translation fails here: the catalogue is made anew and compared."""
     copy = tmp_path / "app"
     shutil.copytree(APP, copy, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}
