@@ -6,6 +6,7 @@ import pytest
 
 from provision.desired import desired
 from provision.errors import InventoryError
+from provision.inventory import Inventory
 from tests.provision.situations import COMMON, DB, NETWORKS, WEB, inventory
 
 
@@ -115,10 +116,12 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"lxc_node": ""}, "lxc_node", "'' is not a valid name"),
         ({"lxc_onboot": "yes"}, "lxc_onboot", "'yes' is not true or false"),
         ({"lxc_unprivileged": False}, "lxc_unprivileged", "must be true"),
-        ({"lxc_template": "debian-11-standard"}, "lxc_template", "unknown template 'debian-11-standard'"),
+        ({"lxc_template": "debian-11-standard"}, "lxc_template",
+         "unknown template 'debian-11-standard'"),
         ({"lxc_template": None}, "lxc_template", "is missing"),
         ({"lxc_wait": "ping"}, "lxc_wait", "'ping' is not ssh, running, none"),
-        ({"lxc_features": {"keyctl": True}}, "lxc_features", "'keyctl': Proxmox lets a token set nesting"),
+        ({"lxc_features": {"keyctl": True}}, "lxc_features",
+         "'keyctl': Proxmox lets a token set nesting"),
         ({"lxc_features": ["nesting"]}, "lxc_features", "is not a mapping of features"),
         ({"lxc_tags": "prod"}, "lxc_tags", "'prod' is not a list"),
         ({"lxc_tags": ["no space"]}, "lxc_tags", "'no space' is not a tag"),
@@ -135,35 +138,48 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"lxc_nics": [nic(vlan=3)]}, "lxc_nics[0].vlan", "is not known"),
         ({"lxc_nics": [nic(name="e" * 16)]}, "lxc_nics[0].name", "at most 15 characters"),
         ({"lxc_nics": [nic(name="0 0")]}, "lxc_nics[0].name", "'0 0' is no interface name"),
-        ({"lxc_nics": [nic(network="lan")]}, "lxc_nics[0].network", "'lan' is not in lxc_networks (campus, private)"),
+        ({"lxc_nics": [nic(network="lan")]}, "lxc_nics[0].network",
+         "'lan' is not in lxc_networks (campus, private)"),
         ({"lxc_nics": [nic(), nic(network="private", address="198.18.112.156/24")]}, "lxc_nics",
          "two interfaces are named eth0"),
         ({"lxc_nics": [nic(), nic(name="eth1", address="198.18.28.9/24")]}, "lxc_nics",
          "two interfaces have a gateway"),
-        ({"lxc_nics": [nic(address="198.18.29.156/24")]}, "lxc_nics[0].address", "outside its network 198.18.28.0/24"),
-        ({"lxc_nics": [nic(address="198.18.28.156")]}, "lxc_nics[0].address", "lacks its prefix length"),
+        ({"lxc_nics": [nic(address="198.18.29.156/24")]}, "lxc_nics[0].address",
+         "outside its network 198.18.28.0/24"),
+        ({"lxc_nics": [nic(address="198.18.28.156")]}, "lxc_nics[0].address",
+         "lacks its prefix length"),
         ({"lxc_nics": [nic(address="198.18.28.156/16")]}, "lxc_nics[0].address", "another prefix"),
         ({"lxc_nics": [nic(address="198.18.28.255/24")]}, "lxc_nics[0].address", "broadcast"),
         ({"lxc_nics": [nic(address="198.18.28.1/24")]}, "lxc_nics[0].address", "is the gateway's"),
-        ({"lxc_nics": [nic(address="web/24")]}, "lxc_nics[0].address", "'web/24' is not an address"),
+        ({"lxc_nics": [nic(address="web/24")]}, "lxc_nics[0].address",
+         "'web/24' is not an address"),
         ({"lxc_nics": [nic(mtu=10)]}, "lxc_nics[0].mtu", "10 is not a number from 576"),
-        ({"lxc_bridge": "vmbr01234567"}, "lxc_nics[0].network", "vmbr01234567v2028 would exceed 15"),
+        ({"lxc_bridge": "vmbr01234567"}, "lxc_nics[0].network",
+         "vmbr01234567v2028 would exceed 15"),
         (with_network("campus", tag=0), "lxc_networks.campus.tag", "0 is not a VLAN tag"),
         (with_network("campus", tag=4095), "lxc_networks.campus.tag", "4095 is not a VLAN tag"),
         (with_network("campus", tag=1), "lxc_networks.campus.tag", "1 is not a VLAN tag from 2"),
         (with_network("campus", tag="2028"), "lxc_networks.campus.tag", "'2028' is not a VLAN tag"),
-        (with_network("campus", tag=None), "lxc_networks.campus.tag", "without a VLAN tag is not isolated"),
+        (with_network("campus", tag=None), "lxc_networks.campus.tag",
+         "without a VLAN tag is not isolated"),
         (with_network("campus", subnet=None), "lxc_networks.campus.subnet", "is missing"),
-        (with_network("campus", subnet="198.18.28.7/24"), "lxc_networks.campus.subnet", "is not a network"),
-        (with_network("campus", gateway="198.18.29.1"), "lxc_networks.campus.gateway", "is outside 198.18.28.0/24"),
-        (with_network("campus", gateway="gw"), "lxc_networks.campus.gateway", "'gw' is not an address"),
+        (with_network("campus", subnet="198.18.28.7/24"), "lxc_networks.campus.subnet",
+         "is not a network"),
+        (with_network("campus", gateway="198.18.29.1"), "lxc_networks.campus.gateway",
+         "is outside 198.18.28.0/24"),
+        (with_network("campus", gateway="gw"), "lxc_networks.campus.gateway",
+         "'gw' is not an address"),
         (with_network("campus", color="red"), "lxc_networks.campus.color", "is not known"),
         ({"lxc_networks": []}, "lxc_networks", "[] is not a mapping of networks"),
-        ({"lxc_mounts": [{"path": "srv", "size_gib": 1}]}, "lxc_mounts[0].path", "'srv' is not a plain absolute path"),
-        ({"lxc_mounts": [{"path": "/a/../b", "size_gib": 1}]}, "lxc_mounts[0].path", "is not a plain absolute"),
+        ({"lxc_mounts": [{"path": "srv", "size_gib": 1}]}, "lxc_mounts[0].path",
+         "'srv' is not a plain absolute path"),
+        ({"lxc_mounts": [{"path": "/a/../b", "size_gib": 1}]}, "lxc_mounts[0].path",
+         "is not a plain absolute"),
         ({"lxc_mounts": [{"path": "/srv"}]}, "lxc_mounts[0].size_gib", "is missing"),
-        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "storage": "-"}]}, "lxc_mounts[0].storage", "'-' is not"),
-        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1}] * 2}, "lxc_mounts", "two volumes are mounted on /srv"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "storage": "-"}]}, "lxc_mounts[0].storage",
+         "'-' is not"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1}] * 2}, "lxc_mounts",
+         "two volumes are mounted on /srv"),
         ({"lxc_assumed": "none"}, "lxc_assumed", "'none' is not a list"),
         ({"lxc_api_port": 0}, "lxc_api_port", "0 is not a whole number from 1"),
         ({"ctlv_environment": "srv-px5"}, "ctlv_environment", "is not 'lab', its folder"),
@@ -223,8 +239,6 @@ def test_what_holds_for_the_environment_cannot_differ_between_hosts():
 
 
 def test_a_mistake_names_the_file_that_holds_the_value():
-    from provision.inventory import Inventory
-
     places = {("web", "lxc_cores"): "inventory/lab/group_vars/all/containers.yml:9"}
     wrong = Inventory(environment="lab", hosts={"web": WEB | {"lxc_cores": 0}}, places=places)
 

@@ -119,7 +119,8 @@ def production(fakepve, fakepve_cafile, tmp_path, monkeypatch):
     (tmp_path / ".ssh/id_ed25519.pub").write_text(PUBLIC_KEY)
     for name, value in {
         "HOME": tmp_path, "PROXMOX_HOST": "127.0.0.1", "PROXMOX_PORT": fakepve.port,
-        "PROXMOX_TOKEN_ID": TOKEN, "PROXMOX_TOKEN_SECRET": SECRET, "PROXMOX_CA_FILE": fakepve_cafile,
+        "PROXMOX_TOKEN_ID": TOKEN, "PROXMOX_TOKEN_SECRET": SECRET,
+        "PROXMOX_CA_FILE": fakepve_cafile,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, str(value))
     return fakepve

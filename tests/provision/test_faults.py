@@ -57,7 +57,7 @@ def test_a_creation_that_loses_the_storages_lock_is_tried_again(cluster):
 
             async def body():
                 raise TaskError(
-                    "unable to create CT - cfs-lock 'storage-local-lvm' error: got lock request timeout"
+                    "unable to create CT - cfs-lock 'storage-x' error: got lock request timeout"
                 )
 
             return await original(node, kind, args[0], args[1], body)
@@ -87,7 +87,7 @@ def test_one_that_fails_never_hides_anothers_success(cluster):
 
 
 def test_a_stranger_who_takes_the_vmid_first_is_left_alone(cluster, on_request):
-    """community.proxmox#58: two hosts get one id. bpg takes "already exists" for its own success."""
+    """community.proxmox#58: two hosts get one id. bpg takes "already exists" for success."""
 
     def steal(method, path):
         if (method, path) == ("POST", "nodes/pve1/lxc") and cluster.pve.ct(2156) is None:
@@ -272,7 +272,7 @@ def test_a_missing_privilege_is_named_with_its_path(cluster, path, privilege):
 
 
 def test_a_bare_refusal_to_create_names_what_is_missing_most_likely(cluster):
-    for granted, privileges in cluster.pve.acl[TOKEN]:
+    for _, privileges in cluster.pve.acl[TOKEN]:
         privileges.discard("VM.Allocate")
 
     assert cluster.apply() == 1

@@ -204,7 +204,8 @@ def test_ansible_reads_it_without_a_warning(environment, tmp_path):
     done = subprocess.run(
         [tool, "-i", ROOT / "inventory" / environment, "--graph"],
         check=True, capture_output=True, text=True, timeout=60,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8",
+             "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")},
     )  # fmt: skip
 
     assert "WARNING" not in done.stderr

@@ -221,7 +221,7 @@ def test_destroy_in_the_lab_without_names_is_all_of_ours(cluster):
     [
         (lambda ct: ct.config.update(protection=1), "is protected"),
         (lambda ct: ct.config.update(lock="backup"), "is locked (backup)"),
-        (lambda ct: None, "is running"),
+        (lambda _: None, "is running"),
     ],
     ids=["protected", "locked", "running without --stop"],
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision import wire
 from provision.desired import desired
 from provision.errors import PlanError
 from provision.model import (
@@ -135,8 +136,6 @@ def applied(step, found):
 
 
 def rendered(found):
-    from provision import wire
-
     c = found.container
     simple = {key: value for key, value in wire.render_simple(c).items() if value != ""}
     return {

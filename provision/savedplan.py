@@ -1,0 +1,66 @@
+"""A plan as a file: apply does exactly that, or refuses. Pure but for reading the file.
+
+The format is report.plan_data's (schema.json), and with it the fingerprint of the inventory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from provision.desired import Desired
+from provision.errors import SavedPlanError
+from provision.model import Plan
+from provision.report import plan_data
+
+NEXT = "make a new one: python -m provision plan --out FILE"
+
+
+def fingerprint(desired: Desired) -> str:
+    """Changes with anything that the inventory says about the containers."""
+    return hashlib.sha256(repr(desired).encode()).hexdigest()
+
+
+def saved(plan: Plan, desired: Desired) -> dict[str, Any]:
+    return {
+        **plan_data(plan),
+        "environment": desired.environment,
+        "inventory": fingerprint(desired),
+    }
+
+
+def load(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SavedPlanError(f"{file} cannot be read as a plan: {error}", next_step=NEXT) from error
+    if not isinstance(data, dict) or data.get("format") != 1:
+        raise SavedPlanError(f"{file} is not a plan of this program", next_step=NEXT)
+    return data
+
+
+def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
+    """Raise SavedPlanError, naming all that moved, unless `plan` is still exactly the old one."""
+    if old.get("environment") != desired.environment:
+        raise SavedPlanError(
+            f"the plan is for {old.get('environment')}, not for {desired.environment}",
+            next_step=f"say --env {old.get('environment')}",
+        )
+    problems = []
+    if old.get("inventory") != fingerprint(desired):
+        problems.append("the inventory has changed since the plan was made")
+    now = plan_data(plan)
+    for kind in ("containers", "matching"):
+        before = {entry["vmid"]: entry for entry in old.get(kind, [])}
+        after = {entry["vmid"]: entry for entry in now[kind]}
+        problems += [
+            f"container {vmid} has changed since the plan was made"
+            for vmid in sorted(before.keys() | after.keys())
+            if before.get(vmid) != after.get(vmid)
+        ]
+    if problems:
+        raise SavedPlanError(
+            "\n  ".join(dict.fromkeys(problems)), next_step=f"{NEXT}; nothing was touched"
+        )

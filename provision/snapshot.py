@@ -1,0 +1,184 @@
+"""Snapshots of all containers together: stopped in reverse order of their startup, so consistent.
+
+The database starts first and stops last: nobody writes to it while it is being copied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from provision.actual import in_parallel
+from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
+from provision.model import Event, Found
+from provision.proxmox import Proxmox
+
+PREFIX = "ctlv-"
+NAME = re.compile(r"[A-Za-z][\w-]{1,39}")
+SHUTDOWN_TIMEOUT_S = 60
+Say = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One name, and the containers that have it. `taken_at` is in seconds since 1970."""
+
+    name: str
+    taken_at: int
+    vmids: tuple[int, ...]
+
+
+def startup_order(found: Iterable[Found]) -> list[Found]:
+    """Those with a lower `startup` order first; those without one last, as Proxmox does."""
+
+    def order(entry: Found) -> tuple[int, int]:
+        match = re.search(r"order=(\d+)", entry.container.startup)
+        return (int(match[1]) if match else 2**31, entry.container.vmid)
+
+    return sorted(found, key=order)
+
+
+def check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or name in {"current", "vzdump"}:
+        raise UsageError(
+            f"{name!r} cannot name a snapshot",
+            next_step="use 2 to 40 letters, digits, _ and -, beginning with a letter",
+        )
+
+
+def path_of(found: Found) -> str:
+    return f"nodes/{found.container.node}/lxc/{found.container.vmid}"
+
+
+# ---------------------------------------------------------------- reading
+
+
+def listing(api: Proxmox, found: Sequence[Found]) -> list[Snapshot]:
+    """Every snapshot, oldest first."""
+    by_name: dict[str, dict[int, int]] = {}
+    entries = {entry.container.vmid: entry for entry in found}
+    lists = in_parallel(lambda vmid: api.get(f"{path_of(entries[vmid])}/snapshot"), entries)
+    for vmid, snapshots in lists.items():
+        for snapshot in snapshots:
+            if snapshot["name"] != "current":
+                taken = int(snapshot.get("snaptime") or 0)
+                by_name.setdefault(str(snapshot["name"]), {})[vmid] = taken
+    made = [
+        Snapshot(name=name, taken_at=min(times.values()), vmids=tuple(sorted(times)))
+        for name, times in by_name.items()
+    ]
+    return sorted(made, key=lambda snapshot: (snapshot.taken_at, snapshot.name))
+
+
+def to_prune(snapshots: Sequence[Snapshot], keep: int) -> list[Snapshot]:
+    """The oldest of those that we named, beyond `keep`; names given by people are never pruned."""
+    ours = [snapshot for snapshot in snapshots if snapshot.name.startswith(PREFIX)]
+    return ours[: max(len(ours) - keep, 0)]
+
+
+def check_possible(api: Proxmox, found: Sequence[Found]) -> None:
+    """Ask before: on a storage without snapshots the task fails after everything was stopped."""
+    problems = []
+    for entry in found:
+        answer = api.get(f"{path_of(entry)}/feature", feature="snapshot")
+        if not answer.get("hasFeature"):
+            storage = entry.container.disk.storage
+            problems.append(f"{entry.container.hostname}: its storage {storage} has no snapshots")
+        if entry.lock:
+            problems.append(f"{entry.container.hostname} is locked ({entry.lock})")
+    if problems:
+        raise PlanError(
+            "\n  ".join(problems),
+            next_step="use a storage that can (LVM-thin, ZFS, Btrfs, Ceph), or make backup; "
+            "nothing was touched",
+        )
+
+
+# ---------------------------------------------------------------- doing
+
+
+def take(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> None:
+    """Stop all, snapshot all, start those that ran. They are started again whatever happens."""
+
+    def each() -> None:
+        for entry in found:
+            say(Event(entry.container.hostname, f"snapshot {name}"))
+            api.wait_for_task(api.post(f"{path_of(entry)}/snapshot", {"snapname": name}))
+
+    while_stopped(api, found, each, say=say)
+
+
+def restore(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> None:
+    """Stop all, roll all back, start those that ran."""
+
+    def each() -> None:
+        for entry in found:
+            say(Event(entry.container.hostname, f"rolling back to {name}"))
+            api.wait_for_task(api.post(f"{path_of(entry)}/snapshot/{name}/rollback"))
+
+    while_stopped(api, found, each, say=say)
+
+
+def remove(api: Proxmox, found: Sequence[Found], snapshot: Snapshot, *, say: Say) -> None:
+    for entry in found:
+        if entry.container.vmid in snapshot.vmids:
+            say(Event(entry.container.hostname, f"removing snapshot {snapshot.name}"))
+            api.wait_for_task(api.delete(f"{path_of(entry)}/snapshot/{snapshot.name}"))
+
+
+def while_stopped(
+    api: Proxmox, found: Sequence[Found], work: Callable[[], None], *, say: Say
+) -> None:
+    running = startup_order(entry for entry in found if entry.is_running)
+    failure: ProvisionError | None = None
+    try:
+        for entry in reversed(running):
+            say(Event(entry.container.hostname, "stopping"))
+            power(api, entry, "shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
+        work()
+    except ProvisionError as error:
+        failure = error
+    problems = start_all(api, running, say=say)
+    if failure is not None:
+        problems.insert(0, failure)
+    if problems:
+        raise StepError(
+            "\n  ".join(problem.problem for problem in problems), next_step=problems[0].next_step
+        )
+
+
+def start_all(api: Proxmox, running: Sequence[Found], *, say: Say) -> list[ProvisionError]:
+    problems: list[ProvisionError] = []
+    for entry in running:
+        say(Event(entry.container.hostname, "starting"))
+        try:
+            power(api, entry, "start", {})
+            say(Event(entry.container.hostname, "ready: running"))
+        except ProvisionError as error:
+            problems.append(error)
+    return problems
+
+
+def power(api: Proxmox, entry: Found, verb: str, params: dict[str, str | int]) -> None:
+    """Start or shut down; being there already is a success."""
+    try:
+        api.wait_for_task(api.post(f"{path_of(entry)}/status/{verb}", params))
+    except ApiError as error:
+        if not re.search(r"already running|not running", error.text):
+            raise
+
+
+def find(snapshots: Sequence[Snapshot], name: str, found: Sequence[Found]) -> Snapshot:
+    """The snapshot `name`. Raises UsageError unless every container has it."""
+    snapshot = next((entry for entry in snapshots if entry.name == name), None)
+    if snapshot is None:
+        names = ", ".join(entry.name for entry in snapshots) or "none"
+        raise UsageError(f"there is no snapshot {name}", next_step=f"there are: {names}")
+    missing = [e.container.hostname for e in found if e.container.vmid not in snapshot.vmids]
+    if missing:
+        raise UsageError(
+            f"{', '.join(missing)} has no snapshot {name}; together they would not fit",
+            next_step="choose one that all have: make snapshot-list",
+        )
+    return snapshot
