@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tests.infra.remote import BOOT, ON_HOST, Connections, Place, vantage
-from tests.infra.site import Host, Site
+import pytest
+
+from tests.infra.remote import BOOT, ON_HOST, Connections, Place, RemoteError, vantage
+from tests.infra.site import Host, Site, SiteError
 
 DATABASE = "agenda"
 CACHE = "/var/cache/agenda"
@@ -27,7 +30,16 @@ TASK_LIVES_S = (10, 40)
 ERASED_WITHIN_S = 60
 SCAN_WAIT_S = 1.2
 WELL_KNOWN = tuple(range(1, 1025))
-UNITS = ("agenda*", "nginx.service", "mariadb.service", "nftables.service", "tinyproxy.service")
+# A pattern finds only what is loaded now; a name finds the unit in any case.
+UNITS = (
+    "agenda@*.service",
+    "agenda-expiry.service",
+    "agenda-expiry.timer",
+    "nginx.service",
+    "mariadb.service",
+    "nftables.service",
+    "tinyproxy.service",
+)
 
 
 @dataclass(slots=True)
@@ -75,19 +87,19 @@ class Evidence:
         return lambda host: self.vantage or self.place(host)
 
     def facts(self, host: Host) -> dict[str, Any]:
-        return self._facts[host.name].result()
+        return had(self._facts[host.name])
 
     def life(self, host: Host) -> Life:
-        return self._lives[host.name].result()
+        return had(self._lives[host.name])
 
     def confinement(self, host: Host) -> dict[str, dict[str, str]]:
-        return self._confined[host.name].result()
+        return had(self._confined[host.name])
 
     def logins(self, host: Host) -> dict[str, Any]:
-        return self._logins[host.name].result()
+        return had(self._logins[host.name])
 
     def scan(self, name: str) -> dict[str, Any]:
-        return self._scans.result()[name]
+        return had(self._scans)[name]
 
     def close(self) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
@@ -235,6 +247,14 @@ class Evidence:
     def traces(self, host: Host) -> list[str]:
         time.sleep(0.5)  # nginx writes its log after it has answered
         return self.place(host).program("traces", {"needles": [self.needle]})["found"]
+
+
+def had(gathered: Future[Any]) -> Any:
+    """What was gathered; what could not be is said in one line by each test that wants it."""
+    try:
+        return gathered.result()
+    except (RemoteError, SiteError, OSError, subprocess.SubprocessError) as error:
+        pytest.fail(f"could not be found out: {error}", pytrace=False)
 
 
 def _watching(begin: dict[str, Any]) -> dict[str, Any]:

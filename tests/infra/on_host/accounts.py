@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -56,7 +57,11 @@ def outcome(attempt: dict[str, str]) -> str:
         check=False,
         timeout=30,
     )
-    return "in" if ended.returncode == 0 else ended.stderr.split(":")[0].strip()
+    if ended.returncode == 0:
+        return "in"
+    # The client wraps the server's own number: "ERROR 2002 (HY000): ... 1130 - Host ...".
+    numbers = re.findall(r"(?:ERROR |: )(\d{4})\b", ended.stderr)
+    return f"ERROR {numbers[-1]}" if numbers else ended.stderr.strip()
 
 
 def main() -> None:

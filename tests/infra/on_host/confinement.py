@@ -27,6 +27,8 @@ LEFT_OUT = re.compile(
     r"Exec\w+|Type|Restart\w*|RuntimeDirectory\w*|KillMode|Timeout\w+|WatchdogSec|NotifyAccess|PIDFile"
     r"|Standard\w+|SyslogIdentifier|EnvironmentFile|Slice|RemainAfterExit|SuccessExitStatus|LoadCredential"
 )
+GREW_FROM_YES_OR_NO = {"PrivateTmp", "PrivateUsers", "ProtectControlGroups", "ProtectHostname"}
+YES_OR_NO = {"yes", "no", "true", "false", "on", "off", "1", "0", ""}
 
 
 def settings(unit: str) -> list[str]:
@@ -35,6 +37,7 @@ def settings(unit: str) -> list[str]:
         ["systemctl", "cat", "--no-pager", unit], capture_output=True, text=True, check=True
     ).stdout
     instance = re.sub(r".*@|\.service$", "", unit)
+    named = {"%i": instance, "%n": unit}
     section, found = "", []
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if line.startswith("["):
@@ -42,8 +45,15 @@ def settings(unit: str) -> list[str]:
         elif section == "[Service]" and re.match(r"\w+=", line):
             key = line.split("=", 1)[0]
             if not LEFT_OUT.fullmatch(key):
-                found.append(line.replace("%i", instance).replace("%n", unit).strip())
+                found.append(as_property(re.sub("%[in]", lambda m: named[m[0]], line).strip()))
     return found
+
+
+def as_property(line: str) -> str:
+    """As systemd-run takes it: what began as yes or no has a second name for further values."""
+    key, _, value = line.partition("=")
+    is_more = key in GREW_FROM_YES_OR_NO and value not in YES_OR_NO
+    return f"{key}Ex={value}" if is_more else line
 
 
 def run(properties: list[str], request: dict[str, Any]) -> dict[str, str]:
