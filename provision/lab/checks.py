@@ -28,11 +28,9 @@ PROGRAMS = (
 MACHINE_HINT = "run `setup/machine packages`, which installs what requirements/debian.txt lists"
 
 
-def check_machine(settings: Settings, *, api_runs: bool) -> None:
-    """Raise LabError unless this machine can hold the lab. `api_runs`: its ports are its own."""
-    found = [*_root(), *_debian(), *_programs(), *_disk(settings.state)]
-    if not api_runs:
-        found += _ports(settings)
+def check_machine(settings: Settings, *, own: Settings | None) -> None:
+    """Raise LabError unless this machine can hold the lab. `own`: the lab as it runs now."""
+    found = [*_root(), *_debian(), *_programs(), *_disk(settings.state), *_ports(settings, own)]
     if found:
         problems = "; ".join(problem for problem, _ in found)
         steps = "; ".join(dict.fromkeys(step for _, step in found))
@@ -66,14 +64,15 @@ def _disk(state: Path) -> Iterable[Finding]:
         yield f"only {size} free in {folder}; the lab needs 5 GiB", f"make room in {folder}"
 
 
-def _ports(settings: Settings) -> Iterable[Finding]:
+def _ports(settings: Settings, own: Settings | None) -> Iterable[Finding]:
+    listening = {own.api_port, own.web_port, own.rest_port} if own else set()
     ports = {
         "--api-port": settings.api_port,
         "--web-port": settings.web_port,
         "--rest-port": settings.rest_port,
     }
     for option, port in ports.items():
-        if not port_is_free(port):
+        if port not in listening and not port_is_free(port):
             step = f"end what listens there (`ss -ltnp`), or choose another with {option}"
             yield f"port {port} on 127.0.0.1 is taken", step
 

@@ -38,6 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return VERBS[options.verb](options)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"lab: {error.filename or error}: permission denied", file=sys.stderr)
+        print("  Next: run it with sudo", file=sys.stderr)
     except CommandError as error:
         print(f"lab: {error}", file=sys.stderr)
         print("  Next: run the same again; if it stays, `reset` and `up`", file=sys.stderr)

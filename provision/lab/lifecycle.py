@@ -33,21 +33,20 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     """Start the lab, or complete a lab that was cut; return its settings."""
     settings.check_state_folder(wanted.state)
     settings.check_name(wanted.name)
-    running = api_pid(wanted.state) is not None
-    checks.check_machine(wanted, api_runs=running)
+    kept = settings.load(wanted.state)
+    runs = api_pid(wanted.state) is not None
+    checks.check_machine(wanted, own=kept if runs else None)
+    _check_name_is_free(wanted)
     wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lab = _complete(wanted)
     template = templates.build(release, say=say)
-    with contextlib.suppress(FileExistsError):
-        lab.run_folder.mkdir(mode=0o755, parents=True)
-    _claim_name(lab)
     kernellimits.raise_limits()
     say(f"Network {lab.netns}: bridges, gateway, vantage")
     network.build(lab, settings.load_facts())
     if lxcfs.start(lab):
         for pid in init_pids(lab):
             lxcfs.put_in(lab, pid)
-    if running and answers(lab):
+    if runs and lab == kept and answers(lab):
         say(f"The API already answers on https://127.0.0.1:{lab.api_port}")
         return lab
     _end_api(lab.state)
@@ -57,44 +56,51 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
 
 
 def _complete(wanted: Settings) -> Settings:
-    """Choose what a new lab still needs, and keep it."""
+    """Choose what a new lab still needs, keep it, and take what it needs on this machine."""
     chosen = replace(
         wanted,
         proxy_port=wanted.proxy_port or checks.free_port(),
         id_base=wanted.id_base or subids.choose(),
     )
-    subids.claim(chosen.id_base)
     settings.save(chosen)
+    chosen.run_folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    settings.claim(chosen)
+    subids.claim(chosen.id_base)
     key = chosen.state / "id_ed25519"
     if not key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", chosen.name, "-f", key])
     return chosen
 
 
-def _claim_name(lab: Settings) -> None:
+def _check_name_is_free(lab: Settings) -> None:
     """Refuse a name that a lab in another folder uses."""
-    owner = lab.run_folder / "state"
-    if not owner.exists():
-        owner.write_text(f"{lab.state}\n")
-    elif owner.read_text().strip() != str(lab.state):
+    owner = settings.claimed(lab.run_folder)
+    if owner and owner.state != lab.state:
         raise LabError(
-            f"a lab named '{lab.name}' already lives in {owner.read_text().strip()}",
+            f"a lab named '{lab.name}' already lives in {owner.state}",
             next_step="choose another with --name (and other ports), or `down` the other first",
         )
+
+
+def find(state: Path) -> Settings | None:
+    """Return the lab in `state`; when its folder was deleted, what /run still knows of it."""
+    kept = settings.load(state)
+    owners = [kept] if kept else []
+    owners += [o for o in map(settings.claimed, settings.run_folders()) if o and o.state == state]
+    return owners[0] if owners else None
 
 
 # ---------------------------------------------------------------------- the API's process
 
 
 def api_pid(state: Path) -> int | None:
-    """Return the process id of the lab's process when it is alive and is that of this lab."""
-    file = state / "api.pid"
-    try:
-        pid = int(file.read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if b"serve" in words and str(state).encode() in words else None
+    """Return the process id of the lab's process, None when it does not run."""
+    words = f"provision.lab\0serve\0--state\0{state}\0".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (place / "cmdline").read_bytes().endswith(words):
+                return int(place.name)
+    return None
 
 
 def _start_api(lab: Settings, say: Say) -> None:
@@ -109,7 +115,6 @@ def _start_api(lab: Settings, say: Say) -> None:
             start_new_session=True,
             cwd=settings.REPOSITORY,
         )
-    settings.write_atomically(lab.state / "api.pid", str(process.pid))
     say(f"Starting the API on https://127.0.0.1:{lab.api_port}")
     deadline = time.monotonic() + API_WAIT_S
     while not answers(lab):
@@ -178,24 +183,18 @@ def answers(lab: Settings) -> bool:
 
 def down(state: Path, *, say: Say) -> None:
     """Stop containers and API; the data stays."""
-    lab = settings.load(state)
+    lab = find(state)
     if lab is None:
         say("There is no lab here")
         return
     _shut_containers_down(lab, say)
-    _end_api(state)
     _release_machine(lab)
     say("The lab is down, its data kept")
 
 
 def _shut_containers_down(lab: Settings, say: Say) -> None:
     """Ask all containers to end, last started first, and end what does not."""
-    pid = api_pid(lab.state)
-    if pid is not None:
-        # Those that run are noted as running and start again at the next `up`.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        _end_api(lab.state)
+    _end_api(lab.state)  # first: it would note them as stopped, and not start them again
     names = list(running_containers(lab))
     if names:
         say(f"Stopping {len(names)} container(s)")
@@ -239,13 +238,12 @@ def _release_machine(lab: Settings) -> None:
     kernellimits.put_back()
     with contextlib.suppress(OSError):
         settings.RUN.rmdir()
-    for name in ("lab.json", "api.pid"):
-        (lab.state / name).unlink(missing_ok=True)
+    lab.lab_file.unlink(missing_ok=True)
 
 
 def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
     """Remove every trace of the lab."""
-    lab = settings.load(state)
+    lab = find(state)
     if lab is not None:
         _shut_containers_down(lab, say)
         _release_machine(lab)
@@ -268,7 +266,6 @@ OWN_FILES = (
     "settings.json",
     "api.json",
     "api.log",
-    "api.pid",
     "api.pem",
     "api.key",
     "ca.pem",

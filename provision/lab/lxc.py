@@ -51,7 +51,10 @@ class LxcRuntime:
         self.machine = host or machine.look()
         self.keys = HostKeys()
         self.folder = settings.run_folder / "lxc"
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Root of a container walks through it; nobody else of this machine sees what is below.
+        os.chown(self.folder, 0, settings.id_base)
+        self.folder.chmod(0o710)
 
     # ------------------------------------------------------------------ where things are
 

@@ -153,12 +153,32 @@ def check_state_folder(state: Path) -> None:
 
 def load(state: Path) -> Settings | None:
     """Return the settings kept in `state`, or None when there was no lab."""
-    path = settings_file(state)
+    return _read(settings_file(state), state=state)
+
+
+def run_folders() -> Iterator[Path]:
+    """Return the folders in /run of all labs of this machine."""
+    yield from sorted(RUN.iterdir()) if RUN.is_dir() else []
+
+
+def claimed(run_folder: Path) -> Settings | None:
+    """Return the lab that a folder in /run belongs to, or None when to none."""
+    return _read(run_folder / "owner.json")
+
+
+def claim(settings: Settings) -> None:
+    """Note in /run whose folder it is: still known when somebody deletes the state folder."""
+    text = json.dumps(asdict(settings), default=str)
+    write_atomically(settings.run_folder / "owner.json", text)
+
+
+def _read(path: Path, *, state: Path | None = None) -> Settings | None:
     if not path.exists():
         return None
     try:
-        return Settings(**{**json.loads(path.read_text()), "state": state})
-    except (ValueError, TypeError) as error:
+        data = json.loads(path.read_text())
+        return Settings(**{**data, "state": state or Path(data["state"])})
+    except (ValueError, TypeError, KeyError) as error:
         raise LabError(
             f"{path} is damaged: {error}",
             next_step=f"remove {path}, then run `python -m provision.lab reset` and `up`",

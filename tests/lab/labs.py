@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provision.lab.settings import REPOSITORY, RUN
+from provision.lab.settings import REPOSITORY, RUN, claimed
 from tests.lab.support import NODE, Client, creation
 
 PREFIX = "ctlv-t-"
@@ -151,9 +151,9 @@ def remove_remains() -> None:
     for place in RUN.glob(f"{PREFIX}*") if RUN.is_dir() else []:
         pid = place.name.removeprefix(PREFIX).split("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            state = place / "state"
-            if state.exists():
-                folder = state.read_text().strip()
+            owner = claimed(place)
+            if owner:
                 command = [sys.executable, "-m", "provision.lab", "reset", "--keep-templates"]
-                subprocess.run([*command, "--state", folder], cwd=REPOSITORY, check=False)
-                shutil.rmtree(folder, ignore_errors=True)
+                words = ["--state", str(owner.state)]
+                subprocess.run([*command, *words], cwd=REPOSITORY, check=False)
+                shutil.rmtree(owner.state, ignore_errors=True)

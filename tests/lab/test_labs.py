@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from provision.lab.settings import RUN
 from provision.lab.templates import cached
-from tests.lab.labs import LXC, NEIGHBOUR, PRIVATE, WEB, wait_until
+from tests.lab.labs import LXC, NEIGHBOUR, PRIVATE, WEB, free_port, wait_until
 from tests.lab.support import NODE, creation
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
@@ -310,14 +311,46 @@ def test_a_port_that_is_taken_is_said_before_anything_is_touched(make_lab):
     assert list(lab.state.iterdir()) == []
 
 
-def test_a_name_in_use_is_refused(lab, make_lab):
+def test_a_name_in_use_is_refused_and_the_other_lab_left_alone(lab, make_lab):
     other = make_lab()
     other.name = lab.name
     with pytest.raises(subprocess.CalledProcessError) as error:
         other.up()
 
     assert f"a lab named '{lab.name}' already lives in {lab.state}" in error.value.stderr
+    assert list(other.state.iterdir()) == []
+    other.remove()
     assert lab.api.data("GET", "/version")
+
+
+def test_a_lab_whose_folder_was_deleted_can_still_be_removed(make_lab):
+    lab = make_lab()
+    ids = Path("/etc/subuid").read_text()
+    lab.up()
+    lab.create()
+    lab.start()
+    shutil.rmtree(lab.state)
+
+    lab.verb("reset", "--keep-templates")
+
+    assert traces(lab.name) == []
+    assert Path("/etc/subuid").read_text() == ids
+
+
+def test_another_port_is_taken_up_and_containers_go_on_running(make_lab):
+    lab = make_lab()
+    lab.up()
+    lab.create()
+    lab.start()
+    boot = lab.says("stat -c %Z /proc/1")
+
+    lab.ports[2] = free_port()
+    lab.up()
+
+    assert lab.facts["api_port"] == lab.ports[2]
+    assert lab.api.state(2156) == "running"
+    assert lab.says("stat -c %Z /proc/1") == boot
+    lab.remove()
 
 
 def listed(lab):
