@@ -260,7 +260,7 @@ def test_down_keeps_the_data_and_up_resumes(make_lab):
     lab.ssh("echo kept > /root/file")
 
     lab.verb("down")
-    assert traces(lab.name) == []
+    assert traces(lab) == []
     assert lab.verb("status", check=False).returncode == 1
 
     lab.verb("up")
@@ -269,17 +269,17 @@ def test_down_keeps_the_data_and_up_resumes(make_lab):
     assert lab.api.config(2156)["protection"] == 1
 
     lab.verb("reset", "--keep-templates")
-    assert traces(lab.name) == []
+    assert traces(lab) == []
     assert not lab.state.exists()
 
 
-def traces(name: str) -> list[str]:
+def traces(lab) -> list[str]:
     """Return what this machine still has of a lab: mounts, namespaces, processes, folders."""
+    name = lab.name
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
     found += [line for line in ran("ip", "netns").stdout.splitlines() if line.startswith(name)]
-    found += ran(
-        "pgrep", "-f", rf"({RUN}/{name}/|{name}-[^ ]* *$|lxc monitor.*{name})"
-    ).stdout.split()
+    for words in (f"{RUN}/{name}/", f"provision.lab serve --state {lab.state}"):
+        found += ran("pgrep", "-f", words).stdout.split()
     found += [str(place) for place in (RUN / name,) if place.exists()]
     return found
 
@@ -307,7 +307,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_touched(make_lab):
     assert said.returncode == 1
     assert said.stderr.startswith(f"lab: port {api} on 127.0.0.1 is taken\n  Next: ")
     assert len(said.stderr.strip().splitlines()) == 2
-    assert traces(lab.name) == []
+    assert traces(lab) == []
     assert list(lab.state.iterdir()) == []
 
 
@@ -333,7 +333,7 @@ def test_a_lab_whose_folder_was_deleted_can_still_be_removed(make_lab):
 
     lab.verb("reset", "--keep-templates")
 
-    assert traces(lab.name) == []
+    assert traces(lab) == []
     assert Path("/etc/subuid").read_text() == ids
 
 
