@@ -16,7 +16,7 @@ from pathlib import Path
 from provision.lab.commands import run
 
 KINDS = ("rsa", "ecdsa", "ed25519")
-READY = 3
+READY = 6
 
 
 @dataclass(frozen=True, slots=True)
