@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection: an end without an answer would look like an answer that is empty."""
+    at_once = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    writer.transport.abort()
+
+
 class Forward:
     """Accepts on one side and connects to `target` with a socket from `make_socket`."""
 
@@ -83,13 +91,12 @@ class Forward:
         try:
             far = await self._connect()
         except (OSError, TimeoutError):
-            # A reset, not an empty answer: the caller sees at once that nobody is there.
-            writer.transport.abort()
+            _reset(writer)
             return
         try:
             await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
         except (OSError, asyncio.IncompleteReadError):
-            writer.transport.abort()
+            _reset(writer)
         finally:
             for end in (writer, far[1]):
                 end.close()

@@ -99,7 +99,7 @@ def _limits_v2(guest: Guest, machine: Machine) -> list[tuple[str, str]]:
 
 def cpu_set(guest: Guest, machine: Machine) -> str:
     """Return the processors of a container: as many as it may use, spread by its VMID."""
-    count = min(guest.cores or len(machine.cpus), len(machine.cpus))
+    count = guest.cores or len(machine.cpus)
     start = guest.vmid % len(machine.cpus)
     turned = machine.cpus[start:] + machine.cpus[:start]
     return ",".join(str(cpu) for cpu in sorted(turned[:count]))

@@ -372,6 +372,23 @@ def test_a_template_of_the_index_is_fetched(api):
     assert f"local:vztmpl/{name}" in str(api.data("GET", listing, content="vztmpl"))
 
 
+def test_a_root_disk_that_a_put_replaced_is_an_orphan_and_not_lost(api, runtime, container):
+    api.data("PUT", f"{LXC}/{container}/config", rootfs="local:2")
+
+    assert list(runtime.disks) == [(2156, "vm-2156-disk-0")]
+
+
+@pytest.mark.parametrize(("source", "seen"), [("archive", False), ("active", True), ("all", True)])
+def test_running_tasks_are_listed_when_asked_for(api, runtime, source, seen):
+    runtime.slow_s["create"] = 0.5
+    upid = api.data("POST", LXC, **creation())
+
+    tasks = api.data("GET", f"/nodes/{NODE}/tasks", source=source)
+
+    assert (upid in [task["upid"] for task in tasks]) == seen
+    api.task(upid)
+
+
 def test_the_storage_has_the_machines_space(api):
     found = api.data("GET", f"/nodes/{NODE}/storage/local/status")
 

@@ -108,6 +108,12 @@ def test_a_gateway_outside_the_subnet_gets_a_route_first():
     assert "\tgateway" not in text
 
 
+def test_a_link_that_is_down_is_down():
+    (nic,) = parse_guest(9, {"net0": "name=eth0,bridge=vmbr0,link_down=1"}).nics
+
+    assert not nic.link_up
+
+
 def test_a_nic_without_an_address_is_manual():
     text = interfaces_file(parse_guest(9, {"net0": "name=eth0,bridge=vmbr0"}))
 
