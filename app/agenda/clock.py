@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
@@ -23,6 +23,15 @@ def instant(wall: datetime, *, zone: ZoneInfo) -> datetime:
     if found.astimezone(zone).replace(tzinfo=None) != wall:
         raise SkippedHour(wall)
     return found
+
+
+def one_day_later(at: datetime, *, zone: ZoneInfo) -> datetime:
+    """The same time on `zone`'s clocks a day later; an hour later where they skip that time."""
+    wall = at.astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
+    try:
+        return instant(wall, zone=zone)
+    except SkippedHour:
+        return instant(wall + timedelta(hours=1), zone=zone)
 
 
 def zone_label(at: datetime, *, zone: ZoneInfo) -> str:

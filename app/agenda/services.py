@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from agenda.clock import LAST_INSTANT
+from agenda.clock import LAST_INSTANT, one_day_later
 from agenda.identity import uuid7
 from agenda.models import Task
 from speech import services as speech
@@ -77,6 +79,18 @@ def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
     found = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id).update(removed_at=None)
     speech.forget(day_subject(owner_id))
     return bool(found)
+
+
+def task_keep(*, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime) -> bool:
+    """Give a task one more day on the wall clock. Sent twice it is still one day: the deadline that
+    was seen must be the one that is there.
+    """
+    zone = ZoneInfo(timezone.get_current_timezone_name())
+    later = one_day_later(seen_at, zone=zone)
+    here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
+    found = here.filter(deadline_at=seen_at).update(deadline_at=min(later, LAST_INSTANT))
+    _forget_speech(task_id, owner_id)
+    return bool(found) or here.filter(deadline_at=later).exists()
 
 
 def day_subject(owner_id: UUID) -> str:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("agenda/tasks/<uuid:task_id>/", views.task_edit, name="task-edit"),
     path("agenda/tasks/<uuid:task_id>/remove/", views.task_remove, name="task-remove"),
     path("agenda/tasks/<uuid:task_id>/restore/", views.task_restore, name="task-restore"),
+    path("agenda/tasks/<uuid:task_id>/keep/", views.task_keep, name="task-keep"),
     path("agenda/tasks/<uuid:task_id>/hear/", views.task_hear, name="task-hear"),
     path("agenda/tasks/<uuid:task_id>/speech.mp3", views.task_speech, name="task-speech"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -151,6 +151,23 @@ def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if not services.task_restore(owner_id=owner_id, task_id=task_id, at=timezone.now()):
         raise Http404("no such task, or too late")
     messages.success(request, _("It is back."))
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """One more day; the form carries the deadline it was shown with."""
+    try:
+        seen_at = datetime.fromisoformat(request.POST.get("seen", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Http404("no deadline was seen") from None
+    owner_id = signed_in(request).pk
+    if not services.task_keep(
+        owner_id=owner_id, task_id=task_id, seen_at=seen_at, at=timezone.now()
+    ):
+        raise Http404("no such task, or it has changed")
+    messages.success(request, _("Kept for one more day."))
     return redirect("agenda")
 
 

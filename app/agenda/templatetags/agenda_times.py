@@ -36,3 +36,9 @@ def clock(instant: datetime) -> str:
 @register.filter
 def iso(instant: datetime) -> str:
     return timezone.localtime(instant).isoformat(timespec="seconds")
+
+
+@register.filter
+def exact(instant: datetime) -> str:
+    """To the microsecond: what a form sends back to say which deadline it has seen."""
+    return instant.isoformat()
