@@ -248,6 +248,7 @@ def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
         _stop_containers(lab, how=["--kill"], say=say)
         _release_machine(lab)
         subids.release(lab.id_base)
+        templates.end_unpacking(state / "templates")
         for name in OWN_FILES:
             place = state / name
             if place.is_dir():
@@ -263,7 +264,6 @@ def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
 
 OWN_FILES = (
     "lab.json",
-    "settings.json",
     "api.json",
     "api.log",
     "api.pem",
@@ -275,6 +275,7 @@ OWN_FILES = (
     "id_ed25519.pub",
     "images",
     "templates",
+    "settings.json",  # last: without it the others would not be found again
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+import signal
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +43,7 @@ PACKAGES = (
 )
 BUILD_TIMEOUT_S = 900
 MIRROR_TIMEOUT_S = 5
+ORPHAN_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +220,38 @@ def unpack(template: Template, *, into: Path, id_base: int) -> Path:
     if root.exists():
         return root
     partial = root.with_name(root.name + ".partial")
+    end_unpacking(into)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     os.chown(partial, id_base, id_base)
     _unpack_shifted(template.archive, partial, id_base)
     partial.rename(root)
     return root
+
+
+def end_unpacking(into: Path) -> None:
+    """End what still unpacks below `into` for a command that was killed: it is known by its folder.
+
+    Raises LabError when it does not end.
+    """
+    deadline = time.monotonic() + ORPHAN_WAIT_S
+    while orphans := list(_working_below(into)):
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"processes {orphans} still write below {into}",
+                next_step="look at them with `ps`, then run the same again",
+            )
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _working_below(folder: Path) -> Iterator[int]:
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (place / "cwd").readlink().is_relative_to(folder):
+                yield int(place.name)
 
 
 def _unpack_shifted(archive: Path, root: Path, id_base: int) -> None:
