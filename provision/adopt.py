@@ -25,7 +25,7 @@ class Adoption:
 
 
 def choose(desired: Desired, name: str, vmid: int | None) -> Wanted:
-    """The inventory's entry for `name`. Raises UsageError when it is not there, or has another VMID."""
+    """The inventory's entry for `name`. Raises UsageError without one, or for another VMID."""
     wanted = next((w for w in desired.containers if w.host == name), None)
     if wanted is None:
         names = ", ".join(w.host for w in desired.containers)
@@ -36,18 +36,18 @@ def choose(desired: Desired, name: str, vmid: int | None) -> Wanted:
     if vmid is not None and vmid != wanted.vmid:
         raise UsageError(
             f"the inventory says VMID {wanted.vmid} for {name}, not {vmid}",
-            next_step=f"set lxc_vmid: {vmid} in host_vars/{name}/container.yml, then run this again",
+            next_step=f"set lxc_vmid: {vmid} in host_vars/{name}/container.yml, run this again",
         )
     return wanted
 
 
 def examine(api: Proxmox, desired: Desired, wanted: Wanted) -> Adoption:
-    """Look at the container. Raises PlanError, naming every reason, when it cannot be taken over."""
+    """Look at the container. Raises PlanError, naming every reason, when it must not be taken."""
     resources = api.get("cluster/resources", type="vm")
     item = next((i for i in resources if int(i.get("vmid", 0)) == wanted.vmid), None)
     if item is None:
         raise PlanError(
-            f"there is no container with VMID {wanted.vmid}, or the token may not see it (VM.Audit)",
+            f"there is no container with VMID {wanted.vmid}, or the token cannot see it",
             next_step="check lxc_vmid; 'make doctor' prints what the token needs",
         )
     found = None
@@ -99,7 +99,7 @@ def reasons_against(found: Found) -> list[str]:
 
 
 def mark_container(api: Proxmox, adoption: Adoption) -> None:
-    """Write our block below its note, and add our tags to its own. Takes effect without a restart."""
+    """Write our block below its note, and add our tags to its own. Needs no restart."""
     container = adoption.found.container
     api.put(
         f"nodes/{container.node}/lxc/{container.vmid}/config",

@@ -9,13 +9,17 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from provision import report
+from rich.live import Live
+
+from provision import doctor, report, savedplan, snapshot
 from provision.actual import read
+from provision.adopt import choose, console_lines, examine, mark_container
 from provision.apply import Context, Options, apply
 from provision.creation import check_assumed, check_bridges, find_templates, wait_for_creations
 from provision.credentials import LAB, Endpoint, Site, endpoint, site
@@ -23,8 +27,8 @@ from provision.desired import Desired, desired
 from provision.destroy import destroy, select
 from provision.errors import ProvisionError, UsageError
 from provision.inventory import load
-from provision.model import Actual, Plan
-from provision.plan import check_destroy, plan
+from provision.model import Actual, Found, Plan, Step, Wanted
+from provision.plan import check_destroy, check_ownership, plan, plan_one
 from provision.progress import Progress
 from provision.proxmox import Proxmox
 from provision.ssh import Ssh
@@ -71,6 +75,9 @@ class Session:
 
 def run_plan(session: Session) -> int:
     planned = session.plan()
+    if session.arguments.out:
+        data = savedplan.saved(planned, session.desired)
+        session.arguments.out.write_text(json.dumps(data, indent=2, sort_keys=True))
     if session.arguments.json:
         print_json(report.plan_data(planned))
     else:
@@ -78,15 +85,35 @@ def run_plan(session: Session) -> int:
     return CHANGES_PENDING if planned.has_moves or planned.has_refusals else NOTHING_TO_DO
 
 
+def run_drift(session: Session) -> int:
+    """For a timer: silent differences are none, whatever kind they are of."""
+    planned = session.plan()
+    pending = any(found.pending for found in planned.matching)
+    drifted = bool(planned.steps or planned.orphans or pending)
+    if session.arguments.json:
+        print_json({**report.plan_data(planned), "drifted": drifted})
+    else:
+        print(report.plan_text(planned))
+        print("Drift: the containers differ from the inventory." if drifted else "No drift.")
+    return CHANGES_PENDING if drifted else NOTHING_TO_DO
+
+
 def run_apply(session: Session) -> int:
     settings = options(session.arguments)
     with Progress() as progress:
         planned = plan_for_apply(session, settings, progress)
     print(report.plan_text(planned))
+    if session.arguments.file:
+        savedplan.check(savedplan.load(session.arguments.file), planned, session.desired)
     if planned.has_moves:
         check_assumed(planned, session.desired)
         check_bridges(planned, session.api)
-        confirm(session, f"Apply this to {session.arguments.env}?")
+        if not session.arguments.file:
+            confirm(session, f"Apply this to {session.arguments.env}?")
+    return carry_out(session, planned, settings)
+
+
+def carry_out(session: Session, planned: Plan, settings: Options) -> int:
     with Progress() as progress:
         context = Context(
             api=session.api,
@@ -119,13 +146,147 @@ def plan_for_apply(session: Session, settings: Options, progress: Progress) -> P
 
 
 def run_status(session: Session) -> int:
+    arguments = session.arguments
+    if arguments.watch is None:
+        print(status_of(session))
+        return NOTHING_TO_DO
+    if not sys.stdout.isatty() or arguments.json:
+        while True:
+            print(status_of(session), flush=True)
+            time.sleep(arguments.watch)
+    with Live(status_of(session), auto_refresh=False) as live:
+        while True:
+            time.sleep(arguments.watch)
+            live.update(status_of(session), refresh=True)
+
+
+def status_of(session: Session) -> str:
     actual = session.actual()
-    planned = plan(session.desired, actual)
-    rows = report.status_rows(planned, list(actual.ours.values()))
+    rows = report.status_rows(plan(session.desired, actual), list(actual.ours.values()))
     if session.arguments.json:
-        print_json(rows)
+        return json.dumps(rows, indent=None if session.arguments.watch else 2, sort_keys=True)
+    return report.status_text(rows)
+
+
+def run_doctor(session: Session) -> int:
+    """Works before anything else is set up: what is missing is what it tells."""
+    findings = []
+    for finding in doctor.examine(session.desired, ssh=session.ssh, connect=lambda: session.api):
+        print(finding, flush=True)
+        findings.append(finding)
+    problems = [finding for finding in findings if finding.verdict is doctor.Verdict.BAD]
+    if session.arguments.pveum or any(f.subject in {"API", "privileges"} for f in problems):
+        print("\nOn a node, as root: a minimal role, user, token and rights")
+        for line in doctor.pveum_commands(session.desired, *identity(session)):
+            print(f"  {line}")
+    print(f"doctor: {len(problems)} to do" if problems else "doctor: apply would work")
+    return FAILED if problems else NOTHING_TO_DO
+
+
+def identity(session: Session) -> tuple[str, str]:
+    try:
+        return doctor.default_identity(session.endpoint)
+    except ProvisionError:
+        return doctor.default_identity(None)
+
+
+def run_adopt(session: Session) -> int:
+    arguments = session.arguments
+    wanted = choose(session.desired, arguments.name, arguments.vmid)
+    adoption = examine(session.api, session.desired, wanted)
+    print(f"{wanted.host}: differences from the inventory:")
+    print("\n".join(report.step_lines(adoption.differences)[1:]) or "    none")
+    if adoption.is_ours_already:
+        print(f"Adopted already: {wanted.host} carries our mark.")
     else:
-        print(report.status_text(rows))
+        confirm(session, f"Mark VMID {wanted.vmid} as {wanted.host} of {arguments.env}?")
+        mark_container(session.api, adoption)
+        print(f"Adopted: VMID {wanted.vmid} is {wanted.host}; nothing else of it was changed.")
+    print(f"On {adoption.found.container.node}, as root, so that Ansible can log in:")
+    for line in console_lines(adoption, session.ssh.public_keys()):
+        print(f"  {line}")
+    print("Then, with the fingerprint that the last line printed:")
+    print(
+        f"  python -m provision trust {wanted.host} --env {arguments.env} --fingerprint SHA256:..."
+    )
+    if not arguments.reboot:
+        print("make provision removes the differences; a restart needs apply --reboot.")
+        return NOTHING_TO_DO
+    only = Plan(steps=(plan_again(session, wanted),))
+    return carry_out(session, only, Options(wait="running", reboot=True))
+
+
+def plan_again(session: Session, wanted: Wanted) -> Step:
+    return plan_one(wanted, session.actual().ours[wanted.vmid], reboot=True)
+
+
+def run_trust(session: Session) -> int:
+    """The only way to record a host key that Proxmox did not report: a person compared it."""
+    wanted = choose(session.desired, session.arguments.name, None)
+    session.ssh.write_config()
+    session.ssh.forget(wanted.host)
+    session.ssh.prove(
+        wanted, fingerprints=lambda: frozenset({session.arguments.fingerprint}), timeout_s=30.0
+    )
+    print(f"Recorded the host key of {wanted.host}.")
+    return NOTHING_TO_DO
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+def all_of_ours(session: Session) -> list[Found]:
+    """Every container of the inventory; a snapshot of some of them would not fit together."""
+    actual = session.actual()
+    check_ownership(session.desired, actual)
+    missing = [w.host for w in session.desired.containers if w.vmid not in actual.ours]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} does not exist", next_step="make provision first")
+    return [actual.ours[wanted.vmid] for wanted in session.desired.containers]
+
+
+def run_snapshot(session: Session) -> int:
+    arguments = session.arguments
+    name = arguments.name or f"{snapshot.PREFIX}{time.strftime('%Y%m%d-%H%M%S')}"
+    snapshot.check_name(name)
+    found = all_of_ours(session)
+    if any(entry.name == name for entry in snapshot.listing(session.api, found)):
+        raise UsageError(f"there is a snapshot {name} already", next_step="choose another name")
+    snapshot.check_possible(session.api, found)
+    confirm(session, f"Stop {len(found)} containers for a moment to take snapshot {name}?")
+    with Progress() as progress:
+        snapshot.take(session.api, found, name, say=progress.show)
+        old = snapshot.to_prune(snapshot.listing(session.api, found), arguments.keep)
+        for entry in old:
+            snapshot.remove(session.api, found, entry, say=progress.show)
+    removed = f", removed {', '.join(entry.name for entry in old)}" if old else ""
+    print(f"Snapshot {name} of {len(found)} containers{removed}.")
+    return NOTHING_TO_DO
+
+
+def run_snapshot_list(session: Session) -> int:
+    found = all_of_ours(session)
+    snapshots = snapshot.listing(session.api, found)
+    rows = [
+        (
+            entry.name,
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.taken_at)),
+            f"{len(entry.vmids)} of {len(found)}",
+        )
+        for entry in snapshots
+    ]
+    print(report.table(("snapshot", "taken", "containers"), rows) if rows else "No snapshots.")
+    return NOTHING_TO_DO
+
+
+def run_snapshot_restore(session: Session) -> int:
+    found = all_of_ours(session)
+    chosen = snapshot.find(snapshot.listing(session.api, found), session.arguments.name, found)
+    names = [entry.container.hostname for entry in found]
+    confirm_destruction(session, names, what=f"takes back to snapshot {chosen.name}:")
+    with Progress() as progress:
+        snapshot.restore(session.api, found, chosen.name, say=progress.show)
+    print(f"Restored snapshot {chosen.name} of {len(found)} containers.")
     return NOTHING_TO_DO
 
 
@@ -157,12 +318,13 @@ def confirm(session: Session, question: str) -> None:
         raise UsageError("not confirmed, nothing was changed", next_step="answer y to go on")
 
 
-def confirm_destruction(session: Session, names: Sequence[str]) -> None:
+def confirm_destruction(session: Session, names: Sequence[str], *, what: str = "destroys") -> None:
     """In the lab --yes is enough; elsewhere a name must be given too."""
     arguments = session.arguments
-    print(f"This destroys {', '.join(names)} in {arguments.env}, with all data in them.")
+    print(f"This {what} {', '.join(names)} in {arguments.env}, with all data in them.")
     if arguments.env == LAB:
-        return confirm(session, "Go on?")
+        confirm(session, "Go on?")
+        return
     accepted = {arguments.env} | ({names[0]} if len(names) == 1 else set())
     given = arguments.confirm
     if given is None and sys.stdin.isatty():
@@ -172,7 +334,6 @@ def confirm_destruction(session: Session, names: Sequence[str]) -> None:
             f"not confirmed ({given or 'no name given'}), nothing was changed",
             next_step=f"say --confirm {min(accepted)} (make: CONFIRM=...)",
         )
-    return None
 
 
 def options(arguments: argparse.Namespace) -> Options:
@@ -195,6 +356,12 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="provision", description="Containers as the inventory says.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
+    def answers(sub: argparse.ArgumentParser) -> None:
+        answers(sub)
+        sub.add_argument(
+            "--confirm", metavar="NAME", help="what destroys outside the lab: its name"
+        )
+
     def verb(name: str, run: Callable[[Session], int], text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text)
         sub.add_argument("--env", required=True, help="folder below inventory/")
@@ -202,10 +369,15 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     sub = verb("plan", run_plan, "Show every difference; exit 2 when there is one.")
+    sub.add_argument("--json", action="store_true", help="for machines, see schema.json")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="save the plan for apply FILE")
+
+    sub = verb("drift", run_drift, "As plan, for a timer: exit 2 on any difference at all.")
     sub.add_argument("--json", action="store_true")
 
     sub = verb("apply", run_apply, "Create and change containers until they match.")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub.add_argument("file", nargs="?", type=Path, metavar="FILE", help="saved by plan --out")
+    answers(sub)
     sub.add_argument("--wait", choices=["ssh", "running", "none"], help="what proves a container")
     sub.add_argument("--wait-timeout", type=float, default=120.0, metavar="SECONDS")
     sub.add_argument("--parallel", type=int, default=8, metavar="N")
@@ -213,12 +385,37 @@ def parser() -> argparse.ArgumentParser:
 
     sub = verb("status", run_status, "One line a container.")
     sub.add_argument("--json", action="store_true")
+    sub.add_argument("--watch", type=float, nargs="?", const=2.0, metavar="SECONDS")
+
+    sub = verb("doctor", run_doctor, "Check everything that apply needs.")
+    sub.add_argument("--pveum", action="store_true", help="print the pveum commands in any case")
+
+    sub = verb("adopt", run_adopt, "Take over an existing container.")
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("--vmid", type=int, metavar="N", help="must be the inventory's lxc_vmid")
+    answers(sub)
+    sub.add_argument("--reboot", action="store_true", help="apply the differences, restart it")
+
+    sub = verb("trust", run_trust, "Record a host key that a person has compared.")
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("--fingerprint", required=True, metavar="SHA256:...")
+
+    sub = verb("snapshot", run_snapshot, "Snapshot all containers together, consistently.")
+    sub.add_argument("--name", metavar="NAME", help="default: ctlv- and the time")
+    sub.add_argument("--keep", type=int, default=5, metavar="N", help="of those named by default")
+    answers(sub)
+
+    verb("snapshot-list", run_snapshot_list, "List them.")
+
+    sub = verb("snapshot-restore", run_snapshot_restore, "Take all containers back to one.")
+    sub.add_argument("name", metavar="NAME")
+    answers(sub)
 
     sub = verb("destroy", run_destroy, "Destroy the containers named.")
     sub.add_argument("names", nargs="*", metavar="NAME", help="in the lab none means all")
-    sub.add_argument("--yes", action="store_true", help="do not ask (enough in the lab only)")
-    sub.add_argument("--confirm", metavar="NAME", help="the container's or the environment's name")
+    answers(sub)
     sub.add_argument("--stop", action="store_true", help="stop running ones first")
+    sub.add_argument("--all", action="store_true", help="all of them (in the lab only)")
     return top
 
 

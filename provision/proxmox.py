@@ -70,7 +70,7 @@ class Proxmox:
 
     # ---------------------------------------------------------------- calls
 
-    def get(self, path: str, **params: str | int) -> Any:
+    def get(self, path: str, /, **params: str | int) -> Any:
         """Read. Tries again for `retry_for_s` seconds, once the API has answered anything."""
         return self._retried("GET", path, params)
 

@@ -132,7 +132,14 @@ class LabPve(CorrectedPve):
         return total, total - free, free
 
     def _routes_feature(self) -> list[tuple[str, str, Any]]:
-        return [("GET", "/nodes/{node}/lxc/{vmid}/feature", self._feature)]
+        return [
+            ("GET", "/nodes/{node}/lxc/{vmid}/feature", self._feature),
+            ("GET", "/nodes/{node}/time", self._time),
+        ]
+
+    async def _time(self, _v: Answer, _user: str) -> Answer:
+        now = int(time.time())
+        return {"time": now, "localtime": now + time.localtime().tm_gmtoff, "timezone": "UTC"}
 
     async def _feature(self, v: Answer, _user: str) -> Answer:
         self._find_ct(v["node"], v["vmid"])

@@ -1,0 +1,394 @@
+"""Would apply work? One line each, ok or what to do. Reads only, and goes on after a failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from provision.actual import in_parallel, read
+from provision.credentials import Endpoint
+from provision.desired import Desired
+from provision.errors import ApiError, ProvisionError
+from provision.model import Actual, Wanted
+from provision.plan import check_ownership
+from provision.proxmox import Proxmox
+from provision.ssh import Ssh
+from provision.wire import newest_template, numbered, parse_nic, render_size
+
+SUPPORTED = frozenset({8, 9})
+CLOCK_TOLERANCE_S = 60
+VM_PRIVILEGES = frozenset(
+    {
+        "VM.Allocate", "VM.Audit", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
+        "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot",
+        "VM.Snapshot.Rollback",
+    }
+)  # fmt: skip
+STORAGE_PRIVILEGES = frozenset({"Datastore.AllocateSpace", "Datastore.Audit"})
+TEMPLATE_PRIVILEGES = frozenset({"Datastore.AllocateTemplate", "Datastore.Audit"})
+NODE_PRIVILEGES = frozenset({"Sys.Audit"})
+NETWORK_PRIVILEGES = frozenset({"SDN.Use"})
+
+
+class Verdict(Enum):
+    OK = "ok"
+    NOTE = "note"
+    BAD = "BAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `next_step` is empty when there is nothing to do."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.verdict.value:4}  {self.subject}: {self.text}"
+        return f"{line}\n      Next: {self.next_step}" if self.next_step else line
+
+
+def ok(subject: str, text: str) -> Finding:
+    return Finding(Verdict.OK, subject, text)
+
+
+def bad(subject: str, text: str, next_step: str) -> Finding:
+    return Finding(Verdict.BAD, subject, text, next_step)
+
+
+def broken(subject: str, error: ProvisionError) -> Finding:
+    return bad(subject, error.problem, error.next_step)
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def guarded(subject: str, check: Check) -> Iterator[Finding]:
+    """The findings of one check; a failure of its own is one more."""
+    try:
+        yield from check()
+    except ProvisionError as error:
+        yield broken(subject, error)
+
+
+def examine(
+    desired: Desired,
+    *,
+    ssh: Ssh,
+    connect: Callable[[], Proxmox],
+    now: Callable[[], float] = time.time,
+) -> Iterator[Finding]:
+    """Everything, in the order in which it would stop an operator."""
+    yield from guarded("SSH key", lambda: check_key(ssh))
+    yield from check_assumed(desired)
+    try:
+        api = connect()
+        version = api.get("version")
+    except ProvisionError as error:
+        yield broken("API", error)
+        return
+    yield ok("API", f"{api.endpoint.url} answers, its certificate is trusted")
+    yield from check_version(version)
+    checks: Sequence[tuple[str, Check]] = (
+        ("privileges", lambda: check_privileges(api, desired)),
+        ("cluster", lambda: check_quorum(api)),
+        ("nodes", lambda: check_nodes(api, desired)),
+        ("clock", lambda: check_clock(api, desired, now)),
+        ("storage", lambda: check_storages(api, desired)),
+        ("bridge", lambda: check_bridges(api, desired)),
+        ("template", lambda: check_templates(api, desired)),
+        ("VMIDs", lambda: check_vmids(api, desired)),
+        ("neighbours", lambda: check_neighbours(api, desired)),
+    )
+    for subject, check in checks:
+        yield from guarded(subject, check)
+
+
+# ---------------------------------------------------------------- here
+
+
+def check_key(ssh: Ssh) -> Iterator[Finding]:
+    count = len(ssh.public_keys().splitlines())
+    yield ok("SSH key", f"{ssh.public_key_file()} ({count} {'keys' if count > 1 else 'key'})")
+
+
+def check_assumed(desired: Desired) -> Iterator[Finding]:
+    file = f"inventory/{desired.environment}/group_vars/all/containers.yml"
+    for entry in desired.assumed:
+        yield bad("assumed", entry, f"check it, then remove the line from lxc_assumed in {file}")
+    if not desired.assumed:
+        yield ok("assumed", "nothing in the inventory is a guess")
+
+
+# ---------------------------------------------------------------- the API and our rights
+
+
+def check_version(version: Mapping[str, Any]) -> Iterator[Finding]:
+    text = str(version.get("version", "?"))
+    major = text.partition(".")[0]
+    if major.isdigit() and int(major) in SUPPORTED:
+        yield ok("version", f"Proxmox VE {text}")
+    else:
+        yield bad("version", f"Proxmox VE {text} was never tried", "use Proxmox VE 8 or 9")
+
+
+def needed(desired: Desired) -> dict[str, frozenset[str]]:
+    """Path -> privileges: exactly what apply uses, and nothing on /."""
+    paths: dict[str, frozenset[str]] = {}
+
+    def need(path: str, privileges: frozenset[str]) -> None:
+        paths[path] = paths.get(path, frozenset()) | privileges
+
+    for wanted in desired.containers:
+        container = wanted.container
+        need(f"/vms/{wanted.vmid}", VM_PRIVILEGES)
+        need(f"/nodes/{container.node}", NODE_PRIVILEGES)
+        need(f"/storage/{wanted.template_storage}", TEMPLATE_PRIVILEGES)
+        for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
+            need(f"/storage/{storage}", STORAGE_PRIVILEGES)
+        for nic in container.nics:
+            need(f"/sdn/zones/localnetwork/{nic.bridge}/{nic.tag}", NETWORK_PRIVILEGES)
+    return paths
+
+
+def check_privileges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    """What the token really has: with privilege separation that is what user and token share."""
+    paths = needed(desired)
+    held = in_parallel(lambda path: held_on(api, path), paths)
+    lacking = {path: paths[path] - held[path] for path in paths if paths[path] - held[path]}
+    for path, privileges in sorted(lacking.items()):
+        yield bad(
+            "privileges",
+            f"{api.endpoint.token_id} lacks {', '.join(sorted(privileges))} on {path}",
+            "run the pveum commands below on a node, as root",
+        )
+    if not lacking:
+        yield ok("privileges", f"{api.endpoint.token_id} has all it needs on {len(paths)} paths")
+
+
+def held_on(api: Proxmox, path: str) -> frozenset[str]:
+    """Proxmox answers with the path itself; entries of paths above it count as inherited."""
+    answer = api.get("access/permissions", path=path)
+    above = [p for p in answer if p in (path, "/") or path.startswith(f"{p}/")]
+    return frozenset(privilege for p in above for privilege in answer[p])
+
+
+def pveum_commands(desired: Desired, user: str, token_name: str) -> list[str]:
+    """A role a kind of path, one user, one token; granted to both, as privilege separation wants.
+
+    Containers get theirs on /vms, not on /vms/ID: Proxmox drops the latter with the container.
+    SDN.Use is granted a bridge and tag: the bridge alone would open every VLAN on it.
+    """
+    roles = {
+        "CTLVContainers": VM_PRIVILEGES,
+        "CTLVStorage": STORAGE_PRIVILEGES | TEMPLATE_PRIVILEGES,
+        "CTLVNode": NODE_PRIVILEGES,
+        "CTLVNetwork": NETWORK_PRIVILEGES,
+    }
+    kinds = {"vms": "CTLVContainers", "storage": "CTLVStorage", "nodes": "CTLVNode",
+             "sdn": "CTLVNetwork"}  # fmt: skip
+    paths = {p if not p.startswith("/vms/") else "/vms": kinds[p.split("/")[1]]
+             for p in needed(desired)}  # fmt: skip
+    lines = [
+        f'pveum role add {role} --privs "{" ".join(sorted(privileges))}"'
+        for role, privileges in roles.items()
+    ]
+    lines += [f"pveum user add {user}", f"pveum user token add {user} {token_name} --privsep 1"]
+    for path, role in sorted(paths.items()):
+        lines.append(f"pveum acl modify {path} --users {user} --roles {role}")
+        lines.append(f"pveum acl modify {path} --tokens '{user}!{token_name}' --roles {role}")
+    return lines
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def check_quorum(api: Proxmox) -> Iterator[Finding]:
+    try:
+        entries = api.get("cluster/status")
+    except ApiError as error:
+        # Needs Sys.Audit on /, which we do not ask for.
+        yield Finding(Verdict.NOTE, "cluster", f"its quorum cannot be read ({error.status})")
+        return
+    cluster = next((entry for entry in entries if entry.get("type") == "cluster"), None)
+    if cluster is not None and not int(cluster.get("quorate", 1)):
+        yield bad("cluster", "it has lost its quorum", "bring its nodes back: pvecm status")
+    else:
+        yield ok("cluster", "quorate" if cluster else "a single node")
+
+
+def nodes_of(desired: Desired) -> list[str]:
+    return sorted({wanted.container.node for wanted in desired.containers})
+
+
+def check_nodes(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    states = {str(node["node"]): node.get("status") for node in api.get("nodes")}
+    for node in nodes_of(desired):
+        if node not in states:
+            there = ", ".join(sorted(states))
+            yield bad("nodes", f"there is no node {node} (there are: {there})", "correct lxc_node")
+        elif states[node] == "offline":
+            yield bad("nodes", f"{node} is offline", "bring it back, or name another in lxc_node")
+        else:
+            yield ok("nodes", f"{node} is {states[node]}")
+
+
+def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Iterator[Finding]:
+    for node in nodes_of(desired):
+        difference = round(float(api.get(f"nodes/{node}/time")["time"]) - now())
+        if abs(difference) > CLOCK_TOLERANCE_S:
+            # Stops nothing by itself.
+            yield Finding(
+                Verdict.NOTE,
+                "clock",
+                f"{node} and this machine differ by {difference} s",
+                "set both by NTP: tokens and certificates are judged by the clock",
+            )
+        else:
+            yield ok("clock", f"{node} and this machine agree")
+
+
+# ---------------------------------------------------------------- what creation needs
+
+
+def check_storages(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    for node in nodes_of(desired):
+        here = [w for w in desired.containers if w.container.node == node]
+        there = {str(item["storage"]): item for item in api.get(f"nodes/{node}/storage")}
+        for storage, size_bytes in sorted(space_needed(here).items()):
+            yield check_storage(node, storage, there.get(storage), "rootdir", size_bytes)
+        for storage in sorted({w.template_storage for w in here}):
+            yield check_storage(node, storage, there.get(storage), "vztmpl", 0)
+
+
+def space_needed(containers: Sequence[Wanted]) -> dict[str, int]:
+    space: dict[str, int] = {}
+    for wanted in containers:
+        container = wanted.container
+        sizes = [(container.disk.storage, container.disk.size_bytes)]
+        sizes += [(mount.storage, mount.size_bytes) for mount in container.mounts]
+        for storage, size_bytes in sizes:
+            space[storage] = space.get(storage, 0) + size_bytes
+    return space
+
+
+def check_storage(
+    node: str, storage: str, item: Mapping[str, Any] | None, content: str, size_bytes: int
+) -> Finding:
+    name = f"{storage} on {node}"
+    if item is None:
+        way = "correct lxc_storage or lxc_template_storage; or grant Datastore.Audit on it"
+        return bad("storage", f"{name} is not there", way)
+    if not int(item.get("active", 1)):
+        return bad("storage", f"{name} is not active", f"see why: pvesm status, on {node}")
+    if content not in str(item.get("content", "")).split(","):
+        way = f"pvesm set {storage} --content {item.get('content')},{content}"
+        return bad("storage", f"{name} does not take {content}", way)
+    free = int(item.get("avail") or 0)
+    if size_bytes > free:
+        text = f"{name} has {free // 1024**3} GiB free, {render_size(size_bytes)} are wanted"
+        return bad("storage", text, "free space on it, or choose another lxc_storage")
+    return ok("storage", f"{name} takes {content}, {free // 1024**3} GiB free")
+
+
+def check_bridges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    for node in nodes_of(desired):
+        interfaces = {
+            str(item["iface"]): item for item in api.get(f"nodes/{node}/network", type="any_bridge")
+        }
+        wanted = {
+            w.container.nics[0].bridge for w in desired.containers if w.container.node == node
+        }
+        for bridge in sorted(map(str, wanted)):
+            yield check_bridge(node, bridge, interfaces.get(bridge))
+
+
+def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Finding:
+    """Every interface has a tag (desired.py), so no port of a VLAN-aware bridge becomes a trunk."""
+    if item is None:
+        way = "correct lxc_bridge; or grant SDN.Use on it"
+        return bad("bridge", f"{bridge} on {node} is not there", way)
+    if int(item.get("bridge_vlan_aware") or 0):
+        return ok("bridge", f"{bridge} on {node} is VLAN-aware, every interface has a tag")
+    if item.get("type") == "bridge" and "bridge_ports" in item and not item["bridge_ports"]:
+        way = f"make it VLAN-aware: a tag on {bridge} needs a physical port otherwise"
+        return bad("bridge", f"{bridge} on {node} has no physical port and is not VLAN-aware", way)
+    return ok("bridge", f"{bridge} on {node} makes a bridge of its own for each tag")
+
+
+def check_templates(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    keys = {
+        (w.container.node, w.template_storage, str(w.container.template))
+        for w in desired.containers
+    }
+    for node, storage, name in sorted(keys):
+        content = api.get(f"nodes/{node}/storage/{storage}/content", content="vztmpl")
+        stored = newest_template(name, [str(item["volid"]) for item in content])
+        if stored is not None:
+            yield ok("template", stored)
+            continue
+        index = [str(i.get("template", "")) for i in api.get(f"nodes/{node}/aplinfo")]
+        offered = newest_template(name, index)
+        if offered is not None:
+            yield ok("template", f"{offered} will be downloaded to {storage}")
+        else:
+            way = f"on {node}: pveam update; then see pveam available --section system"
+            yield bad("template", f"{name} is neither on {storage} nor in the index of {node}", way)
+
+
+def check_vmids(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    actual: Actual = read(api, desired)
+    check_ownership(desired, actual)
+    for wanted in desired.containers:
+        state = "ours" if wanted.vmid in actual.ours else "free"
+        yield ok("VMIDs", f"{wanted.vmid} ({wanted.host}) is {state}")
+
+
+def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    """Names and addresses of guests that are not in the inventory."""
+    vmids = {wanted.vmid for wanted in desired.containers}
+    guests = {
+        int(item["vmid"]): item
+        for item in api.get("cluster/resources", type="vm")
+        if int(item["vmid"]) not in vmids
+    }
+    names = {wanted.host.lower() for wanted in desired.containers}
+    ours = {
+        nic.ip.partition("/")[0]: wanted.host
+        for wanted in desired.containers
+        for nic in wanted.container.nics
+        if nic.ip
+    }
+    found = []
+    for vmid, item in sorted(guests.items()):
+        if str(item.get("name", "")).lower() in names:
+            found.append((f"guest {vmid} has the name {item['name']} too", "rename one of them"))
+    containers = [v for v, item in guests.items() if item.get("type") == "lxc"]
+    configs = in_parallel(lambda vmid: config_of(api, guests[vmid]), containers)
+    for vmid, config in sorted(configs.items()):
+        for key, text in numbered(config, "net"):
+            address = (parse_nic(key, text).ip or "").partition("/")[0]
+            if address in ours:
+                problem = f"container {vmid} has {address} too, the address of {ours[address]}"
+                found.append((problem, "change one of them: two guests cannot share an address"))
+    yield from (bad("neighbours", problem, way) for problem, way in found)
+    if not found:
+        yield ok("neighbours", f"none of {len(guests)} visible guests shares a name or address")
+
+
+def config_of(api: Proxmox, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        config: Mapping[str, Any] = api.get(f"nodes/{item['node']}/lxc/{item['vmid']}/config")
+    except ApiError:
+        return {}
+    return config
+
+
+def default_identity(endpoint: Endpoint | None) -> tuple[str, str]:
+    """User and token that the commands are for."""
+    return (endpoint.user, endpoint.token_name) if endpoint else ("ctlv@pve", "provision")
