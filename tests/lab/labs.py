@@ -30,10 +30,13 @@ class Lab:
         self.state = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.ports = [free_port() for _ in range(3)]
 
+    def command(self, verb: str, *words: str) -> list[str]:
+        return [sys.executable, "-m", "provision.lab", verb, "--state", str(self.state), *words]
+
     def verb(self, verb: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one verb of the lab's command line."""
         return subprocess.run(
-            [sys.executable, "-m", "provision.lab", verb, "--state", str(self.state), *words],
+            self.command(verb, *words),
             cwd=REPOSITORY,
             check=check,
             capture_output=True,
@@ -41,10 +44,14 @@ class Lab:
             timeout=240,
         )
 
-    def up(self) -> None:
+    @property
+    def up_options(self) -> list[str]:
         web, rest, api = (str(port) for port in self.ports)
-        options = ["--web-port", web, "--rest-port", rest, "--api-port", api]
-        self.verb("up", "--name", self.name, *options)
+        ports = ["--web-port", web, "--rest-port", rest, "--api-port", api]
+        return ["--name", self.name, *ports]
+
+    def up(self) -> None:
+        self.verb("up", *self.up_options)
 
     def remove(self) -> None:
         self.verb("reset", "--keep-templates", check=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.settings import RUN
+from provision.lab.settings import REPOSITORY, RUN
 from provision.lab.templates import cached
 from tests.lab.labs import LXC, NEIGHBOUR, PRIVATE, WEB, free_port, wait_until
 from tests.lab.support import NODE, creation
@@ -367,3 +367,20 @@ def test_debian_12_is_built_when_it_is_asked_for_and_boots(lab):
 
     assert lab.says("cat /etc/debian_version").startswith("12.")
     assert lab.says("systemctl is-system-running --wait") == "running"
+
+
+def test_an_up_that_was_killed_at_any_moment_is_completed_by_the_next(make_lab):
+    lab = make_lab()
+    for delay_s in (0.4, 1.5):
+        command = lab.command("up", *lab.up_options)
+        with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as cut:
+            time.sleep(delay_s)
+            cut.kill()
+
+    lab.up()
+
+    lab.create()
+    lab.start()
+    assert len(ran("pgrep", "-f", f"provision.lab serve --state {lab.state}").stdout.split()) == 1
+    lab.remove()
+    assert traces(lab) == []
