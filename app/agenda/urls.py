@@ -11,6 +11,7 @@ urlpatterns = [
     path("agenda/", views.agenda),
     path("agenda/about/", views.about, name="about"),
     path("agenda/tasks/new/", views.task_new, name="task-new"),
+    path("agenda/tasks/quick/", views.task_quick, name="task-quick"),
     path("agenda/tasks/<uuid:task_id>/", views.task_edit, name="task-edit"),
     path("agenda/tasks/<uuid:task_id>/remove/", views.task_remove, name="task-remove"),
     path("agenda/tasks/<uuid:task_id>/restore/", views.task_restore, name="task-restore"),

@@ -21,7 +21,8 @@ from agenda import services
 from agenda.clock import zone_label
 from agenda.forms import TaskForm, new_task_values, task_values
 from agenda.grouping import grouped
-from agenda.models import Task
+from agenda.models import NOTES_LENGTH_MAX, Task
+from agenda.quickadd import read_line
 from agenda.sound import sound
 from agenda.spoken import task_utterance
 from speech import services as speech
@@ -92,6 +93,23 @@ def task_new(request: HttpRequest) -> HttpResponse:
 @require_form
 @sign_in_required
 @text_keeping
+def task_quick(request: HttpRequest) -> HttpResponse:
+    """One line read as a title and a deadline, shown in the form before anything is saved."""
+    at = timezone.now()
+    given = words_kept(request) or request.POST
+    wall = timezone.localtime(at).replace(tzinfo=None)
+    line = read_line(
+        given.get("line", "")[:NOTES_LENGTH_MAX], at=wall, language=get_language() or "fr"
+    )
+    initial = new_task_values(deadline_at=_next_full_hour(at)) | {"title": line.title}
+    initial["deadline_at"] = line.wall.strftime("%Y-%m-%dT%H:%M") if line.wall else ""
+    context = _task_context(TaskForm(initial=initial), at=at) | {"line": line, "was_kept": False}
+    return render(request, "agenda/task_form.html", context)
+
+
+@require_form
+@sign_in_required
+@text_keeping
 def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = _task(request, task_id, at=at)
@@ -120,15 +138,20 @@ def _task_form(request: HttpRequest, *, initial: dict[str, Any]) -> TaskForm:
 def _task_page(
     request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
 ) -> HttpResponse:
-    context = {
-        "form": form,
+    context = _task_context(form, at=at) | {
         "task": task,
-        "zone": zone_label(at, zone=_zone()),
         "was_kept": words_kept(request) is not None,
-        "leaves_network": speech.leaves_network(),
     }
     status = 422 if form.errors else 200
     return render(request, "agenda/task_form.html", context, status=status)
+
+
+def _task_context(form: TaskForm, *, at: datetime) -> dict[str, Any]:
+    return {
+        "form": form,
+        "zone": zone_label(at, zone=_zone()),
+        "leaves_network": speech.leaves_network(),
+    }
 
 
 def _next_full_hour(at: datetime) -> datetime:
