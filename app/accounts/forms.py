@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
+from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, normal_name
+from speech.services import leaves_network
 
 
 class SignInForm(AuthenticationForm):
@@ -40,3 +44,46 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg] # generic to m
 
     def clean_username(self) -> str:
         return normal_name(self.cleaned_data["username"])
+
+
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only
+    """Language, time zone, voice, and the address that a password reset is sent to."""
+
+    class Meta:
+        model = User
+        fields = ["language", "time_zone", "voice", "email"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = [(name, name) for name in sorted(available_timezones()) if "/" in name]
+        self.fields["time_zone"] = forms.ChoiceField(
+            label=_("Time zone"), required=False, choices=[("", settings.TIME_ZONE), *zones]
+        )
+        self.fields["language"] = forms.ChoiceField(
+            label=_("Language"),
+            required=False,
+            choices=[("", _("the browser's")), ("fr", "Français"), ("en", "English")],
+        )
+        if not settings.MAIL_ENABLED:
+            del self.fields["email"]
+        if not leaves_network():
+            del self.fields["voice"]
+
+
+class LeaveForm(forms.Form):
+    """Leaving for good takes the password once more."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError(_("This is not your password."))
+        return password

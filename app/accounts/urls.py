@@ -17,6 +17,8 @@ urlpatterns = [
         access.sign_in_required(views.PasswordView.as_view()),
         name="password",
     ),
+    path("account/export.json", views.export_all, name="export"),
+    path("account/leave/", views.leave, name="leave"),
     path("account/voice/", views.voice, name="voice"),
     path("language/", views.language, name="language"),
 ]

@@ -6,26 +6,28 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import PREFIX, show_again, sign_in_required, signed_in, words_carried
-from accounts.forms import SignInForm, SignUpForm
+from accounts.export import export
+from accounts.forms import LeaveForm, PreferencesForm, SignInForm, SignUpForm
 from accounts.services import (
     account_create,
+    account_remove,
     first_admin_create,
     first_admin_link_is_open,
     other_sessions_end,
 )
-from agenda.clock import zone_label
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -92,11 +94,47 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     return page
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @sign_in_required
 def account(request: HttpRequest) -> HttpResponse:
-    zone = timezone.get_current_timezone()
-    return render(request, "accounts/account.html", {"zone": zone_label(timezone.now(), zone=zone)})
+    user = signed_in(request)
+    form = PreferencesForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        user.save(update_fields=list(form.fields))
+        translation.activate(user.language or get_language_from_request(request))
+        messages.success(request, _("Saved."))
+        response = redirect("account")
+        if user.language:
+            _remember_language(response, user.language)
+        return response
+    status = 422 if form.errors else 200
+    return render(request, "accounts/account.html", {"form": form}, status=status)
+
+
+@require_GET
+@sign_in_required
+def export_all(request: HttpRequest) -> HttpResponse:
+    response = JsonResponse(
+        export(signed_in(request), at=timezone.now()), json_dumps_params={"indent": 1}
+    )
+    response["Content-Disposition"] = 'attachment; filename="agenda.json"'
+    return response
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+@sign_in_required
+def leave(request: HttpRequest) -> HttpResponse:
+    """Delete the account with all it holds."""
+    user = signed_in(request)
+    form = LeaveForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        logout(request)
+        account_remove(user)
+        messages.success(request, _("Your account and all it held are gone."))
+        return redirect("sign-in")
+    status = 422 if form.errors else 200
+    return render(request, "accounts/leave.html", {"form": form}, status=status)
 
 
 class PasswordView(PasswordChangeView):
@@ -124,16 +162,19 @@ def language(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             request.user.language = chosen
             request.user.save(update_fields=["language"])
-        translation.activate(chosen)
-        response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            chosen,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-            secure=settings.LANGUAGE_COOKIE_SECURE,
-            samesite="Lax",
-        )
+        _remember_language(response, chosen)
     return response
+
+
+def _remember_language(response: HttpResponse, chosen: str) -> None:
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        chosen,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        samesite="Lax",
+    )
 
 
 @require_POST

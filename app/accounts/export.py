@@ -1,0 +1,25 @@
+"""All that the agenda holds of somebody, as data of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Session, User
+from agenda.models import Task
+
+
+def export(user: User, *, at: datetime) -> dict[str, Any]:
+    """What is live; what has been forgotten is forgotten here too. No secret is in it."""
+    tasks = Task.objects.of(user.pk).live(at=at).by_deadline()
+    names = ("username", "email", "language", "time_zone", "voice", "date_joined", "last_login")
+    return {
+        "exported_at": at,
+        "account": {name: getattr(user, name) for name in names},
+        "sessions": list(
+            Session.objects.filter(user=user, expire_date__gt=at).values("expire_date")
+        ),
+        "tasks": list(
+            tasks.values("id", "title", "notes", "deadline_at", "is_private", "created_at")
+        ),
+    }
