@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
@@ -32,6 +32,11 @@ def one_day_later(at: datetime, *, zone: ZoneInfo) -> datetime:
         return instant(wall, zone=zone)
     except SkippedHour:
         return instant(wall + timedelta(hours=1), zone=zone)
+
+
+def day_start(day: date, *, zone: ZoneInfo) -> datetime:
+    """When `day` begins on `zone`'s clocks."""
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def zone_label(at: datetime, *, zone: ZoneInfo) -> str:

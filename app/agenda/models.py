@@ -14,6 +14,7 @@ from agenda.identity import uuid7
 
 TITLE_LENGTH_MAX = 200
 NOTES_LENGTH_MAX = 10_000
+SEARCH_WORDS_MAX = 8
 UNDO_WINDOW = timedelta(minutes=1)
 
 
@@ -39,6 +40,17 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def forgotten(self, *, at: datetime) -> TaskQuerySet:
         """What nobody may see again at `at`: exactly those `live` and `restorable` leave out."""
         return self.filter(Q(deadline_at__lte=at) | Q(removed_at__lte=at - UNDO_WINDOW))
+
+    def due(self, *, since: datetime, until: datetime) -> TaskQuerySet:
+        """With a deadline from `since` to just before `until`."""
+        return self.filter(deadline_at__gte=since, deadline_at__lt=until)
+
+    def about(self, words: str) -> TaskQuerySet:
+        """Every one of `words` stands in title or notes; accents and case do not matter."""
+        found = self
+        for word in words.split()[:SEARCH_WORDS_MAX]:
+            found = found.filter(Q(title__icontains=word) | Q(notes__icontains=word))
+        return found
 
     def by_deadline(self) -> TaskQuerySet:
         return self.order_by("deadline_at", "id")

@@ -11,6 +11,8 @@ from django.utils.http import http_date
 
 from speech.services import Speech, Utterance
 
+# nginx refuses answers whose headers are larger than its buffer of 4 KiB.
+HEADER_LENGTH_MAX = 2500
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
@@ -31,7 +33,8 @@ def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpRespon
     response["ETag"] = said.etag
     response["Sunset"] = _sunset(words.expires_at)
     response["X-Agenda-Voice"] = said.voice
-    response["X-Agenda-Text"] = quote(words.text)
+    if len(text := quote(words.text)) <= HEADER_LENGTH_MAX:
+        response["X-Agenda-Text"] = text
     return response
 
 

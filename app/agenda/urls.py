@@ -9,6 +9,11 @@ from agenda import views
 urlpatterns = [
     path("agenda", views.agenda, name="agenda"),
     path("agenda/", views.agenda),
+    path("agenda/search/", views.search, name="search"),
+    path("agenda/month/", views.month, name="month"),
+    path("agenda/month/<int:year>/<int:number>/", views.month, name="month"),
+    path("agenda/day/hear/", views.day_hear, name="day-hear"),
+    path("agenda/day/speech.mp3", views.day_speech, name="day-speech"),
     path("agenda/about/", views.about, name="about"),
     path("agenda/tasks/new/", views.task_new, name="task-new"),
     path("agenda/tasks/quick/", views.task_quick, name="task-quick"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,17 +17,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_kept
+from agenda import month as months
 from agenda import services
-from agenda.clock import zone_label
+from agenda.clock import day_start, zone_label
 from agenda.forms import TaskForm, new_task_values, task_values
 from agenda.grouping import grouped
-from agenda.models import NOTES_LENGTH_MAX, Task
+from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task
 from agenda.quickadd import read_line
 from agenda.sound import sound
-from agenda.spoken import task_utterance
+from agenda.spoken import day_utterance, task_utterance
 from speech import services as speech
 from speech.errors import SpeechError
+from speech.services import Utterance
 
+SEARCH_RESULTS_MAX = 100
 require_read = require_http_methods(["GET", "HEAD"])
 require_form = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -61,6 +64,83 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "speaks": speech.is_enabled(),
     }
     return render(request, "agenda/agenda.html", context)
+
+
+@require_read
+@sign_in_required
+def search(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    words = request.GET.get("q", "").replace("\x00", "")[:TITLE_LENGTH_MAX]
+    tasks = Task.objects.of(signed_in(request).pk).live(at=at).about(words).by_deadline()
+    found = list(tasks[:SEARCH_RESULTS_MAX]) if words.strip() else []
+    context = {
+        "at": at,
+        "words": words,
+        "groups": grouped(found, at=at, zone=_zone()),
+        "speaks": speech.is_enabled(),
+    }
+    return render(request, "agenda/search.html", context)
+
+
+@require_read
+@sign_in_required
+def month(request: HttpRequest, year: int | None = None, number: int | None = None) -> HttpResponse:
+    at = timezone.now()
+    zone = _zone()
+    today = at.astimezone(zone).date()
+    if year is None or number is None:
+        year, number = today.year, today.month
+    if not months.is_month(year, number):
+        raise Http404("no such month")
+    days = months.days_of(year, number)
+    since = day_start(days[0][0], zone=zone)
+    until = day_start(days[-1][-1] + timedelta(days=1), zone=zone)
+    mine = Task.objects.of(signed_in(request).pk).live(at=at).due(since=since, until=until)
+    before, after = months.neighbours(year, number)
+    context = {
+        "at": at,
+        "first": date(year, number, 1),
+        "today": today,
+        "weeks": months.weeks(year, number, mine.by_deadline(), zone=zone),
+        "before": before if months.is_month(*before) else None,
+        "after": after if months.is_month(*after) else None,
+    }
+    return render(request, "agenda/month.html", context)
+
+
+@require_read
+@sign_in_required
+def day_hear(request: HttpRequest) -> HttpResponse:
+    """Today in one breath: the player, and the text beside it."""
+    at = timezone.now()
+    words = _day_words(request, at=at)
+    try:
+        voice = speech.speak(words, at=at).voice
+    except SpeechError:
+        voice = None
+    return render(request, "agenda/hear_day.html", {"at": at, "words": words, "voice": voice})
+
+
+@require_GET
+@sign_in_required
+def day_speech(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    words = _day_words(request, at=at)
+    try:
+        said = speech.speak(words, at=at)
+    except SpeechError:
+        return HttpResponse(words.text, content_type="text/plain; charset=utf-8", status=503)
+    return sound(request, said, words=words)
+
+
+def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
+    user = signed_in(request)
+    zone = _zone()
+    tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
+    today = Task.objects.of(user.pk).live(at=at).due(since=at, until=tomorrow).by_deadline()
+    return day_utterance(
+        list(today), at=at, ends_at=tomorrow, user=user, language=get_language() or "fr"
+    )
 
 
 @require_read
