@@ -357,7 +357,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def answers(sub: argparse.ArgumentParser) -> None:
-        answers(sub)
+        sub.add_argument("--yes", action="store_true", help="do not ask")
         sub.add_argument(
             "--confirm", metavar="NAME", help="what destroys outside the lab: its name"
         )
