@@ -65,8 +65,7 @@ doctor: ## Would provisioning work? One line a check, with what to do
 plan: ## Show what provisioning would change, field by field
 	@$(PROVISION) plan --env $(ENV) || [ $$? = 2 ]
 
-provision: ## Check, plan, ask, then create or change the containers (YES=1 answers)
-	@$(PROVISION) doctor --env $(ENV)
+provision: ## Plan, ask, then create or change the containers (YES=1 answers)
 	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(ANSWERS)
 
 adopt: ## Take over an existing container: NAME=… VMID=…
