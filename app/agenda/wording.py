@@ -37,5 +37,5 @@ def day(local: datetime, *, today: datetime) -> str:
 
 def short_day(local: datetime, *, today: datetime) -> str:
     """Such as "Tue 24 Nov"; the year only when it is another one."""
-    pattern = "D j M" if local.year == today.year else "D j M Y"
+    pattern = "D j N" if local.year == today.year else "D j N Y"
     return date_format(local, pattern)

@@ -69,7 +69,7 @@ const hear = async (link) => {
 };
 
 const showSaid = (link, text, voice) => {
-  const said = link.closest(".task")?.querySelector(".said");
+  const said = (link.closest(".task") ?? link.closest("main"))?.querySelector(".said");
   if (!said) return;
   said.textContent = voice ? `${text} (${voice})` : text;
   said.hidden = false;
@@ -129,3 +129,38 @@ if (document.querySelector(".task[data-deadline]")) {
   tick();
   setInterval(tick, 1000);
 }
+
+// Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help.
+
+const tasks = () => [...document.querySelectorAll(".task:not(.is-forgotten)")];
+const current = () => document.querySelector(".task.is-current");
+
+const move = (step) => {
+  const all = tasks();
+  if (!all.length) return;
+  const next = all[Math.min(all.length - 1, Math.max(0, all.indexOf(current()) + step))] ?? all[0];
+  current()?.classList.remove("is-current");
+  next.classList.add("is-current");
+  next.querySelector("h3 a").focus();
+};
+
+const keys = {
+  n: () => (document.getElementById("quick") ?? document.querySelector(".nav-add"))?.focus(),
+  "/": () => document.querySelector('[data-key="/"]')?.click(),
+  j: () => move(1),
+  k: () => move(-1),
+  e: () => (current() ?? tasks()[0])?.querySelector("h3 a").click(),
+  s: () => (current() ?? tasks()[0])?.querySelector("[data-speech]")?.click(),
+  g: () => (current() ?? tasks()[0])?.querySelector('[data-key="g"]').click(),
+  d: () => document.querySelector(".ways [data-speech]")?.click(),
+  "?": () => words.help && say(words.help),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=checkbox]), textarea, select")) return;
+  const act = keys[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
