@@ -65,7 +65,8 @@ const hear = async (link) => {
   showSaid(link, decodeURIComponent(answer.headers.get("X-Agenda-Text") ?? ""), voice);
   URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(await answer.blob());
-  player.play().catch(silence);
+  // Interrupted by the next sound is no failure, and must not silence that one.
+  player.play().catch((error) => error.name === "AbortError" || silence());
 };
 
 const showSaid = (link, text, voice) => {
