@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
@@ -83,3 +83,13 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+def forgetting_lag(*, at: datetime) -> timedelta:
+    """For how long the oldest task that nobody may see any more has been waiting to be erased."""
+    past = Task.objects.filter(deadline_at__lte=at).aggregate(Min("deadline_at"))
+    removed = Task.objects.filter(removed_at__lte=at - UNDO_WINDOW).aggregate(Min("removed_at"))
+    lags = [at - past["deadline_at__min"]] if past["deadline_at__min"] else []
+    if removed["removed_at__min"]:
+        lags.append(at - removed["removed_at__min"] - UNDO_WINDOW)
+    return max(lags, default=timedelta(0))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 
+from agenda.models import forgetting_lag
 from speech import services as speech
+
+LAG_LIMIT = timedelta(minutes=2)
 
 Check = Callable[[], list[str]]
 
@@ -26,12 +31,25 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def report() -> dict[str, str]:
+    """What a user needs. How far forgetting lags is for operators: `agenda_health` adds it, because
+    a server that could not erase must still be able to start and catch up.
+    """
     checks: dict[str, Check] = {
         "database": _database,
         "migrations": _migrations,
         "speech": speech.problems,
     }
     return {name: "; ".join(_safely(check)) or "ok" for name, check in checks.items()}
+
+
+def forgetting() -> str:
+    """Red when the oldest task that is past its time should have been erased two minutes ago."""
+    return "; ".join(_safely(_forgetting)) or "ok"
+
+
+def _forgetting() -> list[str]:
+    lag = forgetting_lag(at=timezone.now())
+    return [f"erasing lags by {int(lag.total_seconds())} s"] if lag > LAG_LIMIT else []
 
 
 def _safely(check: Check) -> list[str]:

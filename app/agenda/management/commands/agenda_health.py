@@ -6,15 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.health import report
+from config.health import forgetting, report
 
 
 class Command(BaseCommand):
-    help = "Say for each part whether the agenda can serve; exit 1 when one cannot."
+    help = "Say for each part whether it is well; exit 1 when one is not."
 
     def handle(self, **options: Any) -> None:
-        lines = report()
+        lines = report() | {"forgetting": forgetting()}
         for name, line in lines.items():
             self.stdout.write(f"{name}: {line}")
         if any(line != "ok" for line in lines.values()):
-            raise CommandError("the agenda cannot serve")
+            raise CommandError("the agenda is not well")
