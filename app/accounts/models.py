@@ -58,6 +58,10 @@ class User(AbstractUser):
         blank=True,
         choices=[("google", _("Google's voice")), ("local", _("This site's own voice"))],
     )
+    # Only the digest of the feed's secret address; empty: no feed.
+    calendar_sha256 = models.CharField(  # noqa: DJ001 - unique, so that none must be NULL
+        max_length=64, null=True, unique=True, editable=False, db_collation="utf8mb4_bin"
+    )
     is_probe = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PeopleManager] = PeopleManager()

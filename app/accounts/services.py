@@ -54,6 +54,21 @@ def other_sessions_end(*, user_id: UUID, kept: str | None) -> None:
     Session.objects.filter(user_id=user_id).exclude(session_key=kept).delete()
 
 
+def calendar_open(user: User) -> str:
+    """Return the new feed's token; an address given out before stops working."""
+    token = secrets.token_urlsafe(32)
+    User.objects.filter(pk=user.pk).update(calendar_sha256=_digest(token))
+    return token
+
+
+def calendar_close(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(calendar_sha256=None)
+
+
+def calendar_owner(token: str) -> User | None:
+    return User.objects.filter(calendar_sha256=_digest(token), is_active=True).first()
+
+
 def sessions_forget(*, at: datetime) -> int:
     """Erase sessions that have ended, in chunks; return how many."""
     total = 0

@@ -18,6 +18,7 @@ urlpatterns = [
         name="password",
     ),
     path("account/export.json", views.export_all, name="export"),
+    path("account/calendar/", views.calendar, name="calendar"),
     path("account/leave/", views.leave, name="leave"),
     path("account/voice/", views.voice, name="voice"),
     path("language/", views.language, name="language"),

@@ -24,6 +24,8 @@ from accounts.forms import LeaveForm, PreferencesForm, SignInForm, SignUpForm
 from accounts.services import (
     account_create,
     account_remove,
+    calendar_close,
+    calendar_open,
     first_admin_create,
     first_admin_link_is_open,
     other_sessions_end,
@@ -109,6 +111,28 @@ def account(request: HttpRequest) -> HttpResponse:
         return response
     status = 422 if form.errors else 200
     return render(request, "accounts/account.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sign_in_required
+def calendar(request: HttpRequest) -> HttpResponse:
+    """Open, replace or close the feed. Its address is shown once: only its digest is kept."""
+    user = signed_in(request)
+    address = ""
+    if request.method == "POST" and "close" in request.POST:
+        calendar_close(user)
+        messages.success(request, _("The feed is closed."))
+        return redirect("calendar")
+    if request.method == "POST":
+        path = reverse("calendar-feed", args=[calendar_open(user)])
+        address = request.build_absolute_uri(path)
+    page = render(
+        request,
+        "accounts/calendar.html",
+        {"address": address, "is_open": bool(address or user.calendar_sha256)},
+    )
+    page["Referrer-Policy"] = "no-referrer"
+    return page
 
 
 @require_GET

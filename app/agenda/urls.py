@@ -12,6 +12,7 @@ urlpatterns = [
     path("agenda/search/", views.search, name="search"),
     path("agenda/month/", views.month, name="month"),
     path("agenda/month/<int:year>/<int:number>/", views.month, name="month"),
+    path("agenda/calendar/<str:token>.ics", views.calendar_feed, name="calendar-feed"),
     path("agenda/day/hear/", views.day_hear, name="day-hear"),
     path("agenda/day/speech.mp3", views.day_speech, name="day-speech"),
     path("agenda/about/", views.about, name="about"),

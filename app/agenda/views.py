@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_kept
+from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services
+from agenda.calendar import calendar
 from agenda.clock import day_start, zone_label
 from agenda.forms import TaskForm, new_task_values, task_values
 from agenda.grouping import grouped
@@ -106,6 +109,21 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
         "after": after if months.is_month(*after) else None,
     }
     return render(request, "agenda/month.html", context)
+
+
+@require_read
+def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
+    """Whoever holds the secret address reads the tasks that are live, and nothing else."""
+    owner = calendar_owner(token)
+    if owner is None:
+        raise Http404("no such feed, or it was closed")
+    at = timezone.now()
+    body = calendar(Task.objects.of(owner.pk).live(at=at).by_deadline(), name=owner.username)
+    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
 
 
 @require_read

@@ -1,0 +1,60 @@
+"""The calendar feed: secret, revocable, and it forgets too."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from icalendar import Calendar
+
+from accounts.models import User
+
+PAGE = "/agenda/account/calendar/"
+
+
+@pytest.fixture
+def feed(page):
+    return re.search(r"(/agenda/calendar/[^\"]+)", page.post(PAGE, {"open": ""}).content.decode())[
+        1
+    ]
+
+
+def test_the_feed_holds_ones_own_live_tasks(feed, add, bob):
+    task = add("Réviser; les, VLAN", notes="deux\nlignes")
+    add("gone", left=-timedelta(seconds=1))
+    add("theirs", owner=bob)
+    response = Client().get(feed)
+    parts = Calendar.from_ical(response.content).walk()
+    assert response["Content-Type"] == "text/calendar; charset=utf-8"
+    assert [str(part["summary"]) for part in parts if "summary" in part] == [task.title] * 2
+    assert {part.name for part in parts} == {"VCALENDAR", "VTODO", "VEVENT", "VALARM"}
+    assert response["Referrer-Policy"] == "no-referrer"
+
+
+def test_an_unchanged_feed_is_not_sent_again(feed, add):
+    task = add()
+    etag = Client().get(feed)["ETag"]
+    assert Client().get(feed, HTTP_IF_NONE_MATCH=etag).status_code == 304
+    task.delete()
+    assert Client().get(feed, HTTP_IF_NONE_MATCH=etag).status_code == 200
+
+
+def test_a_new_address_ends_the_old_one_and_closing_ends_all(page, feed):
+    page.post(PAGE, {"open": ""})
+    assert Client().get(feed).status_code == 404
+    page.post(PAGE, {"close": ""})
+    assert User.objects.get(username="alice").calendar_sha256 is None
+
+
+def test_the_address_is_shown_once_and_only_its_digest_is_kept(page, feed, alice):
+    token = feed.split("/")[-1].removesuffix(".ics")
+    assert token not in page.get(PAGE).content.decode()
+    alice.refresh_from_db()
+    assert token not in (alice.calendar_sha256 or "")
+
+
+@pytest.mark.parametrize("token", ["x", "None", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c"])
+def test_a_guess_is_404(client, alice, token):
+    assert client.get(f"/agenda/calendar/{token}.ics").status_code == 404
