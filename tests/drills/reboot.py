@@ -25,7 +25,7 @@ def orders(site: Site) -> list[list[Host]]:
 
 
 def serves(url: str) -> bool:
-    """The sign-in page comes, which needs every part but the sound."""
+    """The sign-in page comes; what it does not need (rows, sound) verify proves afterwards."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.status == 200

@@ -79,7 +79,14 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
         status = pytest.main(
             [
                 *([str(here / name) for name in QUICK] if quick else [str(here)]),
-                *("-p", "no:cacheprovider", "-p", "no:randomly", "--tb=short", "--no-header"),
+                *(
+                    "-p",
+                    "no:cacheprovider",
+                    "-p",
+                    "no:pytest11.testinfra",
+                    "--tb=short",
+                    "--no-header",
+                ),
                 *(f"--rootdir={ROOT}", f"--junitxml={report}", "-m", "not lab"),
                 *(["-k", only] if only else []),
                 "-v" if verbose else "-q",
