@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build a release of the agenda for one Debian release, or find it in the cache.
 
-    build.py --debian trixie
+    release.py --debian trixie
 
 Prints one line of JSON: release, archive, runtime, runtime_archive, and built (was anything done).
 Ansible calls it on the controller; it may be killed at any moment and run again.

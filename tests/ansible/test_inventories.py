@@ -1,0 +1,72 @@
+"""Both inventories have one shape, so that what works in the lab works on the cluster."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import make_secrets
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml"))
+# What one environment alone has, and why.
+ONLY_IN = {
+    ("lab", "group_vars/all/lab.yml"),  # what the lab offers around the containers
+    # The lab's vault lies in its state folder and is read from here; elsewhere it lies here itself.
+    ("lab", "group_vars/all/vault.yml"),
+    ("srv-px5", "group_vars/all/vault.yml"),
+}
+ENDPOINT = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}  # the lab's own state has them
+
+
+def variables(environment: str) -> dict[str, set[str]]:
+    folder = ROOT / "inventory" / environment
+    return {
+        str(path.relative_to(folder)): set(yaml.safe_load(path.read_text()))
+        for path in sorted(folder.glob("group_vars/*/*.yml"))
+        if (environment, str(path.relative_to(folder))) not in ONLY_IN
+    }
+
+
+def test_there_is_more_than_one_environment():
+    assert "lab" in ENVIRONMENTS
+    assert len(ENVIRONMENTS) > 1
+
+
+@pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "lab"])
+def test_inventories_have_the_same_files(environment):
+    assert variables(environment).keys() == variables("lab").keys()
+
+
+@pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "lab"])
+def test_inventories_have_the_same_variables(environment):
+    lab = variables("lab")
+    for file, names in variables(environment).items():
+        assert names - ENDPOINT == lab[file], f"{environment}: {file}"
+
+
+def test_vault_password_of_every_environment_is_found():
+    settings = (ROOT / "ansible.cfg").read_text()
+    for environment in ENVIRONMENTS:
+        assert f"{environment}@ansible/vault-client" in settings, environment
+
+
+def test_lab_reads_every_secret_there_is():
+    pointer = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/vault.yml").read_text())
+
+    assert pointer.keys() == make_secrets.SECRETS.keys()
+    for name, value in pointer.items():
+        assert f"'{name}'" in value
+
+
+def test_every_secret_in_the_inventories_is_one_that_is_made():
+    used = {
+        name
+        for path in ROOT.glob("inventory/*/group_vars/*/*.yml")
+        for name in re.findall(r"\bvault_\w+", path.read_text())
+        if path.name != "vault.yml"
+    }
+
+    assert used == set(make_secrets.SECRETS)

@@ -1,0 +1,73 @@
+"""A role's defaults and its argument_specs say the same thing, and no role reads another's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path for path in (ROOT / "ansible/roles").iterdir() if path.is_dir())
+each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+
+
+def documented(role: Path) -> dict[str, Any]:
+    spec = yaml.safe_load((role / "meta/argument_specs.yml").read_text())
+    return spec["argument_specs"]["main"].get("options", {})
+
+
+def defaults(role: Path) -> dict[str, Any]:
+    return yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+
+
+@each_role
+def test_defaults_and_argument_specs_agree(role):
+    options = documented(role)
+
+    assert {k: v["default"] for k, v in options.items() if "default" in v} == defaults(role)
+
+
+@each_role
+def test_every_option_has_a_type_and_a_default_or_is_required(role):
+    for name, option in documented(role).items():
+        assert name.startswith(f"{role.name}_"), f"{name} lacks the prefix {role.name}_"
+        assert "type" in option, name
+        assert ("default" in option) != option.get("required", False), name
+
+
+@each_role
+def test_role_says_what_it_promises(role):
+    assert (role / "README.md").exists()
+    assert documented(role) is not None
+
+
+@each_role
+def test_role_reads_only_its_own_variables(role):
+    others = [name for other in ROLES if other != role for name in documented(other)]
+    files = [path for path in role.rglob("*") if path.is_file() and path.name != "README.md"]
+
+    offences = [
+        f"{path.relative_to(ROOT)} reads {name}"
+        for path in files
+        if path.parts[-2] in {"tasks", "templates", "handlers", "vars", "defaults"}
+        for name in others
+        if re.search(rf"(?<![\w]){re.escape(name)}\b(?!:)", path.read_text())
+    ]
+
+    assert not offences, "\n".join(offences)
+
+
+@each_role
+def test_every_internal_variable_is_named_after_its_role(role):
+    for path in (role / "vars").glob("*.yml"):
+        for name in yaml.safe_load(path.read_text()) or {}:
+            assert name.startswith(f"__{role.name}_"), f"{path}: {name}"
+
+
+def test_database_and_application_name_the_same_collation():
+    settings = (ROOT / "app/config/settings.py").read_text()
+
+    assert defaults(ROOT / "ansible/roles/mysql")["mysql_collation"] in settings
