@@ -12,7 +12,12 @@ ROOT = Path(__file__).parent.parent
 # Importing files, files left out, forbidden import, why.
 FORBIDDEN = [
     ("provision/*.py", (), r"provision\.lab", "the client knows a URL, not the lab"),
-    ("provision/lab/**/*.py", (), r"provision\.(?!lab\b)\w+", "the lab is a witness: it shares no code"),
+    (
+        "provision/lab/**/*.py",
+        (),
+        r"provision\.(?!lab\b)\w+",
+        "the lab is a witness: it shares no code",
+    ),
     (
         "provision/**/*.py",
         ("provision/proxmox.py",),

@@ -79,9 +79,13 @@ def test_a_plan_for_machines_holds_no_secret(cluster):
 def test_a_change_is_shown_old_to_new_then_made_in_place(cluster):
     cluster.apply()
     mac = cluster.ct(2156).config["net0"].partition("hwaddr=")[2][:17]
-    cluster.change("web", lxc_memory_mib=1024, lxc_disk_gib=6,
-                   lxc_nics=[WEB["lxc_nics"][0] | {"address": "198.18.28.99/24"}, WEB["lxc_nics"][1]],
-                   ansible_host="198.18.28.99")  # fmt: skip
+    cluster.change(
+        "web",
+        lxc_memory_mib=1024,
+        lxc_disk_gib=6,
+        lxc_nics=[WEB["lxc_nics"][0] | {"address": "198.18.28.99/24"}, WEB["lxc_nics"][1]],
+        ansible_host="198.18.28.99",
+    )
 
     cluster.run("plan")
     assert "memory_mib: 512 -> 1024" in cluster.out

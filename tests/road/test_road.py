@@ -1,7 +1,7 @@
-"""The whole road, as a stranger walks it: `make` verbs on a lab of the tests' own, never the operator's.
+"""The whole road, as a stranger walks it, on a lab of the tests' own: never the operator's.
 
-The tests stand in the order of the road and stop at the first that fails (`tests/run` passes -x). What each command
-printed lies under build/road/.
+The tests stand in the order of the road and stop at the first that fails (`tests/run` passes -x).
+What each command printed lies under build/road/.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +25,6 @@ SETTINGS = (
     "LAB_WEB_PORT=18080",
     "LAB_REST_PORT=18081",
 )
-# Seconds after which `make up` is killed, one run after another: in the lab's start, while containers are created,
-# and in early and late parts of the playbook.
-KILLED_AFTER_S = (2, 6, 14, 28, 45)
-
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1500)]
 
 
@@ -61,7 +55,7 @@ def make(name: str, *goals: str, timeout_s: float = 900) -> subprocess.Completed
 
 
 def succeeded(ended: subprocess.CompletedProcess[str]) -> bool:
-    """True when it exited 0; else its last lines are shown, so that a failed CI run explains itself."""
+    """True when it exited 0; else its last lines are shown, so that CI explains itself."""
     if ended.returncode != 0:
         print("\n".join(ended.stdout.splitlines()[-60:]))
     return ended.returncode == 0
@@ -76,30 +70,11 @@ def reset() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def own_lab() -> Iterator[None]:
-    """A lab of our own, clean at the start even after a killed run, and without a trace at the end."""
+    """Our own lab: clean at the start even after a killed run, without a trace at the end."""
     LOGS.mkdir(parents=True, exist_ok=True)
     reset()
     yield
     reset()
-
-
-def kill_up_after(seconds: float) -> None:
-    log = LOGS / f"up-killed-after-{seconds:.0f}s.log"
-    with log.open("w", encoding="utf-8") as out:
-        up = subprocess.Popen(
-            ("make", "up", *SETTINGS),
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        up.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(up.pid, signal.SIGKILL)
-    up.wait()
 
 
 def changed_counts(output: str) -> dict[str, int]:
@@ -108,19 +83,8 @@ def changed_counts(output: str) -> dict[str, int]:
     return {host: int(changed) for host, changed in found}
 
 
-def test_up_completes_after_being_killed_at_five_moments():
-    for seconds in KILLED_AFTER_S:
-        kill_up_after(seconds)
-        time.sleep(0.5)
-    assert succeeded(make("up-after-kills", "up"))
-    status = make("status-after-kills", "status")
-    assert succeeded(status)
-    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == 2, status.stdout
-
-
-def test_up_from_no_containers():
-    assert succeeded(make("destroy", "destroy", "YES=1"))
-    assert succeeded(make("up-from-no-containers", "up"))
+def test_up_from_nothing():
+    assert succeeded(make("up", "up"))
 
 
 def test_up_again_changes_nothing():
@@ -131,15 +95,3 @@ def test_up_again_changes_nothing():
     assert set(counts.values()) == {0}, counts
     plan = run("plan", ".venv/bin/python", "-m", "provision", "plan", "--env", "lab")
     assert plan.returncode == 0, plan.stdout
-
-
-def test_a_role_converges_alone_in_molecule():
-    assert succeeded(run("molecule", "molecule", "test"))
-
-
-def test_a_stranger_uses_the_agenda_in_a_browser():
-    assert succeeded(run("e2e", "pytest", "-q", "-m", "e2e", "tests/e2e"))
-
-
-def test_everything_comes_back_after_a_restart_in_both_orders():
-    assert succeeded(make("drill-reboot", "drill-reboot", "YES=1"))
