@@ -34,6 +34,7 @@ from provision.proxmox import Proxmox
 from provision.ssh import Ssh
 
 NOTHING_TO_DO, FAILED, CHANGES_PENDING = 0, 1, 2  # as `terraform plan -detailed-exitcode`
+DOCTOR_RETRY_S = 2.0
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -171,7 +172,12 @@ def status_of(session: Session) -> str:
 def run_doctor(session: Session) -> int:
     """Works before anything else is set up: what is missing is what it tells."""
     findings = []
-    for finding in doctor.examine(session.desired, ssh=session.ssh, connect=lambda: session.api):
+
+    def connect() -> Proxmox:
+        # A node that is down is a finding, not something to wait for.
+        return Proxmox(session.endpoint, retry_for_s=DOCTOR_RETRY_S)
+
+    for finding in doctor.examine(session.desired, ssh=session.ssh, connect=connect):
         print(finding, flush=True)
         findings.append(finding)
     problems = [finding for finding in findings if finding.verdict is doctor.Verdict.BAD]

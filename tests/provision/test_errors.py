@@ -26,7 +26,7 @@ def calls():
                     yield pytest.param(node, id=f"{source.name}:{node.lineno}")
 
 
-@pytest.mark.parametrize("call", calls())
+@pytest.mark.parametrize("call", list(calls()))
 def test_each_place_that_fails_says_what_and_what_next(call):
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
 

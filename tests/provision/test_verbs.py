@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from provision import creation, doctor
+from provision import cli, creation, doctor
 from provision.desired import desired
 from tests.provision.conftest import TOKEN
 from tests.provision.situations import inventory
@@ -232,6 +232,7 @@ def healthy(cluster, monkeypatch):
 
     monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
     cluster.pve.storages["local-lvm"]["avail"] = 100 * 1024**3
+    monkeypatch.setattr(cli, "DOCTOR_RETRY_S", 0.1)
     return answers
 
 
@@ -261,8 +262,8 @@ SPOILED = [
     (lambda _, a: a["/nodes/{node}/network"][0].update(bridge_ports=""), "has no physical port"),
     (lambda c, _: c.pve.add_ct(2157, "stranger"), "VMIDs: VMID 2157 (wanted for db) belongs to"),
     (lambda c, _: c.pve.add_ct(9, "web"), "neighbours: guest 9 has the name web too"),
-    (lambda c, _: c.pve.add_ct(9, "x", config={"net0": "name=e,ip=198.18.28.156/16"}),
-     "neighbours: container 9 has 198.18.28.156 too, the address of web"),
+    (lambda c, _: c.pve.add_ct(109, "x", config={"net0": "name=e,ip=198.18.28.156/16"}),
+     "neighbours: container 109 has 198.18.28.156 too, the address of web"),
 ]  # fmt: skip
 
 
@@ -340,7 +341,20 @@ def test_the_pveum_commands_grant_exactly_what_is_needed(cluster, healthy):
 # ---------------------------------------------------------------- snapshots
 
 
-def test_a_snapshot_is_taken_with_the_database_last_to_stop_and_first_to_start(cluster):
+@pytest.fixture
+def able(cluster, monkeypatch):
+    """fakepve makes up the answer about features: a storage with snapshots says yes."""
+    original = cluster.pve.synthesise
+
+    async def synthesise(match, method, info, user, values):
+        if match.template.endswith("/feature"):
+            return {"hasFeature": 1}
+        return await original(match, method, info, user, values)
+
+    monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
+
+
+def test_a_snapshot_is_taken_with_the_database_last_to_stop_and_first_to_start(cluster, able):
     cluster.apply()
     cluster.pve.tasklog.clear()
 
@@ -357,7 +371,7 @@ def test_a_snapshot_is_taken_with_the_database_last_to_stop_and_first_to_start(c
     assert "2 of 2" in cluster.out
 
 
-def test_a_snapshot_is_restored_on_all_or_none(cluster):
+def test_a_snapshot_is_restored_on_all_or_none(cluster, able):
     cluster.apply()
     cluster.run("snapshot", "--name", "before", "--yes")
     cluster.ct(2156).config["memory"] = 99
@@ -373,7 +387,7 @@ def test_a_snapshot_is_restored_on_all_or_none(cluster):
     assert "there is no snapshot other" in cluster.err
 
 
-def test_only_the_snapshots_we_named_are_pruned(cluster):
+def test_only_the_snapshots_we_named_are_pruned(cluster, able):
     cluster.apply()
     for name in ("mine", "ctlv-1", "ctlv-2", "ctlv-3"):
         for ct in cluster.pve.cts:
@@ -404,7 +418,7 @@ def test_a_storage_without_snapshots_is_said_before_anything_stops(cluster, monk
     assert cluster.writes() == []
 
 
-def test_a_snapshot_that_fails_leaves_the_containers_running(cluster):
+def test_a_snapshot_that_fails_leaves_the_containers_running(cluster, able):
     cluster.apply()
     cluster.pve.fail("POST", "/lxc/2157/snapshot", 500, "boom")
 
@@ -420,7 +434,7 @@ def test_snapshot_names_and_missing_containers_are_checked(cluster):
     assert "web, db does not exist" in cluster.err
 
 
-def test_no_snapshots_and_double_ones_are_said(cluster):
+def test_no_snapshots_and_double_ones_are_said(cluster, able):
     cluster.apply()
     cluster.run("snapshot-list")
     assert "No snapshots." in cluster.out
