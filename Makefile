@@ -81,7 +81,7 @@ drift: ## Does anything differ from the inventory? Exits 2 when it does
 	@$(PROVISION) drift --env $(ENV)
 
 ##@ Service
-.PHONY: secrets deploy redeploy verify admin logs ssh
+.PHONY: secrets deploy redeploy rollback verify admin logs ssh
 secrets: ## Make the secrets that are missing, into the vault
 	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
@@ -90,6 +90,9 @@ deploy: ## Configure every container with Ansible
 
 redeploy: ## Ship new code without touching the rest
 	@$(PLAYBOOK) ansible/redeploy.yml
+
+rollback: ## Serve the previous release again
+	@$(PLAYBOOK) ansible/rollback.yml
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin
