@@ -21,9 +21,9 @@ NAMES = {error.__name__ for error in CLASSES}
 def calls():
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in NAMES:
-                    yield pytest.param(node, id=f"{source.name}:{node.lineno}")
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in NAMES:
+                yield pytest.param(node, id=f"{source.name}:{node.lineno}")
 
 
 @pytest.mark.parametrize("call", list(calls()))
