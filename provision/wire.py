@@ -84,7 +84,8 @@ def render_size(size_bytes: int) -> str:
 
 def render_gib(size_bytes: int) -> str:
     """The bare number of GiB that allocates a volume: "8", "0.5"; no unit is allowed there."""
-    return f"{size_bytes / GIB:.10g}"
+    # Whole MiB are exact in ten decimals; fewer would allocate another size than was asked for.
+    return f"{size_bytes / GIB:.10f}".rstrip("0").rstrip(".")
 
 
 def canonical_interface(text: str) -> str:

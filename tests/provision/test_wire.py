@@ -36,7 +36,14 @@ def test_a_size_survives_rendering(size_bytes):
 
 
 @pytest.mark.parametrize(
-    ("gib", "text"), [(4, "4"), (0.5, "0.5"), (2.125, "2.125"), (1024, "1024")]
+    ("gib", "text"),
+    [
+        (4, "4"),
+        (0.5, "0.5"),
+        (2.125, "2.125"),
+        (1024, "1024"),
+        (1023.9990234375, "1023.9990234375"),
+    ],
 )
 def test_a_new_volume_is_a_bare_number_of_gib(gib, text):
     assert wire.render_gib(int(gib * wire.GIB)) == text
