@@ -111,7 +111,7 @@ verify: ## Prove that what is deployed behaves; changes nothing
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
 	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
 
-test: ## All tests, the whole road on real containers included (root, about 10 minutes)
+test: ## All tests, the whole road on real containers included (root, about 20 minutes)
 	@tests/run all
 
 test-fast: ## Tests without root and network, under two minutes

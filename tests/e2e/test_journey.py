@@ -92,7 +92,7 @@ def test_everything_works_without_javascript(visit):
     person.page.locator("[name=title]").fill("Acheter du pain complet")
     person.presses("save")
     expect(person.task("Acheter du pain complet")).to_be_visible()
-    person.task("Acheter du pain").locator("form button").click()
+    person.task("Acheter du pain").get_by_role("button", name="Enlever").click()
     person.presses("undo")
     expect(person.task("Acheter du pain complet")).to_be_visible()
     person.page.wait_for_timeout(LIVES.total_seconds() * 1000)

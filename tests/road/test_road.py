@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,10 @@ SETTINGS = (
     "LAB_WEB_PORT=18080",
     "LAB_REST_PORT=18081",
 )
+# Seconds after which `make up` is killed, one run after another: in the lab's start, while
+# containers are created, and in early and late parts of the playbook.
+KILLED_AFTER_S = (2, 6, 14, 28, 45)
+
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1500)]
 
 
@@ -77,14 +83,44 @@ def own_lab() -> Iterator[None]:
     reset()
 
 
+def kill_up_after(seconds: float) -> None:
+    log = LOGS / f"up-killed-after-{seconds:.0f}s.log"
+    with log.open("w", encoding="utf-8") as out:
+        up = subprocess.Popen(
+            ("make", "up", *SETTINGS),
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        up.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+
+
 def changed_counts(output: str) -> dict[str, int]:
     """The last PLAY RECAP's changed= of each host."""
     found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, flags=re.MULTILINE)
     return {host: int(changed) for host, changed in found}
 
 
-def test_up_from_nothing():
-    assert succeeded(make("up", "up"))
+def test_up_completes_after_being_killed_at_five_moments():
+    for seconds in KILLED_AFTER_S:
+        kill_up_after(seconds)
+        time.sleep(0.5)
+    assert succeeded(make("up-after-kills", "up"))
+    status = make("status-after-kills", "status")
+    assert succeeded(status)
+    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == 2, status.stdout
+
+
+def test_up_from_no_containers():
+    assert succeeded(make("destroy", "destroy", "YES=1"))
+    assert succeeded(make("up-from-no-containers", "up"))
 
 
 def test_up_again_changes_nothing():
@@ -95,3 +131,11 @@ def test_up_again_changes_nothing():
     assert set(counts.values()) == {0}, counts
     plan = run("plan", ".venv/bin/python", "-m", "provision", "plan", "--env", "lab")
     assert plan.returncode == 0, plan.stdout
+
+
+def test_a_stranger_uses_the_agenda_in_a_browser():
+    assert succeeded(run("e2e", "pytest", "-q", "-m", "e2e", "tests/e2e"))
+
+
+def test_everything_comes_back_after_a_restart_in_both_orders():
+    assert succeeded(make("drill-reboot", "drill-reboot", "YES=1"))
