@@ -230,10 +230,7 @@ def run_trust(session: Session) -> int:
     """The only way to record a host key that Proxmox did not report: a person compared it."""
     wanted = choose(session.desired, session.arguments.name, None)
     session.ssh.write_config()
-    session.ssh.forget(wanted.host)
-    session.ssh.prove(
-        wanted, fingerprints=lambda: frozenset({session.arguments.fingerprint}), timeout_s=30.0
-    )
+    session.ssh.trust(wanted, session.arguments.fingerprint, timeout_s=30.0)
     print(f"Recorded the host key of {wanted.host}.")
     return NOTHING_TO_DO
 

@@ -120,10 +120,23 @@ class Ssh:
             return
         if known:
             raise changed_key(wanted, offered, self.known_hosts)
-        reported = fingerprints()
-        if not reported & set(offered.values()):
-            raise unknown_key(wanted, offered, reported)
-        good = [key for key, fingerprint in offered.items() if fingerprint in reported]
+        self._record_checked(wanted, offered, fingerprints())
+
+    def trust(self, wanted: Wanted, fingerprint: str, *, timeout_s: float) -> None:
+        """Replace the recorded key by the one of `fingerprint`, which a person compared.
+
+        Raises WaitError when nothing answers in time, HostKeyError when another key is offered; the
+        recorded key stays in both cases.
+        """
+        offered = self._wait_for_keys(wanted, timeout_s)
+        self._record_checked(wanted, offered, frozenset({fingerprint}))
+
+    def _record_checked(
+        self, wanted: Wanted, offered: Mapping[str, str], expected: frozenset[str]
+    ) -> None:
+        good = [key for key, fingerprint in offered.items() if fingerprint in expected]
+        if not good:
+            raise unknown_key(wanted, offered, expected)
         self.record(wanted.host, good)
 
     def _wait_for_keys(self, wanted: Wanted, timeout_s: float) -> Mapping[str, str]:
