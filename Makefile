@@ -31,7 +31,6 @@ LAB := $(PYTHON) -m provision.lab
 STEP := setup/step
 
 ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm $(CONFIRM))
-NAMES_ARG = $(NAMES)
 
 ##@ Everything
 .PHONY: up down help
@@ -65,10 +64,12 @@ doctor: ## Would provisioning work? One line a check, with what to do
 plan: ## Show what provisioning would change, field by field
 	@$(PROVISION) plan --env $(ENV) || [ $$? = 2 ]
 
-provision: ## Plan, ask, then create or change the containers (YES=1 answers)
+provision: ## Check, plan, ask, then create or change the containers (YES=1 answers)
+	@$(PROVISION) doctor --env $(ENV)
 	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(ANSWERS)
 
 adopt: ## Take over an existing container: NAME=… VMID=…
+	@[ -n "$(NAME)" ] && [ -n "$(VMID)" ] || { printf 'adopt: NAME= or VMID= is missing\n  Next: make adopt NAME=<container of the inventory> VMID=<its number>\n' >&2; exit 1; }
 	@$(PROVISION) adopt $(NAME) --vmid $(VMID) --env $(ENV) $(ANSWERS)
 
 destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES)
@@ -79,6 +80,16 @@ status: ## Containers: state, addresses, memory, disk, drift
 
 drift: ## Does anything differ from the inventory? Exits 2 when it does
 	@$(PROVISION) drift --env $(ENV)
+
+snapshot: ## Snapshot all containers together: SNAPSHOT=name KEEP=number
+	@$(ALONE) .venv/bin/python -m provision snapshot --env $(ENV) $(if $(SNAPSHOT),--name $(SNAPSHOT)) $(if $(KEEP),--keep $(KEEP)) $(ANSWERS)
+
+snapshot-list: ## List the snapshots
+	@$(PROVISION) snapshot-list --env $(ENV)
+
+snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
+	@[ -n "$(SNAPSHOT)" ] || { printf 'snapshot-restore: no SNAPSHOT= given\n  Next: choose one of `make snapshot-list`\n' >&2; exit 1; }
+	@$(ALONE) .venv/bin/python -m provision snapshot-restore $(SNAPSHOT) --env $(ENV) $(ANSWERS)
 
 ##@ Service
 .PHONY: secrets deploy redeploy rollback verify admin logs ssh

@@ -1,0 +1,18 @@
+"""The README's pveum lines are those that doctor prints for the unmodified srv-px5 inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provision.desired import desired
+from provision.doctor import pveum_commands
+from provision.inventory import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_prints_what_doctor_prints():
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    shown = [line.strip() for line in lines if line.strip().startswith("pveum ")]
+    wanted = desired(load("srv-px5", root=ROOT))
+    assert shown == pveum_commands(wanted, "ctlv@pve", "provision")
