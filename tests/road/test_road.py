@@ -6,10 +6,12 @@ What each command printed lies under build/road/.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,12 +22,32 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOGS = ROOT / "build/road"
 STATE = ".lab-test"
+# Of this clone alone: what a killed run in another clone left alive is in nobody's way.
+NAME = f"ctlv-road-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below those the kernel gives to clients: servers are ended and started again."""
+    free: list[int] = []
+    for port in range(18000, 32000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        free.append(port)
+        if len(free) == count:
+            break
+    return free
+
+
+API_PORT, WEB_PORT, REST_PORT = free_ports(3)
 SETTINGS = (
     f"LAB_STATE={STATE}",
-    "LAB_NAME=ctlv-test",
-    "LAB_API_PORT=18006",
-    "LAB_WEB_PORT=18080",
-    "LAB_REST_PORT=18081",
+    f"LAB_NAME={NAME}",
+    f"LAB_API_PORT={API_PORT}",
+    f"LAB_WEB_PORT={WEB_PORT}",
+    f"LAB_REST_PORT={REST_PORT}",
 )
 # Seconds after which `make up` is killed, one run after another: in the lab's start, while
 # containers are created, and in early and late parts of the playbook.
