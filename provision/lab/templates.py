@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -217,16 +218,25 @@ def unpack(template: Template, *, into: Path, id_base: int) -> Path:
     It is read-only to the containers: each writes to a layer of its own above it.
     """
     root = into / template.tree
-    if root.exists():
-        return root
-    partial = root.with_name(root.name + ".partial")
-    end_unpacking(into)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    os.chown(partial, id_base, id_base)
-    _unpack_shifted(template.archive, partial, id_base)
-    partial.rename(root)
+    with _unpacking_alone(into):
+        if not root.exists():
+            partial = root.with_name(root.name + ".partial")
+            end_unpacking(into)
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            os.chown(partial, id_base, id_base)
+            _unpack_shifted(template.archive, partial, id_base)
+            partial.rename(root)
     return root
+
+
+@contextlib.contextmanager
+def _unpacking_alone(into: Path) -> Iterator[None]:
+    """Let containers that are created at once wait for one unpacked tree, not end each other's."""
+    into.mkdir(parents=True, exist_ok=True)
+    with (into / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def end_unpacking(into: Path) -> None:

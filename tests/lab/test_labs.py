@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from provision.lab.settings import REPOSITORY, RUN
-from provision.lab.templates import cached
+from provision.lab.templates import cached, unpack
 from tests.lab.labs import LXC, NEIGHBOUR, PRIVATE, WEB, free_port, wait_until
 from tests.lab.support import NODE, creation
 
@@ -367,6 +368,19 @@ def test_debian_12_is_built_when_it_is_asked_for_and_boots(lab):
 
     assert lab.says("cat /etc/debian_version").startswith("12.")
     assert lab.says("systemctl is-system-running --wait") == "running"
+
+
+def test_containers_created_at_once_wait_for_one_unpacked_template(shared_lab, tmp_path):
+    assert shared_lab.template(13)  # it is built
+
+    def ask(_: int) -> Path:
+        return unpack(cached(13), into=tmp_path, id_base=1_000_000)
+
+    with ThreadPoolExecutor(3) as pool:
+        trees = set(pool.map(ask, range(3)))
+
+    assert len(trees) == 1
+    assert (trees.pop() / "usr/bin/python3").exists()
 
 
 def test_an_up_that_was_killed_at_any_moment_is_completed_by_the_next(make_lab):
