@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Raise it when the way a release is built changes, so that old archives are not taken for new ones.
-RECIPE = "1"
+RECIPE = "2"
+# What the Python environment is made of, and what builds it.
+PINS = ("requirements/app.txt", "requirements/build.txt")
 TIMEOUT_S = 60
 
 
@@ -31,9 +33,10 @@ def read_inputs(root: Path, *, debian: str) -> Inputs:
     listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "app")
     files = tuple(sorted({Path(name) for name in listed.split("\0") if name}))
     files = tuple(name for name in files if (root / name).is_file())
-    runtime = f"python-{_digest([RECIPE, debian, _content(root / 'requirements/app.txt')])}"
+    pins = [_content(root / name) for name in PINS]
+    runtime = f"python-{_digest([RECIPE, debian, *pins])}"
     release = _digest([RECIPE, runtime, *(_described(root, name) for name in files)])
-    dirty = _git(root, "status", "--porcelain", "--", "app", "requirements/app.txt").strip()
+    dirty = _git(root, "status", "--porcelain", "--", "app", *PINS).strip()
     return Inputs(
         root=root,
         files=files,

@@ -38,7 +38,7 @@ def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:
             build_runtime(
                 debian=debian,
                 name=inputs.runtime,
-                requirements=root / "requirements/app.txt",
+                requirements=root / "requirements",
                 cache=cache,
                 target=runtime_archive,
             )

@@ -16,10 +16,7 @@ from faults import BuildError
 
 HOME = "/opt/agenda/shared"
 # Everything a wheel needs to be built, nothing of which reaches the target.
-ROOT_PACKAGES = (
-    "gcc,libc6-dev,libmariadb-dev,pkg-config,python3-dev,python3-pip,python3-setuptools,"
-    "python3-venv,python3-wheel"
-)
+ROOT_PACKAGES = "gcc,libc6-dev,libmariadb-dev,pkg-config,python3-dev,python3-venv"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 TIMEOUT_S = 900
 # Stages that make no sense for a root that exists already.
@@ -29,11 +26,14 @@ BUILD = """\
 #!/bin/sh
 set -eu
 cd /build
-python3 -m pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \\
-  --require-hashes --no-build-isolation --wheel-dir wheels --requirement app.txt
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+python3 -m venv tools
+tools/bin/pip install --quiet --require-hashes --requirement build.txt
+tools/bin/pip wheel --quiet --no-deps --require-hashes --no-build-isolation \\
+  --wheel-dir wheels --requirement app.txt
 python3 -m venv --without-pip {home}
-python3 -m pip --python {home}/bin/python install --quiet --disable-pip-version-check --no-index \\
-  --no-deps --no-compile wheels/*.whl
+tools/bin/pip --python {home}/bin/python install --quiet --no-index --no-deps --no-compile \\
+  wheels/*.whl
 {home}/bin/python -m compileall -q {home}/lib || true
 chown -R 0:0 {home}
 : > .complete
@@ -43,7 +43,11 @@ tar --create --gzip --file runtime.tar.gz --owner=0 --group=0 \\
 
 
 def build_runtime(*, debian: str, name: str, requirements: Path, cache: Path, target: Path) -> None:
-    """Write the archive of the environment `name` to `target`; make the root when it lacks."""
+    """Write the archive of the environment `name` to `target`; make the root when it lacks.
+
+    `requirements` is the folder of app.txt (what it holds) and build.txt (what builds the wheels:
+    Debian 12's own setuptools is too old for mysqlclient).
+    """
     root = cache / "roots" / f"{debian}.tar.zst"
     if not root.exists():
         _build_root(debian=debian, target=root)
@@ -69,7 +73,8 @@ def _build_root(*, debian: str, target: Path) -> None:
 def _build_command(*, debian: str, name: str, requirements: Path, work: Path) -> list[str]:
     hooks = [
         f'mkdir -p "$1/build" "$1{HOME}/{name}" "$1{BUNDLE.parent}"',
-        f"upload {requirements} /build/app.txt",
+        f"upload {requirements / 'app.txt'} /build/app.txt",
+        f"upload {requirements / 'build.txt'} /build/build.txt",
         f"upload {work / 'build.sh'} /build/build.sh",
         f"upload {work / 'resolv.conf'} /etc/resolv.conf",
         *([f"upload {BUNDLE} {BUNDLE}"] if BUNDLE.exists() else []),

@@ -19,6 +19,7 @@ def tree(tmp_path):
         "app/manage.py": "print('manage')\n",
         "app/agenda/models.py": "x = 1\n",
         "requirements/app.txt": "django==5.2 --hash=sha256:0\n",
+        "requirements/build.txt": "setuptools==82.0 --hash=sha256:0\n",
         "README.md": "read me\n",
         ".gitignore": "*.pyc\n",
     }.items():
@@ -62,6 +63,7 @@ def test_files_that_are_not_shipped_change_nothing(tree):
         pytest.param(("app/agenda/models.py", "x = 2\n"), True, False, id="a line of code"),
         pytest.param(("app/agenda/new.py", "y = 1\n"), True, False, id="a new file, not yet added"),
         pytest.param(("requirements/app.txt", "django==5.3\n"), True, True, id="requirements"),
+        pytest.param(("requirements/build.txt", "setuptools==83\n"), True, True, id="build tools"),
     ],
 )
 def test_inputs_decide_the_names(tree, change, release_changes, runtime_changes):
