@@ -10,7 +10,7 @@ from provision.desired import Desired, environment_tag
 from provision.errors import ApiError, PlanError
 from provision.model import Actual, Foreign, Found, Mark
 from provision.proxmox import Proxmox, is_not_found
-from provision.wire import parse_found, parse_tags
+from provision.wire import parse_bool, parse_found, parse_tags
 
 PARALLEL_READS = 16
 K = TypeVar("K")
@@ -61,7 +61,8 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
         if is_not_found(error):
             return None
         raise
-    status["hastate"] = (status.get("ha") or {}).get("managed")
+    ha = status.get("ha") or {}
+    status["hastate"] = "managed" if parse_bool(ha.get("managed", 0)) else None
     return read_one(api, vmid, node, status)
 
 

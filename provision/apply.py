@@ -361,9 +361,19 @@ class Worker:
             if self.context.clock() >= deadline:
                 raise WaitError(
                     f"{self.name}: it does not run after {limit_s:.0f} s",
-                    next_step="see its console in Proxmox, then run this again",
+                    next_step=self.where_to_look(),
                 )
             self.context.sleep(POLL_S)
+
+    def where_to_look(self) -> str:
+        before = self.step.before
+        if before is not None and before.ha_managed:
+            return (
+                f"HA manages it and starts it: on {self.node}: ha-manager status "
+                f"(in state error: ha-manager set ct:{self.wanted.vmid} --state disabled, then "
+                "--state started); run this again"
+            )
+        return "see its console in Proxmox, then run this again"
 
     # ---------------------------------------------------------------- proof
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NoReturn
 
 from rich.live import Live
 
@@ -25,16 +29,18 @@ from provision.creation import check_assumed, check_bridges, find_templates, wai
 from provision.credentials import LAB, Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
 from provision.destroy import destroy, select
-from provision.errors import ProvisionError, UsageError
+from provision.errors import InterruptionError, ProvisionError, UsageError
 from provision.inventory import load
 from provision.model import Actual, Found, Plan, Step, Wanted
 from provision.plan import check_destroy, check_ownership, plan, plan_one
 from provision.progress import Progress
 from provision.proxmox import Proxmox
-from provision.ssh import Ssh
+from provision.ssh import SHOW_KEY, Ssh
+from provision.wire import SSH_FINGERPRINT
 
 NOTHING_TO_DO, FAILED, CHANGES_PENDING = 0, 1, 2  # as `terraform plan -detailed-exitcode`
 DOCTOR_RETRY_S = 2.0
+MOST_PARALLEL = 100
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,6 +49,14 @@ class Session:
     """One run: everything is read when it is first asked for, in the order of the pipeline."""
 
     arguments: argparse.Namespace
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def sleep(self, seconds: float) -> None:
+        """Every wait of every thread: Ctrl-C ends it."""
+        if self.stopping.wait(seconds):
+            raise InterruptionError(
+                "interrupted", next_step="run the same command again, it goes on there"
+            )
 
     @cached_property
     def site(self) -> Site:
@@ -58,11 +72,11 @@ class Session:
 
     @cached_property
     def api(self) -> Proxmox:
-        return Proxmox(self.endpoint)
+        return Proxmox(self.endpoint, sleep=self.sleep, on_retry=tell)
 
     @cached_property
     def ssh(self) -> Ssh:
-        return Ssh(site=self.site, desired=self.desired)
+        return Ssh(site=self.site, desired=self.desired, sleep=self.sleep)
 
     def actual(self) -> Actual:
         return read(self.api, self.desired)
@@ -77,13 +91,22 @@ class Session:
 def run_plan(session: Session) -> int:
     planned = session.plan()
     if session.arguments.out:
-        data = savedplan.saved(planned, session.desired)
-        session.arguments.out.write_text(json.dumps(data, indent=2, sort_keys=True))
+        save(session.arguments.out, savedplan.saved(planned, session.desired))
     if session.arguments.json:
         print_json(report.plan_data(planned))
     else:
         print(report.plan_text(planned))
     return CHANGES_PENDING if planned.has_moves or planned.has_refusals else NOTHING_TO_DO
+
+
+def save(file: Path, data: dict[str, Any]) -> None:
+    try:
+        file.write_text(json.dumps(data, indent=2, sort_keys=True))
+    except OSError as error:
+        raise UsageError(
+            f"the plan cannot be written to {file}: {error.strerror}",
+            next_step="give --out a file in a folder that exists",
+        ) from error
 
 
 def run_drift(session: Session) -> int:
@@ -101,11 +124,12 @@ def run_drift(session: Session) -> int:
 
 def run_apply(session: Session) -> int:
     settings = options(session.arguments)
+    saved = savedplan.load(session.arguments.file) if session.arguments.file else None
     with Progress() as progress:
         planned = plan_for_apply(session, settings, progress)
     print(report.plan_text(planned))
-    if session.arguments.file:
-        savedplan.check(savedplan.load(session.arguments.file), planned, session.desired)
+    if saved is not None:
+        savedplan.check(saved, planned, session.desired)
     if planned.has_moves:
         check_assumed(planned, session.desired)
         check_bridges(planned, session.api)
@@ -123,6 +147,7 @@ def carry_out(session: Session, planned: Plan, settings: Options) -> int:
             options=settings,
             templates=find_templates(planned, session.api, on_event=progress.show),
             on_event=progress.show,
+            sleep=session.sleep,
         )
         results = apply(planned, context)
     if results:
@@ -154,10 +179,10 @@ def run_status(session: Session) -> int:
     if not sys.stdout.isatty() or arguments.json:
         while True:
             print(status_of(session), flush=True)
-            time.sleep(arguments.watch)
+            session.sleep(arguments.watch)
     with Live(status_of(session), auto_refresh=False) as live:
         while True:
-            time.sleep(arguments.watch)
+            session.sleep(arguments.watch)
             live.update(status_of(session), refresh=True)
 
 
@@ -229,6 +254,11 @@ def plan_again(session: Session, wanted: Wanted) -> Step:
 def run_trust(session: Session) -> int:
     """The only way to record a host key that Proxmox did not report: a person compared it."""
     wanted = choose(session.desired, session.arguments.name, None)
+    if not SSH_FINGERPRINT.fullmatch(session.arguments.fingerprint):
+        raise UsageError(
+            f"{session.arguments.fingerprint!r} is not a fingerprint",
+            next_step=f"on the container's console: {SHOW_KEY}; give its SHA256:...",
+        )
     session.ssh.write_config()
     session.ssh.trust(wanted, session.arguments.fingerprint, timeout_s=30.0)
     print(f"Recorded the host key of {wanted.host}.")
@@ -301,6 +331,9 @@ def run_destroy(session: Session) -> int:
         return NOTHING_TO_DO
     check_destroy(chosen, stop=arguments.stop)
     names = [found.container.hostname for found in chosen]
+    for found in chosen:
+        if found.ha_managed:
+            print(f"{found.container.hostname} is managed by HA: its entry there is removed too.")
     confirm_destruction(session, names)
     with Progress() as progress:
         destroy(chosen, session.api, session.ssh, on_event=progress.show)
@@ -352,11 +385,36 @@ def print_json(data: object) -> None:
     print(json.dumps(data, indent=2, sort_keys=True))
 
 
+def tell(text: str) -> None:
+    print(f"provision: {text}", file=sys.stderr, flush=True)
+
+
 # ---------------------------------------------------------------- command line
 
 
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is a failure like any other: two lines and 1, for 2 means "changes pending"."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, next_step=f"python -m {self.prog} --help")
+
+
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def count(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= MOST_PARALLEL:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MOST_PARALLEL}")
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="provision", description="Containers as the inventory says.")
+    top = Parser(prog="provision", description="Containers as the inventory says.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def answers(sub: argparse.ArgumentParser) -> None:
@@ -382,13 +440,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("file", nargs="?", type=Path, metavar="FILE", help="saved by plan --out")
     answers(sub)
     sub.add_argument("--wait", choices=["ssh", "running", "none"], help="what proves a container")
-    sub.add_argument("--wait-timeout", type=float, default=120.0, metavar="SECONDS")
-    sub.add_argument("--parallel", type=int, default=8, metavar="N")
+    sub.add_argument("--wait-timeout", type=positive, default=120.0, metavar="SECONDS")
+    sub.add_argument("--parallel", type=count, default=8, metavar="N")
     sub.add_argument("--reboot", action="store_true", help="restart those with pending changes")
 
     sub = verb("status", run_status, "One line a container.")
     sub.add_argument("--json", action="store_true")
-    sub.add_argument("--watch", type=float, nargs="?", const=2.0, metavar="SECONDS")
+    sub.add_argument("--watch", type=positive, nargs="?", const=2.0, metavar="SECONDS")
 
     sub = verb("doctor", run_doctor, "Check everything that apply needs.")
     sub.add_argument("--pveum", action="store_true", help="print the pveum commands in any case")
@@ -405,7 +463,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = verb("snapshot", run_snapshot, "Snapshot all containers together, consistently.")
     sub.add_argument("--name", metavar="NAME", help="default: ctlv- and the time")
-    sub.add_argument("--keep", type=int, default=5, metavar="N", help="of those named by default")
+    sub.add_argument("--keep", type=count, default=5, metavar="N", help="of those named by default")
     answers(sub)
 
     verb("snapshot-list", run_snapshot_list, "List them.")
@@ -440,6 +498,30 @@ def guarded(command: Callable[[], int]) -> int:
         return FAILED
 
 
+@contextmanager
+def interruptible(stopping: threading.Event) -> Iterator[None]:
+    """Ctrl-C ends the waiting of every thread, not only of the main one, which waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        stopping.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(argv)
-    return guarded(lambda: arguments.run(Session(arguments)))
+    def command() -> int:
+        arguments = parser().parse_args(argv)
+        session = Session(arguments)
+        with interruptible(session.stopping):
+            code: int = arguments.run(session)
+        return code
+
+    return guarded(command)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
+import ssl
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from provision.desired import Desired
 from provision.errors import CredentialsError
 
 LAB = "lab"
+# A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
+SECRET = re.compile(r"[\x21-\x7e]+")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 TOKEN_ID = re.compile(r"(?P<user>[^@!\s]+@[^@!\s]+)!(?P<name>[A-Za-z][\w.-]*)")
 
 
@@ -27,10 +33,12 @@ class Endpoint:
     ca_file: Path | None
     token_id: str
     token_secret: str = field(repr=False)
+    is_lab: bool = False
 
     @property
     def url(self) -> str:
-        return f"https://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
 
     @property
     def user(self) -> str:
@@ -79,16 +87,17 @@ def endpoint(
     """
     if site.environment == LAB:
         return lab_endpoint(site)
-    host = variables.get("PROXMOX_HOST") or desired.api_host
-    if not host:
+    text = variables.get("PROXMOX_HOST") or desired.api_host
+    if not text:
         raise CredentialsError(
             f"no API host for {site.environment}",
             next_step="set lxc_api_host in the inventory, or PROXMOX_HOST",
         )
+    host, port = read_host(text)
     token_id, token_secret = read_token(site, variables)
     return Endpoint(
         host=host,
-        port=read_port(variables.get("PROXMOX_PORT"), desired.api_port),
+        port=read_port(variables.get("PROXMOX_PORT"), port or desired.api_port),
         ca_file=find_ca(variables.get("PROXMOX_CA_FILE") or desired.api_ca_file, site.state),
         token_id=token_id,
         token_secret=token_secret,
@@ -120,6 +129,7 @@ def lab_endpoint(site: Site) -> Endpoint:
             ca_file=site.state / str(lab["ca_file"]),
             token_id=str(lab["token_id"]),
             token_secret=str(lab["token_secret"]),
+            is_lab=True,
         )
     except KeyError as error:
         raise CredentialsError(
@@ -145,6 +155,11 @@ def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
             f"PROXMOX_TOKEN_ID {token_id!r} is not user@realm!name",
             next_step="copy the full token id that 'pveum user token add' printed",
         )
+    if not SECRET.fullmatch(secret):
+        raise CredentialsError(
+            "PROXMOX_TOKEN_SECRET holds blanks or other characters that no secret has",
+            next_step="copy the value that 'pveum user token add' printed: 36 characters",
+        )
     return token_id, secret
 
 
@@ -160,6 +175,26 @@ def read_token_file(file: Path) -> dict[str, str]:
         )
     pairs = (line.partition("=") for line in lines if "=" in line)
     return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def read_host(text: str) -> tuple[str, int | None]:
+    """Host and port of "srv-px1", "srv-px1:8006", "https://srv-px1:8006/", "fd00::1"."""
+    try:
+        return str(ipaddress.ip_address(text.strip())), None
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(text.strip() if "://" in text else f"//{text.strip()}")
+        host, port = parts.hostname or "", parts.port
+        is_plain = parts.scheme in {"", "https"} and parts.path in {"", "/"} and not parts.username
+    except ValueError:
+        host, port, is_plain = "", None, False
+    if not is_plain or not (HOST.fullmatch(host) or ":" in host):
+        raise CredentialsError(
+            f"{text!r} is not an API host",
+            next_step="set PROXMOX_HOST or lxc_api_host to a name or address such as srv-px1",
+        )
+    return host, port
 
 
 def read_port(text: str | None, default: int) -> int:
@@ -182,4 +217,11 @@ def find_ca(name: str | None, state: Path) -> Path | None:
             f"the CA file {path} does not exist",
             next_step=f"copy /etc/pve/pve-root-ca.pem from a node of the cluster to {path}",
         )
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:
+        raise CredentialsError(
+            f"the CA file {path} holds no certificate: {error.strerror or error}",
+            next_step="copy /etc/pve/pve-root-ca.pem from a node of the cluster over it",
+        ) from error
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 from provision.actual import read_again
 from provision.desired import Desired
@@ -90,19 +91,27 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     for _ in range(TRIES):
         if now is None:
             return
+        is_deleted = False
         try:
             if now.is_running:
                 on_event(Event(container.hostname, "stopping"))
                 stop(api, path)
             on_event(Event(container.hostname, "destroying"))
             api.wait_for_task(api.delete(path, {"purge": 1}))
+            is_deleted = True
         except UnknownOutcomeError:
             pass
         except ApiError as error:
             if is_not_found(error):
                 return
             raise
-        now = read_again(api, container.vmid, container.node)
+        try:
+            now = read_again(api, container.vmid, container.node)
+        except ApiError as error:
+            # Rights on /vms/ID go with the container: what remains is "not allowed".
+            if is_deleted and error.status == HTTPStatus.FORBIDDEN:
+                return
+            raise
         if now is not None and now.container.mark != container.mark:
             return
     raise StepError(

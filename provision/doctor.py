@@ -14,7 +14,7 @@ from provision.desired import Desired
 from provision.errors import ApiError, ProvisionError
 from provision.model import Actual, Wanted
 from provision.plan import check_ownership
-from provision.proxmox import Proxmox
+from provision.proxmox import Proxmox, held_on
 from provision.ssh import Ssh
 from provision.wire import newest_template, numbered, parse_nic, render_size
 
@@ -119,8 +119,10 @@ def check_key(ssh: Ssh) -> Iterator[Finding]:
 
 def check_assumed(desired: Desired) -> Iterator[Finding]:
     file = f"inventory/{desired.environment}/group_vars/all/containers.yml"
-    for entry in desired.assumed:
-        yield bad("assumed", entry, f"check it, then remove the line from lxc_assumed in {file}")
+    for number, entry in enumerate(desired.assumed, start=1):
+        is_last = number == len(desired.assumed)
+        way = f"check each, then remove its line from lxc_assumed in {file}" if is_last else ""
+        yield bad("assumed", entry, way)
     if not desired.assumed:
         yield ok("assumed", "nothing in the inventory is a guess")
 
@@ -171,13 +173,6 @@ def check_privileges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
         yield ok("privileges", f"{api.endpoint.token_id} has all it needs on {len(paths)} paths")
 
 
-def held_on(api: Proxmox, path: str) -> frozenset[str]:
-    """Proxmox answers with the path itself; entries of paths above it count as inherited."""
-    answer = api.get("access/permissions", path=path)
-    above = [p for p in answer if p in (path, "/") or path.startswith(f"{p}/")]
-    return frozenset(privilege for p in above for privilege in answer[p])
-
-
 def pveum_commands(desired: Desired, user: str, token_name: str) -> list[str]:
     """A role a kind of path, one user, one token; granted to both, as privilege separation wants.
 
@@ -186,22 +181,28 @@ def pveum_commands(desired: Desired, user: str, token_name: str) -> list[str]:
     """
     roles = {
         "CTLVContainers": VM_PRIVILEGES,
-        "CTLVStorage": STORAGE_PRIVILEGES | TEMPLATE_PRIVILEGES,
+        "CTLVDisks": STORAGE_PRIVILEGES,
+        "CTLVTemplates": TEMPLATE_PRIVILEGES,
         "CTLVNode": NODE_PRIVILEGES,
         "CTLVNetwork": NETWORK_PRIVILEGES,
     }
-    kinds = {"vms": "CTLVContainers", "storage": "CTLVStorage", "nodes": "CTLVNode",
-             "sdn": "CTLVNetwork"}  # fmt: skip
-    paths = {p if not p.startswith("/vms/") else "/vms": kinds[p.split("/")[1]]
-             for p in needed(desired)}  # fmt: skip
+    grants = {
+        ("/vms" if path.startswith("/vms/") else path, role)
+        for path, privileges in needed(desired).items()
+        for role, own in roles.items()
+        if own <= privileges
+    }
     lines = [
         f'pveum role add {role} --privs "{" ".join(sorted(privileges))}"'
         for role, privileges in roles.items()
     ]
     lines += [f"pveum user add {user}", f"pveum user token add {user} {token_name} --privsep 1"]
-    for path, role in sorted(paths.items()):
+    for path, role in sorted(grants):
         lines.append(f"pveum acl modify {path} --users {user} --roles {role}")
         lines.append(f"pveum acl modify {path} --tokens '{user}!{token_name}' --roles {role}")
+    vmids = ", ".join(f"/vms/{wanted.vmid}" for wanted in desired.containers)
+    lines.append(f"# Narrower than /vms, which is every guest: {vmids}.")
+    lines.append("# Proxmox drops these with a destroyed container: grant them again before it.")
     return lines
 
 
@@ -345,8 +346,25 @@ def check_vmids(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     actual: Actual = read(api, desired)
     check_ownership(desired, actual)
     for wanted in desired.containers:
-        state = "ours" if wanted.vmid in actual.ours else "free"
-        yield ok("VMIDs", f"{wanted.vmid} ({wanted.host}) is {state}")
+        name = f"{wanted.vmid} ({wanted.host})"
+        if wanted.vmid in actual.ours:
+            yield ok("VMIDs", f"{name} is ours")
+        elif is_free(api, wanted.vmid):
+            yield ok("VMIDs", f"{name} is free")
+        else:
+            way = "choose a free lxc_vmid; or grant VM.Audit on it, when it is ours"
+            yield bad("VMIDs", f"{name} is taken by a guest that the token cannot see", way)
+
+
+def is_free(api: Proxmox, vmid: int) -> bool:
+    """True unless some guest has it, those included that our token may not see."""
+    try:
+        api.get("cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if "already exists" not in error.text:
+            raise
+        return False
+    return True
 
 
 def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:

@@ -81,5 +81,9 @@ class HostKeyError(ProvisionError):
     """A host key is not the one that Proxmox reported when it created the container."""
 
 
+class InterruptionError(ProvisionError):
+    """The operator pressed Ctrl-C: every thread stops where it next would have waited."""
+
+
 class StepError(ProvisionError):
     """Some containers could not be brought to what the inventory says."""

@@ -19,6 +19,7 @@ KEPT = re.compile(r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host")
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 TIMEOUT_S = 60.0
+ENVIRONMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +42,10 @@ def load(environment: str, *, root: Path) -> Inventory:
     Raises InventoryError when there is no such inventory or Ansible cannot read it.
     """
     folder = root / "inventory" / environment
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in folder.parent.glob("*/"))) or "none"
+    if not ENVIRONMENT.fullmatch(environment) or not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in (root / "inventory").glob("*/"))) or "none"
         raise InventoryError(
-            f"there is no inventory/{environment} (found: {known})",
+            f"there is no inventory {environment!r} (found: {known})",
             next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
         )
     listing = ansible_inventory(folder)

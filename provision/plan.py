@@ -276,9 +276,24 @@ def refusal(change: Change, before: Found, after: Container) -> Refusal | None:
     if change.field == "rootfs.size":
         shrinks = after.disk.size_bytes < before.container.disk.size_bytes
         return Refusal(change, f"a disk cannot shrink: {REBUILD}", rebuild) if shrinks else None
+    if change.field == "features":
+        return features_refusal(change, before, after)
     if not device.startswith("mp") or not name:
         return None
     return mount_refusal(change, device, before, after)
+
+
+def features_refusal(change: Change, before: Found, after: Container) -> Refusal | None:
+    """Proxmox lets a token change nesting, and only when nothing else changes with it."""
+
+    def others(container: Container) -> set[tuple[str, str]]:
+        return {(key, value) for key, value in container.features if key != "nesting"}
+
+    if others(before.container) == others(after):
+        return None
+    wanted = f"--features {change.after}" if change.after else "--delete features"
+    by_hand = f"on {before.container.node}, as root: pct set {after.vmid} {wanted}"
+    return Refusal(change, "only root@pam may change features other than nesting", by_hand)
 
 
 def mount_refusal(change: Change, key: str, before: Found, after: Container) -> Refusal | None:
@@ -291,7 +306,8 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
             f"detach it by hand on {node}: pct set {vmid} --delete {key}; or add it to lxc_mounts"
         )
         return Refusal(change, "a volume is never detached by itself", detach)
-    if before.container.protection:
+    is_growth = old is not None and new is not None and change.field == f"{key}.size"
+    if before.container.protection and not is_growth:
         unlock = (
             f"set lxc_protection: false, apply, then apply this change, then protect {vmid} again"
         )

@@ -35,6 +35,8 @@ Params = Mapping[str, str | int]
 # The server waits 10 s for a lock before it answers; proxmoxer's own 5 s would hide its answer.
 REQUEST_TIMEOUT_S = 30.0
 RETRY_FOR_S = 90.0
+# Silence looks like a hang: after this long the operator hears what is being waited for.
+TELL_AFTER_S = 3.0
 TASK_TIMEOUT_S = 600.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 LOG_TAIL = 5
@@ -56,15 +58,15 @@ class Proxmox:
         endpoint: Endpoint,
         *,
         retry_for_s: float = RETRY_FOR_S,
-        request_timeout_s: float = REQUEST_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.endpoint = endpoint
         self.retry_for_s = retry_for_s
-        self.request_timeout_s = request_timeout_s
         self.clock = clock
         self.sleep = sleep
+        self.on_retry = on_retry
         self.was_reached = False
         self._threads = threading.local()
 
@@ -84,14 +86,19 @@ class Proxmox:
         return self._retried("DELETE", path, params or {})
 
     def _retried(self, method: str, path: str, params: Params) -> Any:
-        deadline = self.clock() + self.retry_for_s
+        began = self.clock()
         pause_s = FIRST_PAUSE_S
+        is_told = False
         while True:
             try:
                 return self._send(method, path, params)
             except ProvisionError as error:
-                if not self._may_retry(error, method) or self.clock() >= deadline:
+                waited_s = self.clock() - began
+                if not self._may_retry(error, method) or waited_s >= self.retry_for_s:
                     raise
+                if waited_s >= TELL_AFTER_S and not is_told:
+                    self.on_retry(f"{error.problem}; trying for {self.retry_for_s:.0f} s")
+                    is_told = True
             self.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
@@ -143,7 +150,7 @@ class Proxmox:
                 token_name=self.endpoint.token_name,
                 token_value=self.endpoint.token_secret,
                 verify_ssl=str(self.endpoint.ca_file or system),
-                timeout=self.request_timeout_s,
+                timeout=REQUEST_TIMEOUT_S,
             )
             # Never through the machine's web proxy: the token would travel with it. What proxmoxer
             # takes as `proxies` is overruled by the environment.
@@ -157,7 +164,10 @@ class Proxmox:
         if refused or not self.was_reached:
             return UnreachableError(
                 f"the API at {self.endpoint.url} cannot be reached: {reason_of(error)}",
-                next_step="check host, port and network; in the lab: make up",
+                next_step="start the lab: make up"
+                if self.endpoint.is_lab
+                else "check PROXMOX_HOST and PROXMOX_PORT (else lxc_api_host and lxc_api_port in "
+                "the inventory), and the network",
             )
         return UnknownOutcomeError(
             f"no answer to {method} {path}: {reason_of(error)}",
@@ -235,6 +245,16 @@ class Proxmox:
         """All lines: without a limit there would be 50, and limit=0 is not "all" everywhere."""
         lines = self.get(f"{task_path(upid)}/log", limit=MOST_LOG_LINES)
         return [str(line.get("t", "")) for line in lines]
+
+
+# ---------------------------------------------------------------- rights
+
+
+def held_on(api: Proxmox, path: str) -> frozenset[str]:
+    """Proxmox answers with the path itself; entries of paths above it count as inherited."""
+    answer = api.get("access/permissions", path=path)
+    above = [p for p in answer if p in (path, "/") or path.startswith(f"{p}/")]
+    return frozenset(privilege for p in above for privilege in answer[p])
 
 
 # ---------------------------------------------------------------- pure helpers

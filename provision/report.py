@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from provision.apply import Result
-from provision.model import Action, Change, Found, Pending, Plan, Step, Value
+from provision.model import Action, Change, Found, Pending, Plan, Reboot, Step, Value
 from provision.wire import render_size
 
 MIB = 1024**2
@@ -45,13 +45,18 @@ def summary(plan: Plan) -> str:
 
 
 def step_lines(step: Step) -> list[str]:
-    lines = [f"{step.action.value} {step.wanted.vmid} {step.wanted.host}"]
+    where = f" on {step.wanted.container.node}" if step.before is None else ""
+    lines = [f"{step.action.value} {step.wanted.vmid} {step.wanted.host}{where}"]
     changes = [c for c in step.changes if step.before is not None or c.after is not None]
     lines += [change_line(change, new=step.before is None) for change in changes]
     for refusal in step.refusals:
         lines.append(f"    ! {change_text(refusal.change)}: {refusal.reason}")
         lines.append(f"        Next: {refusal.next_step}")
-    return lines + [f"    {pending_text(pending)}" for pending in step.pending]
+    if Reboot() in step.moves:
+        shown_pending = [restart_text(pending) for pending in step.pending]
+    else:
+        shown_pending = [pending_text(pending) for pending in step.pending]
+    return lines + [f"    {text}" for text in shown_pending]
 
 
 def change_line(change: Change, *, new: bool) -> str:
@@ -69,6 +74,10 @@ def pending_lines(found: Found) -> list[str]:
         return []
     name = f". {found.container.vmid} {found.container.hostname}"
     return [name, *(f"    {pending_text(pending)}" for pending in found.pending)]
+
+
+def restart_text(pending: Pending) -> str:
+    return f"restarts for {pending.key}: {pending.before or 'none'} -> {pending.after or 'none'}"
 
 
 def pending_text(pending: Pending) -> str:
@@ -147,8 +156,12 @@ def results_text(results: Sequence[Result]) -> str:
     ]
     lines = [table(("VMID", "container", "done", "proof", "time"), rows)]
     lines += [f"{r.host}: {pending_text(pending)}" for r in results for pending in r.pending]
-    lines += [f"{r.host}: {r.error}" for r in results if r.error]
+    lines += [named(r.host, str(r.error)) for r in results if r.error]
     return "\n".join(lines)
+
+
+def named(host: str, text: str) -> str:
+    return text if text.startswith(host) else f"{host}: {text}"
 
 
 def duration(seconds: int) -> str:
@@ -192,6 +205,7 @@ def status_row(
         "disk_used_bytes": found.disk_used_bytes,
         "disk_bytes": container.disk.size_bytes,
         "lock": found.lock,
+        "ha_managed": found.ha_managed,
         "pending": [pending.key for pending in found.pending],
         "drift": ["not in the inventory"] if is_orphan else drift,
     }
@@ -210,6 +224,7 @@ def missing_row(vmid: int, step: Step | None) -> dict[str, Any]:
         "disk_used_bytes": 0,
         "disk_bytes": 0,
         "lock": None,
+        "ha_managed": False,
         "pending": [],
         "drift": ["missing"],
     }
@@ -233,7 +248,9 @@ def status_text(rows: Sequence[dict[str, Any]]) -> str:
             str(row["vmid"]),
             row["host"],
             row["node"] or "-",
-            row["status"] + (f" ({row['lock']})" if row["lock"] else ""),
+            row["status"]
+            + (" (HA)" if row["ha_managed"] else "")
+            + (f" ({row['lock']})" if row["lock"] else ""),
             duration(row["uptime_s"]) if row["uptime_s"] else "-",
             " ".join(row["addresses"]) or "-",
             f"{row['memory_used_bytes'] // MIB}/{row['memory_mib']} MiB",

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from provision.actual import in_parallel
 from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
 from provision.model import Event, Found
-from provision.proxmox import Proxmox
+from provision.proxmox import Proxmox, held_on
 
 PREFIX = "ctlv-"
 NAME = re.compile(r"[A-Za-z][\w-]{1,39}")
 SHUTDOWN_TIMEOUT_S = 60
+NEEDED = frozenset({"VM.PowerMgmt", "VM.Snapshot"})
 Say = Callable[[Event], None]
 
 
@@ -87,11 +88,16 @@ def check_possible(api: Proxmox, found: Sequence[Found]) -> None:
             problems.append(f"{entry.container.hostname}: its storage {storage} has no snapshots")
         if entry.lock:
             problems.append(f"{entry.container.hostname} is locked ({entry.lock})")
+        path = f"/vms/{entry.container.vmid}"
+        problems += [
+            f"{entry.container.hostname}: {api.endpoint.token_id} lacks {privilege} on {path}"
+            for privilege in sorted(NEEDED - held_on(api, path))
+        ]
     if problems:
         raise PlanError(
             "\n  ".join(problems),
             next_step="use a storage that can (LVM-thin, ZFS, Btrfs, Ceph), or make backup; "
-            "nothing was touched",
+            "'make doctor' prints the rights; nothing was touched",
         )
 
 
@@ -100,24 +106,24 @@ def check_possible(api: Proxmox, found: Sequence[Found]) -> None:
 
 def take(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> None:
     """Stop all, snapshot all, start those that ran. They are started again whatever happens."""
+    while_stopped(api, found, lambda: each_snapshot(api, found, name, say), say=say)
 
-    def each() -> None:
-        for entry in found:
-            say(Event(entry.container.hostname, f"snapshot {name}"))
-            api.wait_for_task(api.post(f"{path_of(entry)}/snapshot", {"snapname": name}))
 
-    while_stopped(api, found, each, say=say)
+def each_snapshot(api: Proxmox, found: Sequence[Found], name: str, say: Say) -> None:
+    for entry in found:
+        say(Event(entry.container.hostname, f"snapshot {name}"))
+        api.wait_for_task(api.post(f"{path_of(entry)}/snapshot", {"snapname": name}))
 
 
 def restore(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> None:
     """Stop all, roll all back, start those that ran."""
+    while_stopped(api, found, lambda: each_rollback(api, found, name, say), say=say)
 
-    def each() -> None:
-        for entry in found:
-            say(Event(entry.container.hostname, f"rolling back to {name}"))
-            api.wait_for_task(api.post(f"{path_of(entry)}/snapshot/{name}/rollback"))
 
-    while_stopped(api, found, each, say=say)
+def each_rollback(api: Proxmox, found: Sequence[Found], name: str, say: Say) -> None:
+    for entry in found:
+        say(Event(entry.container.hostname, f"rolling back to {name}"))
+        api.wait_for_task(api.post(f"{path_of(entry)}/snapshot/{name}/rollback"))
 
 
 def remove(api: Proxmox, found: Sequence[Found], snapshot: Snapshot, *, say: Say) -> None:
@@ -139,7 +145,9 @@ def while_stopped(
         work()
     except ProvisionError as error:
         failure = error
-    problems = start_all(api, running, say=say)
+    finally:
+        # Also after Ctrl-C, which is no ProvisionError.
+        problems = start_all(api, running, say=say)
     if failure is not None:
         problems.insert(0, failure)
     if problems:

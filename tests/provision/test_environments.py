@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fakepve.certs import make_cert
 
 from provision import cli
 from provision.credentials import Endpoint, endpoint, read_token_file, site
@@ -47,11 +48,26 @@ def test_production_takes_the_inventorys_endpoint_and_the_token_file(tmp_path):
 
 
 def test_the_environment_comes_before_the_inventory(tmp_path):
-    (tmp_path / "ca.pem").touch()
+    ca = Path(make_cert(str(tmp_path), hosts=("other",))[0])
     got = of(tmp_path, PROXMOX_HOST="other", PROXMOX_PORT="443",
-             PROXMOX_CA_FILE=str(tmp_path / "ca.pem"), **TOKEN_VARIABLES)  # fmt: skip
+             PROXMOX_CA_FILE=str(ca), **TOKEN_VARIABLES)  # fmt: skip
 
-    assert (got.url, got.ca_file) == ("https://other:443", tmp_path / "ca.pem")
+    assert (got.url, got.ca_file) == ("https://other:443", ca)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("srv-px1", "https://srv-px1:8006"),
+        ("srv-px1:443", "https://srv-px1:443"),
+        ("https://srv-px1.example.org:443/", "https://srv-px1.example.org:443"),
+        ("192.0.2.1", "https://192.0.2.1:8006"),
+        ("fd00::1", "https://[fd00::1]:8006"),
+        ("[fd00::1]:443", "https://[fd00::1]:443"),
+    ],
+)
+def test_a_host_may_be_written_as_people_write_it(tmp_path, text, url):
+    assert of(tmp_path, PROXMOX_HOST=text, **TOKEN_VARIABLES).url == url
 
 
 def test_a_secret_is_never_printed():
@@ -67,6 +83,13 @@ def test_a_secret_is_never_printed():
         ({"PROXMOX_TOKEN_ID": "a@pve!b"}, "PROXMOX_TOKEN_SECRET is not set"),
         (TOKEN_VARIABLES | {"PROXMOX_TOKEN_ID": "root"}, "'root' is not user@realm!name"),
         (TOKEN_VARIABLES | {"PROXMOX_PORT": "https"}, "PROXMOX_PORT 'https' is not a port"),
+        (TOKEN_VARIABLES | {"PROXMOX_TOKEN_SECRET": "a\nb"}, "PROXMOX_TOKEN_SECRET holds blanks"),
+        *(
+            (TOKEN_VARIABLES | {"PROXMOX_HOST": text}, f"{text!r} is not an API host")
+            for text in ("http://x", "a b", "x:port", "https://", "u@x", "https://x/api2", "[x")
+        ),
+        (TOKEN_VARIABLES | {"PROXMOX_CA_FILE": "/etc/hostname"}, "/etc/hostname holds no cert"),
+        (TOKEN_VARIABLES | {"PROXMOX_CA_FILE": "/etc"}, "/etc does not exist"),
         (TOKEN_VARIABLES | {"PROXMOX_CA_FILE": "/nonexistent"}, "/nonexistent does not exist"),
     ],
 )

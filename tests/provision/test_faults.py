@@ -27,7 +27,9 @@ LOCK_TEXT = "can't lock file '/run/lock/lxc/pve-config-2156.lock' - got timeout"
 @pytest.fixture
 def quick(monkeypatch):
     """Retry for two seconds instead of ninety, so that giving up is quick to test."""
-    monkeypatch.setattr(cli, "Proxmox", lambda endpoint: proxmox.Proxmox(endpoint, retry_for_s=2.0))
+    monkeypatch.setattr(
+        cli, "Proxmox", lambda endpoint, **more: proxmox.Proxmox(endpoint, retry_for_s=2.0, **more)
+    )
 
 
 # ---------------------------------------------------------------- many at once
@@ -247,6 +249,7 @@ def test_a_wrong_token_is_said_in_two_lines(cluster):
 
 
 PRIVILEGES = [
+    ("/vms", "VM.Audit"),
     ("/vms", "VM.Config.CPU"),
     ("/vms", "VM.Config.Disk"),
     ("/vms", "VM.Config.Memory"),
@@ -271,6 +274,30 @@ def test_a_missing_privilege_is_named_with_its_path(cluster, path, privilege):
     assert "Next: grant it" in cluster.out
 
 
+def test_a_missing_right_to_download_templates_is_named(cluster):
+    cluster.pve.storages["local"]["volumes"].clear()
+    cluster.pve.fail(
+        "POST", "/aplinfo", 403, "Permission check failed (/storage/local, "
+        "Datastore.AllocateTemplate)"
+    )  # fmt: skip
+    offer(cluster, "debian-13-standard_13.1-2_amd64.tar.zst")
+
+    assert cluster.apply() == 1
+    assert "lacks Datastore.AllocateTemplate on /storage/local" in cluster.err
+
+
+def offer(cluster, *templates):
+    """Name templates in the index of downloadable ones, which fakepve makes up otherwise."""
+    original = cluster.pve.synthesise
+
+    async def synthesise(match, method, info, user, values):
+        if match.template == "/nodes/{node}/aplinfo" and method == "GET":
+            return [{"template": template} for template in templates]
+        return await original(match, method, info, user, values)
+
+    cluster.pve.synthesise = synthesise
+
+
 def test_a_bare_refusal_to_create_names_what_is_missing_most_likely(cluster):
     for _, privileges in cluster.pve.acl[TOKEN]:
         privileges.discard("VM.Allocate")
@@ -290,7 +317,7 @@ def test_an_api_that_is_down_is_said_at_once(cluster):
     assert cluster.run("plan") == 1
 
     assert "cannot be reached: [Errno 111] Connection refused" in cluster.err
-    assert "Next: check host, port and network" in cluster.err
+    assert "Next: start the lab: make up" in cluster.err
     assert time.monotonic() - began < 3
 
 
@@ -445,13 +472,39 @@ def test_a_run_killed_at_any_call_is_finished_by_the_next(cluster, on_request):
     assert killed > 10
 
 
+@pytest.mark.fakepve(user="root@pam", password="secret", time_scale=1.0)
+def test_ctrl_c_ends_at_once_while_the_server_still_works_and_the_next_run_goes_on(
+    cluster, on_request
+):
+    cluster.pve.ct_secs["create"] = 4
+    polled = threading.Event()
+    on_request(lambda _, path: polled.set() if path.endswith("/status") else None)
+    with subprocess.Popen(
+        CHILD, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert polled.wait(20)
+        pressed = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=20)
+
+    assert time.monotonic() - pressed < 2
+    assert run.returncode == 1
+    assert err.endswith(
+        "provision: interrupted\n  Next: run the same command again, it goes on there\n"
+    )
+    assert cluster.apply() == 0
+    assert len(good_tasks(cluster, "vzcreate")) == 2
+
+
+ROOT = Path(__file__).parents[2]
+CHILD = [sys.executable, "-m", "tests.provision.child"]
+
+
 def in_processes(count, *, started=None):
     """Run apply in processes of their own; returns their exit codes."""
-    command = [sys.executable, "-m", "tests.provision.child"]
     quiet = subprocess.DEVNULL
-    root = Path(__file__).parents[2]
     processes = [
-        subprocess.Popen(command, cwd=root, stdout=quiet, stderr=quiet) for _ in range(count)
+        subprocess.Popen(CHILD, cwd=ROOT, stdout=quiet, stderr=quiet) for _ in range(count)
     ]
     if started is not None:
         started.extend(process.pid for process in processes)

@@ -135,7 +135,7 @@ def test_a_single_encrypted_value_is_no_hindrance(root):
 
 
 def test_an_unknown_environment_names_the_known_ones(root):
-    with pytest.raises(InventoryError, match=r"no inventory/prod \(found: lab\)"):
+    with pytest.raises(InventoryError, match=r"no inventory 'prod' \(found: lab\)"):
         inventory.load("prod", root=root)
 
 

@@ -455,3 +455,54 @@ def test_destroy_stops_a_running_container_when_told():
 
 def test_destroy_takes_a_stopped_container():
     check_destroy([found_from(numbered(WEB), status="stopped")], stop=False)
+
+
+# ---------------------------------------------------------------- features, protection
+
+
+@pytest.mark.parametrize(
+    ("old", "way"),
+    [
+        ((("keyctl", "1"), ("nesting", "1")), "pct set 2156 --features nesting=1"),
+        ((("fuse", "1"),), "pct set 2156 --features nesting=1"),
+    ],
+    ids=["keyctl beside nesting", "fuse"],
+)
+def test_features_that_only_root_may_change_are_left_and_said(old, way):
+    """bpg#344, Telmate#155: the call failed with 403 in the middle of the run."""
+    found = found_from(numbered(WEB))
+    found = replace(found, container=replace(found.container, features=old))
+
+    step = plan_one(wanted(WEB), found)
+
+    assert step.moves == ()
+    (refusal,) = step.refusals
+    assert "only root@pam may change features" in refusal.reason
+    assert refusal.next_step == f"on pve1, as root: {way}"
+
+
+def test_features_that_are_all_to_go_name_the_way():
+    found = found_from(numbered(WEB))
+    found = replace(found, container=replace(found.container, features=(("mknod", "1"),)))
+
+    (refusal,) = plan_one(wanted(replace(WEB, features=())), found).refusals
+
+    assert refusal.next_step.endswith("pct set 2156 --delete features")
+
+
+def test_nesting_alone_is_ours_to_change():
+    step = changed(replace(WEB, features=()), features=(("nesting", "1"),))
+
+    assert step.refusals == ()
+    assert step.moves[0].set == {"features": "nesting=1"}
+
+
+def test_a_protected_containers_volume_may_grow():
+    """Protection forbids setting and removing volumes, not resizing them."""
+    mount = Mount(path="/srv", storage="local-lvm", size_bytes=GIB)
+    base = replace(WEB, mounts=(mount,), protection=True)
+
+    step = changed(base, mounts=(replace(mount, size_bytes=2 * GIB),))
+
+    assert step.refusals == ()
+    assert [type(move) for move in step.moves] == [Resize]

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from provision import cli, creation, doctor
+from provision import cli, creation, doctor, snapshot
 from provision.desired import desired
-from tests.provision.conftest import TOKEN
+from tests.provision.conftest import TOKEN, VM_PRIVILEGES
 from tests.provision.situations import inventory
 
 # ---------------------------------------------------------------- saved plans
@@ -278,6 +278,19 @@ def test_doctor_names_each_thing_that_would_stop_apply(cluster, healthy, spoil, 
     assert cluster.writes() == []
 
 
+def test_doctor_sees_a_vmid_that_is_taken_by_someone_invisible(cluster, healthy):
+    """Lists hold only what the token may see; the cluster's next free id knows all."""
+    cluster.pve.add_ct(2157, "secret")
+    cluster.pve.acl[TOKEN] = [
+        (path, privileges) for path, privileges in cluster.pve.acl[TOKEN] if path != "/vms"
+    ]
+    cluster.pve.grant(TOKEN, "/vms/2156", *VM_PRIVILEGES)
+
+    assert cluster.run("doctor") == 1
+    assert "VMIDs: 2156 (web) is free" in cluster.out
+    assert "VMIDs: 2157 (db) is taken by a guest that the token cannot see" in cluster.out
+
+
 def test_doctor_lists_what_is_still_assumed(cluster, healthy):
     for host in ("web", "db"):
         cluster.change(host, lxc_assumed=["the bridge is vmbr0"])
@@ -418,6 +431,42 @@ def test_a_storage_without_snapshots_is_said_before_anything_stops(cluster, monk
     assert cluster.writes() == []
 
 
+@pytest.mark.parametrize("privilege", ["VM.Snapshot", "VM.PowerMgmt"])
+def test_a_snapshot_without_the_right_to_it_stops_nothing(cluster, able, privilege):
+    cluster.apply()
+    for _, privileges in cluster.pve.acl[TOKEN]:
+        privileges.discard(privilege)
+    cluster.forget_calls()
+
+    assert cluster.run("snapshot", "--yes") == 1
+    assert f"web: {TOKEN} lacks {privilege} on /vms/2156" in cluster.err
+    assert cluster.writes() == []
+
+
+def test_a_restore_without_the_right_to_it_says_so(cluster, able):
+    cluster.apply()
+    cluster.run("snapshot", "--name", "before", "--yes")
+    for _, privileges in cluster.pve.acl[TOKEN]:
+        privileges -= {"VM.Snapshot", "VM.Snapshot.Rollback"}
+
+    assert cluster.run("snapshot-restore", "before", "--yes") == 1
+    assert re.search(r"lacks VM\.Snapshot", cluster.err)
+    assert {ct.status for ct in cluster.pve.cts} == {"running"}
+
+
+def test_ctrl_c_in_a_snapshot_starts_again_what_was_stopped(cluster, able, monkeypatch):
+    cluster.apply()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshot, "each_snapshot", interrupted)
+
+    assert cluster.run("snapshot", "--yes") == 1
+    assert "provision: interrupted" in cluster.err
+    assert {ct.status for ct in cluster.pve.cts} == {"running"}
+
+
 def test_a_snapshot_that_fails_leaves_the_containers_running(cluster, able):
     cluster.apply()
     cluster.pve.fail("POST", "/lxc/2157/snapshot", 500, "boom")
@@ -536,6 +585,53 @@ def test_a_container_that_ha_starts_later_than_its_task_says_is_waited_for(clust
 
     assert cluster.apply() == 0
     assert cluster.ct(2156).status == "running"
+
+
+def test_ha_is_shown_said_before_destroying_and_named_when_it_does_not_start(cluster, on_request):
+    cluster.apply()
+    cluster.ct(2156).ha_state = "started"
+    assert cluster.run("status") == 0
+    assert "running (HA)" in cluster.out
+    assert cluster.run("status", "--json") == 0
+    assert [row["ha_managed"] for row in json.loads(cluster.out)] == [True, False]
+
+    cluster.ct(2156).status = "stopped"
+    late = [True]
+
+    def stays_down(method, path):
+        if path.endswith("2156/status/current") and late[0]:
+            cluster.ct(2156).status = "stopped"
+
+    on_request(stays_down)
+    assert cluster.apply("--wait-timeout", "0.5") == 1
+    late[0] = False
+    assert "HA manages it and starts it: on pve1: ha-manager status" in cluster.out
+
+    assert cluster.run("destroy", "web", "--yes", "--stop") == 0
+    assert "web is managed by HA: its entry there is removed too" in cluster.out
+
+
+def test_rights_on_the_container_alone_are_enough_although_they_vanish_with_it(cluster, on_request):
+    """Proxmox drops the rights on /vms/ID with the container: reading it again is a 403 then."""
+    cluster.apply()
+    acl = [(path, privs) for path, privs in cluster.pve.acl[TOKEN] if path != "/vms"]
+    cluster.pve.acl[TOKEN] = acl
+    for vmid in (2156, 2157):
+        cluster.pve.grant(TOKEN, f"/vms/{vmid}", *VM_PRIVILEGES)
+    deleted = []
+
+    def drop(method, path):
+        if deleted and path.endswith("2156/status/current"):
+            cluster.pve.acl[TOKEN] = [
+                (path, privs) for path, privs in cluster.pve.acl[TOKEN] if path != "/vms/2156"
+            ]
+        if method == "DELETE":
+            deleted.append(path)
+
+    on_request(drop)
+
+    assert cluster.run("destroy", "web", "--yes", "--stop") == 0
+    assert [ct.vmid for ct in cluster.pve.cts] == [2157]
 
 
 def test_a_half_created_leftover_is_named_with_the_way_out(cluster, monkeypatch):
