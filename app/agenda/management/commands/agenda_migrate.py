@@ -14,8 +14,8 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, connection
 from django.db.backends.mysql.schema import DatabaseSchemaEditor
 
-# MariaDB's numbers for: this table, column, index is there; this column to change, column or index to
-# remove, table to remove is not.
+# MariaDB's numbers. This table, column, index is there already; this column to change, this column
+# or index to remove, this table to remove is there no longer.
 DONE_ALREADY = {1050, 1060, 1061, 1054, 1091, 1051}
 # "Can't create table", for a foreign key whose name is taken.
 CANNOT_CREATE, NAME_TAKEN = 1005, "errno: 121"
