@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.app.served import ServedAgenda
 from tests.e2e.person import Person
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,17 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield chromium
     chromium.close()
+
+
+@pytest.fixture(scope="session")
+def agenda() -> Iterator[ServedAgenda]:
+    """An agenda of the tests' own: no lab, no deployment."""
+    served = ServedAgenda()
+    try:
+        served.start()
+        yield served
+    finally:
+        served.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""Every screen of the agenda, once. tests/app/test_screens_table.py fails for an address that is
+neither here nor, with its reason, in NOT_A_SCREEN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Who = Literal["stranger", "newcomer", "owner"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """`url` is the address's name; `path` may hold {task}, {token} and {reset}.
+
+    `fill` is written into the fields so named and the form with them is sent: what is looked at is
+    the answer. A stranger has no account, a newcomer no task, an owner a believable week.
+    """
+
+    name: str
+    url: str
+    path: str
+    who: Who = "owner"
+    fill: tuple[tuple[str, str], ...] = ()
+    times: int = 1
+    press: str = ""
+
+
+SCREENS = (
+    Screen(name="sign-in", url="sign-in", path="/agenda/sign-in/", who="stranger"),
+    Screen(
+        name="sign-in-wrong",
+        url="sign-in",
+        path="/agenda/sign-in/",
+        who="stranger",
+        fill=(("username", "nobody"), ("password", "not the password")),
+    ),
+    Screen(
+        name="locked-out",
+        url="sign-in",
+        path="/agenda/sign-in/",
+        who="stranger",
+        fill=(("username", "{someone}"), ("password", "not the password")),
+        times=6,
+    ),
+    Screen(name="sign-up", url="sign-up", path="/agenda/sign-up/", who="stranger"),
+    Screen(
+        name="sign-up-wrong",
+        url="sign-up",
+        path="/agenda/sign-up/",
+        who="stranger",
+        fill=(("username", "two words"), ("password1", "short"), ("password2", "shorter")),
+    ),
+    Screen(
+        name="first-admin", url="first-admin", path="/agenda/first-admin/{token}/", who="stranger"
+    ),
+    Screen(name="about", url="about", path="/agenda/about/", who="stranger"),
+    Screen(name="not-found", url="", path="/agenda/nothing-here", who="stranger"),
+    Screen(name="agenda-empty", url="agenda", path="/agenda", who="newcomer"),
+    Screen(name="agenda", url="agenda", path="/agenda"),
+    Screen(
+        name="agenda-removed",
+        url="agenda",
+        path="/agenda",
+        press="li.task:last-child form[action$='/remove/'] button",
+    ),
+    Screen(name="search-empty", url="search", path="/agenda/search/"),
+    Screen(name="search-found", url="search", path="/agenda/search/?q=re"),
+    Screen(name="search-nothing", url="search", path="/agenda/search/?q=zzz"),
+    Screen(name="month", url="month", path="/agenda/month/"),
+    Screen(name="month-far", url="month", path="/agenda/month/2031/2/"),
+    Screen(name="day-hear", url="day-hear", path="/agenda/day/hear/"),
+    Screen(name="task-new", url="task-new", path="/agenda/tasks/new/"),
+    Screen(
+        name="task-new-wrong",
+        url="task-new",
+        path="/agenda/tasks/new/",
+        fill=(("title", " "), ("deadline_at", "2020-01-01T10:00")),
+    ),
+    Screen(
+        name="task-quick-read",
+        url="agenda",
+        path="/agenda",
+        fill=(("line", "Rendre le TP 3 demain 18h"),),
+    ),
+    Screen(name="task-quick-unread", url="agenda", path="/agenda", fill=(("line", "Du pain"),)),
+    Screen(name="task-edit", url="task-edit", path="/agenda/tasks/{task}/"),
+    Screen(name="task-hear", url="task-hear", path="/agenda/tasks/{task}/hear/"),
+    Screen(name="account", url="account", path="/agenda/account/"),
+    Screen(name="password", url="password", path="/agenda/account/password/"),
+    Screen(
+        name="password-wrong",
+        url="password",
+        path="/agenda/account/password/",
+        fill=(("old_password", "wrong"), ("new_password1", "1234"), ("new_password2", "5678")),
+    ),
+    Screen(name="calendar", url="calendar", path="/agenda/account/calendar/"),
+    Screen(
+        name="calendar-open",
+        url="calendar",
+        path="/agenda/account/calendar/",
+        press="button[name=open]",
+    ),
+    Screen(name="leave", url="leave", path="/agenda/account/leave/"),
+    Screen(
+        name="leave-wrong",
+        url="leave",
+        path="/agenda/account/leave/",
+        fill=(("password", "wrong"),),
+    ),
+)
+
+# Addresses that show nothing of their own, and why.
+NOT_A_SCREEN = {
+    "calendar-feed": "a calendar for programs",
+    "day-speech": "sound",
+    "export": "a file",
+    "language": "a form that leads back",
+    "sign-out": "a form that leads to sign-in",
+    "task-keep": "a form that leads to the agenda",
+    "task-quick": "shown by a form of the agenda: task-quick-read",
+    "task-remove": "a form that leads to the agenda",
+    "task-restore": "a form that leads to the agenda",
+    "task-speech": "sound",
+    "voice": "a form that leads to the agenda",
+}

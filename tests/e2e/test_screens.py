@@ -1,0 +1,125 @@
+"""Every screen, in both languages and themes, on a phone and at a desk: axe finds nothing, nothing is
+wider than the window, and a photograph lies in build/screenshots.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.app.served import ServedAgenda
+from tests.e2e.conftest import DESK, PHONE, WAIT_MS, watch
+from tests.e2e.person import SCREENSHOTS, Person
+from tests.e2e.screens import SCREENS, Screen
+
+pytestmark = pytest.mark.browser
+THEMES = ("light", "dark")
+PRIVATE_ACCOUNT = re.compile(r"sign in as (\S+) with (\S+)")
+
+
+class Places:
+    """The people of the table, each signed in at a browser of their own, and what {…} stands for."""
+
+    def __init__(self, arrive: Callable[[], Person], agenda: ServedAgenda, language: str) -> None:
+        self.people = {"stranger": arrive(), "newcomer": arrive(), "owner": arrive()}
+        self.people["newcomer"].signs_up()
+        self._owner_signs_in(agenda)
+        of_owner = f"SELECT id FROM account WHERE username = '{self.people['owner'].name}'"
+        next_due = f"SELECT id FROM task WHERE owner_id = ({of_owner}) ORDER BY deadline_at LIMIT 1"
+        self.stands_for = {
+            "task": agenda.sql(next_due).strip(),
+            "token": agenda.manage("agenda_first_admin").strip().rstrip("/").rsplit("/", 1)[-1],
+            "someone": f"someone-{language}",
+        }
+
+    def _owner_signs_in(self, agenda: ServedAgenda) -> None:
+        owner = self.people["owner"]
+        found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
+        assert found, "agenda_demo printed no account"
+        owner.name, owner.password = found.groups()
+        owner.opens("/agenda/sign-in/")
+        owner.signs_in()
+        owner.page.wait_for_url(re.compile(r"/agenda/?$"))
+
+    def show(self, screen: Screen) -> Page:
+        page = self.people[screen.who].page
+        for _ in range(screen.times):
+            page.goto(screen.path.format(**self.stands_for))
+            if screen.fill:
+                self._send(page, screen)
+            if screen.press:
+                page.locator(screen.press).first.click()
+                page.wait_for_load_state()
+        return page
+
+    def _send(self, page: Page, screen: Screen) -> None:
+        for name, value in screen.fill:
+            page.locator(f"[name={name}]").fill(value.format(**self.stands_for))
+        form = page.locator("form", has=page.locator(f"[name={screen.fill[0][0]}]"))
+        form.evaluate("form => { form.noValidate = true; }")
+        with page.expect_navigation():
+            form.locator("button").first.click()
+
+
+def faults(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {rule['help']}: {node['html'][:120]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def look(page: Page, name: str) -> list[str]:
+    """Photograph the page in both themes, and return what is wrong with it in either."""
+    found = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.screenshot(path=SCREENSHOTS / f"{name}-{theme}.png", full_page=True)
+        found += [f"{name}, {theme}: {fault}" for fault in faults(page)]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append(f"{name} is wider than the window")
+    return found
+
+
+@pytest.fixture
+def arrive(browser: Browser, agenda: ServedAgenda) -> Iterator[Callable[..., Person]]:
+    contexts, complaints = [], []
+
+    def person(language: str, viewport: dict[str, int]) -> Person:
+        is_phone = viewport == PHONE
+        context = browser.new_context(
+            base_url=agenda.address,
+            locale=language,
+            viewport=viewport,
+            is_mobile=is_phone,
+            has_touch=is_phone,
+        )
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, agenda.address, complaints)
+        return Person(page, language)
+
+    yield person
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("language", "viewport"),
+    [pytest.param("fr", DESK, id="french-desk"), pytest.param("en", PHONE, id="english-phone")],
+)
+def test_axe_finds_nothing_on_any_screen(language, viewport, agenda, arrive):
+    places = Places(lambda: arrive(language, viewport), agenda, language)
+    size = "phone" if viewport == PHONE else "desk"
+    found = []
+    for screen in SCREENS:
+        page = places.show(screen)
+        found += look(page, f"screen-{language}-{size}-{screen.name}")
+    assert found == []
