@@ -26,6 +26,8 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "vault_agenda_secret_key": lambda: secrets.token_urlsafe(64),
     "vault_agenda_database_password": lambda: secrets.token_urlsafe(32),
     "vault_agenda_migrate_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_rest_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_token_key": lambda: secrets.token_urlsafe(64),
 }
 
 
