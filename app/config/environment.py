@@ -21,6 +21,17 @@ class EnvironmentFault(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The REST server. Without a key of its own for tokens there is none."""
+
+    is_on: bool
+    token_key: str
+    plain_http: bool
+    origins: list[str]
+    requests_per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     secret_key: str
     database_host: str
@@ -43,6 +54,7 @@ class Environment:
     release: str
     smtp_url: str
     mail_from: str
+    api: Api
 
 
 class _Reader:
@@ -167,6 +179,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         release=reader.text("AGENDA_RELEASE", "development"),
         smtp_url=_smtp_url(reader),
         mail_from=reader.text("AGENDA_MAIL_FROM", "agenda@localhost"),
+        api=_api(reader),
     )
     if reader.faults:
         raise EnvironmentFault("\n".join(reader.faults))
@@ -194,10 +207,32 @@ def _smtp_url(reader: _Reader) -> str:
 
 
 def _secret_key(reader: _Reader) -> str:
-    value = reader.secret("AGENDA_SECRET_KEY_FILE")
+    return _long_secret(reader, "AGENDA_SECRET_KEY_FILE")
+
+
+def _api(reader: _Reader) -> Api:
+    """On wherever it has its key: nothing is ever derived from another secret."""
+    has_key = bool(reader.text("AGENDA_TOKEN_KEY_FILE", ""))
+    is_on = reader.choice("AGENDA_API", "on" if has_key else "off", ("on", "off")) == "on"
+    if is_on and not has_key:
+        reader.fault(
+            "AGENDA_API is 'on', but AGENDA_TOKEN_KEY_FILE is not set.",
+            "point it to a file of 50 random characters, or set AGENDA_API=off.",
+        )
+    return Api(
+        is_on=is_on,
+        token_key=_long_secret(reader, "AGENDA_TOKEN_KEY_FILE") if has_key else "",
+        plain_http=reader.choice("AGENDA_API_PLAIN_HTTP", "0", ("0", "1")) == "1",
+        origins=_names(reader.text("AGENDA_API_ORIGINS", "")),
+        requests_per_minute=reader.whole("AGENDA_API_RATE", "600", least=1, most=1_000_000),
+    )
+
+
+def _long_secret(reader: _Reader, name: str) -> str:
+    value = reader.secret(name)
     if value and len(value) < SECRET_KEY_LENGTH_MIN:
         reader.fault(
-            f"AGENDA_SECRET_KEY_FILE: the key has {len(value)} characters.",
+            f"{name}: the key has {len(value)} characters.",
             f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file.",
         )
     return value

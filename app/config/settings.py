@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "agenda",
     "accounts",
     "speech",
+    "api",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.SecurityHeadersMiddleware",
+    "api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ClientAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -195,6 +197,14 @@ AGENDA_SPEECH_CACHE = AGENDA.speech_cache
 AGENDA_SPEECH_CACHE_MIB = AGENDA.speech_cache_mib
 AGENDA_GOOGLE_URL = AGENDA.google_url
 GRACE_S = AGENDA.grace_s
+
+# The REST server. Its tokens have a key of their own: a container for the API alone shares it.
+API_ENABLED = AGENDA.api.is_on
+API_TOKEN_KEY = AGENDA.api.token_key.encode()
+API_PLAIN_HTTP = AGENDA.api.plain_http
+API_ORIGINS = AGENDA.api.origins
+API_RATE = AGENDA.api.requests_per_minute
+
 RELEASE = AGENDA.release
 
 _smtp = urlsplit(AGENDA.smtp_url)

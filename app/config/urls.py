@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -16,6 +17,12 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
 ]
+
+if settings.API_ENABLED:
+    urlpatterns += [
+        path("api/v1/", include("api.urls")),
+        path("agenda/account/tokens/", include("api.account_urls")),
+    ]
 
 handler400 = errors.bad_request
 handler403 = errors.forbidden

@@ -24,10 +24,13 @@ APP = Path(__file__).resolve().parents[2] / "app"
 def _give_settings(folder: Path) -> None:
     """Before any test module is imported: models need the settings, not yet the server."""
     (folder / "secret_key").write_text(secrets.token_urlsafe(60))
+    (folder / "token_key").write_text(secrets.token_urlsafe(60))
     (folder / "speech").mkdir()
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "tests.app.settings",
         "AGENDA_SECRET_KEY_FILE": str(folder / "secret_key"),
+        "AGENDA_TOKEN_KEY_FILE": str(folder / "token_key"),
+        "AGENDA_API_PLAIN_HTTP": "1",
         "AGENDA_DATABASE_SOCKET": str(folder / "s"),
         "AGENDA_DATABASE_USER": "root",
         "AGENDA_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",

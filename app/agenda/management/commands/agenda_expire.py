@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.services import sessions_forget
 from agenda.forgetting import tasks_forget
+from api.services import api_forget
 from speech import services as speech
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         forgotten = tasks_forget(at=at)
         audio = speech.erase_expired(at=at)
         sessions = sessions_forget(at=at)
+        api_forget(at=at)
         if forgotten.is_elsewhere:
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")
             return

@@ -1,0 +1,1 @@
+"""The REST server: the same tasks, rules and voices, for programs."""

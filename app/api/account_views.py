@@ -1,0 +1,77 @@
+"""Where a user makes and revokes tokens: a page, because making one needs a sign-in."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import sign_in_required, signed_in
+from api.models import NAME_LENGTH_MAX, Token
+from api.services import TOKEN_DAYS_MAX, Order, token_create, token_revoke
+
+MONTH = 30
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("What it is for"),
+        max_length=NAME_LENGTH_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"),
+        choices=[
+            ("read", gettext_lazy("read tasks and hear them")),
+            ("create", gettext_lazy("add tasks")),
+            ("write", gettext_lazy("change and remove tasks, revoke tokens")),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+        initial=["read"],
+    )
+    days = forms.IntegerField(
+        label=gettext_lazy("For how many days"),
+        min_value=1,
+        max_value=TOKEN_DAYS_MAX,
+        initial=3 * MONTH,
+    )
+
+    def order(self) -> Order:
+        data = self.cleaned_data
+        return Order(name=data["name"], scopes=data["scopes"], days=data["days"])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sign_in_required
+def tokens(request: HttpRequest) -> HttpResponse:
+    """The list, the form; after a token is made, its text: once, here, and never again."""
+    user, text = signed_in(request), ""
+    form = TokenForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            _token, text = token_create(form.order(), owner_id=user.pk, at=timezone.now())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            form = TokenForm()
+    context = {"form": form, "text": text, "tokens": Token.objects.filter(owner_id=user.pk)}
+    response = render(request, "api/tokens.html", context, status=422 if form.errors else 200)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_POST
+@sign_in_required
+def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
+    if not token_revoke(owner_id=signed_in(request).pk, token_id=token_id):
+        raise Http404("no such token")
+    messages.success(request, _("The token is revoked."))
+    return redirect("tokens")

@@ -1,0 +1,64 @@
+"""JSON answers with the headers that make a deadline law: ETag, Sunset (RFC 8594), max-age."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import wraps
+from typing import Any, Protocol
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import http_date
+
+from agenda.models import Task
+from api.conditional import etag, is_unchanged
+from api.outgoing import as_json, task_out
+from api.problems import Problem, problem_response
+
+JSON = "application/json"
+# A copy may be shown again without asking for this long, and never past the deadline.
+FRESH_S = 30
+
+
+class Run(Protocol):
+    def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse: ...
+
+
+def json_only(run: Run) -> Run:
+    """For addresses that answer in JSON: refuse before anything happens who cannot take it."""
+
+    @wraps(run)
+    def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.accepts(JSON):
+            return problem_response(request, Problem("not-acceptable", detail=JSON))
+        return run(request, *args, **kwargs)
+
+    return negotiated
+
+
+def task_etag(task: Task) -> str:
+    return etag(as_json(task_out(task)))
+
+
+def json_answer(
+    request: HttpRequest, value: Any, *, status: int = 200, fresh: str = "private, no-cache"
+) -> HttpResponse:
+    """A body with its ETag; 304 without it to a GET that already holds it."""
+    body = as_json(value)
+    tag = etag(body)
+    if request.method == "GET" and is_unchanged(request, tag):
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(body, status=status, content_type=JSON)
+    response["ETag"] = tag
+    response["Cache-Control"] = fresh
+    return response
+
+
+def task_answer(
+    request: HttpRequest, task: Task, *, at: datetime, status: int = 200
+) -> HttpResponse:
+    left_s = int((task.deadline_at - at).total_seconds())
+    fresh = f"private, max-age={max(0, min(FRESH_S, left_s))}, must-revalidate"
+    response = json_answer(request, task_out(task), status=status, fresh=fresh)
+    response["Sunset"] = http_date(task.deadline_at.timestamp())
+    return response

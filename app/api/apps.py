@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    name = "api"
+
+    def ready(self) -> None:
+        from agenda.forgetting import ON_FORGOTTEN  # noqa: PLC0415 - models must be loaded first
+        from api.services import graves_dig  # noqa: PLC0415
+
+        ON_FORGOTTEN.append(graves_dig)

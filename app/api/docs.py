@@ -1,0 +1,82 @@
+"""What a person, or a client's generator, reads first. All from this server, without scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from api.answers import json_answer
+from api.openapi import Node
+from api.problems import KINDS
+from api.v1 import api
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    """Where everything is."""
+    links = {
+        "tasks": "/api/v1/tasks",
+        "dump": "/api/v1/dump",
+        "day": "/api/v1/day/speech",
+        "me": "/api/v1/me",
+        "contract": "/api/v1/openapi.json",
+        "documentation": "/api/v1/docs",
+    }
+    return json_answer(request, links)
+
+
+@require_GET
+def contract(request: HttpRequest) -> HttpResponse:
+    return json_answer(request, api.contract, fresh="public, max-age=300")
+
+
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    context = {
+        "contract": api.contract,
+        "groups": _groups(api.contract),
+        "schemas": [_schema(name, api.contract) for name in SCHEMAS_SHOWN],
+        "problems": KINDS,
+        "is_french": request.headers.get("Accept-Language", "").lower().startswith("fr"),
+    }
+    response = render(request, "api/docs.html", context)
+    response["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+SCHEMAS_SHOWN = ("TaskIn", "TaskPatch", "Keep", "TaskOut", "TaskPage", "Me", "ProblemOut")
+
+
+def _groups(document: Node) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for address, operations in document["paths"].items():
+        for method in METHODS:
+            if method in operations:
+                operation = operations[method] | {"method": method.upper(), "path": address}
+                groups.setdefault(operation["tags"][0], []).append(operation)
+    return groups
+
+
+def _schema(name: str, document: Node) -> dict[str, Any]:
+    schema = document["components"]["schemas"][name]
+    required = schema.get("required", [])
+    fields = [
+        {"name": field, "is_required": field in required, "kind": _kind(about)} | about
+        for field, about in schema["properties"].items()
+    ]
+    return {"name": name, "description": schema.get("description", ""), "fields": fields}
+
+
+def _kind(about: Node) -> str:
+    if "$ref" in about:
+        return str(about["$ref"].rsplit("/", 1)[-1])
+    if "anyOf" in about:
+        return " | ".join(_kind(choice) for choice in about["anyOf"])
+    if about.get("type") == "array":
+        return f"[{_kind(about['items'])}]"
+    return str(about.get("format") or about.get("type", ""))

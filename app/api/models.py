@@ -1,0 +1,102 @@
+"""Tokens, answers given once, and graves of forgotten tasks. None of them holds a task's words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from agenda.identity import uuid7
+
+NAME_LENGTH_MAX = 60
+DIGEST_LENGTH = 64
+SCOPES = ("read", "create", "write")
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def valid(self, *, at: datetime) -> TokenQuerySet:
+        return self.filter(expires_at__gt=at, owner__is_active=True)
+
+    def with_owner(self) -> TokenQuerySet:
+        """Names its columns: the REST server's account may read no others of `account`."""
+        return self.select_related("owner").only(
+            *("name", "scopes", "hint", "created_at", "expires_at", "last_used_at"),
+            *("owner__username", "owner__language", "owner__time_zone", "owner__voice"),
+        )
+
+
+class Token(models.Model):
+    """`digest` is the keyed hash of what its owner was shown once; `hint` its last letters."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens"
+    )
+    name = models.CharField(_("name"), max_length=NAME_LENGTH_MAX)
+    scopes = models.CharField(max_length=30)
+    digest = models.CharField(max_length=DIGEST_LENGTH, unique=True, db_collation="utf8mb4_bin")
+    hint = models.CharField(max_length=8)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        db_table = "api_token"
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.hint})"
+
+    @property
+    def scope_list(self) -> list[str]:
+        return [scope for scope in SCOPES if scope in self.scopes.split()]
+
+
+class Answer(models.Model):
+    """What a POST with an Idempotency-Key made: which task, and how it looked (its ETag)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    key_digest = models.CharField(max_length=DIGEST_LENGTH, db_collation="utf8mb4_bin")
+    request_digest = models.CharField(max_length=DIGEST_LENGTH, db_collation="utf8mb4_bin")
+    task_id = models.UUIDField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "api_answer"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "key_digest"], name="api_answer_of_owner_by_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"answer until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class GraveQuerySet(models.QuerySet["Grave"]):
+    def expired(self, *, at: datetime) -> GraveQuerySet:
+        return self.filter(expires_at__lte=at)
+
+
+class Grave(models.Model):
+    """Proof, without content, that an owner once had a task: its address answers 410, not 404."""
+
+    digest = models.CharField(
+        primary_key=True, max_length=DIGEST_LENGTH, db_collation="utf8mb4_bin"
+    )
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = GraveQuerySet.as_manager()
+
+    class Meta:
+        db_table = "api_grave"
+
+    def __str__(self) -> str:
+        return f"grave until {self.expires_at:%Y-%m-%d %H:%M}"

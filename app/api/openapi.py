@@ -1,0 +1,147 @@
+"""The contract as OpenAPI 3.1: ninja writes it from the routes; here it learns the rest."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+from ninja.parser import Parser
+
+from api.problems import KINDS, MEDIA_TYPE
+from api.problems import Problem as ApiProblem
+
+JSON = "application/json"
+PROBLEM_FROM = 400
+DUMP_TYPES = ("application/x-ndjson", "text/csv", "text/calendar")
+Node = dict[str, Any]
+
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "description": "The task's ETag, or *.",
+    "schema": {"type": "string"},
+}
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "description": "ETags the client holds: 304 when one is still right.",
+    "schema": {"type": "string"},
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "Chosen by the client: the same request sent again has its effect once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+HEADERS = {
+    "ETag": "Strong; for If-None-Match and If-Match.",
+    "Sunset": "When the task will be forgotten (RFC 8594).",
+    "Location": "The task's address.",
+    "Link": 'The next page, rel="next".',
+    "Retry-After": "Seconds.",
+}
+
+
+class StrictParser(Parser):
+    """JSON nested deeper than any honest body must not become a 500."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        try:
+            return json.loads(request.body)
+        except (ValueError, RecursionError) as error:
+            raise ApiProblem("bad-request") from error
+
+
+class AgendaApi(NinjaAPI):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parser=StrictParser(), **options)
+
+    @cached_property
+    def contract(self) -> Node:
+        """The schema as it is served."""
+        schema = json.loads(json.dumps(self.get_openapi_schema(path_prefix="/api/v1/")))
+        schema["servers"] = [{"url": "/"}]
+        schema["components"]["securitySchemes"] = {
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "ctlv_…",
+                "description": "From the account page. Scopes: read, create, write.",
+            }
+        }
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                _complete(path, method, operation)
+        return schema  # type: ignore[no-any-return] # json.loads
+
+
+def _complete(path: str, method: str, operation: Node) -> None:
+    if "security" in operation:
+        operation["security"] = [{"token": []}]
+    _parameters(path, method, operation)
+    for status, response in operation["responses"].items():
+        _response(path, method, status, response)
+    if method == "patch":
+        content = operation["requestBody"]["content"]
+        content["application/merge-patch+json"] = content[JSON]
+    if operation["operationId"].endswith("create_task"):
+        operation["responses"]["201"]["links"] = _links()
+    operation["operationId"] = operation["operationId"].rsplit("_routes_", 1)[-1].partition("_")[2]
+
+
+def _parameters(path: str, method: str, operation: Node) -> None:
+    parameters = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        parameter["schema"].pop("default", None) if parameter["schema"].get(
+            "default"
+        ) is None else None
+    if "428" in operation["responses"] and path.endswith(("{task_id}", "/keep")):
+        parameters.append(IF_MATCH)
+    if "304" in operation["responses"]:
+        parameters.append(IF_NONE_MATCH)
+    if method == "post" and path.endswith("/tasks"):
+        parameters.append(IDEMPOTENCY_KEY)
+
+
+def _response(path: str, method: str, status: str, response: Node) -> None:
+    content = response.get("content", {})
+    if int(status) >= PROBLEM_FROM:
+        response["content"] = {MEDIA_TYPE: content.get(JSON, {})}
+        kinds = [kind for kind, known in KINDS.items() if known.status == int(status)]
+        response["description"] = "; ".join(KINDS[kind].english for kind in kinds)
+        return
+    if path.endswith("/speech") and status in {"200", "206"}:
+        response["content"] = {"audio/mpeg": {"schema": {"type": "string", "format": "binary"}}}
+    if path.endswith("/dump") and status == "200":
+        text = {"schema": {"type": "string"}}
+        response["content"] = {JSON: content[JSON], **dict.fromkeys(DUMP_TYPES, text)}
+        return
+    names = ["ETag"] if status in {"200", "201", "206", "304"} else []
+    names += ["Location", "Sunset"] if status == "201" else []
+    if names:
+        response["headers"] = {
+            name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names
+        }
+
+
+def _links() -> Node:
+    """What can be done with a task just made: clients and tests follow them."""
+    task = {"task_id": "$response.body#/id"}
+    matched = task | {"header.If-Match": "$response.header.ETag"}
+    return {
+        name: {"operationId": name, "parameters": parameters}
+        for name, parameters in {
+            "read_task": task,
+            "replace_task": matched,
+            "change_task": matched,
+            "keep_task": matched,
+            "remove_task": matched,
+            "hear_task": task,
+        }.items()
+    }

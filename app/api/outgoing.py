@@ -1,0 +1,42 @@
+"""Tasks and tokens as JSON-ready values. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from agenda.models import Task
+from api.models import Token
+
+
+def instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def task_out(task: Task) -> dict[str, Any]:
+    return {
+        "id": str(task.id),
+        "title": task.title,
+        "notes": task.notes,
+        "deadline_at": instant(task.deadline_at),
+        "private": task.is_private,
+        "created_at": instant(task.created_at),
+    }
+
+
+def token_out(token: Token) -> dict[str, Any]:
+    last = token.last_used_at
+    return {
+        "id": str(token.id),
+        "name": token.name,
+        "scopes": token.scope_list,
+        "hint": token.hint,
+        "created_at": instant(token.created_at),
+        "expires_at": instant(token.expires_at),
+        "last_used_at": instant(last.replace(second=0, microsecond=0)) if last else None,
+    }
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

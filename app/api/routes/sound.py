@@ -1,0 +1,97 @@
+"""A task, and the day, spoken."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Router
+
+from agenda.models import Task
+from agenda.services import day_subject
+from agenda.sound import sound
+from agenda.spoken import task_utterance
+from api.auth import READ, token_of
+from api.conditional import is_unchanged
+from api.problems import Problem, spoken
+from api.routes.tasks import ONE, READS, task_or_problem
+from api.schemas import ProblemOut
+from speech import sentences
+from speech import services as speech
+from speech.errors import SpeechError
+from speech.services import Utterance
+
+router = Router(tags=["speech"])
+
+AUDIO = "audio/mpeg"
+SOUND = {200: str, 206: str, 304: None, frozenset({416, 503}): ProblemOut}
+
+
+@router.get("/tasks/{uuid:task_id}/speech", auth=READ, response=SOUND | ONE)
+def hear_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """The task as an MP3, in the language of `Accept-Language` or the user's. Takes ranges."""
+    _require_audio(request)
+    at, user = timezone.now(), token_of(request).owner
+    task = task_or_problem(request, task_id, at=at)
+    with _zone(user.time_zone):
+        words = task_utterance(task, at=at, user=user, language=_language(request, user.language))
+    return _said(request, words, at=at)
+
+
+@router.get("/day/speech", auth=READ, response=SOUND | READS)
+def hear_day(request: HttpRequest) -> HttpResponse:
+    """What is left of today as one MP3, in the user's own time zone."""
+    _require_audio(request)
+    at, user = timezone.now(), token_of(request).owner
+    with _zone(user.time_zone):
+        language = _language(request, user.language)
+        words = _day(user.pk, at=at, language=language, is_local=user.voice != "google")
+    return _said(request, words, at=at)
+
+
+def _day(owner_id: UUID, *, at: datetime, language: str, is_local: bool) -> Utterance:
+    now = timezone.localtime(at)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    live = Task.objects.of(owner_id).live(at=at).filter(deadline_at__lt=midnight).by_deadline()
+    tasks = list(live)
+    told = [
+        sentences.Spoken(title=task.title, deadline_at=timezone.localtime(task.deadline_at))
+        for task in tasks
+    ]
+    return Utterance(
+        subject=day_subject(owner_id),
+        text=sentences.day_sentence(tasks=told, at=now, language=language),
+        language=language,
+        expires_at=min([midnight, *(task.deadline_at for task in tasks)]),
+        private=is_local or any(task.is_private for task in tasks),
+    )
+
+
+def _said(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResponse:
+    try:
+        said = speech.speak(words, at=at)
+    except SpeechError as error:
+        raise Problem("speech-unavailable", detail=words.text) from error
+    if is_unchanged(request, said.etag):
+        return HttpResponse(status=304, headers={"ETag": said.etag})
+    return sound(request, said, words=words)
+
+
+def _require_audio(request: HttpRequest) -> None:
+    if not request.accepts(AUDIO):
+        raise Problem("not-acceptable", detail=AUDIO)
+
+
+def _language(request: HttpRequest, chosen: str) -> str:
+    if request.headers.get("Accept-Language", "").strip():
+        return spoken(request)
+    return chosen or settings.LANGUAGE_CODE
+
+
+def _zone(name: str) -> AbstractContextManager[None]:
+    return timezone.override(ZoneInfo(name or settings.TIME_ZONE))

@@ -1,0 +1,220 @@
+"""Tasks: list, create, read, replace, change, keep longer, remove."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Query, Router
+
+from agenda import services as agenda
+from agenda.models import Task, TaskQuerySet
+from agenda.services import Wording
+from api.answers import json_answer, json_only, task_answer, task_etag
+from api.auth import CREATE, READ, WRITE, token_of
+from api.conditional import require_match
+from api.outgoing import task_out
+from api.pages import Cursor, read_cursor
+from api.problems import Problem
+from api.schemas import Filters, Keep, ProblemOut, TaskIn, TaskOut, TaskPage, TaskPatch
+from api.services import Once, is_in_grave, task_once
+
+router = Router(tags=["tasks"])
+router.add_decorator(json_only, mode="view")
+
+IDEMPOTENCY_KEY_LENGTH_MAX = 255
+Answers = dict[Any, Any]
+READS: Answers = {frozenset({401, 403, 406, 429}): ProblemOut}
+ONE: Answers = READS | {frozenset({404, 410}): ProblemOut}
+CHANGES: Answers = ONE | {frozenset({400, 412, 413, 415, 422, 428}): ProblemOut}
+
+
+@router.get("", auth=READ, response={200: TaskPage, 304: None, 422: ProblemOut} | READS)
+def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
+    """Your scheduled tasks, a page at a time.
+
+    Follow `next` until it is null: whatever is added or forgotten meanwhile, no task comes twice
+    and none that stays is missed.
+    """
+    at = timezone.now()
+    found = _filtered(Task.objects.of(token_of(request).owner_id).live(at=at), filters)
+    rows = list(_after(found, filters)[: filters.limit + 1])
+    page, more = rows[: filters.limit], len(rows) > filters.limit
+    following = str(_cursor(page[-1], filters.sort)) if more else None
+    response = json_answer(request, {"items": [task_out(task) for task in page], "next": following})
+    if following:
+        address = request.GET.copy()
+        address["cursor"] = following
+        response["Link"] = f'<{request.path}?{address.urlencode()}>; rel="next"'
+    return response
+
+
+def _filtered(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
+    if filters.q:
+        tasks = tasks.filter(Q(title__icontains=filters.q) | Q(notes__icontains=filters.q))
+    if filters.deadline_from is not None:
+        tasks = tasks.filter(deadline_at__gte=filters.deadline_from)
+    if filters.deadline_until is not None:
+        tasks = tasks.filter(deadline_at__lte=filters.deadline_until)
+    if filters.private is not None:
+        tasks = tasks.filter(is_private=filters.private)
+    return tasks
+
+
+def _after(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
+    """In order, from where the cursor's page ended."""
+    sign, column = _column(filters.sort)
+    tasks = tasks.order_by(f"{sign}{column}", f"{sign}id")
+    if not filters.cursor:
+        return tasks
+    try:
+        last = read_cursor(filters.cursor)
+    except ValueError as error:
+        raise _bad_cursor() from error
+    if last.order != filters.sort:
+        raise _bad_cursor()
+    further = "lt" if sign else "gt"
+    beyond = Q(**{f"{column}__{further}": last.instant})
+    beside = Q(**{column: last.instant, f"id__{further}": last.identity})
+    # The first condition alone lets the database start at the right place of its index.
+    return tasks.filter(Q(**{f"{column}__{further}e": last.instant}), beyond | beside)
+
+
+def _column(sort: str) -> tuple[str, str]:
+    sign = "-" if sort.startswith("-") else ""
+    return sign, f"{sort.removeprefix('-')}_at"
+
+
+def _cursor(task: Task, sort: str) -> Cursor:
+    return Cursor(sort, getattr(task, _column(sort)[1]), task.id)
+
+
+def _bad_cursor() -> Problem:
+    return Problem("invalid", faults=[{"parameter": "cursor", "detail": "not given out by `next`"}])
+
+
+@router.post("", auth=CREATE, response={201: TaskOut, 409: ProblemOut} | CHANGES)
+def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
+    """Add a task.
+
+    With an `Idempotency-Key` the same request can be sent again after a lost answer: the task is
+    made once, and the answer is the same. The key is forgotten with the task, or after 24 hours.
+    """
+    at, owner_id = timezone.now(), token_of(request).owner_id
+
+    def make() -> Task:
+        return agenda.task_add(owner_id=owner_id, wording=_wording(task), at=at)
+
+    key = _idempotency_key(request)
+    if key is None:
+        made, is_new = make(), True
+    else:
+        made, is_new = task_once(Once(owner_id=owner_id, key=key, body=request.body), make, at=at)
+    response = task_answer(request, made, at=at, status=201)
+    response["Location"] = reverse("api-1:read_task", args=[made.id])
+    if not is_new:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _idempotency_key(request: HttpRequest) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not (key.isascii() and key.isprintable() and 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX):
+        detail = f"1 to {IDEMPOTENCY_KEY_LENGTH_MAX} printable ASCII characters"
+        raise Problem("invalid", faults=[{"parameter": "Idempotency-Key", "detail": detail}])
+    return key
+
+
+@router.get("/{uuid:task_id}", auth=READ, response={200: TaskOut, 304: None} | ONE)
+def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """One task. `Sunset` says when it will be forgotten; from then on the answer is 410."""
+    at = timezone.now()
+    return task_answer(request, task_or_problem(request, task_id, at=at), at=at)
+
+
+@router.put("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
+    """Replace a task as a whole. Needs `If-Match`."""
+    return _change(request, task_id, lambda _: _wording(task))
+
+
+@router.patch("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> HttpResponse:
+    """Change what is sent, keep the rest. Needs `If-Match`."""
+    sent = changes.model_dump(exclude_unset=True)
+
+    def changed(task: Task) -> Wording:
+        return Wording(
+            title=sent.get("title", task.title),
+            notes=sent.get("notes", task.notes),
+            deadline_at=sent.get("deadline_at", task.deadline_at),
+            is_private=sent.get("private", task.is_private),
+        )
+
+    return _change(request, task_id, changed)
+
+
+@router.post("/{uuid:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
+def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
+    """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
+    by = timedelta(minutes=longer.minutes)
+
+    def kept(task: Task) -> Wording:
+        return Wording(
+            title=task.title,
+            notes=task.notes,
+            deadline_at=task.deadline_at + by,
+            is_private=task.is_private,
+        )
+
+    return _change(request, task_id, kept)
+
+
+@router.delete("/{uuid:task_id}", auth=WRITE, response={204: None} | CHANGES)
+def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """Remove a task. Needs `If-Match`. On its page the user can undo this for a minute."""
+    at = timezone.now()
+    with transaction.atomic():
+        task = task_or_problem(request, task_id, at=at, locked=True)
+        require_match(request, task_etag(task))
+        agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at)
+    return HttpResponse(status=204)
+
+
+def _change(request: HttpRequest, task_id: UUID, wording: Any) -> HttpResponse:
+    """Read, compare with If-Match and write while nobody else can write."""
+    at = timezone.now()
+    with transaction.atomic():
+        task = task_or_problem(request, task_id, at=at, locked=True)
+        require_match(request, task_etag(task))
+        agenda.task_edit(task=task, wording=wording(task), at=at)
+        task = task_or_problem(request, task_id, at=at)
+    return task_answer(request, task, at=at)
+
+
+def task_or_problem(
+    request: HttpRequest, task_id: UUID, *, at: datetime, locked: bool = False
+) -> Task:
+    """The client's own live task; 410 when it was theirs; somebody else's does not exist."""
+    owner_id = token_of(request).owner_id
+    mine = Task.objects.of(owner_id).filter(id=task_id)
+    task = (mine.select_for_update() if locked else mine).first()
+    if task is not None and task.removed_at is None and task.deadline_at > at:
+        return task
+    if task is not None or is_in_grave(owner_id=owner_id, task_id=task_id, at=at):
+        raise Problem("gone")
+    raise Problem("not-found")
+
+
+def _wording(task: TaskIn) -> Wording:
+    return Wording(
+        title=task.title, notes=task.notes, deadline_at=task.deadline_at, is_private=task.private
+    )

@@ -1,0 +1,204 @@
+"""What travels: strict about what comes in, plain about what goes out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import StrictBool as Flag
+from pydantic_core import PydanticCustomError
+
+from agenda.clock import LAST_INSTANT
+from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
+
+RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+MINUTES_A_YEAR = 366 * 24 * 60
+
+
+def _instant(value: Any) -> datetime:
+    """An instant as RFC 3339 writes it, with its offset. Numbers are not instants here."""
+    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+        raise PydanticCustomError("instant", "not an RFC 3339 date-time with an offset")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PydanticCustomError("instant", "no such instant") from error
+
+
+def _writable(value: str) -> str:
+    """JSON can carry half a character ("\\ud800"), which no database can keep."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise PydanticCustomError("text", "half a character") from error
+    return value
+
+
+def _said(value: str) -> str:
+    if not value.split():
+        raise PydanticCustomError("blank", "nothing but spaces")
+    return value
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """A field that may be left out, and never be null: its default is no value to send."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": f"RFC 3339, with an offset, up to {LAST_INSTANT:%Y-%m-%d}.",
+            "examples": ["2027-03-12T18:00:00+01:00"],
+        }
+    ),
+]
+Title = Annotated[
+    str,
+    Field(
+        strict=True,
+        min_length=1,
+        max_length=TITLE_LENGTH_MAX,
+        description="Spaces are made single.",
+        json_schema_extra={"pattern": r"\S"},
+        examples=["Rendre le TP3"],
+    ),
+    AfterValidator(_writable),
+    AfterValidator(_said),
+]
+Notes = Annotated[
+    str,
+    Field(strict=True, max_length=NOTES_LENGTH_MAX, examples=["Salle B2.04"]),
+    AfterValidator(_writable),
+]
+Private = Annotated[Flag, Field(description="Its words never leave the site: no voice of Google.")]
+
+
+class In(Schema):
+    """What clients send: no field is ignored, none is converted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskIn(In):
+    """A whole task, to create or to replace one."""
+
+    title: Title
+    deadline_at: Instant
+    notes: Notes = ""
+    private: Private = False
+
+
+class TaskPatch(In):
+    """What shall change; what is left out stays (RFC 7396; no null: no field can be removed)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_default)
+
+    title: Title = ""
+    deadline_at: Instant = Field(default=LAST_INSTANT)
+    notes: Notes = ""
+    private: Private = False
+
+
+class Keep(In):
+    """How much longer."""
+
+    minutes: Annotated[int, Field(strict=True, ge=1, le=MINUTES_A_YEAR, examples=[60])] = 1440
+
+
+class TaskOut(Schema):
+    id: str = Field(json_schema_extra={"format": "uuid"})
+    title: str
+    notes: str
+    deadline_at: str = Field(json_schema_extra={"format": "date-time"})
+    private: bool
+    created_at: str = Field(json_schema_extra={"format": "date-time"})
+
+
+class TaskPage(Schema):
+    items: list[TaskOut]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class Dump(Schema):
+    """Every scheduled task, soonest first."""
+
+    items: list[TaskOut]
+
+
+class TokenOut(Schema):
+    id: str = Field(json_schema_extra={"format": "uuid"})
+    name: str
+    scopes: list[Literal["read", "create", "write"]]
+    hint: str = Field(description="Its last letters; nobody can show the rest again.")
+    created_at: str = Field(json_schema_extra={"format": "date-time"})
+    expires_at: str = Field(json_schema_extra={"format": "date-time"})
+    last_used_at: str | None = Field(description="To the minute.")
+
+
+class TokenList(Schema):
+    items: list[TokenOut]
+
+
+class Me(Schema):
+    id: str = Field(json_schema_extra={"format": "uuid"})
+    username: str
+    language: str
+    time_zone: str
+    voice: Literal["google", "local", "off"]
+    token: TokenOut
+
+
+class Health(Schema):
+    status: Literal["ok"]
+
+
+class Readiness(Schema):
+    """ "ok", or what is missing, for each check."""
+
+    database: str
+    speech: str
+
+
+class FaultOut(Schema):
+    detail: str
+    pointer: str | None = Field(default=None, description="Where in the body (RFC 6901).")
+    parameter: str | None = Field(default=None, description="Or which parameter or header.")
+
+
+class ProblemOut(Schema):
+    """RFC 9457."""
+
+    type: str = Field(description="Stable: decide by this, or by the status.")
+    title: str = Field(description="For people, in the language of Accept-Language.")
+    status: int
+    detail: str | None = None
+    errors: list[FaultOut] | None = None
+
+
+class Filters(In):
+    """Which tasks, in which order, how many at once."""
+
+    q: Annotated[
+        str, Field(min_length=1, max_length=100, description="Words of the title or the notes.")
+    ] = ""
+    deadline_from: Instant | None = None
+    deadline_until: Instant | None = None
+    private: bool | None = None
+    sort: Literal["deadline", "-deadline", "created", "-created"] = "deadline"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200, description="`next` of the page before.")] = ""
+
+
+class DumpFormat(In):
+    format: Literal["", "json", "ndjson", "csv", "ics"] = ""

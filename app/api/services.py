@@ -1,0 +1,202 @@
+"""Every way this package writes: tokens, answers given once, graves."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from agenda.identity import uuid7
+from agenda.models import Task
+from api import tokens
+from api.models import SCOPES, Answer, Grave, Token
+from api.problems import Problem
+
+TOKENS_A_USER = 20
+TOKEN_DAYS_MAX = 365
+# Often enough to know, seldom enough to cost nothing.
+LAST_USED_EVERY = timedelta(minutes=1)
+ANSWER_KEPT = timedelta(hours=24)
+GRAVE_KEPT = timedelta(hours=24)
+ROWS_A_CHUNK = 500
+# MariaDB: somebody else holds the row (1205), or a row like it is there (1062).
+LOCK_WAIT_TIMEOUT = 1205
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody asks for who wants a token."""
+
+    name: str
+    scopes: list[str]
+    days: int
+
+
+def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, str]:
+    """Return the token and its text, which nobody can show again. Raises ValidationError."""
+    name, scopes = " ".join(order.name.split()), [s for s in SCOPES if s in order.scopes]
+    faults: dict[str, str] = {}
+    if not scopes:
+        faults["scopes"] = _("Choose at least one.")
+    if not 1 <= order.days <= TOKEN_DAYS_MAX:
+        faults["days"] = _("Choose 1 to 365 days.")
+    if Token.objects.filter(owner_id=owner_id).count() >= TOKENS_A_USER:
+        faults["name"] = _("Revoke a token first: there are 20.")
+    text = tokens.new_token()
+    token = Token(
+        owner_id=owner_id,
+        name=name,
+        scopes=" ".join(scopes),
+        digest=tokens.digest(text, key=settings.API_TOKEN_KEY),
+        hint=tokens.hint(text),
+        created_at=at,
+        expires_at=at + timedelta(days=min(max(order.days, 1), TOKEN_DAYS_MAX)),
+    )
+    try:
+        token.clean_fields(exclude=["scopes", "last_used_at"])
+    except ValidationError as error:
+        faults |= {field: messages[0] for field, messages in error.message_dict.items()}
+    if faults:
+        raise ValidationError(faults)
+    token.save(force_insert=True)
+    return token, text
+
+
+def token_find(text: str, *, at: datetime) -> Token | None:
+    """The valid token whose text this is, with its owner; notes now and then that it was used."""
+    if not tokens.is_token(text):
+        return None
+    digest = tokens.digest(text, key=settings.API_TOKEN_KEY)
+    token = Token.objects.valid(at=at).with_owner().filter(digest=digest).first()
+    if token is None:
+        return None
+    if token.last_used_at is None or token.last_used_at <= at - LAST_USED_EVERY:
+        Token.objects.filter(id=token.id).update(last_used_at=at)
+    return token
+
+
+def token_revoke(*, owner_id: UUID, token_id: UUID) -> bool:
+    return bool(Token.objects.filter(owner_id=owner_id, id=token_id).delete()[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A request that must have its effect once: whose, under which key, and what it says."""
+
+    owner_id: UUID
+    key: str
+    body: bytes
+
+    @property
+    def key_digest(self) -> str:
+        return _keyed(self.owner_id.bytes + self.key.encode())
+
+    @property
+    def request_digest(self) -> str:
+        return _keyed(self.body)
+
+
+def task_once(once: Once, make: Callable[[], Task], *, at: datetime) -> tuple[Task, bool]:
+    """Return the task that `make` makes, or made before for the same request; and which of both.
+
+    The key, the task and what joins them are one transaction: all of it happens, or nothing. A copy
+    that comes meanwhile finds the key taken but not yet written (409); one that comes later finds
+    the task. Raises Problem: in-flight, key-reused, or gone when the task was forgotten since.
+    """
+    with transaction.atomic():
+        Answer.objects.filter(
+            owner_id=once.owner_id, key_digest=once.key_digest, expires_at__lte=at
+        ).delete()
+        answer_id = uuid7()
+        if not _claim(once, answer_id, at=at):
+            return _made_before(once, at=at), False
+        task = make()
+        Answer.objects.filter(id=answer_id).update(
+            task_id=task.id, expires_at=min(task.deadline_at, at + ANSWER_KEPT)
+        )
+    return task, True
+
+
+def _claim(once: Once, answer_id: UUID, *, at: datetime) -> bool:
+    """Whether the key is ours now. Does not wait for whoever has it."""
+    fields = [answer_id, once.owner_id, once.key_digest, once.request_digest, answer_id]
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SET STATEMENT innodb_lock_wait_timeout=0 FOR INSERT INTO api_answer"
+                " (id, owner_id, key_digest, request_digest, task_id, expires_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                [*map(str, fields), connection.ops.adapt_datetimefield_value(at + ANSWER_KEPT)],
+            )
+    except IntegrityError:
+        return False
+    except OperationalError as error:
+        if error.args[0] == LOCK_WAIT_TIMEOUT:
+            raise Problem("in-flight", headers={"Retry-After": "1"}) from error
+        raise
+    return True
+
+
+def _made_before(once: Once, *, at: datetime) -> Task:
+    answer = Answer.objects.filter(owner_id=once.owner_id, key_digest=once.key_digest).first()
+    if answer is None:
+        raise Problem("in-flight", headers={"Retry-After": "1"})
+    if answer.request_digest != once.request_digest:
+        raise Problem("key-reused")
+    task = Task.objects.of(once.owner_id).live(at=at).filter(id=answer.task_id).first()
+    if task is None:
+        raise Problem("gone")
+    return task
+
+
+def graves_dig(gone: list[tuple[UUID, UUID]]) -> None:
+    """Remember without content that (task, owner) were here, for owners who use the API."""
+    if not (gone and settings.API_ENABLED):
+        return
+    expires_at = timezone.now() + GRAVE_KEPT
+    owners = Token.objects.filter(owner_id__in={owner for _task, owner in gone})
+    users = set(owners.values_list("owner_id", flat=True).distinct())
+    graves = [
+        Grave(digest=_grave_digest(task, owner), expires_at=expires_at)
+        for task, owner in gone
+        if owner in users
+    ]
+    Grave.objects.bulk_create(graves, ignore_conflicts=True)
+
+
+def is_in_grave(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
+    digest = _grave_digest(task_id, owner_id)
+    return Grave.objects.filter(digest=digest, expires_at__gt=at).exists()
+
+
+def api_forget(*, at: datetime) -> int:
+    """Erase what is past its time: tokens, answers, graves. The timer calls it; in chunks."""
+    past = Q(expires_at__lte=at)
+    return sum(_erase(table, past) for table in (Token, Answer, Grave))
+
+
+def _erase(table: type[Token | Answer | Grave], past: Q) -> int:
+    total = 0
+    while True:
+        ids = list(table._default_manager.filter(past).values_list("pk", flat=True)[:ROWS_A_CHUNK])
+        if not ids:
+            return total
+        total += table._default_manager.filter(past, pk__in=ids).delete()[0]
+
+
+def _grave_digest(task_id: UUID, owner_id: UUID) -> str:
+    return _keyed(b"grave" + owner_id.bytes + task_id.bytes)
+
+
+def _keyed(content: bytes) -> str:
+    return hmac.new(settings.API_TOKEN_KEY, content, hashlib.sha256).hexdigest()
