@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from agenda.clock import LAST_INSTANT, one_day_later
 from agenda.identity import uuid7
+from agenda.letters import says_something
 from agenda.models import Task
 from speech import services as speech
 
@@ -111,6 +112,8 @@ def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
         task.clean_fields(exclude=["owner", "created_at", "removed_at"])
     except ValidationError as error:
         errors = error.error_dict
+    if not says_something(fields["title"]):
+        errors["title"] = _("Say what is to be done.")
     if wording.deadline_at <= at:
         errors["deadline_at"] = _("This moment has passed. Choose a later one.")
     elif wording.deadline_at > LAST_INSTANT:

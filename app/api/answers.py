@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
+from ninja import Schema
 
 from agenda.models import Task
 from api.conditional import etag, is_unchanged
+from api.faults import sentence
 from api.outgoing import as_json, task_out
-from api.problems import Problem, problem_response
+from api.problems import Problem, problem_response, spoken
 
 JSON = "application/json"
 # A copy may be shown again without asking for this long, and never past the deadline.
@@ -33,6 +35,15 @@ def json_only(run: Run) -> Run:
         return run(request, *args, **kwargs)
 
     return negotiated
+
+
+def refuse_unknown(request: HttpRequest, known: type[Schema]) -> None:
+    """A filter that is misspelt must not become a list of everything."""
+    unknown = sorted(set(request.GET) - set(known.model_fields))
+    if unknown:
+        detail = sentence("extra_forbidden", language=spoken(request))
+        found = [{"parameter": name[:100], "detail": detail} for name in unknown]
+        raise Problem("invalid", faults=found)
 
 
 def task_etag(task: Task) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
 from api.answers import json_answer
@@ -14,6 +15,8 @@ from api.problems import KINDS
 from api.v1 import api
 
 METHODS = ("get", "post", "put", "patch", "delete")
+STYLE = Path(__file__).with_name("docs.css").read_bytes()
+FRESH = "public, max-age=300"
 
 
 @require_GET
@@ -32,21 +35,26 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def contract(request: HttpRequest) -> HttpResponse:
-    return json_answer(request, api.contract, fresh="public, max-age=300")
+    return json_answer(request, api.contract, fresh=FRESH)
+
+
+@require_GET
+def style(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(STYLE, content_type="text/css", headers={"Cache-Control": FRESH})
 
 
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
+    # No request in the context: what goes with it would ask for sessions, which are not for here.
     context = {
+        "address": f"{request.scheme}://{request.get_host()}/api/v1",
         "contract": api.contract,
         "groups": _groups(api.contract),
         "schemas": [_schema(name, api.contract) for name in SCHEMAS_SHOWN],
         "problems": KINDS,
-        "is_french": request.headers.get("Accept-Language", "").lower().startswith("fr"),
     }
-    response = render(request, "api/docs.html", context)
-    response["Cache-Control"] = "public, max-age=300"
-    return response
+    page = render_to_string("api/docs.html", context)
+    return HttpResponse(page, headers={"Cache-Control": FRESH})
 
 
 SCHEMAS_SHOWN = ("TaskIn", "TaskPatch", "Keep", "TaskOut", "TaskPage", "Me", "ProblemOut")

@@ -22,8 +22,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{max_length} caractères au plus.",
         "At most {max_length} characters.",
     ),
-    "blank": ("Rien que des espaces.", "Nothing but spaces."),
-    "text": ("La moitié d'un caractère ne peut être gardée.", "Half a character cannot be kept."),
+    "blank": ("Il n'y a rien à lire.", "There is nothing to read."),
+    "text": (
+        "La moitié d'un caractère ne peut être gardée.",
+        "Half a character cannot be kept.",
+    ),
+    "string_unicode": (
+        "La moitié d'un caractère ne peut être gardée.",
+        "Half a character cannot be kept.",
+    ),
+    "control": (
+        "Les caractères de contrôle ne sont pas acceptés.",
+        "Control characters are not accepted.",
+    ),
     "instant": (
         "Une date et une heure selon RFC 3339, avec leur décalage, sont attendues.",
         "A date and time as in RFC 3339, with its offset, are expected.",
@@ -43,7 +54,11 @@ API_NAMES = {"is_private": "private"}
 
 
 def request_faults(errors: Sequence[Mapping[str, Any]], *, language: str) -> list[Fault]:
-    return [_place(error["loc"]) | {"detail": _sentence(error, language)} for error in errors]
+    return [
+        _place(error["loc"])
+        | {"detail": sentence(error["type"], language=language, context=error.get("ctx"))}
+        for error in errors
+    ]
 
 
 def model_faults(error: ValidationError) -> list[Fault]:
@@ -69,6 +84,6 @@ def _pointer(path: Sequence[str | int]) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
-def _sentence(error: Mapping[str, Any], language: str) -> str:
-    french, english = SENTENCES.get(str(error["type"]), OTHERWISE)
-    return (french if language == "fr" else english).format(**error.get("ctx", {}))
+def sentence(kind: str, *, language: str, context: Mapping[str, Any] | None = None) -> str:
+    french, english = SENTENCES.get(kind, OTHERWISE)
+    return (french if language == "fr" else english).format_map(context or {})

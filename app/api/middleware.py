@@ -1,4 +1,4 @@
-"""What holds for every address below /api/: no cookies, HEAD, OPTIONS, sizes, problems.
+"""What holds for every address of the API: no cookies, HEAD, OPTIONS, sizes, problems.
 
 It stands outside Django's own error handling, so that a page in HTML, whatever made it, never
 reaches a program.
@@ -6,28 +6,46 @@ reaches a program.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.request import UnreadablePostError
 from django.utils.cache import patch_vary_headers
 
-from api.problems import KIND_OF_STATUS, MEDIA_TYPE, Problem, problem_response
+from api.problems import KIND_OF_STATUS, MEDIA_TYPE, Problem, problem_response, spoken
 
 Next = Callable[[HttpRequest], HttpResponse]
 
 PREFIX = "/api/"
-LARGEST_BODY_BYTES = 64 * 1024
+FOR_MACHINES = {"/healthz", "/readyz"}
+# The longest honest body: notes of 10,000 characters, each of them written as two \uXXXX.
+LARGEST_BODY_BYTES = 256 * 1024
+# A body that is refused is still read so far, or its sender sees a broken pipe instead of why.
+LARGEST_DRAIN_BYTES = 16 * 1024 * 1024
+DRAIN_BYTES = 64 * 1024
+LENGTH_DIGITS_MAX = 12
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
+WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 WITH_BODY = {"POST", "PUT", "PATCH"}
+KEPT = ("Allow", "Content-Range", "Retry-After")
 # What a page of a configured origin may send and read.
 CORS_HEADERS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, "
     "If-None-Match",
-    "Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, Sunset, X-Agenda-Voice",
+    "Access-Control-Expose-Headers": "ETag, Idempotent-Replayed, Link, Location, Retry-After, "
+    "Sunset, X-Agenda-Voice",
     "Access-Control-Max-Age": "600",
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
+
+
+def is_for_programs(path: str) -> bool:
+    if settings.IS_WEB:
+        return path.startswith(PREFIX)
+    return path not in FOR_MACHINES
 
 
 class ApiMiddleware:
@@ -35,10 +53,16 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(PREFIX):
+        if not is_for_programs(request.path):
             return self.get_response(request)
         _forget_cookies(request)
+        if not request.META.get("HTTP_ACCEPT", "*").strip():
+            del request.META["HTTP_ACCEPT"]  # none is as good as none said
+        # The agenda's own sentences in an answer are of the same language as the API's.
+        request.META["HTTP_ACCEPT_LANGUAGE"] = spoken(request)
         response = self._answer(request)
+        if response.status_code in WITHOUT_CONTENT:
+            del response["Content-Type"]
         patch_vary_headers(response, ["Accept", "Accept-Language", "Authorization"])
         _share(request, response)
         return response
@@ -46,6 +70,7 @@ class ApiMiddleware:
     def _answer(self, request: HttpRequest) -> HttpResponse:
         refused = _refusal(request)
         if refused is not None:
+            _drain(request)
             return problem_response(request, refused)
         if request.method == "HEAD":
             request.method = "GET"
@@ -58,8 +83,9 @@ class ApiMiddleware:
         response = self.get_response(request)
         if response.status_code < HTTPStatus.BAD_REQUEST or _is_problem(response):
             return response
-        kind = KIND_OF_STATUS.get(response.status_code, "internal")
-        kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
+        is_ours = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = KIND_OF_STATUS.get(response.status_code, "internal" if is_ours else "bad-request")
+        kept = {name: response[name] for name in KEPT if name in response}
         if "Allow" in kept:
             kept["Allow"] = _allowed(kept["Allow"])
         return problem_response(request, Problem(kind, headers=kept))
@@ -72,16 +98,34 @@ def _forget_cookies(request: HttpRequest) -> None:
 
 
 def _refusal(request: HttpRequest) -> Problem | None:
+    if not settings.API_ENABLED:
+        return Problem("switched-off")
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        return Problem("bad-request")
-    if int(length) > LARGEST_BODY_BYTES:
+    if not (length.isascii() and length.isdecimal()):
+        return Problem("bad-request", detail="Content-Length")
+    if len(length) > LENGTH_DIGITS_MAX or int(length) > LARGEST_BODY_BYTES:
         return Problem("too-large", detail=f"{LARGEST_BODY_BYTES} bytes")
-    has_body = request.method in WITH_BODY and int(length) > 0
-    if has_body and request.content_type not in JSON_TYPES:
-        accepted = {"Accept": ", ".join(sorted(JSON_TYPES))}
-        return Problem("unsupported-media-type", detail=str(request.content_type), headers=accepted)
-    return None
+    if request.method not in WITH_BODY:
+        return None
+    if "HTTP_TRANSFER_ENCODING" in request.META and not int(length):
+        return Problem("length-required")
+    return _refused_type(request) if int(length) else None
+
+
+def _refused_type(request: HttpRequest) -> Problem | None:
+    charset = (request.content_params or {}).get("charset", "utf-8").strip('"').lower()
+    if request.content_type in JSON_TYPES and charset in {"utf-8", "utf8", "us-ascii"}:
+        return None
+    accepted = ", ".join(sorted(JSON_TYPES))
+    given = request.META.get("CONTENT_TYPE", "")
+    return Problem("unsupported-media-type", detail=str(given)[:100], headers={"Accept": accepted})
+
+
+def _drain(request: HttpRequest) -> None:
+    left = LARGEST_DRAIN_BYTES
+    with contextlib.suppress(UnreadablePostError):
+        while left > 0 and (chunk := request.read(DRAIN_BYTES)):
+            left -= len(chunk)
 
 
 def _is_problem(response: HttpResponse) -> bool:

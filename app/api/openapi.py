@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
+from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.parser import Parser
 
@@ -49,13 +50,28 @@ HEADERS = {
 
 
 class StrictParser(Parser):
-    """JSON nested deeper than any honest body must not become a 500."""
+    """I-JSON (RFC 7493): UTF-8, each name once, whole characters, no NaN; nested as an honest body
+    is. What two readers could understand differently is refused.
+    """
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            return json.loads(request.body)
-        except (ValueError, RecursionError) as error:
+            text = request.body.decode()
+            return json.loads(text, parse_constant=_no_number, object_pairs_hook=_named_once)
+        except (ValueError, RecursionError, UnreadablePostError) as error:
             raise ApiProblem("bad-request") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    "".join(found).encode()  # raises UnicodeEncodeError, a ValueError
+    return found
 
 
 class AgendaApi(NinjaAPI):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/api/v1/docs#problem-"
@@ -43,6 +44,11 @@ KINDS: dict[str, Kind] = {
     ),
     "forbidden": Kind(403, "C'est interdit.", "That is forbidden."),
     "not-found": Kind(404, "Il n'y a rien à cette adresse.", "There is nothing at this address."),
+    "switched-off": Kind(
+        404,
+        "L'API REST n'est pas activée ici (AGENDA_TOKEN_KEY_FILE).",
+        "The REST API is not switched on here (AGENDA_TOKEN_KEY_FILE).",
+    ),
     "method-not-allowed": Kind(
         405, "Cette méthode n'existe pas ici.", "This method does not exist here."
     ),
@@ -57,6 +63,7 @@ KINDS: dict[str, Kind] = {
         "A request with this Idempotency-Key is under way: try again in a moment.",
     ),
     "gone": Kind(410, "Cette tâche est oubliée.", "This task is forgotten."),
+    "length-required": Kind(411, "Content-Length est nécessaire.", "Content-Length is needed."),
     "precondition-failed": Kind(
         412,
         "La tâche a changé depuis que vous l'avez lue : relisez-la.",
@@ -64,6 +71,9 @@ KINDS: dict[str, Kind] = {
     ),
     "too-large": Kind(413, "La requête est trop grande.", "The request is too large."),
     "unsupported-media-type": Kind(415, "Le corps doit être du JSON.", "The body must be JSON."),
+    "range-not-satisfiable": Kind(
+        416, "Le son est plus court que cela.", "The sound is shorter than that."
+    ),
     "invalid": Kind(
         422, "Des valeurs ne peuvent pas être acceptées.", "Some values cannot be accepted."
     ),
@@ -96,6 +106,7 @@ KIND_OF_STATUS = {
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
+    416: "range-not-satisfiable",
     503: "unavailable",
 }
 
@@ -121,26 +132,33 @@ class Problem(Exception):
 
 
 def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
-    kind = KINDS[problem.kind]
+    kind, language = KINDS[problem.kind], spoken(request)
     document: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.kind,
-        "title": kind.title(spoken(request)),
+        "title": kind.title(language),
         "status": kind.status,
     }
     if problem.detail:
         document["detail"] = problem.detail
     if problem.faults:
         document["errors"] = list(problem.faults)
-    body = json.dumps(document, ensure_ascii=False)
+    # Half a character in a name that the client sent goes back as the \\ud800 it came as.
+    body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
     response = HttpResponse(body, status=kind.status, content_type=MEDIA_TYPE)
     response["Cache-Control"] = "no-store"
-    response["Content-Language"] = spoken(request)
+    response["Content-Language"] = language
     for name, value in problem.headers.items():
         response[name] = value
     return response
 
 
 def spoken(request: HttpRequest) -> str:
-    """The language of the answer: the client's, and English for what is neither of ours."""
-    accepted = request.headers.get("Accept-Language", "").strip()
-    return translation.get_language_from_request(request) if accepted else "en"
+    """The language of the answer: the first of the client's that is ours, else English."""
+    for code, quality in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")):
+        if code == "*" or not quality:
+            continue
+        try:
+            return get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return "en"

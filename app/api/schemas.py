@@ -12,11 +12,15 @@ from pydantic import StrictBool as Flag
 from pydantic_core import PydanticCustomError
 
 from agenda.clock import LAST_INSTANT
+from agenda.letters import WEIGHTLESS, says_something
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
 
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+# All but tab, line feed and carriage return.
+CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+CONTROL = re.compile(f"[{CONTROLS}]")
 MINUTES_A_YEAR = 366 * 24 * 60
 
 
@@ -31,16 +35,20 @@ def _instant(value: Any) -> datetime:
 
 
 def _writable(value: str) -> str:
-    """JSON can carry half a character ("\\ud800"), which no database can keep."""
+    """JSON can carry half a character ("\\ud800"), which no database can keep, and characters
+    that no calendar, page or voice can pass on.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise PydanticCustomError("text", "half a character") from error
+    if CONTROL.search(value):
+        raise PydanticCustomError("control", "a control character")
     return value
 
 
 def _said(value: str) -> str:
-    if not value.split():
+    if not says_something(value):
         raise PydanticCustomError("blank", "nothing but spaces")
     return value
 
@@ -70,7 +78,7 @@ Title = Annotated[
         min_length=1,
         max_length=TITLE_LENGTH_MAX,
         description="Spaces are made single.",
-        json_schema_extra={"pattern": r"\S"},
+        json_schema_extra={"pattern": rf"^[^{CONTROLS}]*[^\s{WEIGHTLESS}][^{CONTROLS}]*$"},
         examples=["Rendre le TP3"],
     ),
     AfterValidator(_writable),
@@ -78,7 +86,12 @@ Title = Annotated[
 ]
 Notes = Annotated[
     str,
-    Field(strict=True, max_length=NOTES_LENGTH_MAX, examples=["Salle B2.04"]),
+    Field(
+        strict=True,
+        max_length=NOTES_LENGTH_MAX,
+        json_schema_extra={"pattern": f"^[^{CONTROLS}]*$"},
+        examples=["Salle B2.04"],
+    ),
     AfterValidator(_writable),
 ]
 Private = Annotated[Flag, Field(description="Its words never leave the site: no voice of Google.")]

@@ -7,12 +7,13 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Q
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -183,6 +184,23 @@ def api_forget(*, at: datetime) -> int:
     """Erase what is past its time: tokens, answers, graves. The timer calls it; in chunks."""
     past = Q(expires_at__lte=at)
     return sum(_erase(table, past) for table in (Token, Answer, Grave))
+
+
+def privileges_missing() -> list[str]:
+    """What this process's database account may not read although the API asks it."""
+    questions: dict[str, QuerySet[Any]] = {
+        "api_token with account": Token.objects.with_owner().filter(owner__is_active=True),
+        "task": Task.objects.all(),
+        "api_answer": Answer.objects.all(),
+        "api_grave": Grave.objects.all(),
+    }
+    missing = []
+    for name, question in questions.items():
+        try:
+            question.first()
+        except DatabaseError as error:
+            missing.append(f"cannot read {name}: {error}")
+    return missing
 
 
 def _erase(table: type[Token | Answer | Grave], past: Q) -> int:

@@ -22,6 +22,10 @@ class Throttle:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
+    def forget(self) -> None:
+        with self._lock:
+            self._buckets.clear()
+
     def wait_s(self, key: Hashable, *, per_minute: int) -> int:
         """Take one request; return 0, or the whole seconds after which there is one again."""
         now_s = self._clock()

@@ -11,5 +11,6 @@ urlpatterns = [
     path("", docs.index, name="api-index"),
     path("openapi.json", docs.contract, name="api-contract"),
     path("docs", docs.page, name="api-docs"),
+    path("docs.css", docs.style),
     path("", api.urls),
 ]

@@ -9,4 +9,8 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {"signup_open": settings.SIGNUP_OPEN, "release": settings.RELEASE}
+    return {
+        "signup_open": settings.SIGNUP_OPEN,
+        "release": settings.RELEASE,
+        "api_enabled": settings.API_ENABLED,
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -24,7 +26,6 @@ class EnvironmentFault(Exception):
 class Api:
     """The REST server. Without a key of its own for tokens there is none."""
 
-    is_on: bool
     token_key: str
     plain_http: bool
     origins: list[str]
@@ -33,6 +34,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
+    role: str
     secret_key: str
     database_host: str
     database_port: int
@@ -133,6 +135,16 @@ def _url(value: str) -> str:
     return value
 
 
+def _origins(value: str) -> list[str]:
+    """As browsers send them: scheme, host and port, nothing behind."""
+    names = _names(value)
+    for name in names:
+        parts = urlsplit(name)
+        if parts.scheme not in {"http", "https"} or name != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(name)
+    return names
+
+
 def _smtp(value: str) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname):
@@ -150,9 +162,12 @@ def _hosts(value: str) -> list[str]:
 def read(environ: Mapping[str, str]) -> Environment:
     """All settings of the agenda. Raises EnvironmentFault with every mistake at once."""
     reader = _Reader(environ)
+    role = reader.choice("AGENDA_ROLE", "web", ("web", "rest"))
+    api = _api(reader, role)
     socket = reader.text("AGENDA_DATABASE_SOCKET", "")
     environment = Environment(
-        secret_key=_secret_key(reader),
+        role=role,
+        secret_key=_secret_key(reader, role, api.token_key),
         database_host=socket or reader.text("AGENDA_DATABASE_HOST"),
         database_port=reader.whole("AGENDA_DATABASE_PORT", "3306", least=1, most=65535),
         database_name=reader.text("AGENDA_DATABASE_NAME", "agenda"),
@@ -179,7 +194,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         release=reader.text("AGENDA_RELEASE", "development"),
         smtp_url=_smtp_url(reader),
         mail_from=reader.text("AGENDA_MAIL_FROM", "agenda@localhost"),
-        api=_api(reader),
+        api=api,
     )
     if reader.faults:
         raise EnvironmentFault("\n".join(reader.faults))
@@ -206,24 +221,24 @@ def _smtp_url(reader: _Reader) -> str:
         return ""
 
 
-def _secret_key(reader: _Reader) -> str:
+def _secret_key(reader: _Reader, role: str, token_key: str) -> str:
+    """A process for the REST server alone never sees the web's key. It signs nothing; the names of
+    its own audio files are all it hides, so what it shares with the web is enough to start from.
+    """
+    if role == "rest":
+        return hmac.new(token_key.encode(), b"rest", hashlib.sha512).hexdigest()
     return _long_secret(reader, "AGENDA_SECRET_KEY_FILE")
 
 
-def _api(reader: _Reader) -> Api:
-    """On wherever it has its key: nothing is ever derived from another secret."""
-    has_key = bool(reader.text("AGENDA_TOKEN_KEY_FILE", ""))
-    is_on = reader.choice("AGENDA_API", "on" if has_key else "off", ("on", "off")) == "on"
-    if is_on and not has_key:
-        reader.fault(
-            "AGENDA_API is 'on', but AGENDA_TOKEN_KEY_FILE is not set.",
-            "point it to a file of 50 random characters, or set AGENDA_API=off.",
-        )
+def _api(reader: _Reader, role: str) -> Api:
+    """On wherever it has its key."""
+    is_on = role == "rest" or bool(reader.text("AGENDA_TOKEN_KEY_FILE", ""))
     return Api(
-        is_on=is_on,
-        token_key=_long_secret(reader, "AGENDA_TOKEN_KEY_FILE") if has_key else "",
+        token_key=_long_secret(reader, "AGENDA_TOKEN_KEY_FILE") if is_on else "",
         plain_http=reader.choice("AGENDA_API_PLAIN_HTTP", "0", ("0", "1")) == "1",
-        origins=_names(reader.text("AGENDA_API_ORIGINS", "")),
+        origins=reader.parsed(
+            "AGENDA_API_ORIGINS", "", _origins, "origins such as https://example.org,...", []
+        ),
         requests_per_minute=reader.whole("AGENDA_API_RATE", "600", least=1, most=1_000_000),
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from agenda.models import forgetting_lag
+from api.services import privileges_missing
 from speech import services as speech
 
 LAG_LIMIT = timedelta(minutes=2)
@@ -39,6 +41,8 @@ def report() -> dict[str, str]:
         "migrations": _migrations,
         "speech": speech.problems,
     }
+    if not settings.IS_WEB:
+        checks["privileges"] = privileges_missing
     return {name: "; ".join(_safely(check)) or "ok" for name, check in checks.items()}
 
 

@@ -20,10 +20,15 @@ except EnvironmentFault as fault:
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# "rest": this process is the REST server alone. It signs nobody in, so it needs, and its database
+# account may read, nothing of sessions, passwords and e-mail addresses.
+ROLE = AGENDA.role
+IS_WEB = AGENDA.role == "web"
+
 SECRET_KEY = AGENDA.secret_key
 DEBUG = False
 ALLOWED_HOSTS = AGENDA.allowed_hosts
-ROOT_URLCONF = "config.urls"
+ROOT_URLCONF = "config.urls" if IS_WEB else "config.rest_urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
@@ -33,15 +38,18 @@ INSTALLED_APPS = [
     "accounts",
     "speech",
     "api",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",  # its base classes and checks; the table in use is accounts.Session
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "django.forms",
-    "axes",
 ]
+if IS_WEB:
+    INSTALLED_APPS += [
+        "django.contrib.admin",
+        "django.contrib.sessions",  # its base classes and checks; the table is accounts.Session
+        "django.contrib.messages",
+        "django.contrib.staticfiles",
+        "django.forms",
+        "axes",
+    ]
 
 MIDDLEWARE = [
     "config.middleware.SecurityHeadersMiddleware",
@@ -58,6 +66,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+if not IS_WEB:
+    MIDDLEWARE = [
+        "config.middleware.SecurityHeadersMiddleware",
+        "api.middleware.ApiMiddleware",
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.locale.LocaleMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -153,7 +170,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AGENDA.tls_in_front else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = AGENDA.tls_in_front
 SECURE_HSTS_PRELOAD = AGENDA.tls_in_front
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AGENDA.tls_in_front else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# A program that is redirected has sent its token in clear already: the API refuses it and says so.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 # Browsers ignore it over plain http, and complain.
@@ -199,7 +217,7 @@ AGENDA_GOOGLE_URL = AGENDA.google_url
 GRACE_S = AGENDA.grace_s
 
 # The REST server. Its tokens have a key of their own: a container for the API alone shares it.
-API_ENABLED = AGENDA.api.is_on
+API_ENABLED = bool(AGENDA.api.token_key)
 API_TOKEN_KEY = AGENDA.api.token_key.encode()
 API_PLAIN_HTTP = AGENDA.api.plain_http
 API_ORIGINS = AGENDA.api.origins

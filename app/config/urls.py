@@ -18,7 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-if settings.API_ENABLED:
+if settings.API_ENABLED:  # api.middleware answers for it where it is off
     urlpatterns += [
         path("api/v1/", include("api.urls")),
         path("agenda/account/tokens/", include("api.account_urls")),

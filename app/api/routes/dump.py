@@ -16,6 +16,7 @@ from icalendar import Todo
 from ninja import Query, Router
 
 from agenda.models import Task
+from api.answers import refuse_unknown
 from api.auth import READ, token_of
 from api.outgoing import as_json, task_out
 from api.problems import Problem
@@ -39,6 +40,7 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
     does the same in an address. An answer that ends early was cut: JSON and calendar then lack
     their end.
     """
+    refuse_unknown(request, DumpFormat)
     media_type = _media_type(request, wanted.format)
     tasks = scheduled(token_of(request).owner_id)
     response = StreamingHttpResponse(WRITERS[media_type](tasks), content_type=media_type)

@@ -12,16 +12,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router
 
+from agenda.clock import day_start
 from agenda.models import Task
-from agenda.services import day_subject
 from agenda.sound import sound
-from agenda.spoken import task_utterance
+from agenda.spoken import day_utterance, task_utterance
 from api.auth import READ, token_of
 from api.conditional import is_unchanged
 from api.problems import Problem, spoken
 from api.routes.tasks import ONE, READS, task_or_problem
 from api.schemas import ProblemOut
-from speech import sentences
 from speech import services as speech
 from speech.errors import SpeechError
 from speech.services import Utterance
@@ -49,27 +48,12 @@ def hear_day(request: HttpRequest) -> HttpResponse:
     _require_audio(request)
     at, user = timezone.now(), token_of(request).owner
     with _zone(user.time_zone):
+        zone = ZoneInfo(timezone.get_current_timezone_name())
+        tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
+        today = Task.objects.of(user.pk).live(at=at).due(since=at, until=tomorrow).by_deadline()
         language = _language(request, user.language)
-        words = _day(user.pk, at=at, language=language, is_local=user.voice != "google")
+        words = day_utterance(list(today), at=at, ends_at=tomorrow, user=user, language=language)
     return _said(request, words, at=at)
-
-
-def _day(owner_id: UUID, *, at: datetime, language: str, is_local: bool) -> Utterance:
-    now = timezone.localtime(at)
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    live = Task.objects.of(owner_id).live(at=at).filter(deadline_at__lt=midnight).by_deadline()
-    tasks = list(live)
-    told = [
-        sentences.Spoken(title=task.title, deadline_at=timezone.localtime(task.deadline_at))
-        for task in tasks
-    ]
-    return Utterance(
-        subject=day_subject(owner_id),
-        text=sentences.day_sentence(tasks=told, at=now, language=language),
-        language=language,
-        expires_at=min([midnight, *(task.deadline_at for task in tasks)]),
-        private=is_local or any(task.is_private for task in tasks),
-    )
 
 
 def _said(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResponse:

@@ -16,7 +16,7 @@ from ninja import Query, Router
 from agenda import services as agenda
 from agenda.models import Task, TaskQuerySet
 from agenda.services import Wording
-from api.answers import json_answer, json_only, task_answer, task_etag
+from api.answers import json_answer, json_only, refuse_unknown, task_answer, task_etag
 from api.auth import CREATE, READ, WRITE, token_of
 from api.conditional import require_match
 from api.outgoing import task_out
@@ -42,6 +42,7 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     Follow `next` until it is null: whatever is added or forgotten meanwhile, no task comes twice
     and none that stays is missed.
     """
+    refuse_unknown(request, Filters)
     at = timezone.now()
     found = _filtered(Task.objects.of(token_of(request).owner_id).live(at=at), filters)
     rows = list(_after(found, filters)[: filters.limit + 1])
@@ -57,7 +58,7 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
 
 def _filtered(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
     if filters.q:
-        tasks = tasks.filter(Q(title__icontains=filters.q) | Q(notes__icontains=filters.q))
+        tasks = tasks.about(filters.q)
     if filters.deadline_from is not None:
         tasks = tasks.filter(deadline_at__gte=filters.deadline_from)
     if filters.deadline_until is not None:
@@ -106,16 +107,20 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     With an `Idempotency-Key` the same request can be sent again after a lost answer: the task is
     made once, and the answer is the same. The key is forgotten with the task, or after 24 hours.
     """
-    at, owner_id = timezone.now(), token_of(request).owner_id
+    at, owner_id, wording = timezone.now(), token_of(request).owner_id, _wording(task)
 
     def make() -> Task:
-        return agenda.task_add(owner_id=owner_id, wording=_wording(task), at=at)
+        return agenda.task_add(owner_id=owner_id, wording=wording, at=at)
 
     key = _idempotency_key(request)
     if key is None:
         made, is_new = make(), True
     else:
         made, is_new = task_once(Once(owner_id=owner_id, key=key, body=request.body), make, at=at)
+    if not is_new:
+        # The words come with the request, so none had to be kept: the answer is what it was, also
+        # when the task was changed since.
+        made = Task(id=made.id, owner_id=owner_id, created_at=made.created_at, **wording.fields())
     response = task_answer(request, made, at=at, status=201)
     response["Location"] = reverse("api-1:read_task", args=[made.id])
     if not is_new:

@@ -1,0 +1,13 @@
+"""Every address of a process that is the REST server alone."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from config import health
+
+urlpatterns = [
+    path("api/v1/", include("api.urls")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]

@@ -1,0 +1,299 @@
+"""What programs do with tasks: list, create, read, replace, change, keep, remove; and whose."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django.utils.http import parse_http_date
+
+from agenda.forgetting import tasks_forget
+from agenda.models import Task
+from api.models import Grave
+from api.services import api_forget
+from tests.app.api.program import Program, soon, task, token_for
+
+
+def titles(answer):
+    return [item["title"] for item in answer.json()["items"]]
+
+
+def test_a_task_is_created_read_changed_kept_and_removed(api):
+    made = api.post("/tasks", task("Rendre  le TP3", notes="B2.04", private=True))
+    assert made.status_code == 201
+    here, body = made["Location"], made.json()
+    assert (body["title"], body["notes"], body["private"]) == ("Rendre le TP3", "B2.04", True)
+    read = api.get(here)
+    assert (read.status_code, read.json(), read["ETag"]) == (200, body, made["ETag"])
+
+    changed = api.patch(here, {"title": "Rendre le TP4"}, If_Match=read["ETag"])
+    assert changed.json() == body | {"title": "Rendre le TP4"}
+    replaced = api("PUT", here, task("TP5"), If_Match=changed["ETag"])
+    assert (replaced.json()["title"], replaced.json()["notes"]) == ("TP5", "")
+    kept = api.post(f"{here}/keep", {"minutes": 90}, If_Match=replaced["ETag"])
+    before = datetime.fromisoformat(replaced.json()["deadline_at"])
+    assert datetime.fromisoformat(kept.json()["deadline_at"]) - before == timedelta(minutes=90)
+    assert api("DELETE", here, If_Match=kept["ETag"]).status_code == 204
+    assert api.get(here).status_code == 410
+    assert titles(api.get("/tasks")) == []
+
+
+def test_a_change_needs_if_match_and_never_overwrites_anothers_work(api, add):
+    here = f"/tasks/{add().pk}"
+    tag = api.get(here)["ETag"]
+    for method, path, body in [
+        ("PATCH", here, {"notes": "mine"}),
+        ("PUT", here, task()),
+        ("POST", f"{here}/keep", {}),
+        ("DELETE", here, None),
+    ]:
+        assert api(method, path, body).status_code == 428
+    assert api.patch(here, {"notes": "theirs"}, If_Match=tag).status_code == 200
+    for method, path, body in [
+        ("PATCH", here, {"notes": "mine"}),
+        ("PUT", here, task()),
+        ("POST", f"{here}/keep", {}),
+        ("DELETE", here, None),
+    ]:
+        answer = api(method, path, body, If_Match=tag)
+        assert answer.status_code == 412
+        assert answer["ETag"] == api.get(here)["ETag"] != tag
+    assert api.patch(here, {"notes": "mine"}, If_Match=f"W/{tag}").status_code == 412
+    assert (
+        api.patch(here, {"notes": "mine"}, If_Match=f'"a", {api.get(here)["ETag"]}').status_code
+        == 200
+    )
+
+
+def test_an_answer_that_is_held_already_is_not_sent_again(api, add):
+    here = f"/tasks/{add().pk}"
+    for path in (here, "/tasks", "/me", "/openapi.json"):
+        tag = api.get(path)["ETag"]
+        for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            answer = api.get(path, If_None_Match=header)
+            assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", tag)
+            assert "Content-Type" not in answer
+        assert api.get(path, If_None_Match='"other"').status_code == 200
+
+
+def test_the_deadline_is_law(api, add):
+    left = timedelta(seconds=20, milliseconds=900)
+    soonest, later = add(left=left), add(left=timedelta(days=1))
+    answer = api.get(f"/tasks/{soonest.pk}")
+    assert parse_http_date(answer["Sunset"]) == int(soonest.deadline_at.timestamp())
+    assert answer["Cache-Control"] == "private, max-age=20, must-revalidate"
+    assert "max-age=30," in api.get(f"/tasks/{later.pk}")["Cache-Control"]
+    assert api.get("/tasks")["Cache-Control"] == "private, no-cache"
+
+
+def test_a_forgotten_task_is_gone_first_and_unknown_a_day_later(api, add):
+    gone = add(left=timedelta(seconds=-1))
+    here = f"/tasks/{gone.pk}"
+    assert api.get(here).status_code == 410  # still a row, erased below
+    call_command("agenda_expire")
+    assert not Task.objects.exists()
+    for method, body in [("GET", None), ("PATCH", {"notes": "x"}), ("DELETE", None)]:
+        answer = api(method, here, body, If_Match="*")
+        assert (answer.status_code, answer.json()["type"]) == (410, "/api/v1/docs#problem-gone")
+    assert api.get(f"{here}/speech").status_code == 410
+    api_forget(at=timezone.now() + timedelta(hours=25))
+    assert not Grave.objects.exists()
+    assert api.get(here).status_code == 404
+
+
+def test_graves_are_dug_for_owners_with_tokens_only_and_are_nobody_elses(add, bob, alice):
+    tasks_forget(at=add(left=timedelta(seconds=-1)).deadline_at)
+    assert not Grave.objects.exists()
+    alices, bobs = Program(token_for(alice)), Program(token_for(bob))
+    gone = add(left=timedelta(seconds=-1))
+    tasks_forget(at=gone.deadline_at)
+    assert Grave.objects.count() == 1
+    assert alices.get(f"/tasks/{gone.pk}").status_code == 410
+    assert bobs.get(f"/tasks/{gone.pk}").status_code == 404
+
+
+def test_a_task_taken_away_on_its_page_is_gone(api, page, add):
+    here = add().pk
+    page.post(f"/agenda/tasks/{here}/remove/")
+    assert api.get(f"/tasks/{here}").status_code == 410
+
+
+def test_nobody_sees_or_touches_anothers_tasks(api, add, bob):
+    theirs, mine = add("theirs", owner=bob, notes="secret"), add("mine")
+    here = f"/tasks/{theirs.pk}"
+    assert titles(api.get("/tasks")) == ["mine"]
+    assert titles(api.get("/tasks?q=secret")) == []
+    assert b"theirs" not in b"".join(api.get("/dump").streaming_content)
+    for method, path, body in [
+        ("GET", here, None),
+        ("GET", f"{here}/speech", None),
+        ("PATCH", here, {"notes": "x"}),
+        ("PUT", here, task()),
+        ("POST", f"{here}/keep", {}),
+        ("DELETE", here, None),
+    ]:
+        assert api(method, path, body, If_Match="*").status_code == 404
+    cursor = api.get("/tasks?limit=1&sort=-created").json()["next"]
+    assert cursor is None
+    theirs.refresh_from_db()
+    assert (theirs.title, theirs.notes, theirs.removed_at) == ("theirs", "secret", None)
+    assert mine.pk != theirs.pk
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["soon", "ÉTÉ", "late"]),
+        ("sort=-deadline", ["late", "ÉTÉ", "soon"]),
+        ("sort=created", ["late", "soon", "ÉTÉ"]),
+        ("sort=-created", ["ÉTÉ", "soon", "late"]),
+        ("q=ete", ["ÉTÉ"]),
+        ("q=B2.04", ["soon"]),
+        ("q=late%20note", ["late"]),
+        ("q=%25", []),
+        ("private=true", ["late"]),
+        ("private=false", ["soon", "ÉTÉ"]),
+        ("limit=2", ["soon", "ÉTÉ"]),
+    ],
+)
+def test_a_list_is_filtered_searched_and_sorted(api, add, query, expected):
+    add("late", left=timedelta(days=2), notes="a note", is_private=True)
+    add("soon", left=timedelta(hours=1), notes="B2.04")
+    add("ÉTÉ", left=timedelta(hours=9))
+    assert titles(api.get(f"/tasks?{query}")) == expected
+
+
+def test_a_list_is_cut_by_deadlines(api, add):
+    first, last = add("first", left=timedelta(hours=1)), add("last", left=timedelta(hours=5))
+    since, until = quote(soon(hours=2)), quote(soon(hours=2))
+    assert titles(api.get(f"/tasks?deadline_from={since}")) == ["last"]
+    assert titles(api.get(f"/tasks?deadline_until={until}")) == ["first"]
+    exactly = quote(first.deadline_at.isoformat())
+    both = api.get(f"/tasks?deadline_from={exactly}&deadline_until={exactly}")
+    assert titles(both) == ["first"]
+    assert last.deadline_at > first.deadline_at
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/title", "/deadline_at"]),
+        (task("  "), ["/title"]),
+        (task("\u200b\u0301"), ["/title"]),
+        (task("x" * 201), ["/title"]),
+        (task("a\x00b"), ["/title"]),
+        (task(notes="x" * 10_001), ["/notes"]),
+        (task(notes="\x1b[2J"), ["/notes"]),
+        (task(notes=None), ["/notes"]),
+        (task(title=7), ["/title"]),
+        (task(private="true"), ["/private"]),
+        (task(private=1), ["/private"]),
+        (task(owner="me"), ["/owner"]),
+        (task(deadline_at="tomorrow"), ["/deadline_at"]),
+        (task(deadline_at="2027-03-12T18:00:00"), ["/deadline_at"]),
+        (task(deadline_at="2027-02-30T18:00:00Z"), ["/deadline_at"]),
+        (task(deadline_at=1_900_000_000), ["/deadline_at"]),
+        (task(deadline_at="0001-01-01T00:00:00+23:59"), ["/deadline_at"]),
+        (task(deadline_at="9999-12-31T23:59:59-23:59"), ["/deadline_at"]),
+        (task(deadline_at="2020-01-01T00:00:00Z"), ["/deadline_at"]),
+        ([], [""]),
+        ("text", [""]),
+        (7, [""]),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_each_value_that_cannot_be_accepted_is_pointed_at(api, body, pointers):
+    answer = api.post("/tasks", body)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/api/v1/docs#problem-invalid"
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
+    assert all(fault["detail"] for fault in answer.json()["errors"])
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=many",
+        f"limit={'9' * 5000}",
+        "sort=title",
+        "private=perhaps",
+        "q=",
+        f"q={'x' * 101}",
+        "deadline_from=today",
+        "page=2",
+        "cursor=x",
+        "cursor=WyJkZWFkbGluZSIsMSwiYSJd",
+        "cursor=bnVsbA",
+        "cursor=%00",
+    ],
+)
+def test_an_unknown_or_wrong_parameter_is_named(api, query):
+    answer = api.get(f"/tasks?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+def test_a_patch_changes_nothing_that_was_not_sent(api, add):
+    made = add("title", notes="notes", is_private=True)
+    here = f"/tasks/{made.pk}"
+    before = api.get(here)
+    same = api.patch(here, {}, If_Match="*")
+    assert (same.json(), same["ETag"]) == (before.json(), before["ETag"])
+    for change in ({"title": "x"}, {"notes": ""}, {"private": False}, {"deadline_at": soon()}):
+        expected = api.get(here).json() | change
+        got = api.patch(here, change, If_Match="*", Content_Type="application/merge-patch+json")
+        expected["deadline_at"] = got.json()["deadline_at"]
+        assert got.json() == expected
+    assert api.patch(here, {"title": None}, If_Match="*").status_code == 422
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 527_041, 1.5, "60", None, 10**30])
+def test_a_task_is_kept_for_a_minute_to_a_year(api, add, minutes):
+    here = f"/tasks/{add().pk}/keep"
+    assert api.post(here, {"minutes": minutes}, If_Match="*").status_code == 422
+
+
+def test_a_list_of_fifty_asks_the_database_twice(api, add, django_assert_num_queries):
+    for _ in range(50):
+        add()
+    api.get("/me")  # notes once a minute that the token is used
+    with django_assert_num_queries(2):
+        assert len(api.get("/tasks").json()["items"]) == 50
+
+
+def test_the_day_and_a_task_are_spoken(api, add):
+    made = add("Rendre le TP3", left=timedelta(minutes=30))
+    for path in (f"/tasks/{made.pk}/speech", "/day/speech"):
+        said = api.get(path, Accept_Language="fr")
+        assert (said.status_code, said["Content-Type"]) == (200, "audio/mpeg")
+        assert "TP%20trois" in said["X-Agenda-Text"]
+        assert len(said.content) > 1000
+        part = api.get(path, Accept_Language="fr", Range="bytes=0-99")
+        assert (part.status_code, part.content) == (206, said.content[:100])
+        held = api.get(path, Accept_Language="fr", If_None_Match=said["ETag"])
+        assert held.status_code == 304
+    assert api.get(f"/tasks/{made.pk}/speech", Range="bytes=9999999-").status_code == 416
+    assert api.get("/day/speech", Accept="application/json").status_code == 406
+
+
+def test_a_site_without_voices_says_so(api, add, settings):
+    settings.AGENDA_SPEECH = "off"
+    answer = api.get(f"/tasks/{add().pk}/speech")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "/api/v1/docs#problem-speech-unavailable"
+    assert api.get("/me").json()["voice"] == "off"
+
+
+def test_me_tells_no_secret(api, alice):
+    alice.email = "alice@example.org"
+    alice.save()
+    me = api.get("/me")
+    assert me.json()["username"] == "alice"
+    assert "example.org" not in me.content.decode()
+    assert api.token not in me.content.decode()

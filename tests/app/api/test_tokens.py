@@ -1,0 +1,204 @@
+"""Tokens: what they look like, what is kept of them, who may do what with one, how they end."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from api import tokens
+from api.models import Token
+from api.services import Order, token_create, token_find
+from tests.app.api.program import Program, task, token_for
+
+TOKENS = "/agenda/account/tokens/"
+KEY = b"k" * 50
+
+
+def test_a_token_is_found_by_a_secret_scanner_and_told_from_a_lookalike():
+    token = tokens.new_token()
+    assert re.fullmatch(r"ctlv_[0-9A-Za-z]{46}", token)
+    assert tokens.is_token(token)
+    last = "0" if token[-1] != "0" else "1"
+    for other in ("", "ctlv_", token[:-1], token + "0", token[:-1] + last, token[5:], "é" * 51):
+        assert not tokens.is_token(other)
+
+
+def test_only_a_keyed_hash_is_kept(alice):
+    text = token_for(alice)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM api_token")
+        row = "".join(str(value) for value in cursor.fetchall())
+    assert text not in row
+    assert text[len(tokens.PREFIX) : -tokens.HINT_LENGTH] not in row
+    assert tokens.digest(text, key=KEY) != tokens.digest(text, key=b"x" * 50)
+
+
+def test_another_key_makes_every_token_worthless(alice, settings):
+    text = token_for(alice)
+    settings.API_TOKEN_KEY = KEY
+    assert token_find(text, at=timezone.now()) is None
+
+
+@pytest.mark.parametrize(
+    ("scopes", "allowed"),
+    [
+        (("read",), {"GET"}),
+        (("create",), {"POST"}),
+        (("write",), {"PATCH", "DELETE"}),
+        (("read", "create", "write"), {"GET", "POST", "PATCH", "DELETE"}),
+    ],
+    ids=lambda value: "-".join(sorted(value)),
+)
+def test_a_token_does_what_its_scopes_say(alice, add, scopes, allowed):
+    program, address = Program(token_for(alice, *scopes)), f"/tasks/{add().pk}"
+    answers = {
+        "GET": program.get(address),
+        "POST": program.post("/tasks", task()),
+        "PATCH": program.patch(address, {"notes": "x"}, If_Match="*"),
+        "DELETE": program("DELETE", address, If_Match="*"),
+    }
+    refused = {method: a for method, a in answers.items() if method not in allowed}
+    assert {a.status_code for m, a in answers.items() if m in allowed} <= {200, 201, 204}
+    for answer in refused.values():
+        assert answer.status_code == 403
+        assert answer.json()["type"].endswith("#problem-insufficient-scope")
+        assert 'error="insufficient_scope"' in answer["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Basic YTpi", "bearer x", "Bearer ctlv_", "Bearer \xe9", "ctlv_x y"],
+)
+def test_without_a_valid_token_the_answer_is_401_and_says_how(api, header):
+    answer = api.get("/tasks", Authorization=header)
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"].startswith('Bearer realm="agenda"')
+
+
+def test_a_token_in_the_address_is_worth_nothing(api, stranger):
+    for name in ("token", "access_token", "Authorization"):
+        assert stranger.get(f"/tasks?{name}={api.token}").status_code == 401
+
+
+def test_a_browsers_session_is_worth_nothing(page):
+    assert page.get("/api/v1/tasks").status_code == 401
+
+
+def test_a_token_ends_with_its_time_its_owner_and_at_a_word(alice, api, page):
+    assert api.get("/me").status_code == 200
+    at = timezone.now() + timedelta(days=3, seconds=1)
+    assert token_find(api.token, at=at) is None
+    alice.is_active = False
+    alice.save()
+    assert api.get("/me").status_code == 401
+    alice.is_active = True
+    alice.save()
+    assert api.get("/me").status_code == 200
+    page.post(f"{TOKENS}{Token.objects.get().pk}/revoke/")
+    assert api.get("/me").status_code == 401
+
+
+def test_the_api_revokes_its_users_tokens_and_no_others(api, bob, stranger):
+    stranger.token = token_for(bob)
+    theirs = stranger.get("/tokens").json()["items"][0]["id"]
+    mine = api.get("/tokens").json()["items"]
+    assert [token["hint"] for token in mine] == [api.token[-4:]]
+    assert api("DELETE", f"/tokens/{theirs}").status_code == 404
+    assert api("DELETE", f"/tokens/{mine[0]['id']}").status_code == 204
+    assert api.get("/me").status_code == 401
+    assert stranger.get("/me").status_code == 200
+
+
+def test_when_a_token_was_last_used_is_kept_to_the_minute(api, page):
+    assert "never used" in page.get(TOKENS).content.decode()
+    api.get("/me")
+    used = Token.objects.get().last_used_at
+    assert used is not None
+    api.get("/me")
+    assert Token.objects.get().last_used_at == used
+    token_find(api.token, at=used + timedelta(minutes=1))
+    assert Token.objects.get().last_used_at == used + timedelta(minutes=1)
+    assert "last used" in page.get(TOKENS).content.decode()
+
+
+def test_the_account_page_makes_a_token_and_shows_it_once(page, stranger):
+    assert TOKENS in page.get("/agenda/account/").content.decode()
+    answer = page.post(TOKENS, {"name": "phone", "scopes": ["read"], "days": "30"})
+    assert answer["Cache-Control"] == "private, no-store"
+    found = re.search(r"ctlv_[0-9A-Za-z]{46}", answer.content.decode())
+    assert found
+    stranger.token = found[0]
+    assert stranger.get("/me").json()["token"]["scopes"] == ["read"]
+    again = page.get(TOKENS).content.decode()
+    assert "phone" in again
+    assert found[0] not in again
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "", "scopes": ["read"], "days": "1"},
+        {"name": "x" * 61, "scopes": ["read"], "days": "1"},
+        {"name": "x", "scopes": [], "days": "1"},
+        {"name": "x", "scopes": ["admin"], "days": "1"},
+        {"name": "x", "scopes": ["read"], "days": "0"},
+        {"name": "x", "scopes": ["read"], "days": "366"},
+        {"name": "x", "scopes": ["read"], "days": "many"},
+    ],
+    ids=str,
+)
+def test_an_order_that_cannot_be_met_makes_no_token(page, given):
+    assert page.post(TOKENS, given).status_code == 422
+    assert not Token.objects.exists()
+
+
+def test_twenty_tokens_are_enough(page, alice):
+    for number in range(20):
+        token_for(alice, "read", name=f"n{number}")
+    answer = page.post(TOKENS, {"name": "one more", "scopes": ["read"], "days": "1"})
+    assert answer.status_code == 422
+    assert Token.objects.count() == 20
+
+
+def test_nobody_revokes_a_strangers_token(page, bob):
+    token_for(bob)
+    assert page.post(f"{TOKENS}{Token.objects.get().pk}/revoke/").status_code == 404
+    assert Token.objects.exists()
+
+
+def test_the_timer_erases_expired_tokens(alice):
+    at = timezone.now()
+    token_create(Order(name="old", scopes=["read"], days=1), owner_id=alice.pk, at=at)
+    token_create(Order(name="new", scopes=["read"], days=3), owner_id=alice.pk, at=at)
+    Token.objects.filter(name="old").update(expires_at=at)
+    call_command("agenda_expire")
+    assert [token.name for token in Token.objects.all()] == ["new"]
+
+
+def test_tokens_are_refused_over_plain_http_unless_the_site_says_otherwise(api, stranger, settings):
+    settings.API_PLAIN_HTTP = False
+    answer = api.get("/tasks")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/api/v1/docs#problem-plain-http")
+    assert stranger.get("/tasks").status_code == 401
+    secure = api.client.get(
+        "/api/v1/tasks", headers={"Authorization": f"Bearer {api.token}"}, secure=True
+    )
+    assert secure.status_code == 200
+
+
+def test_plain_http_is_never_redirected_with_its_token(api, settings):
+    settings.SECURE_SSL_REDIRECT, settings.API_PLAIN_HTTP = True, False
+    assert api.get("/tasks").status_code == 403
+
+
+def test_too_many_requests_wait_as_long_as_they_are_told(api, settings):
+    settings.API_RATE = 3
+    answers = [api.get("/me").status_code for _ in range(4)]
+    assert answers == [200, 200, 200, 429]
+    assert api.get("/me")["Retry-After"] == "20"
+    assert Program(token_for(Token.objects.get().owner)).get("/me").status_code == 200
