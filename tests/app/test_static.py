@@ -18,6 +18,7 @@ import compile_messages
 
 APP = Path(__file__).resolve().parents[2] / "app"
 CATALOGUE = APP / "locale/fr/LC_MESSAGES/django.po"
+CATALOGUES = [CATALOGUE, APP / "api/locale/fr/LC_MESSAGES/django.po"]
 SCRIPT_LIMIT_BYTES = 10_000
 
 
@@ -38,8 +39,8 @@ def entries(catalogue):
 
 
 def test_every_string_is_translated():
-    missing = [name for name, found, fuzzy in entries(CATALOGUE) if fuzzy or not all(found)]
-    assert not missing
+    found = [entry for catalogue in CATALOGUES for entry in entries(catalogue)]
+    assert not [name for name, texts, fuzzy in found if fuzzy or not all(texts)]
 
 
 def test_the_catalogue_holds_every_string_of_the_code(tmp_path):
@@ -51,14 +52,15 @@ def test_the_catalogue_holds_every_string_of_the_code(tmp_path):
     subprocess.run(
         [sys.executable, "manage.py", *command], cwd=copy, check=True, env=env, timeout=120
     )
-    anew = {name for name, _, _ in entries(copy / "locale/fr/LC_MESSAGES/django.po")}
-    kept = {name for name, _, _ in entries(CATALOGUE)}
-    assert anew - kept == set(), "not translated"
-    assert kept - anew == set(), "no longer used"
+    for catalogue in CATALOGUES:
+        anew = {name for name, _, _ in entries(copy / catalogue.relative_to(APP))}
+        kept = {name for name, _, _ in entries(catalogue)}
+        assert anew - kept == set(), "not translated"
+        assert kept - anew == set(), "no longer used"
 
 
 def test_french_follows_the_rules_of_french_printing():
-    for _, found, _ in entries(CATALOGUE):
+    for _, found, _ in [entry for catalogue in CATALOGUES for entry in entries(catalogue)]:
         for text in found:
             assert not re.search(r" [?!;:»]|« |'", text), text
 
