@@ -1,5 +1,5 @@
-"""The agenda served for browsers and benches: gunicorn with the deployed unit's figures, a MariaDB of
-its own, nothing of any lab. By hand: `python -m tests.app.served` prints an address and stays.
+"""The agenda served for browsers and benches: gunicorn with the deployed unit's figures, a MariaDB
+of its own, nothing of any lab. By hand: `python -m tests.app.served` prints an address and stays.
 """
 
 from __future__ import annotations

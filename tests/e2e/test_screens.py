@@ -1,5 +1,5 @@
-"""Every screen, in both languages and themes, on a phone and at a desk: axe finds nothing, nothing is
-wider than the window, and a photograph lies in build/screenshots.
+"""Every screen, in both languages and themes, on a phone and at a desk: axe finds nothing, nothing
+is wider than the window, and a photograph lies in build/screenshots.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ PRIVATE_ACCOUNT = re.compile(r"sign in as (\S+) with (\S+)")
 
 
 class Places:
-    """The people of the table, each signed in at a browser of their own, and what {…} stands for."""
+    """The people of the table, each at a browser of their own, and what {…} stands for."""
 
     def __init__(self, arrive: Callable[[], Person], agenda: ServedAgenda, language: str) -> None:
         self.people = {"stranger": arrive(), "newcomer": arrive(), "owner": arrive()}
         self.people["newcomer"].signs_up()
         self._owner_signs_in(agenda)
-        of_owner = f"SELECT id FROM account WHERE username = '{self.people['owner'].name}'"
-        next_due = f"SELECT id FROM task WHERE owner_id = ({of_owner}) ORDER BY deadline_at LIMIT 1"
+        next_due = (
+            "SELECT task.id FROM task JOIN account ON account.id = task.owner_id"  # noqa: S608 - our own name
+            f" WHERE username = '{self.people['owner'].name}' ORDER BY deadline_at LIMIT 1"
+        )
         self.stands_for = {
             "task": agenda.sql(next_due).strip(),
             "token": agenda.manage("agenda_first_admin").strip().rstrip("/").rsplit("/", 1)[-1],
