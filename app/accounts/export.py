@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models import Session, User
-from agenda.models import Task
+from agenda.models import Priority, Task
 
 
 def export(user: User, *, at: datetime) -> dict[str, Any]:
@@ -19,7 +19,14 @@ def export(user: User, *, at: datetime) -> dict[str, Any]:
         "sessions": list(
             Session.objects.filter(user=user, expire_date__gt=at).values("expire_date")
         ),
-        "tasks": list(
-            tasks.values("id", "title", "notes", "deadline_at", "is_private", "created_at")
-        ),
+        "tasks": [_task(task) for task in tasks],
+    }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    names = ("id", "title", "notes", "deadline_at", "is_private", "created_at")
+    return {name: getattr(task, name) for name in names} | {
+        "tags": task.tag_names,
+        "priority": Priority(task.priority).name.lower(),
+        "repeat": task.repeat or None,
     }

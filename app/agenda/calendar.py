@@ -1,20 +1,30 @@
-"""Tasks as a calendar: a VTODO and a VEVENT each, with an alarm an hour before. Pure."""
+"""Tasks as a calendar: a VTODO and a VEVENT each, with an alarm an hour before. Pure.
+
+A repeating task carries its rule, so that a phone shows its next times too; its times are then wall
+clocks with their time zone, because a rule in UTC would shift with the clocks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event, Todo
 
-from agenda.models import Task
+from agenda.models import Priority, Repeat, Task
+from agenda.repeat import is_on_series
 
 ALARM_BEFORE = timedelta(hours=1)
 EVENT_LASTS = timedelta(minutes=15)
 REFRESH = timedelta(minutes=15)
+# RFC 5545, 3.8.1.9: 1 is the highest, 1 to 4 are high; none stands for 0, undefined.
+ICS_PRIORITIES = {Priority.IMPORTANT: 3, Priority.URGENT: 1}
+LAST_DAY_OF_EVERY_MONTH = 28
 
 
-def calendar(tasks: Iterable[Task], *, name: str) -> bytes:
+def calendar(tasks: Iterable[Task], *, name: str, zone: ZoneInfo) -> bytes:
     """Nothing in it changes unless a task does: equal tasks are equal bytes."""
     found = Calendar()
     found.add("prodid", "-//ctlv//agenda//FR")
@@ -22,27 +32,58 @@ def calendar(tasks: Iterable[Task], *, name: str) -> bytes:
     found.add("name", name)
     found.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     for task in tasks:
-        found.add_component(_todo(task))
-        found.add_component(_event(task))
+        rule = _rule(task, zone=zone)
+        deadline_at = task.deadline_at.astimezone(zone) if rule else task.deadline_at
+        found.add_component(_todo(task, deadline_at, rule))
+        found.add_component(_event(task, deadline_at, rule))
+    found.add_missing_timezones()
     return bytes(found.to_ical())
 
 
-def _todo(task: Task) -> Todo:
+def _todo(task: Task, deadline_at: datetime, rule: dict[str, Any] | None) -> Todo:
     todo = Todo()
     todo.add("uid", f"{task.id}-todo")
-    todo.add("due", task.deadline_at)
+    if rule and _start(deadline_at) < deadline_at:  # a rule needs a start, and that before the end
+        todo.add("dtstart", _start(deadline_at))
+        todo.add("rrule", rule)
+    todo.add("due", deadline_at)
     _describe(todo, task)
     return todo
 
 
-def _event(task: Task) -> Event:
+def _event(task: Task, deadline_at: datetime, rule: dict[str, Any] | None) -> Event:
     event = Event()
     event.add("uid", f"{task.id}-event")
-    event.add("dtstart", task.deadline_at - EVENT_LASTS)
-    event.add("dtend", task.deadline_at)
+    start = _start(deadline_at) if rule else deadline_at - EVENT_LASTS
+    event.add("dtstart", start)
+    if start != deadline_at:
+        event.add("dtend", deadline_at)
     event.add("transp", "TRANSPARENT")
+    if rule:
+        event.add("rrule", rule)
     _describe(event, task)
     return event
+
+
+def _start(deadline_at: datetime) -> datetime:
+    """Never the day before: the rule counts days from here."""
+    midnight = datetime.combine(deadline_at.date(), time.min, tzinfo=deadline_at.tzinfo)
+    return max(deadline_at - EVENT_LASTS, midnight)
+
+
+def _rule(task: Task, *, zone: ZoneInfo) -> dict[str, Any] | None:
+    """None for a task that does not repeat, and while one was kept longer than its series says."""
+    series = task.repeat_from
+    day = task.deadline_at.astimezone(zone).date()
+    if series is None or not is_on_series(day, repeat=task.repeat, series=series):
+        return None
+    if task.repeat == Repeat.WEEKDAYS:
+        return {"freq": "weekly", "byday": ["MO", "TU", "WE", "TH", "FR"]}
+    if task.repeat == Repeat.MONTHLY and series.day > LAST_DAY_OF_EVERY_MONTH:
+        # The last of these days that the month has.
+        days = list(range(LAST_DAY_OF_EVERY_MONTH, series.day + 1))
+        return {"freq": "monthly", "bymonthday": days, "bysetpos": -1}
+    return {"freq": str(task.repeat)}
 
 
 def _describe(component: Todo | Event, task: Task) -> None:
@@ -50,6 +91,10 @@ def _describe(component: Todo | Event, task: Task) -> None:
     component.add("summary", task.title)
     if task.notes:
         component.add("description", task.notes)
+    if task.tags:
+        component.add("categories", task.tag_names)
+    if task.priority:
+        component.add("priority", ICS_PRIORITIES[Priority(task.priority)])
     if task.is_private:
         component.add("class", "PRIVATE")
     alarm = Alarm()

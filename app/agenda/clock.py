@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
 LAST_INSTANT = datetime(9998, 12, 31, tzinfo=UTC)
@@ -25,18 +27,31 @@ def instant(wall: datetime, *, zone: ZoneInfo) -> datetime:
     return found
 
 
-def one_day_later(at: datetime, *, zone: ZoneInfo) -> datetime:
-    """The same time on `zone`'s clocks a day later; an hour later where they skip that time."""
-    wall = at.astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
+def instant_or_later(wall: datetime, *, zone: ZoneInfo) -> datetime:
+    """As `instant`; a time that the clocks skip comes as much later as they skip."""
     try:
         return instant(wall, zone=zone)
     except SkippedHour:
-        return instant(wall + timedelta(hours=1), zone=zone)
+        return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def one_day_later(at: datetime, *, zone: ZoneInfo) -> datetime:
+    """The same time on `zone`'s clocks a day later; where they skip it, as much later."""
+    wall = at.astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
+    return instant_or_later(wall, zone=zone)
 
 
 def day_start(day: date, *, zone: ZoneInfo) -> datetime:
     """When `day` begins on `zone`'s clocks."""
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """An account's zone, else the site's; what the machine no longer knows must stop nothing."""
+    try:
+        return ZoneInfo(name or settings.TIME_ZONE)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(settings.TIME_ZONE)
 
 
 def zone_label(at: datetime, *, zone: ZoneInfo) -> str:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
-from agenda.models import UNDO_WINDOW
-from agenda.services import day_subject
+from accounts.models import User
+from agenda.clock import zone_of
+from agenda.models import UNDO_WINDOW, Task
+from agenda.services import day_subject, task_again
 from speech import services as speech
 
 # 500 rows take about 40 ms; a concurrent INSERT then waits less than 10 ms (measured).
 CHUNK_ROWS = 500
 LOCK = "agenda_forget"
 
+Gone = tuple[UUID, UUID]
+"""A task's id and its owner's."""
+
 # Told of each chunk of (task, owner) once it is gone; other apps add themselves (AppConfig.ready).
-ON_FORGOTTEN: list[Callable[[list[tuple[UUID, UUID]]], None]] = []
+ON_FORGOTTEN: list[Callable[[list[Gone]], None]] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +42,20 @@ def tasks_forget(*, at: datetime) -> Forgotten:
     with _alone() as is_alone:
         if not is_alone:
             return Forgotten(tasks=0, is_elsewhere=True)
-        past = _erase("deadline_at", until=at)
-        removed = _erase("removed_at", until=at - UNDO_WINDOW)
+        past = _forget("deadline_at", until=at, at=at)
+        removed = _forget("removed_at", until=at - UNDO_WINDOW, at=at)
     return Forgotten(tasks=past + removed)
 
 
-def _erase(column: str, *, until: datetime) -> int:
+def _forget(column: str, *, until: datetime, at: datetime) -> int:
+    repeating = _in_chunks(partial(_repeat_chunk, column, until, at=at))
+    return repeating + _in_chunks(partial(_erase_chunk, column, until))
+
+
+def _in_chunks(forget_chunk: Callable[[], list[Gone]]) -> int:
     total = 0
     while True:
-        gone = _erase_chunk(column, until)
+        gone = forget_chunk()
         total += len(gone)
         for tell in ON_FORGOTTEN:
             tell(gone)
@@ -54,11 +66,34 @@ def _erase(column: str, *, until: datetime) -> int:
             return total
 
 
-def _erase_chunk(column: str, until: datetime) -> list[tuple[UUID, UUID]]:
+def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
+    """Tasks of a series: the next ones are made in the transaction that erases these. Their locks
+    make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
+    """
+    with transaction.atomic():
+        due = Task.objects.repeating().filter(**{f"{column}__lte": until})
+        last = list(due.order_by(column, "id").select_for_update()[:CHUNK_ROWS])
+        zones = _zones({task.owner_id for task in last})
+        again = (task_again(task, at=at, zone=zones[task.owner_id]) for task in last)
+        Task.objects.bulk_create([task for task in again if task is not None])
+        _erase_rows(last)
+    return [(task.id, task.owner_id) for task in last]
+
+
+def _erase_rows(tasks: list[Task]) -> None:
+    Task.objects.filter(id__in=[task.id for task in tasks]).delete()
+
+
+def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
+    named = User.objects.filter(pk__in=owners).values_list("pk", "time_zone")
+    return {owner_id: zone_of(name) for owner_id, name in named}
+
+
+def _erase_chunk(column: str, until: datetime) -> list[Gone]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM task WHERE {column} <= %s ORDER BY {column}, id LIMIT {CHUNK_ROWS}"  # noqa: S608 - both are constants above
-            " RETURNING id, owner_id",
+            f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
+            f" ORDER BY {column}, id LIMIT {CHUNK_ROWS} RETURNING id, owner_id",
             [connection.ops.adapt_datetimefield_value(until)],
         )
         return [(UUID(str(task)), UUID(str(owner))) for task, owner in cursor.fetchall()]

@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy
 
 from agenda.clock import SkippedHour, instant
 from agenda.identity import is_uuid7, uuid7
-from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task
+from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
+from agenda.quickadd import Line
 from agenda.services import Wording
+from agenda.tags import COLUMN_LENGTH
 
 
 class DeadlineField(forms.Field):
@@ -89,6 +91,22 @@ class TaskForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
+    tags = forms.CharField(
+        label=gettext_lazy("Tags"),
+        # With room for "#" and commas; what is too much is told by its own rule.
+        max_length=2 * COLUMN_LENGTH,
+        required=False,
+        help_text=gettext_lazy("Words to find it by, with spaces between them."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
+    priority = forms.TypedChoiceField(
+        label=gettext_lazy("Priority"),
+        choices=Priority.choices,
+        coerce=int,
+        required=False,
+        empty_value=str(Priority.NORMAL),
+    )
+    repeat = forms.ChoiceField(label=gettext_lazy("Repeat"), choices=Repeat.choices, required=False)
     is_private = forms.BooleanField(
         label=gettext_lazy("Private: these words are never sent to Google"), required=False
     )
@@ -97,6 +115,10 @@ class TaskForm(forms.Form):
         identity: UUID | None = self.cleaned_data["identity"]
         return identity if identity is not None and is_uuid7(identity) else None
 
+    def clean_tags(self) -> list[str]:
+        tags: str = self.cleaned_data["tags"]
+        return tags.replace(",", " ").split()
+
     def wording(self) -> Wording:
         given = self.cleaned_data
         return Wording(
@@ -104,6 +126,9 @@ class TaskForm(forms.Form):
             notes=given["notes"],
             deadline_at=given["deadline_at"],
             is_private=given["is_private"],
+            tags=given["tags"],
+            priority=int(given["priority"]),
+            repeat=given["repeat"],
         )
 
 
@@ -112,5 +137,16 @@ def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:
 
 
 def task_values(task: Task) -> dict[str, Any]:
-    names = ("title", "notes", "deadline_at", "is_private")
-    return {name: getattr(task, name) for name in names}
+    names = ("title", "notes", "deadline_at", "is_private", "priority", "repeat")
+    return {name: getattr(task, name) for name in names} | {"tags": " ".join(task.tag_names)}
+
+
+def line_values(line: Line) -> dict[str, Any]:
+    """What quick add has read, for the form that shows it before it is saved."""
+    return {
+        "title": line.title,
+        "deadline_at": line.wall.strftime("%Y-%m-%dT%H:%M") if line.wall else "",
+        "tags": " ".join(line.tags),
+        "priority": line.priority,
+        "repeat": line.repeat,
+    }

@@ -11,11 +11,26 @@ from django.db.models import Min, Q
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
+from agenda.tags import COLUMN_LENGTH, tag_name
 
 TITLE_LENGTH_MAX = 200
 NOTES_LENGTH_MAX = 10_000
 SEARCH_WORDS_MAX = 8
 UNDO_WINDOW = timedelta(minutes=1)
+
+
+class Priority(models.IntegerChoices):
+    NORMAL = 0, _("normal")
+    IMPORTANT = 1, _("important")
+    URGENT = 2, _("urgent")
+
+
+class Repeat(models.TextChoices):
+    NEVER = "", _("never")
+    DAILY = "daily", _("every day")
+    WEEKDAYS = "weekdays", _("Monday to Friday")
+    WEEKLY = "weekly", _("every week")
+    MONTHLY = "monthly", _("every month")
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -46,11 +61,30 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(deadline_at__gte=since, deadline_at__lt=until)
 
     def about(self, words: str) -> TaskQuerySet:
-        """Every one of `words` stands in title or notes; accents and case do not matter."""
+        """Every one of `words` stands in title or notes; accents and case do not matter. "#tag"
+        asks for a tag, "!" for what is important or more, "!!" for what is urgent.
+        """
         found = self
         for word in words.split()[:SEARCH_WORDS_MAX]:
-            found = found.filter(Q(title__icontains=word) | Q(notes__icontains=word))
+            if set(word) == {"!"}:
+                found = found.at_least(min(len(word), max(Priority.values)))
+            elif word.startswith("#"):
+                found = found.tagged(word)
+            else:
+                found = found.filter(Q(title__icontains=word) | Q(notes__icontains=word))
         return found
+
+    def tagged(self, name: str) -> TaskQuerySet:
+        """Carrying the tag; accents and case do not matter. What cannot be a tag finds nothing."""
+        tag = tag_name(name)
+        return self.none() if tag is None else self.filter(tags__icontains=f" {tag} ")
+
+    def at_least(self, priority: int) -> TaskQuerySet:
+        return self.filter(priority__gte=priority)
+
+    def repeating(self) -> TaskQuerySet:
+        """Named one by one, so that the index on (repeat, deadline) is walked by deadline."""
+        return self.filter(repeat__in=[repeat for repeat in Repeat if repeat != Repeat.NEVER])
 
     def by_deadline(self) -> TaskQuerySet:
         return self.order_by("deadline_at", "id")
@@ -65,6 +99,26 @@ class Task(models.Model):
     notes = models.TextField(_("notes"), blank=True, max_length=NOTES_LENGTH_MAX)
     deadline_at = models.DateTimeField(_("deadline"))
     is_private = models.BooleanField(_("private"), default=False)
+    # Every default is the database's too: the release before this one must be able to write here.
+    tags = models.CharField(
+        _("tags"), max_length=COLUMN_LENGTH, blank=True, default="", db_default=""
+    )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), choices=Priority.choices, default=Priority.NORMAL, db_default=0
+    )
+    repeat = models.CharField(
+        _("repeat"),
+        max_length=8,
+        blank=True,
+        choices=Repeat.choices,
+        default=Repeat.NEVER,
+        db_default="",
+    )
+    # The wall clock that a series hangs on: the 31st stays the 31st after February.
+    repeat_from = models.DateField(null=True, blank=True, editable=False)
+    repeat_time = models.TimeField(null=True, blank=True, editable=False)
+    # Which of the announcements was given: services.announce claims the next one.
+    announced = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -76,6 +130,7 @@ class Task(models.Model):
             models.Index(fields=["owner", "deadline_at"], name="task_of_owner_by_deadline"),
             models.Index(fields=["deadline_at"], name="task_by_deadline"),
             models.Index(fields=["removed_at"], name="task_by_removal"),
+            models.Index(fields=["repeat", "deadline_at"], name="task_by_repeat"),
         ]
         constraints = [
             models.CheckConstraint(name="task_has_a_title", condition=~Q(title="")),
@@ -83,6 +138,10 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def tag_names(self) -> list[str]:
+        return self.tags.split()
 
 
 def forgetting_lag(*, at: datetime) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,21 +14,33 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from agenda.announcing import steps_due
 from agenda.clock import LAST_INSTANT, one_day_later
 from agenda.identity import uuid7
 from agenda.letters import says_something
-from agenda.models import Task
+from agenda.models import Priority, Repeat, Task
+from agenda.repeat import next_deadline
+from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
 from speech import services as speech
+
+# What the next task of a series has of the one before.
+AGAIN = (
+    *("owner_id", "title", "notes", "is_private", "tags", "priority"),
+    *("repeat", "repeat_from", "repeat_time"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """What a person says of a task; `deadline_at` is aware."""
+    """What a person says of a task; `deadline_at` is aware, `tags` come with or without "#"."""
 
     title: str
     notes: str = ""
     deadline_at: datetime
     is_private: bool = False
+    tags: Sequence[str] = ()
+    priority: int = Priority.NORMAL
+    repeat: str = Repeat.NEVER
 
     def fields(self) -> dict[str, Any]:
         return {
@@ -35,6 +48,9 @@ class Wording:
             "notes": self.notes.replace("\r\n", "\n").strip(),
             "deadline_at": self.deadline_at,
             "is_private": self.is_private,
+            "tags": column_of(tag_names(self.tags)[0]),
+            "priority": self.priority,
+            "repeat": self.repeat,
         }
 
 
@@ -47,7 +63,14 @@ def task_add(
     words (somebody went back and wrote on) are another.
     """
     fields = _checked(wording, at=at)
-    task = Task(id=identity or uuid7(), owner_id=owner_id, created_at=at, **fields)
+    task = Task(
+        id=identity or uuid7(),
+        owner_id=owner_id,
+        created_at=at,
+        announced=steps_due(wording.deadline_at - at),
+        **fields,
+        **_series(fields),
+    )
     try:
         with transaction.atomic():
             task.save(force_insert=True)
@@ -62,18 +85,35 @@ def task_add(
 
 
 def task_edit(*, task: Task, wording: Wording, at: datetime) -> bool:
-    """Change a task in one statement; False when it is no longer there to be changed."""
+    """Change a task in one statement; False when it is no longer there to be changed. A series
+    goes on as it was unless its deadline or its rhythm is changed.
+    """
     fields = _checked(wording, at=at)
+    if fields["deadline_at"] != task.deadline_at:
+        fields["announced"] = steps_due(wording.deadline_at - at)
+    if (fields["deadline_at"], fields["repeat"]) != (task.deadline_at, task.repeat):
+        fields |= _series(fields)
     found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
     _forget_speech(task.id, task.owner_id)
     return bool(found)
 
 
-def task_remove(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
-    """Take a task away; its owner has a moment to restore it. False when there is none."""
-    found = Task.objects.of(owner_id).live(at=at).filter(id=task_id).update(removed_at=at)
+def task_remove(*, owner_id: UUID, task_id: UUID, at: datetime, for_good: bool = False) -> bool:
+    """Take a task away; its owner has a moment to restore it. False when there is none. A repeating
+    task comes back at its next time, unless it goes `for_good`.
+    """
+    fields: dict[str, Any] = {"removed_at": at}
+    if for_good:
+        fields["repeat"] = Repeat.NEVER
+    found = Task.objects.of(owner_id).live(at=at).filter(id=task_id).update(**fields)
     _forget_speech(task_id, owner_id)
     return bool(found)
+
+
+def series_end(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
+    """Let a repeating task that was just taken away not come back."""
+    removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
+    return bool(removed.update(repeat=Repeat.NEVER))
 
 
 def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
@@ -89,9 +129,39 @@ def task_keep(*, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime)
     zone = ZoneInfo(timezone.get_current_timezone_name())
     later = one_day_later(seen_at, zone=zone)
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
-    found = here.filter(deadline_at=seen_at).update(deadline_at=min(later, LAST_INSTANT))
+    later = min(later, LAST_INSTANT)
+    found = here.filter(deadline_at=seen_at).update(
+        deadline_at=later, announced=steps_due(later - at)
+    )
     _forget_speech(task_id, owner_id)
     return bool(found) or here.filter(deadline_at=later).exists()
+
+
+def next_deadline_of(task: Task, *, at: datetime, zone: ZoneInfo) -> datetime | None:
+    """When a repeating task comes again; None when it does not."""
+    if task.repeat_from is None or task.repeat_time is None or task.repeat == Repeat.NEVER:
+        return None
+    return next_deadline(
+        repeat=task.repeat,
+        series=datetime.combine(task.repeat_from, task.repeat_time),
+        last_at=task.deadline_at,
+        at=at,
+        zone=zone,
+    )
+
+
+def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
+    """The next task of a series, not saved: who forgets `task` saves it in the same transaction."""
+    deadline_at = next_deadline_of(task, at=at, zone=zone)
+    if deadline_at is None:
+        return None
+    return Task(
+        id=uuid7(),
+        created_at=at,
+        deadline_at=deadline_at,
+        announced=steps_due(deadline_at - at),
+        **{name: getattr(task, name) for name in AGAIN},
+    )
 
 
 def day_subject(owner_id: UUID) -> str:
@@ -102,6 +172,14 @@ def day_subject(owner_id: UUID) -> str:
 def _forget_speech(task_id: UUID, owner_id: UUID) -> None:
     speech.forget(str(task_id))
     speech.forget(day_subject(owner_id))
+
+
+def _series(fields: dict[str, Any]) -> dict[str, Any]:
+    """The wall clock that a series hangs on, in the time zone of who writes it."""
+    if fields["repeat"] == Repeat.NEVER:
+        return {"repeat_from": None, "repeat_time": None}
+    wall = timezone.localtime(fields["deadline_at"])
+    return {"repeat_from": wall.date(), "repeat_time": wall.time()}
 
 
 def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
@@ -118,6 +196,19 @@ def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
         errors["deadline_at"] = _("This moment has passed. Choose a later one.")
     elif wording.deadline_at > LAST_INSTANT:
         errors["deadline_at"] = _("Choose a deadline before the year 9999.")
+    if problem := _tags_problem(wording.tags):
+        errors["tags"] = problem
     if errors:
         raise ValidationError(errors)
     return fields
+
+
+def _tags_problem(tags: Sequence[str]) -> str:
+    names, wrong = tag_names(tags)
+    if wrong:
+        return _(
+            "“%(word)s” cannot be a tag: only letters, digits, - and _, at most %(most)d of them."
+        ) % {"word": wrong[0], "most": TAG_LENGTH_MAX}
+    if len(names) > TAGS_MAX:
+        return _("A task has at most %(most)d tags.") % {"most": TAGS_MAX}
+    return ""

@@ -20,6 +20,7 @@ def task_utterance(task: Task, *, at: datetime, user: User, language: str | None
         deadline_at=timezone.localtime(task.deadline_at),
         at=timezone.localtime(at),
         language=language or "fr",
+        priority=task.priority,
     )
     return Utterance(
         subject=str(task.pk),
@@ -35,7 +36,11 @@ def day_utterance(
 ) -> Utterance:
     """The rest of today. Its sound lives until the first of its tasks is forgotten."""
     spoken = [
-        sentences.Spoken(title=task.title, deadline_at=timezone.localtime(task.deadline_at))
+        sentences.Spoken(
+            title=task.title,
+            deadline_at=timezone.localtime(task.deadline_at),
+            priority=task.priority,
+        )
         for task in tasks
     ]
     text = sentences.day_sentence(tasks=spoken, at=timezone.localtime(at), language=language)

@@ -20,6 +20,7 @@ urlpatterns = [
     path("agenda/tasks/quick/", views.task_quick, name="task-quick"),
     path("agenda/tasks/<uuid:task_id>/", views.task_edit, name="task-edit"),
     path("agenda/tasks/<uuid:task_id>/remove/", views.task_remove, name="task-remove"),
+    path("agenda/tasks/<uuid:task_id>/end/", views.task_end, name="task-end"),
     path("agenda/tasks/<uuid:task_id>/restore/", views.task_restore, name="task-restore"),
     path("agenda/tasks/<uuid:task_id>/keep/", views.task_keep, name="task-keep"),
     path("agenda/tasks/<uuid:task_id>/hear/", views.task_hear, name="task-hear"),

@@ -22,8 +22,8 @@ from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services
 from agenda.calendar import calendar
-from agenda.clock import day_start, zone_label
-from agenda.forms import TaskForm, new_task_values, task_values
+from agenda.clock import day_start, zone_label, zone_of
+from agenda.forms import TaskForm, line_values, new_task_values, task_values
 from agenda.grouping import grouped
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task
 from agenda.quickadd import read_line
@@ -57,11 +57,15 @@ def agenda(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     tasks = list(Task.objects.of(user.pk).shown(at=at).by_deadline())
     live = [task for task in tasks if task.removed_at is None]
+    removed = [task for task in tasks if task.removed_at is not None]
     context = {
         "at": at,
         "groups": grouped(live, at=at, zone=_zone()),
         "live": live,
-        "removed": [task for task in tasks if task.removed_at is not None],
+        "removed": [
+            (task, services.next_deadline_of(task, at=at, zone=_zone())) for task in removed
+        ],
+        "tags": sorted({name for task in live for name in task.tag_names}),
         "zone": zone_label(at, zone=_zone()),
         "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),
@@ -118,7 +122,8 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
     if owner is None:
         raise Http404("no such feed, or it was closed")
     at = timezone.now()
-    body = calendar(Task.objects.of(owner.pk).live(at=at).by_deadline(), name=owner.username)
+    tasks = Task.objects.of(owner.pk).live(at=at).by_deadline()
+    body = calendar(tasks, name=owner.username, zone=zone_of(owner.time_zone))
     etag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
     if etag in request.headers.get("If-None-Match", ""):
@@ -199,8 +204,7 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     line = read_line(
         given.get("line", "")[:NOTES_LENGTH_MAX], at=wall, language=get_language() or "fr"
     )
-    initial = new_task_values(deadline_at=_next_full_hour(at)) | {"title": line.title}
-    initial["deadline_at"] = line.wall.strftime("%Y-%m-%dT%H:%M") if line.wall else ""
+    initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
     context = _task_context(TaskForm(initial=initial), at=at) | {"line": line, "was_kept": False}
     return render(request, "agenda/task_form.html", context)
 
@@ -262,6 +266,17 @@ def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
     owner_id = signed_in(request).pk
     if not services.task_remove(owner_id=owner_id, task_id=task_id, at=timezone.now()):
         raise Http404("no such task")
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """A repeating task that was just removed shall not come back."""
+    owner_id = signed_in(request).pk
+    if not services.series_end(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+        raise Http404("no such task, or too late")
+    messages.success(request, _("It will not come back."))
     return redirect("agenda")
 
 

@@ -14,6 +14,8 @@ from speech import numbers
 from speech.moments import Language, moment, remaining, time_of_day, weekday
 from speech.titles import spoken_title
 
+# The same words in French and English.
+PRIORITIES = ("", "important", "urgent")
 # What is near is also said as time left; further away the date says more.
 NEAR = timedelta(hours=1)
 # More would be a minute and a half of listening; the rest is counted.
@@ -26,6 +28,7 @@ class Spoken:
 
     title: str
     deadline_at: datetime
+    priority: int = 0
 
 
 def spoken_language(code: str | None) -> Language:
@@ -33,13 +36,20 @@ def spoken_language(code: str | None) -> Language:
     return "fr" if (code or "").lower().startswith("fr") else "en"
 
 
-def task_sentence(*, title: str, deadline_at: datetime, at: datetime, language: str) -> str:
-    """Return "Rendre le TP trois, demain à midi."; in the last hour also what is left."""
+def task_sentence(
+    *, title: str, deadline_at: datetime, at: datetime, language: str, priority: int = 0
+) -> str:
+    """Return "Rendre le TP trois, demain à midi."; in the last hour also what is left. What is
+    important begins with that: "Important : rendre le TP trois, demain à midi."
+    """
     spoken = spoken_language(language)
     parts = [moment(deadline_at, at=at, language=spoken)]
     if deadline_at - at <= NEAR:
         parts.append(remaining(deadline_at - at, language=spoken))
-    return _sentence(spoken_title(title, language=spoken), ", ".join(parts))
+    sentence = _sentence(spoken_title(title, language=spoken), ", ".join(parts))
+    if not priority:
+        return sentence
+    return f"{_capital(PRIORITIES[priority])}{_colon(spoken)} {sentence}"
 
 
 def day_sentence(*, tasks: Sequence[Spoken], at: datetime, language: str) -> str:
@@ -51,8 +61,10 @@ def day_sentence(*, tasks: Sequence[Spoken], at: datetime, language: str) -> str
     sentences = [_day_opening(len(tasks), at, spoken)]
     for task in tasks[:MOST_TASKS_OF_A_DAY]:
         when = _capital(time_of_day(task.deadline_at, language=spoken))
-        colon = " :" if spoken == "fr" else ":"
-        sentences.append(_ended(f"{when}{colon} {spoken_title(task.title, language=spoken)}"))
+        if task.priority:
+            when = f"{when}, {PRIORITIES[task.priority]}"
+        title = spoken_title(task.title, language=spoken)
+        sentences.append(_ended(f"{when}{_colon(spoken)} {title}"))
     if len(tasks) > MOST_TASKS_OF_A_DAY:
         rest = _tasks(len(tasks) - MOST_TASKS_OF_A_DAY, spoken)
         sentences.append(f"Et encore {rest}." if spoken == "fr" else f"And {rest} more.")
@@ -64,8 +76,9 @@ def reminder_sentence(*, title: str, deadline_at: datetime, at: datetime, langua
     spoken = spoken_language(language)
     when = moment(deadline_at, at=at, language=spoken)
     left = remaining(deadline_at - at, language=spoken)
-    opening = "Rappel :" if spoken == "fr" else "Reminder:"
-    return f"{opening} {_sentence(spoken_title(title, language=spoken), f'{when}, {left}')}"
+    opening = "Rappel" if spoken == "fr" else "Reminder"
+    sentence = _sentence(spoken_title(title, language=spoken), f"{when}, {left}")
+    return f"{opening}{_colon(spoken)} {sentence}"
 
 
 def last_call_sentence(*, title: str, deadline_at: datetime, at: datetime, language: str) -> str:
@@ -127,6 +140,10 @@ def _sentence(title: str, when: str) -> str:
     if title.endswith((".", "!", "?", "…", ":")):
         return _ended(f"{_capital(title)} {_capital(when)}")
     return _ended(f"{_capital(title)}, {when}")
+
+
+def _colon(language: Language) -> str:
+    return " :" if language == "fr" else ":"
 
 
 def _capital(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -12,6 +13,8 @@ from agenda.models import Task
 from agenda.quickadd import read_line
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
+MONDAY = datetime(2026, 11, 30, 14, 30)
+SIX = datetime(2026, 11, 24, 18)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +38,93 @@ TUESDAY = datetime(2026, 11, 24, 10, 0)
         ("Lire le livre dans le train", "Lire le livre dans le train", None),
         ("Lire 3 chapitres", "Lire 3 chapitres", None),
         ("", "", None),
+        ("1er avril farce", "farce", datetime(2027, 4, 1, 23, 59)),
+        ("may call the bank tomorrow", "may call the bank", datetime(2026, 11, 25, 23, 59)),
+        ("TP le 12.03 8h", "TP", datetime(2027, 3, 12, 8)),
+        ("le 29/02 fête", "fête", datetime(2028, 2, 29, 23, 59)),
+        ("note 12/20 de maths", "note 12/20 de maths", None),
     ],
 )
 def test_a_line_is_read_in_both_languages(line, title, wall):
     found = read_line(line, at=TUESDAY, language="fr")
     assert (found.title, found.wall) == (title, wall)
+
+
+@pytest.mark.parametrize(
+    ("line", "title", "tags", "priority", "wall"),
+    [
+        (
+            "réunion lundi 14h30 #projet !",
+            "réunion",
+            ("projet",),
+            1,
+            datetime(2026, 11, 30, 14, 30),
+        ),
+        (
+            "#TP #réseaux, rendre !! demain",
+            "rendre",
+            ("tp", "réseaux"),
+            2,
+            datetime(2026, 11, 25, 23, 59),
+        ),
+        ("Bravo! à 18h", "Bravo!", (), 0, SIX),
+        ("#a #A x 18h", "x", ("a",), 0, SIX),
+        ("C# in 20 min", "C#", (), 0, datetime(2026, 11, 24, 10, 20)),
+    ],
+)
+def test_tags_and_priority_are_read(line, title, tags, priority, wall):
+    found = read_line(line, at=TUESDAY, language="fr")
+    assert (found.title, found.tags, found.priority, found.wall) == (title, tags, priority, wall)
+    assert found.unread == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "title", "repeat", "wall"),
+    [
+        ("poubelles tous les lundis 20h", "poubelles", "weekly", datetime(2026, 11, 30, 20)),
+        ("piscine chaque samedi", "piscine", "weekly", datetime(2026, 11, 28, 23, 59)),
+        ("arroser chaque semaine vendredi 8h", "arroser", "weekly", datetime(2026, 11, 27, 8)),
+        ("standup every weekday 9:30", "standup", "weekdays", datetime(2026, 11, 25, 9, 30)),
+        ("bus du lundi au vendredi à 8h", "bus", "weekdays", datetime(2026, 11, 25, 8)),
+        ("pills every day", "pills", "daily", datetime(2026, 11, 24, 23, 59)),
+        ("pills every day 8am", "pills", "daily", datetime(2026, 11, 25, 8)),
+        ("loyer le 5 de chaque mois à 8h", "loyer", "monthly", datetime(2026, 12, 5, 8)),
+        ("loyer tous les 5 du mois", "loyer", "monthly", datetime(2026, 12, 5, 23, 59)),
+        ("rent every 31st at noon", "rent", "monthly", datetime(2026, 12, 31, 12)),
+        ("payer chaque mois le 3 décembre", "payer", "monthly", datetime(2026, 12, 3, 23, 59)),
+        ("payer chaque mois", "payer", "monthly", None),
+        ("weekly report friday 17:00", "weekly report", "", datetime(2026, 11, 27, 17)),
+    ],
+)
+def test_a_rhythm_is_read(line, title, repeat, wall):
+    found = read_line(line, at=TUESDAY, language="fr")
+    assert (found.title, found.repeat, found.wall) == (title, repeat, wall)
+    assert found.unread == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "unread"),
+    [
+        ("TP 25h", ("25h",)),
+        ("demain 14h75 lire", ("14h75",)),
+        ("rdv 32/13", ("32/13",)),
+        ("hier appeler", ("hier",)),
+        ("a #b/c demain", ("#b/c",)),
+        ("relire tous les deux jours", ("tous les deux jours",)),
+        ("call every 3 weeks", ("every 3 weeks",)),
+        ("every monday and tuesday 8am gym", ("tuesday", "8am")),
+    ],
+)
+def test_what_is_not_understood_is_named_and_stays_in_the_title(line, unread):
+    found = read_line(line, at=TUESDAY, language="fr")
+    assert found.unread == unread
+    assert all(word in found.title for word in unread)
+
+
+def test_a_line_made_to_keep_the_server_busy_does_not():
+    started = time.process_time()
+    read_line("le an " * 1600, at=TUESDAY, language="fr")
+    assert time.process_time() - started < 2
 
 
 @given(st.text(max_size=60))
@@ -60,3 +145,13 @@ def test_what_cannot_be_read_is_said(page):
     response = page.post("/agenda/tasks/quick/", {"line": "Rendre le TP"})
     assert b"No moment could be read" in response.content
     assert b'value="Rendre le TP"' in response.content
+
+
+def test_all_that_was_read_is_in_the_form(page):
+    line = "standup every weekday 9:30 #team !! 25h"
+    content = page.post("/agenda/tasks/quick/", {"line": line}).content.decode()
+    assert 'value="team"' in content
+    assert '<option value="2" selected>' in content
+    assert '<option value="weekdays" selected>' in content
+    assert "Not understood: “25h”" in content
+    assert "“every weekday” as how often" in content

@@ -162,6 +162,9 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
             notes=sent.get("notes", task.notes),
             deadline_at=sent.get("deadline_at", task.deadline_at),
             is_private=sent.get("private", task.is_private),
+            tags=task.tag_names,
+            priority=task.priority,
+            repeat=task.repeat,
         )
 
     return _change(request, task_id, changed)
@@ -178,6 +181,9 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
             notes=task.notes,
             deadline_at=task.deadline_at + by,
             is_private=task.is_private,
+            tags=task.tag_names,
+            priority=task.priority,
+            repeat=task.repeat,
         )
 
     return _change(request, task_id, kept)
@@ -190,7 +196,7 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)
         require_match(request, task_etag(task))
-        agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at)
+        agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at, for_good=True)
     return HttpResponse(status=204)
 
 

@@ -195,3 +195,26 @@ def test_what_was_missed_is_one_sentence(reminders, forgotten, french, english):
 
     assert said("fr") == french
     assert said("en") == english
+
+
+@pytest.mark.parametrize(
+    ("priority", "language", "sentence"),
+    [
+        (0, "fr", "Rendre le TP trois, demain à midi."),
+        (1, "fr", "Important : Rendre le TP trois, demain à midi."),
+        (2, "fr", "Urgent : Rendre le TP trois, demain à midi."),
+        (2, "en", "Urgent: Rendre le TP three, tomorrow at noon."),
+    ],
+)
+def test_what_is_important_begins_with_that(priority, language, sentence):
+    noon = datetime(2026, 11, 25, 12, 0, tzinfo=PARIS)
+    found = sentences.task_sentence(
+        title="rendre le TP3", deadline_at=noon, at=AT, language=language, priority=priority
+    )
+    assert found == sentence
+
+
+def test_the_day_says_what_is_urgent():
+    tasks = [Spoken(title="réunion", deadline_at=AT.replace(hour=14, minute=30), priority=2)]
+    found = sentences.day_sentence(tasks=tasks, at=AT, language="fr")
+    assert found.endswith("À quatorze heures trente, urgent : réunion.")

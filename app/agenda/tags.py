@@ -1,0 +1,45 @@
+"""Tags: short names that stand in the task's own row, so that they are forgotten with it. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+TAGS_MAX = 10
+TAG_LENGTH_MAX = 30
+# " projet tp ": a space on both sides of each, so that "tp" is found and "t" is not.
+COLUMN_LENGTH = TAGS_MAX * (TAG_LENGTH_MAX + 1) + 1
+
+
+def tag_name(word: str) -> str | None:
+    """ "#Projet" and "projet" are one tag: "projet". None: this cannot be one."""
+    name = unicodedata.normalize("NFC", word.strip().removeprefix("#").lower())
+    if not name or len(name) > TAG_LENGTH_MAX or not _is_letter_or_digit(name[0]):
+        return None
+    return name if all(_may_stand_inside(character) for character in name) else None
+
+
+def tag_names(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The tags in `words`, each once and in their order; and the words that cannot be tags."""
+    names: dict[str, None] = {}
+    wrong = []
+    for word in words:
+        name = tag_name(word)
+        if name is None:
+            wrong.append(word)
+        else:
+            names[name] = None
+    return list(names), wrong
+
+
+def column_of(names: Iterable[str]) -> str:
+    joined = " ".join(names)
+    return f" {joined} " if joined else ""
+
+
+def _is_letter_or_digit(character: str) -> bool:
+    return unicodedata.category(character)[0] in {"L", "N"}
+
+
+def _may_stand_inside(character: str) -> bool:
+    return unicodedata.category(character)[0] in {"L", "N", "M"} or character in "-_"

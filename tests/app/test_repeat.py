@@ -1,0 +1,314 @@
+"""A series: never two, never none, over both clock changes and the ends of months."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agenda import forgetting
+from agenda.clock import LAST_INSTANT
+from agenda.forgetting import tasks_forget
+from agenda.models import UNDO_WINDOW, Task
+from agenda.repeat import next_deadline
+from agenda.services import Wording, task_add, task_edit, task_keep, task_remove
+
+PARIS = ZoneInfo("Europe/Paris")
+# Clocks that jump: an hour at night, half an hour, at midnight, into the next day.
+ZONES = ["Europe/Paris", "Australia/Lord_Howe", "Africa/Cairo", "America/Nuuk", "America/Cayenne"]
+
+
+def walls(repeat, first, *, times, zone=PARIS):
+    """The series as its clocks show it, each task forgotten at its deadline."""
+    at = first.replace(tzinfo=zone).astimezone(UTC)
+    found = []
+    for _ in range(times):
+        again = next_deadline(repeat=repeat, series=first, last_at=at, at=at, zone=zone)
+        assert again is not None
+        at = again
+        found.append(f"{at.astimezone(zone):%a %d %b %H:%M}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("repeat", "first", "expected"),
+    [
+        pytest.param(
+            "daily",
+            datetime(2026, 3, 27, 2, 30),
+            ["Sat 28 Mar 02:30", "Sun 29 Mar 03:30", "Mon 30 Mar 02:30"],
+            id="a time that the clocks skip comes an hour later, once",
+        ),
+        pytest.param(
+            "daily",
+            datetime(2026, 10, 24, 2, 30),
+            ["Sun 25 Oct 02:30", "Mon 26 Oct 02:30"],
+            id="a time that comes twice comes once",
+        ),
+        pytest.param(
+            "weekdays",
+            datetime(2026, 11, 26, 8),
+            ["Fri 27 Nov 08:00", "Mon 30 Nov 08:00", "Tue 01 Dec 08:00"],
+            id="weekdays leave out the weekend",
+        ),
+        pytest.param(
+            "weekly",
+            datetime(2026, 10, 19, 18),
+            ["Mon 26 Oct 18:00", "Mon 02 Nov 18:00"],
+            id="weekly keeps its time over the change of clocks",
+        ),
+        pytest.param(
+            "monthly",
+            datetime(2027, 1, 31, 9),
+            ["Sun 28 Feb 09:00", "Wed 31 Mar 09:00", "Fri 30 Apr 09:00", "Mon 31 May 09:00"],
+            id="the 31st is the last day, and the 31st again",
+        ),
+        pytest.param(
+            "monthly",
+            datetime(2028, 1, 30, 9),
+            ["Tue 29 Feb 09:00", "Thu 30 Mar 09:00"],
+            id="the 30th in a leap year",
+        ),
+    ],
+)
+def test_a_series_comes_when_people_expect_it(repeat, first, expected):
+    assert walls(repeat, first, times=len(expected)) == expected
+
+
+def expected_days(repeat, first, until):
+    """By the calendar alone, day by day: nothing of the code under test."""
+    day = first
+    while day < until:
+        day += timedelta(days=1)
+        last_of_month = monthrange(day.year, day.month)[1]
+        if {
+            "daily": True,
+            "weekdays": day.isoweekday() <= 5,
+            "weekly": day.isoweekday() == first.isoweekday(),
+            "monthly": day.day == min(first.day, last_of_month),
+        }[repeat]:
+            yield day
+
+
+@given(
+    repeat=st.sampled_from(["daily", "weekdays", "weekly", "monthly"]),
+    first=st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(2030, 12, 31)),
+    zone=st.sampled_from(ZONES).map(ZoneInfo),
+)
+def test_every_day_of_a_series_comes_once_and_none_is_left_out(repeat, first, zone):
+    at = services_start = first.replace(tzinfo=zone).astimezone(UTC)
+    days = list(expected_days(repeat, first.date(), first.date() + timedelta(days=200)))
+    for day in days:
+        again = next_deadline(repeat=repeat, series=first, last_at=at, at=at, zone=zone)
+        assert again is not None
+        assert again > at
+        wall = again.astimezone(zone).replace(tzinfo=None)
+        late = wall - datetime.combine(day, first.time())
+        assert timedelta(0) <= late <= timedelta(hours=1), (day, wall)
+        assert not late or _is_skipped(datetime.combine(day, first.time()), zone)
+        at = again
+    assert at > services_start
+
+
+def _is_skipped(wall, zone):
+    there_and_back = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return there_and_back.replace(tzinfo=None) != wall
+
+
+@given(
+    repeat=st.sampled_from(["daily", "weekdays", "weekly", "monthly"]),
+    first=st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(2030, 12, 31)),
+    late=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=400)),
+    zone=st.sampled_from(ZONES).map(ZoneInfo),
+)
+def test_a_late_purge_makes_the_first_one_that_is_still_to_come(repeat, first, late, zone):
+    last_at = first.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    at = last_at + late
+    again = next_deadline(repeat=repeat, series=first, last_at=last_at, at=at, zone=zone)
+    assert again is not None
+    assert again > at
+    # The one before it was not after `at`: none was left out.
+    step = last_at
+    while (
+        between := next_deadline(repeat=repeat, series=first, last_at=step, at=step, zone=zone)
+    ) and between < again:
+        assert between <= at
+        step = between
+    assert between == again
+
+
+def test_a_series_ends_with_the_calendar():
+    last = LAST_INSTANT - timedelta(hours=1)
+    wall = last.replace(tzinfo=None)
+    for repeat in ("daily", "weekdays", "weekly", "monthly"):
+        assert (
+            next_deadline(repeat=repeat, series=wall, last_at=last, at=last, zone=UTC_ZONE) is None
+        )
+
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+# In the database
+
+AT = timezone.now()
+
+
+@pytest.fixture
+def add_series(alice):
+    def add(left=timedelta(0), repeat="daily", **given):
+        at = AT - timedelta(days=1)
+        wording = Wording(
+            title="pills", deadline_at=AT + left, repeat=repeat, tags=["#health"], **given
+        )
+        return task_add(owner_id=alice.pk, wording=wording, at=at)
+
+    return add
+
+
+def test_the_next_one_has_all_that_the_last_one_had(add_series):
+    last = add_series(notes="with water", is_private=True, priority=2)
+    tasks_forget(at=AT)
+    again = Task.objects.get()
+    kept = ("owner_id", "title", "notes", "is_private", "tags", "priority", "repeat")
+    assert [getattr(again, name) for name in kept] == [getattr(last, name) for name in kept]
+    assert again.id != last.id
+    assert again.deadline_at.astimezone(PARIS).date() > last.deadline_at.astimezone(PARIS).date()
+
+
+def test_the_next_one_follows_the_owners_own_clocks(add_series, alice):
+    alice.time_zone = "America/Cayenne"
+    alice.save()
+    last = add_series()
+    tasks_forget(at=AT)
+    wall = Task.objects.get().deadline_at.astimezone(ZoneInfo("America/Cayenne"))
+    assert wall.time() == last.repeat_time
+
+
+def test_an_unknown_time_zone_stops_nobodys_forgetting(add_series, alice):
+    alice.time_zone = "Europe/Atlantis"
+    alice.save()
+    add_series()
+    assert tasks_forget(at=AT).tasks == 1
+    assert Task.objects.count() == 1
+
+
+def test_forgetting_again_makes_no_second_one(add_series):
+    add_series()
+    assert [tasks_forget(at=AT).tasks for _ in range(3)] == [1, 0, 0]
+    assert Task.objects.count() == 1
+
+
+def test_after_a_long_stop_there_is_one_and_not_one_for_each_missed_day(add_series):
+    add_series()
+    tasks_forget(at=AT + timedelta(days=9))
+    assert Task.objects.get().deadline_at > AT + timedelta(days=9)
+
+
+def test_more_series_than_a_chunk(add_series, monkeypatch):
+    monkeypatch.setattr(forgetting, "CHUNK_ROWS", 2)
+    for _ in range(5):
+        add_series()
+    assert tasks_forget(at=AT).tasks == 5
+    assert Task.objects.live(at=AT).count() == 5
+
+
+def test_a_run_that_is_killed_between_the_two_leaves_the_old_one(add_series, monkeypatch):
+    last = add_series()
+
+    def die(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    for target, name in ((Task.objects, "bulk_create"), (forgetting, "_erase_rows")):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(target, name, die)
+            tasks_forget(at=AT)
+        assert [task.id for task in Task.objects.all()] == [last.id]
+    tasks_forget(at=AT)
+    assert Task.objects.live(at=AT).count() == Task.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_purges_at_once_without_their_lock_still_make_one(mariadb, add_series, monkeypatch):
+    """Should the lock ever fail (another server): the rows' own locks are enough."""
+    add_series()
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SET innodb_lock_wait_timeout=1")
+            cursor.execute("SET autocommit=0")
+            cursor.execute("SELECT id FROM task WHERE deadline_at <= UTC_TIMESTAMP(6) FOR UPDATE")
+            assert cursor.fetchall()
+            cursor.execute("DELETE FROM task WHERE deadline_at <= UTC_TIMESTAMP(6)")
+            with connection.cursor() as mine:
+                mine.execute("SET SESSION innodb_lock_wait_timeout=1")
+            with pytest.raises(Exception, match="Lock wait timeout"):
+                forgetting._repeat_chunk("deadline_at", AT, at=AT)
+            assert Task.objects.count() == 1
+            cursor.execute("COMMIT")
+        assert forgetting._repeat_chunk("deadline_at", AT, at=AT) == []
+        assert Task.objects.count() == 0
+    finally:
+        other.close()
+        connections.close_all()
+
+
+def test_a_title_edited_in_february_leaves_the_31st(add_series, alice):
+    february = datetime(2027, 2, 28, 9, tzinfo=PARIS)
+    task = add_series(repeat="monthly")
+    Task.objects.filter(id=task.id).update(
+        deadline_at=february, repeat_from=date(2027, 1, 31), repeat_time=february.time()
+    )
+    task.refresh_from_db()
+    wording = Wording(title="other", deadline_at=february, repeat="monthly")
+    assert task_edit(task=task, wording=wording, at=AT)
+    task.refresh_from_db()
+    assert task.repeat_from == date(2027, 1, 31)
+    later = february + timedelta(days=1)
+    task_edit(task=task, wording=Wording(title="x", deadline_at=later, repeat="monthly"), at=AT)
+    task.refresh_from_db()
+    assert task.repeat_from == date(2027, 3, 1)
+
+
+def test_one_kept_longer_leaves_the_series_where_it_was(add_series, alice):
+    monday = datetime(2026, 11, 30, 18, tzinfo=PARIS)
+    at = monday - timedelta(days=1)
+    task = task_add(
+        owner_id=alice.pk, wording=Wording(title="x", deadline_at=monday, repeat="weekly"), at=at
+    )
+    assert task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, at=at)
+    tuesday = Task.objects.get().deadline_at
+    tasks_forget(at=tuesday)
+    assert f"{Task.objects.get().deadline_at.astimezone(PARIS):%a %d %H:%M}" == "Mon 07 18:00"
+
+
+def test_a_repeating_task_that_was_removed_comes_back_at_its_next_time(add_series):
+    task = add_series(left=timedelta(hours=3))
+    assert task_remove(owner_id=task.owner_id, task_id=task.id, at=AT)
+    assert not Task.objects.live(at=AT).exists()
+    tasks_forget(at=AT + UNDO_WINDOW)
+    assert Task.objects.get().deadline_at > task.deadline_at
+
+
+def test_a_repeating_task_removed_for_good_does_not(page, add_series):
+    task = add_series(left=timedelta(hours=3))
+    content = page.post(f"/agenda/tasks/{task.id}/remove/", follow=True).content.decode()
+    assert "It comes back on" in content
+    assert page.post(f"/agenda/tasks/{task.id}/end/").status_code == 302
+    tasks_forget(at=timezone.now() + UNDO_WINDOW)
+    assert not Task.objects.exists()
+    assert page.post(f"/agenda/tasks/{task.id}/end/").status_code == 404
+
+
+def test_restoring_a_removed_one_is_no_second_one(page, add_series):
+    task = add_series(left=timedelta(hours=3))
+    page.post(f"/agenda/tasks/{task.id}/remove/")
+    page.post(f"/agenda/tasks/{task.id}/restore/")
+    tasks_forget(at=timezone.now() + UNDO_WINDOW)
+    assert [found.id for found in Task.objects.all()] == [task.id]
