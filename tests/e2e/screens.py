@@ -118,6 +118,7 @@ NOT_A_SCREEN = {
     "export": "a file",
     "language": "a form that leads back",
     "sign-out": "a form that leads to sign-in",
+    "task-end": "a form that leads to the agenda",
     "task-keep": "a form that leads to the agenda",
     "task-quick": "shown by a form of the agenda: task-quick-read",
     "task-remove": "a form that leads to the agenda",
