@@ -314,7 +314,7 @@ def test_a_clock_that_is_wrong_is_a_note(cluster, healthy):
     healthy["/nodes/{node}/time"]["time"] -= 3600
 
     assert cluster.run("doctor") == 0
-    assert "note  clock: pve1 and this machine differ by -3600 s" in cluster.out
+    assert re.search(r"note  clock: pve1 and this machine differ by -36\d\d s", cluster.out)
 
 
 ALL_PRIVILEGES = sorted(
