@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.live import Live
+from rich.text import Text
 
 from provision import doctor, report, savedplan, snapshot
 from provision.actual import read
@@ -176,14 +177,23 @@ def run_status(session: Session) -> int:
     if arguments.watch is None:
         print(status_of(session))
         return NOTHING_TO_DO
-    if not sys.stdout.isatty() or arguments.json:
+    try:
+        watch(session)
+    except (KeyboardInterrupt, InterruptionError):
+        # How watching ends.
+        return NOTHING_TO_DO
+
+
+def watch(session: Session) -> NoReturn:
+    pause_s = session.arguments.watch
+    if not sys.stdout.isatty() or session.arguments.json:
         while True:
             print(status_of(session), flush=True)
-            session.sleep(arguments.watch)
-    with Live(status_of(session), auto_refresh=False) as live:
+            session.sleep(pause_s)
+    with Live(Text(status_of(session)), auto_refresh=False) as live:
         while True:
-            session.sleep(arguments.watch)
-            live.update(status_of(session), refresh=True)
+            session.sleep(pause_s)
+            live.update(Text(status_of(session)), refresh=True)
 
 
 def status_of(session: Session) -> str:

@@ -1,0 +1,250 @@
+"""The provisioner on real containers: what a running Debian sees of each change. Needs root.
+
+The tests stand in the order of a container's life and share two containers.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision import cli
+from provision.inventory import Inventory
+from tests.lab.labs import LXC, Lab
+from tests.lab.support import NODE, creation
+from tests.provision import situations
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+CAMPUS = {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}
+PRIVATE = {"name": "eth1", "network": "private", "address": "198.18.112.156/24"}
+OURS = {"lxc_node": NODE, "lxc_storage": "local", "lxc_wait": "ssh", "lxc_disk_gib": 4}
+MOUNT = {"path": "/srv/data", "size_gib": 1}
+
+
+class World:
+    """A lab, an inventory, and a way to run a verb and to ask inside a container."""
+
+    def __init__(self, lab: Lab, patch: pytest.MonkeyPatch) -> None:
+        self.lab = lab
+        self.hosts = {
+            "web": {**situations.WEB, **OURS},
+            "db": {**situations.DB, **OURS, "lxc_protection": True},
+        }
+        self.text = ""
+        patch.setenv("CTLV_LAB_STATE", str(lab.state))
+        patch.setattr(cli, "load", lambda *_, **__: Inventory(environment="lab", hosts=self.hosts))
+
+    def run(self, *argv: str, capsys: pytest.CaptureFixture[str]) -> int:
+        capsys.readouterr()
+        code = cli.main([argv[0], "--env", "lab", *argv[1:]])
+        out, err = capsys.readouterr()
+        self.text = out + err
+        return code
+
+    def inside(self, host: str, *words: str) -> str:
+        """As the operator and Ansible reach it: the ssh_config that apply wrote, keys checked."""
+        command = ["ssh", "-F", str(self.lab.state / "ssh_config"), "-o", "BatchMode=yes", host]
+        done = subprocess.run(
+            [*command, *words], check=False, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def config(self, vmid: int) -> dict[str, Any]:
+        return self.lab.api.config(vmid)
+
+    def mac(self, vmid: int, key: str) -> str:
+        found = re.search(r"hwaddr=([0-9A-F:]+)", self.config(vmid)[key])
+        assert found
+        return found[1].lower()
+
+    def booted(self, host: str) -> str:
+        return self.inside(host, "stat -c %Z /proc/1; cut -d' ' -f22 /proc/1/stat")
+
+
+@pytest.fixture(scope="module")
+def world(shared_lab):
+    with pytest.MonkeyPatch.context() as patch:
+        made = World(shared_lab, patch)
+        yield made
+    for ct in shared_lab.api.data("GET", LXC):
+        shared_lab.api.data("PUT", f"{LXC}/{ct['vmid']}/config", protection=0)
+        shared_lab.api.done("DELETE", f"{LXC}/{ct['vmid']}", force=1)
+    for name in ("known_hosts", "ssh_config"):
+        (Path(shared_lab.state) / name).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def run(world, capsys):
+    return lambda *argv: world.run(*argv, capsys=capsys)
+
+
+def test_doctor_finds_nothing_to_do(world, run):
+    assert run("doctor") == 0, world.text
+
+
+def test_apply_proves_both_by_ssh_with_the_keys_that_proxmox_reported(world, run):
+    assert run("apply", "--yes") == 0, world.text
+
+    assert len(re.findall(r"created, started +ssh", world.text)) == 2
+    recorded = (world.lab.state / "known_hosts").read_text()
+    assert "ssh-ed25519" in recorded
+    assert world.inside("web", "hostname") == "web"
+    assert world.inside("db", "hostname") == "db", "through the web container"
+    assert run("plan") == 0, world.text
+
+
+def test_what_needs_no_restart_arrives_in_the_running_container(world, run):
+    booted, mac0, mac1 = world.booted("web"), world.mac(2156, "net0"), world.mac(2156, "net1")
+    world.hosts["web"] |= {
+        "lxc_memory_mib": 768,
+        "lxc_cores": 2,
+        "lxc_disk_gib": 6,
+        "lxc_mounts": [MOUNT],
+        "lxc_note": "The agenda",
+        "lxc_tags": ["Web"],
+        "lxc_onboot": False,
+        "lxc_startup_order": 3,
+        "lxc_nics": [
+            CAMPUS,
+            PRIVATE | {"address": "198.18.112.99/24"},
+            {"name": "eth2", "network": "private", "address": "198.18.112.100/24"},
+        ],
+    }
+    assert run("plan") == 2
+    assert "net1.ip: 198.18.112.156/24 -> 198.18.112.99/24" in world.text
+    assert "net2.ip: none -> 198.18.112.100/24" in world.text
+
+    assert run("apply", "--yes") == 0, world.text
+
+    assert world.booted("web") == booted
+    assert world.inside("web", "free -m | awk '/Mem/ {print $2}'; nproc") == "768\n2"
+    sizes = world.inside("web", "df --output=size -BM / /srv/data | tail -2").split()
+    assert [round(int(size.rstrip("M")) / 1024) for size in sizes] == [6, 1]
+    addresses = world.inside("web", "ip -brief address show scope global")
+    assert "198.18.112.99/24" in addresses and "198.18.112.100/24" in addresses
+    assert "198.18.112.156/24" not in addresses
+    links = world.inside("web", "ip -brief link")
+    assert mac0 in links and mac1 in links
+    assert (world.mac(2156, "net0"), world.mac(2156, "net1")) == (mac0, mac1)
+    assert world.config(2156)["tags"] == "ctlv;ctlv-lab;web"
+    assert run("plan") == 0, world.text
+
+
+def test_an_interface_goes_and_its_neighbour_moves_to_another_vlan_with_its_mac(world, run):
+    mac1 = world.mac(2156, "net1")
+    world.hosts["web"]["lxc_nics"] = [
+        CAMPUS,
+        {"name": "eth1", "network": "campus", "address": "198.18.28.99/24"},
+    ]
+    # One default route a container: campus without its gateway here.
+    world.hosts["web"]["lxc_networks"] = {
+        "campus": situations.NETWORKS["campus"],
+        "private": situations.NETWORKS["private"],
+        "side": {"tag": 2028, "subnet": "198.18.28.0/24"},
+    }
+    world.hosts["web"]["lxc_nics"][1]["network"] = "side"
+
+    assert run("apply", "--yes") == 0, world.text
+
+    assert "eth2" not in world.inside("web", "ip -brief link")
+    assert mac1 in world.inside("web", "ip link show eth1")
+    world.inside("web", "ping -c 1 -W 2 -I eth1 198.18.28.1")
+    world.hosts["web"] |= {"lxc_nics": [CAMPUS, PRIVATE], "lxc_networks": situations.NETWORKS}
+    assert run("apply", "--yes") == 0, world.text
+    assert world.mac(2156, "net1") == mac1
+    assert run("plan") == 0, world.text
+
+
+def test_what_waits_for_a_restart_is_said_and_comes_with_a_clean_one(world, run):
+    booted = world.booted("web")
+    world.hosts["web"]["lxc_nameserver"] = "198.18.28.1"
+    world.hosts["web"]["lxc_searchdomain"] = "example.org"
+
+    assert run("apply", "--yes") == 0, world.text
+    assert "waits for a restart: nameserver: none -> 198.18.28.1" in world.text
+    assert world.booted("web") == booted
+    assert run("drift") == 2
+
+    assert run("apply", "--yes", "--reboot") == 0, world.text
+    assert world.booted("web") != booted
+    assert "nameserver 198.18.28.1" in world.inside("web", "cat /etc/resolv.conf")
+    assert run("drift") == 0, world.text
+
+
+def test_a_saved_plan_is_applied_once_and_refused_afterwards(world, run, tmp_path):
+    file = str(tmp_path / "plan.json")
+    world.hosts["web"]["lxc_swap_mib"] = 128
+    assert run("plan", "--out", file) == 2
+    assert run("apply", file) == 0, world.text
+    assert world.config(2156)["swap"] == 128
+    assert run("apply", file) == 1
+    assert "container 2156 has changed since the plan was made" in world.text
+
+
+def test_a_snapshot_of_both_brings_back_what_was_written(world, run):
+    world.inside("web", "echo before > /root/file; sync")
+    assert run("snapshot", "--name", "before", "--yes") == 0, world.text
+    world.inside("web", "echo after > /root/file; touch /root/new; sync")
+
+    assert run("snapshot-restore", "before", "--yes") == 0, world.text
+
+    assert run("apply", "--yes") == 0, world.text
+    assert world.inside("web", "cat /root/file; ls /root/new 2>/dev/null || true") == "before"
+    assert world.inside("db", "hostname") == "db"
+
+
+def test_destroy_refuses_what_is_protected_and_takes_the_other_by_name(world, run):
+    assert run("destroy", "db", "web", "--yes", "--stop") == 1
+    assert "db (VMID 2157) is protected" in world.text
+    assert world.inside("web", "hostname") == "web", "nothing was touched"
+
+    assert run("destroy", "web", "--yes", "--stop") == 0, world.text
+    assert [int(ct["vmid"]) for ct in world.lab.api.data("GET", LXC)] == [2157]
+    assert "-web " not in (world.lab.state / "known_hosts").read_text()
+
+
+def test_an_old_container_is_adopted_with_its_mac_and_disk_and_never_restarted(world, run):
+    """The old installation's: made by hand, without mark, with other sizes."""
+    mac = "BC:24:11:AA:BB:CC"
+    old = creation(
+        2156,
+        hostname="oldweb",
+        net0=f"name=eth0,bridge=vmbr0,tag=2028,hwaddr={mac},ip=198.18.28.156/24,gw=198.18.28.1",
+        **{"ssh-public-keys": (world.lab.state / "id_ed25519.pub").read_text()},
+    )
+    world.lab.api.done("POST", LXC, **old)
+    world.lab.api.done("POST", f"{LXC}/2156/status/start")
+    world.lab.wait_for_ssh()
+    world.lab.ssh("echo kept > /root/old")
+    pid = world.lab.api.data("GET", f"{LXC}/2156/status/current")["pid"]
+    assert run("apply", "--yes") == 1
+    assert "belongs to a guest that this project did not create" in world.text
+
+    assert run("adopt", "web", "--vmid", "2156", "--yes") == 0, world.text
+    assert "hostname: oldweb -> web" in world.text
+    key = world.lab.says("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+    # A container that was not created by us has a creation log all the same, in this lab.
+    assert run("trust", "web", "--fingerprint", key) == 0, world.text
+    assert run("apply", "--yes") == 0, world.text
+
+    assert world.lab.api.data("GET", f"{LXC}/2156/status/current")["pid"] == pid
+    assert world.mac(2156, "net0") == mac.lower()
+    assert world.inside("web", "hostname; cat /root/old") == "web\nkept"
+    assert run("adopt", "web", "--yes") == 0
+    assert "Adopted already" in world.text
+
+
+def test_what_is_ours_and_no_longer_in_the_inventory_is_left_and_said(world, run):
+    kept = world.hosts.pop("web")
+    try:
+        assert run("apply", "--yes") == 0, world.text
+        assert "web is ours and not in the inventory; nothing is done" in world.text
+        assert run("drift") == 2
+    finally:
+        world.hosts["web"] = kept
+    assert world.inside("web", "hostname") == "web"
