@@ -159,11 +159,12 @@ class Bench:
         python = {"ansible_python_interpreter": sys.executable}
         inventory = {"all": {"hosts": hosts, "vars": python}}
         (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+        (folder / "ansible.cfg").write_text("[defaults]\n")
         variables = {
             **os.environ,
             "BENCH_SECRET": str(lab["token_secret"]),
             "REQUESTS_CA_BUNDLE": str(lab["ca_file"]),
-            "ANSIBLE_CONFIG": os.devnull,
+            "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
             "LC_ALL": "C.UTF-8",
         }
         command = [str(ANSIBLE), "--inventory", "hosts.yml", "play.yml"]

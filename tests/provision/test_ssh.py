@@ -1,0 +1,259 @@
+"""Proof by SSH: what `apply` does with what a container's sshd offers, or does not offer.
+
+A program named ssh stands on PATH for the real one: it writes the keys that a host "offers" where
+ssh would. The real one, with real containers, is in tests/lab and on the road.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from provision import ssh as ssh_module
+from provision.ssh import fingerprint
+from tests.provision.conftest import PUBLIC_KEY
+
+KEYS = {host: "ssh-ed25519 " + base64.b64encode(f"key of {host}".encode()).decode()
+        for host in ("web", "db", "other")}  # fmt: skip
+# ssh -F FILE -o KEY=VALUE ... HOST true
+PROGRAM = """#!/bin/sh
+for word in "$@"; do
+  case $word in UserKnownHostsFile=*) file=${word#*=} ;; esac
+  host=$previous previous=$word
+done
+echo "$host" >> "FOLDER/asked"
+[ -e "FOLDER/hang" ] && exec sleep 30
+if [ ! -e "FOLDER/$host" ]; then
+  echo "connect to host $host port 22: Connection refused" >&2
+  exit 255
+fi
+cat "FOLDER/$host" > "$file"
+echo "root@$host: Permission denied (publickey)." >&2
+exit 255
+"""
+
+
+class Hosts:
+    """What each host offers; `offer` makes its sshd answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def offer(self, host: str, key: str = "") -> None:
+        (self.folder / host).write_text(f"alias-of-{host} {key or KEYS[host]}\n")
+
+    def asked(self) -> list[str]:
+        file = self.folder / "asked"
+        return file.read_text().split() if file.exists() else []
+
+
+@pytest.fixture
+def hosts(cluster, tmp_path, monkeypatch):
+    """Both containers are proven by SSH; Proxmox reports their keys as it creates them."""
+    folder, programs = tmp_path / "offers", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    (programs / "ssh").write_text(PROGRAM.replace("FOLDER", str(folder)))
+    (programs / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    for host in ("web", "db"):
+        cluster.change(host, lxc_wait="ssh")
+    original = cluster.pve.task
+    names = {"2156": "web", "2157": "db"}
+
+    async def task(node, kind, *args, **kwargs):
+        if kind == "vzcreate":
+            key = KEYS[names[str(args[0])]]
+            kwargs["log"] = [
+                "Creating SSH host key 'ssh_host_ed25519_key' - this may take some time ...",
+                f"done: {fingerprint(key)} root@x",
+            ]
+        return await original(node, kind, *args, **kwargs)
+
+    monkeypatch.setattr(cluster.pve, "task", task)
+    return Hosts(folder)
+
+
+def known(cluster):
+    file = cluster.state / "known_hosts"
+    return file.read_text() if file.exists() else ""
+
+
+def test_the_keys_that_proxmox_reported_are_recorded_and_proof_is_ssh(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+
+    assert cluster.apply() == 0, cluster.out
+
+    assert cluster.out.count("created, started  ssh") == 2
+    assert known(cluster).splitlines() == [
+        f"0123456789abcdef-lab-{host} {KEYS[host]}" for host in sorted(("db", "web"), reverse=True)
+    ]
+    asked = hosts.asked()
+    assert cluster.apply() == 0
+    assert hosts.asked() == asked, "what is proven is not asked again"
+
+
+def test_the_container_behind_another_waits_for_it(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    cluster.apply()
+
+    assert hosts.asked() == ["web", "db"]
+    assert "db: waiting for web" in cluster.err
+
+
+def test_a_wait_that_runs_out_leaves_the_container_and_the_next_run_goes_on(cluster, hosts):
+    hosts.offer("web")
+    assert cluster.apply("--wait-timeout", "0.3") == 1
+    assert "db: no SSH at 198.18.112.157 after 0 s (connect to host db port 22" in cluster.out
+    assert "Next: the container itself is valid" in cluster.out
+    assert [ct.status for ct in cluster.pve.cts] == ["running", "running"]
+    assert cluster.run("plan") == 0
+
+    hosts.offer("db")
+    cluster.forget_calls()
+    assert cluster.apply() == 0
+    assert cluster.writes() == [], "only the proof was missing"
+    assert KEYS["db"] in known(cluster)
+
+
+def test_other_proofs_may_be_asked_for(cluster, hosts):
+    assert cluster.apply("--wait", "none") == 0
+    assert cluster.out.count("created, started  none") == 2
+    assert hosts.asked() == []
+
+
+def test_another_key_than_the_reported_one_is_refused(cluster, hosts):
+    """Somebody in between, or somebody else's machine on this address."""
+    hosts.offer("web", KEYS["other"])
+    hosts.offer("db")
+
+    assert cluster.apply() == 1
+
+    assert "web: the host key at 198.18.28.156 is not the one Proxmox reported" in cluster.out
+    assert fingerprint(KEYS["other"]) in cluster.out
+    assert "python -m provision trust web --fingerprint SHA256:" in cluster.out
+    assert "-lab-web " not in known(cluster)
+
+
+def test_a_key_that_changed_is_shown_and_never_accepted_by_itself(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    cluster.apply()
+    before = known(cluster)
+    hosts.offer("web", KEYS["other"])
+    cluster.change("web", lxc_cores=2)
+
+    assert cluster.apply() == 1
+    assert "web: the host key at 198.18.28.156 has changed: SHA256:" in cluster.out
+    assert known(cluster) == before
+
+    assert cluster.run("trust", "web", "--fingerprint", fingerprint(KEYS["other"])) == 0
+    assert cluster.apply() == 0
+    assert KEYS["web"] not in known(cluster)
+
+
+def test_destroy_forgets_the_key_of_the_destroyed_only(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    cluster.apply()
+
+    assert cluster.run("destroy", "web", "--yes", "--stop") == 0
+    assert KEYS["web"] not in known(cluster)
+    assert KEYS["db"] in known(cluster)
+
+
+def test_an_ssh_that_hangs_is_given_up(cluster, hosts, monkeypatch):
+    monkeypatch.setattr(ssh_module, "CONNECT_TIMEOUT_S", 0.1)
+    (hosts.folder / "hang").touch()
+    began = time.monotonic()
+
+    assert cluster.apply("--wait-timeout", "0.5") == 1
+    assert "(no answer)" in cluster.out
+    assert time.monotonic() - began < 15
+
+
+def test_a_creation_that_nobody_remembers_cannot_vouch_for_a_key(cluster, hosts):
+    """An adopted container, or one whose task log was thrown away."""
+    cluster.apply("--wait", "running")
+    cluster.pve.tasklog.clear()
+    hosts.offer("web")
+    hosts.offer("db")
+
+    assert cluster.apply() == 1
+    assert "cannot be checked: no log of its creation" in cluster.out
+
+
+def test_the_newest_creation_counts(cluster, hosts):
+    """VMID 2156 was made twice: the first log's key is of no use."""
+    cluster.apply("--wait", "running")
+    cluster.run("destroy", "--yes", "--stop")
+    cluster.apply("--wait", "running")
+    hosts.offer("web")
+    hosts.offer("db")
+
+    assert cluster.apply() == 0, cluster.out
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is not an SSH public key"),
+        ("ssh-ed25519 AAAA nonsense\n", "is not an SSH public key"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n", "is not an SSH public key"),
+    ],
+    ids=["empty", "damaged", "the private half"],
+)
+def test_what_is_no_public_key_stops_before_anything_is_made(cluster, text, problem):
+    (cluster.state / "id_ed25519.pub").write_text(text)
+
+    assert cluster.apply() == 1
+    assert problem in cluster.out + cluster.err
+    assert cluster.pve.cts == []
+
+
+def test_comments_and_several_keys_are_taken(cluster):
+    (cluster.state / "id_ed25519.pub").write_text(f"# me\n{PUBLIC_KEY}\n\n{PUBLIC_KEY}2\n")
+
+    assert cluster.apply() == 0
+
+
+def test_the_config_names_addresses_alias_and_jump(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    cluster.apply()
+    text = (cluster.state / "ssh_config").read_text()
+
+    assert "Host web 198.18.28.156 198.18.112.156\n" in text
+    assert "Host db 198.18.112.157\n" in text
+    assert "  ProxyJump web\n" in text
+    assert "  HostKeyAlias 0123456789abcdef-lab-db\n" in text
+    assert text.count("StrictHostKeyChecking yes") == 2
+    assert (cluster.state / "ssh_config").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_file_that_cannot_be_read_is_named(cluster):
+    (cluster.state / "id_ed25519.pub").unlink()
+
+    assert cluster.apply() == 1
+    assert "cannot be read: No such file or directory" in cluster.out + cluster.err
+
+
+def test_two_writers_of_known_hosts_lose_nothing(cluster, hosts):
+    """Threads and processes record at once: one line a host, each of them kept."""
+    hosts.offer("web")
+    hosts.offer("db")
+    (cluster.state / "known_hosts").write_text("elsewhere ssh-ed25519 AAAA\n\nbroken\n")
+    cluster.apply()
+
+    lines = known(cluster).splitlines()
+    assert lines[0] == "elsewhere ssh-ed25519 AAAA"
+    assert len([line for line in lines if "-lab-" in line]) == 2
