@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from agenda.clock import zone_of
-from agenda.models import UNDO_WINDOW, Task
+from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.services import day_subject, task_again
 from speech import services as speech
 
@@ -42,14 +42,11 @@ def tasks_forget(*, at: datetime) -> Forgotten:
     with _alone() as is_alone:
         if not is_alone:
             return Forgotten(tasks=0, is_elsewhere=True)
-        past = _forget("deadline_at", until=at, at=at)
-        removed = _forget("removed_at", until=at - UNDO_WINDOW, at=at)
-    return Forgotten(tasks=past + removed)
-
-
-def _forget(column: str, *, until: datetime, at: datetime) -> int:
-    repeating = _in_chunks(partial(_repeat_chunk, column, until, at=at))
-    return repeating + _in_chunks(partial(_erase_chunk, column, until))
+        repeated = _in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at))
+        repeated += _in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at))
+        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace()))
+        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace()))
+    return Forgotten(tasks=erased if grace() else erased + repeated)
 
 
 def _in_chunks(forget_chunk: Callable[[], list[Gone]]) -> int:
@@ -67,8 +64,9 @@ def _in_chunks(forget_chunk: Callable[[], list[Gone]]) -> int:
 
 
 def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
-    """Tasks of a series: the next ones are made in the transaction that erases these. Their locks
+    """Tasks of a series: the next ones are made in the transaction that forgets these. Their locks
     make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
+    Where the site gives a grace, these stay as long as others do, but are of no series any more.
     """
     with transaction.atomic():
         due = Task.objects.repeating().filter(**{f"{column}__lte": until})
@@ -76,12 +74,16 @@ def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
         zones = _zones({task.owner_id for task in last})
         again = (task_again(task, at=at, zone=zones[task.owner_id]) for task in last)
         Task.objects.bulk_create([task for task in again if task is not None])
-        _erase_rows(last)
+        _forget_rows(last)
     return [(task.id, task.owner_id) for task in last]
 
 
-def _erase_rows(tasks: list[Task]) -> None:
-    Task.objects.filter(id__in=[task.id for task in tasks]).delete()
+def _forget_rows(tasks: list[Task]) -> None:
+    rows = Task.objects.filter(id__in=[task.id for task in tasks])
+    if grace():
+        rows.update(repeat=Repeat.NEVER)
+    else:
+        rows.delete()
 
 
 def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:

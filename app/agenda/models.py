@@ -19,6 +19,16 @@ SEARCH_WORDS_MAX = 8
 UNDO_WINDOW = timedelta(minutes=1)
 
 
+def grace() -> timedelta:
+    """For how long after its deadline the site lets a task be brought back; 0 by default."""
+    return timedelta(seconds=settings.GRACE_S)
+
+
+def removal_grace() -> timedelta:
+    """The same for a task that its owner took away: never less than the moment to undo that."""
+    return max(UNDO_WINDOW, grace())
+
+
 class Priority(models.IntegerChoices):
     NORMAL = 0, _("normal")
     IMPORTANT = 1, _("important")
@@ -52,9 +62,21 @@ class TaskQuerySet(models.QuerySet["Task"]):
         is_restorable = Q(removed_at__gt=at - UNDO_WINDOW)
         return self.filter(Q(removed_at=None) | is_restorable, deadline_at__gt=at)
 
+    def recent(self, *, at: datetime) -> TaskQuerySet:
+        """Forgotten, but within the grace that the site gives: its owner may bring it back."""
+        if not grace():
+            return self.none()
+        return self.filter(
+            Q(deadline_at__lte=at) | Q(removed_at__isnull=False),
+            Q(removed_at=None) | Q(removed_at__gt=at - removal_grace()),
+            deadline_at__gt=at - grace(),
+        )
+
     def forgotten(self, *, at: datetime) -> TaskQuerySet:
-        """What nobody may see again at `at`: exactly those `live` and `restorable` leave out."""
-        return self.filter(Q(deadline_at__lte=at) | Q(removed_at__lte=at - UNDO_WINDOW))
+        """What nobody may see again: exactly those `live`, `restorable` and `recent` leave out."""
+        return self.filter(
+            Q(deadline_at__lte=at - grace()) | Q(removed_at__lte=at - removal_grace())
+        )
 
     def due(self, *, since: datetime, until: datetime) -> TaskQuerySet:
         """With a deadline from `since` to just before `until`."""
@@ -144,11 +166,18 @@ class Task(models.Model):
         return self.tags.split()
 
 
+def erased_at(task: Task) -> datetime:
+    """When the grace of a task ends that was forgotten or taken away."""
+    past = task.deadline_at + grace()
+    return past if task.removed_at is None else min(past, task.removed_at + removal_grace())
+
+
 def forgetting_lag(*, at: datetime) -> timedelta:
     """For how long the oldest task that nobody may see any more has been waiting to be erased."""
-    past = Task.objects.filter(deadline_at__lte=at).aggregate(Min("deadline_at"))
-    removed = Task.objects.filter(removed_at__lte=at - UNDO_WINDOW).aggregate(Min("removed_at"))
-    lags = [at - past["deadline_at__min"]] if past["deadline_at__min"] else []
-    if removed["removed_at__min"]:
-        lags.append(at - removed["removed_at__min"] - UNDO_WINDOW)
-    return max(lags, default=timedelta(0))
+    lags = [timedelta(0)]
+    for column, until in (("deadline_at", at - grace()), ("removed_at", at - removal_grace())):
+        due = Task.objects.filter(**{f"{column}__lte": until})
+        oldest = due.aggregate(oldest=Min(column))["oldest"]
+        if oldest:
+            lags.append(until - oldest)
+    return max(lags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agenda.announcing import steps_due
-from agenda.clock import LAST_INSTANT, one_day_later
+from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later
 from agenda.identity import uuid7
 from agenda.letters import says_something
 from agenda.models import Priority, Repeat, Task
@@ -116,18 +116,37 @@ def series_end(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
     return bool(removed.update(repeat=Repeat.NEVER))
 
 
-def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
-    found = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id).update(removed_at=None)
-    speech.forget(day_subject(owner_id))
-    return bool(found)
+def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | None:
+    """Bring back what was removed or, within the site's grace, forgotten; return until when. None
+    when there is nothing to bring back. A deadline that has passed becomes tomorrow's.
+    """
+    mine = Task.objects.of(owner_id).filter(id=task_id)
+    task = (mine.restorable(at=at) | mine.recent(at=at)).first()
+    if task is None:
+        return None
+    deadline_at, announced = task.deadline_at, task.announced
+    if deadline_at <= at:
+        deadline_at = _tomorrow(deadline_at, at=at)
+        announced = steps_due(deadline_at - at)
+    found = mine.filter(deadline_at=task.deadline_at).update(
+        removed_at=None, deadline_at=deadline_at, announced=announced
+    )
+    _forget_speech(task_id, owner_id)
+    return deadline_at if found else None
+
+
+def _tomorrow(deadline_at: datetime, *, at: datetime) -> datetime:
+    """The deadline's time of day, tomorrow, on the clocks of who brings the task back."""
+    wall = timezone.localtime(deadline_at).time()
+    day = timezone.localtime(at).date() + timedelta(days=1)
+    return instant_or_later(datetime.combine(day, wall), zone=_zone())
 
 
 def task_keep(*, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime) -> bool:
     """Give a task one more day on the wall clock. Sent twice it is still one day: the deadline that
     was seen must be the one that is there.
     """
-    zone = ZoneInfo(timezone.get_current_timezone_name())
-    later = one_day_later(seen_at, zone=zone)
+    later = one_day_later(seen_at, zone=_zone())
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
     later = min(later, LAST_INSTANT)
     found = here.filter(deadline_at=seen_at).update(
@@ -167,6 +186,10 @@ def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
 def day_subject(owner_id: UUID) -> str:
     """How speech calls a user's day."""
     return f"day:{owner_id}"
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(timezone.get_current_timezone_name())
 
 
 def _forget_speech(task_id: UUID, owner_id: UUID) -> None:

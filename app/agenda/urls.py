@@ -15,6 +15,7 @@ urlpatterns = [
     path("agenda/calendar/<str:token>.ics", views.calendar_feed, name="calendar-feed"),
     path("agenda/day/hear/", views.day_hear, name="day-hear"),
     path("agenda/day/speech.mp3", views.day_speech, name="day-speech"),
+    path("agenda/recent/", views.recent, name="recent"),
     path("agenda/about/", views.about, name="about"),
     path("agenda/tasks/new/", views.task_new, name="task-new"),
     path("agenda/tasks/quick/", views.task_quick, name="task-quick"),

@@ -20,12 +20,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import sign_in_required, signed_in, text_keeping, words_kept
 from accounts.services import calendar_owner
 from agenda import month as months
-from agenda import services
+from agenda import services, wording
 from agenda.calendar import calendar
 from agenda.clock import day_start, zone_label, zone_of
 from agenda.forms import TaskForm, line_values, new_task_values, task_values
 from agenda.grouping import grouped
-from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task
+from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.quickadd import read_line
 from agenda.sound import sound
 from agenda.spoken import day_utterance, task_utterance
@@ -67,6 +67,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
         ],
         "tags": sorted({name for task in live for name in task.tag_names}),
         "zone": zone_label(at, zone=_zone()),
+        "grace": grace(),
         "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),
     }
@@ -168,7 +169,12 @@ def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
 
 @require_read
 def about(request: HttpRequest) -> HttpResponse:
-    return render(request, "agenda/about.html", {"leaves_network": speech.leaves_network()})
+    context = {
+        "leaves_network": speech.leaves_network(),
+        "grace": grace(),
+        "removal_grace": removal_grace(),
+    }
+    return render(request, "agenda/about.html", context)
 
 
 @require_form
@@ -284,10 +290,25 @@ def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @sign_in_required
 def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
     owner_id = signed_in(request).pk
-    if not services.task_restore(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+    until = services.task_restore(owner_id=owner_id, task_id=task_id, at=timezone.now())
+    if until is None:
         raise Http404("no such task, or too late")
-    messages.success(request, _("It is back."))
+    local = timezone.localtime(until)
+    words = {"day": wording.day(local, today=timezone.localtime()), "time": f"{local:%H:%M}"}
+    messages.success(request, _("It is back, until %(day)s at %(time)s.") % words)
     return redirect("agenda")
+
+
+@require_read
+@sign_in_required
+def recent(request: HttpRequest) -> HttpResponse:
+    """What was forgotten a while ago and can still be brought back, where there is a grace."""
+    if not grace():
+        raise Http404("this site forgets at once")
+    at = timezone.now()
+    tasks = Task.objects.of(signed_in(request).pk).recent(at=at).order_by("-deadline_at", "id")
+    context = {"at": at, "tasks": [(task, erased_at(task)) for task in tasks], "grace": grace()}
+    return render(request, "agenda/recent.html", context)
 
 
 @require_POST

@@ -29,6 +29,19 @@ def remaining(left: timedelta) -> str:
     return ngettext("in %(days)d day", "in %(days)d days", days) % {"days": days}
 
 
+def duration(length: timedelta) -> str:
+    """Such as "3 days" or "90 minutes": the largest unit that says it exactly."""
+    seconds = int(length.total_seconds())
+    if seconds % DAY_S == 0:
+        return ngettext("%(n)d day", "%(n)d days", seconds // DAY_S) % {"n": seconds // DAY_S}
+    if seconds % HOUR_S == 0:
+        return ngettext("%(n)d hour", "%(n)d hours", seconds // HOUR_S) % {"n": seconds // HOUR_S}
+    if seconds % MINUTE_S == 0:
+        minutes = seconds // MINUTE_S
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+
+
 def day(local: datetime, *, today: datetime) -> str:
     """Such as "Tuesday 24 November"; the year only when it is another one."""
     pattern = "l j F" if local.year == today.year else "l j F Y"

@@ -225,7 +225,7 @@ def test_a_run_that_is_killed_between_the_two_leaves_the_old_one(add_series, mon
     def die(*args, **kwargs):
         raise KeyboardInterrupt
 
-    for target, name in ((Task.objects, "bulk_create"), (forgetting, "_erase_rows")):
+    for target, name in ((Task.objects, "bulk_create"), (forgetting, "_forget_rows")):
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(target, name, die)
             tasks_forget(at=AT)

@@ -117,6 +117,7 @@ NOT_A_SCREEN = {
     "day-speech": "sound",
     "export": "a file",
     "language": "a form that leads back",
+    "recent": "only where AGENDA_GRACE is set",
     "sign-out": "a form that leads to sign-in",
     "task-end": "a form that leads to the agenda",
     "task-keep": "a form that leads to the agenda",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -15,6 +15,11 @@ register = template.Library()
 @register.filter
 def left_at(deadline_at: datetime, at: datetime) -> str:
     return wording.remaining(deadline_at - at)
+
+
+@register.filter
+def in_words(duration: timedelta) -> str:
+    return wording.duration(duration)
 
 
 @register.filter
