@@ -30,6 +30,7 @@ REACH := $(PYTHON) ansible/reach.py --env $(ENV)
 LAB := $(PYTHON) -m provision.lab
 STEP := setup/step
 
+DEPLOY_ANSWERS = $(if $(FORCE),--extra-vars '{"agenda_force": true}') $(if $(UNLOCK),--extra-vars '{"releases_unlock": true}')
 ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 ##@ Everything
@@ -97,13 +98,13 @@ secrets: ## Make the secrets that are missing, into the vault
 	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
 deploy: ## Configure every container with Ansible
-	@$(PLAYBOOK) ansible/site.yml
+	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS)
 
-redeploy: ## Ship new code without touching the rest
-	@$(PLAYBOOK) ansible/redeploy.yml
+redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before)
+	@$(PLAYBOOK) ansible/redeploy.yml $(DEPLOY_ANSWERS)
 
-rollback: ## Serve the previous release again
-	@$(PLAYBOOK) ansible/rollback.yml
+rollback: ## Serve the previous good release again, or the one that RELEASE= names
+	@$(PLAYBOOK) ansible/rollback.yml $(DEPLOY_ANSWERS) $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin

@@ -80,17 +80,18 @@ def sessions_forget(*, at: datetime) -> int:
         total += Session.objects.filter(pk__in=keys, expire_date__lte=at).delete()[0]
 
 
-def probe_create() -> dict[str, str]:
-    """A fresh account for `make verify`; older ones go, with all they held."""
-    probes_remove()
-    name, password = f"probe-{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+def probe_create(purpose: str = "verify") -> dict[str, str]:
+    """A fresh account for `purpose`; its older ones go, with all they held."""
+    probes_remove(purpose)
+    name, password = f"probe-{purpose}-{secrets.token_hex(6)}", secrets.token_urlsafe(24)
     account_create(username=name, password=password, is_probe=True)
     return {"username": name, "password": password}
 
 
-def probes_remove() -> int:
+def probes_remove(purpose: str) -> int:
+    """Those of another purpose stay: verify, a drill and a new release may be at work together."""
     removed = 0
-    for probe in User.objects.filter(is_probe=True):
+    for probe in User.objects.filter(is_probe=True, username__startswith=f"probe-{purpose}-"):
         account_remove(probe)
         removed += 1
     return removed

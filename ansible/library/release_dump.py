@@ -1,0 +1,86 @@
+#!/usr/bin/python
+"""Keep what the database held before its schema is changed: for root alone, few, and not for long."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: release_dump
+short_description: Dump a database before its schema is changed
+description:
+  - As root through the server's socket, consistent, while the agenda goes on writing.
+options:
+  database: {description: Its name., required: true, type: str}
+  name: {description: For which release., required: true, type: str}
+  folder: {description: Where dumps lie., type: path, default: /var/backups/agenda-before-migrations}
+  keep: {description: How many are kept., type: int, default: 3}
+  days: {description: How old one may grow., type: int, default: 14}
+author: CTLV
+"""
+TIMEOUT_S = 600
+
+
+def dump(database: str, target: Path) -> None:
+    """Write the compressed dump; under its name only when mariadb-dump said that it is whole."""
+    unfinished = target.with_name(f".{target.name}")
+    unfinished.unlink(missing_ok=True)
+    command = ["mariadb-dump", "--single-transaction", "--quick", "--skip-comments", database]
+    with (
+        os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, filename="") as packed,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,
+    ):
+        assert source.stdout is not None and source.stderr is not None  # noqa: S101 - for the reader
+        shutil.copyfileobj(source.stdout, packed)
+        said = source.stderr.read().decode(errors="replace").strip()
+        if source.wait(TIMEOUT_S) != 0:
+            unfinished.unlink()
+            raise RuntimeError(said[-300:])
+    unfinished.replace(target)
+
+
+def forget(folder: Path, *, keep: int, days: int, at: float) -> list[str]:
+    """Remove all but the latest `keep`, and what is older than `days`; their names."""
+    dumps = sorted(folder.glob("*.sql.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    old = [path for path in dumps if at - path.stat().st_mtime > days * 86400]
+    gone = sorted({*dumps[keep:], *old})
+    for path in gone:
+        path.unlink()
+    return [path.name for path in gone]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "database": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "folder": {"type": "path", "default": "/var/backups/agenda-before-migrations"},
+            "keep": {"type": "int", "default": 3},
+            "days": {"type": "int", "default": 14},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    folder = Path(given["folder"])
+    target = folder / f"{time.strftime('%Y-%m-%dT%H%M%S')}-before-{given['name']}.sql.gz"
+    if module.check_mode:
+        module.exit_json(changed=True, path=str(target))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        dump(given["database"], target)
+    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+        module.fail_json(msg=f"the dump before the change of the schema failed: {error}")
+    forget(folder, keep=given["keep"], days=given["days"], at=time.time())
+    module.exit_json(changed=True, path=str(target), bytes=target.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
