@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ask a release, at its own socket, what its users will ask: before it gets any of their traffic."""
+"""Ask a release, at its own socket, what its users will ask, before it gets their traffic."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,17 +20,25 @@ DOCUMENTATION = """
 module: release_ask
 short_description: Ask a release whether it can serve, before it does
 description:
-  - "ready: /readyz says that the database, the schema, the audio cache and the local voice are well."
+  - "ready: /readyz says that database, schema, audio cache and local voice are well."
   - "page: an account of its own signs in, adds a task and finds it on the agenda."
   - "voice: that task is heard."
-  - "memory: many more requests do not make it grow, and none of its processes was replaced meanwhile."
+  - "memory: many more requests neither make it grow nor end one of its processes."
   - The account and all it held are gone at the end. Changes nothing else.
 options:
   unit: {description: The unit of the release., required: true, type: str}
   socket: {description: Where it listens., required: true, type: path}
-  manage: {description: Runs a management command of that release., required: true, type: list, elements: str}
+  manage:
+    description: Runs a management command of that release.
+    required: true
+    type: list
+    elements: str
   questions:
-    {description: What is asked., type: list, elements: str, choices: [ready, page, voice, memory], default: [ready, page, voice, memory]}
+    description: What is asked.
+    type: list
+    elements: str
+    choices: [ready, page, voice, memory]
+    default: [ready, page, voice, memory]
   ready_s: {description: How long it may take until it is ready., type: int, default: 30}
 author: CTLV
 """
@@ -44,7 +51,7 @@ TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 TASK = re.compile(r"/agenda/tasks/([0-9a-f-]{36})/")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The release may not have any traffic; the message says what it answered."""
 
 
@@ -67,7 +74,9 @@ class Person:
         self.cookies: dict[str, str] = {}
         self.requests = 0
 
-    def ask(self, method: str, path: str, values: dict[str, str] | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, values: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
         headers = {
             "Host": "localhost",
             # Counts where TLS stands in front, and is ignored elsewhere.
@@ -89,20 +98,22 @@ class Person:
                 self.cookies[name] = rest.partition(";")[0]
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Refused(f"{method} {path}: {type(error).__name__}: {error}") from error
+            raise RefusedError(f"{method} {path}: {type(error).__name__}: {error}") from error
         finally:
             connection.close()
 
-    def expect(self, wanted: int, method: str, path: str, values: dict[str, str] | None = None) -> bytes:
+    def expect(
+        self, wanted: int, method: str, path: str, values: dict[str, str] | None = None
+    ) -> bytes:
         status, body = self.ask(method, path, values)
         if status != wanted:
-            raise Refused(f"{method} {path} was answered with {status}, not {wanted}")
+            raise RefusedError(f"{method} {path} was answered with {status}, not {wanted}")
         return body
 
     def form(self, path: str) -> dict[str, str]:
         found = TOKEN.search(self.expect(200, "GET", path).decode(errors="replace"))
         if found is None:
-            raise Refused(f"GET {path} holds no form")
+            raise RefusedError(f"GET {path} holds no form")
         return {"csrfmiddlewaretoken": found[1]}
 
 
@@ -113,13 +124,13 @@ def ready(person: Person, *, limit_s: int) -> None:
         try:
             status, body = person.ask("GET", "/readyz")
             said = f"/readyz says {status}: {' '.join(body.decode(errors='replace').split())[:400]}"
-        except Refused as error:
+        except RefusedError as error:
             status, said = 0, str(error)
         # A page of errors is its last word; 503 and silence may pass.
         if status == http.client.OK:
             return
         if status not in {0, http.client.SERVICE_UNAVAILABLE} or time.monotonic() > limit:
-            raise Refused(said)
+            raise RefusedError(said)
         time.sleep(POLL_S)
 
 
@@ -130,25 +141,25 @@ def page(person: Person, account: dict[str, str]) -> str:
         **person.form("/agenda/tasks/new/"),
         "title": "release",
         "notes": "",
-        "deadline_at": (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat(timespec="seconds"),
+        "deadline_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds"),
         # Only the voice of this machine may say it: Google's pace is not the release's.
         "is_private": "on",
     }
     person.expect(302, "POST", "/agenda/tasks/new/", values)
     found = TASK.search(person.expect(200, "GET", "/agenda/").decode(errors="replace"))
     if found is None:
-        raise Refused("GET /agenda/ does not show the task that was added")
+        raise RefusedError("GET /agenda/ does not show the task that was added")
     return found[1]
 
 
 def voice(person: Person, task: str) -> None:
     sound = person.expect(200, "GET", f"/agenda/tasks/{task}/speech.mp3")
     if not (sound[:3] == b"ID3" or sound[:1] == b"\xff"):
-        raise Refused("GET speech.mp3 is no sound")
+        raise RefusedError("GET speech.mp3 is no sound")
 
 
 def memory(person: Person, unit: str, path: str) -> float:
-    """MiB that it grew while it answered. Refused when that was much, or when a process ended."""
+    """MiB that it grew while it answered. RefusedError when that was much, or when a process ended."""
 
     def load(times: int) -> None:
         for _ in range(times):
@@ -159,9 +170,9 @@ def memory(person: Person, unit: str, path: str) -> float:
     load(LOAD)
     last, after_mib = processes(unit)
     if first != last:
-        raise Refused(f"its processes were replaced while it answered {LOAD} requests")
+        raise RefusedError(f"its processes were replaced while it answered {LOAD} requests")
     if after_mib - before_mib > GROWTH_MAX_MIB:
-        raise Refused(
+        raise RefusedError(
             f"it leaks memory: from {before_mib:.0f} to {after_mib:.0f} MiB in {LOAD} requests"
         )
     return after_mib - before_mib
@@ -188,26 +199,21 @@ def shell(command: list[str]) -> str:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if ended.returncode != 0:
         said = (ended.stderr or ended.stdout).strip().splitlines() or ["nothing"]
-        raise Refused(f"{' '.join(command[-3:])} failed: {said[-1][:300]}")
+        raise RefusedError(f"{' '.join(command[-3:])} failed: {said[-1][:300]}")
     return ended.stdout
 
 
 def as_a_user(given: dict[str, Any], person: Person) -> float:
     """What page, voice and memory ask, by an account that is gone at the end."""
-    manage: Callable[[str], list[str]] = lambda verb: [
-        *given["manage"],
-        "agenda_probe",
-        verb,
-        "--purpose=release",
-    ]
-    account = json.loads(shell(manage("create")))
+    probe = [*given["manage"], "agenda_probe", "--purpose=release"]
+    account = json.loads(shell([*probe, "create"]))
     try:
         task = page(person, account)
         if "voice" in given["questions"]:
             voice(person, task)
         return memory(person, given["unit"], "/agenda/") if "memory" in given["questions"] else 0.0
     finally:
-        shell(manage("remove"))
+        shell([*probe, "remove"])
 
 
 def main() -> None:
@@ -233,7 +239,7 @@ def main() -> None:
             grew_mib = as_a_user(given, person)
         elif "memory" in given["questions"]:
             grew_mib = memory(person, given["unit"], "/readyz")
-    except Refused as error:
+    except RefusedError as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Keep what the database held before its schema is changed: for root alone, few, and not for long."""
+"""Keep what the database held before its schema is changed: for root alone, and not for long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ description:
 options:
   database: {description: Its name., required: true, type: str}
   name: {description: For which release., required: true, type: str}
-  folder: {description: Where dumps lie., type: path, default: /var/backups/agenda-before-migrations}
+  folder:
+    description: Where dumps lie.
+    type: path
+    default: /var/backups/agenda-before-migrations
   keep: {description: How many are kept., type: int, default: 3}
   days: {description: How old one may grow., type: int, default: 14}
 author: CTLV

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.releases import BAD, good, read, serving, whole
 
 DOCUMENTATION = """
@@ -16,12 +17,12 @@ options:
 author: CTLV
 """
 RETURN = """
-serving: {description: The release that serves; empty before the first., type: str, returned: always}
-previous: {description: The latest good one before it; empty when there is none., type: str, returned: always}
+serving: {description: The one that serves; empty before the first., type: str, returned: always}
+previous: {description: The latest good one before it, or empty., type: str, returned: always}
 good: {description: All good ones, the latest first., type: list, returned: always}
-bad: {description: Release to what was noted when it failed., type: dict, returned: always}
+bad: {description: Name to what was noted when it failed., type: dict, returned: always}
 unpacked: {description: All that are whole on the host., type: list, returned: always}
-rolled_back: {description: "from, to, at, by of a rollback that is the last word; else empty.", type: dict, returned: always}
+rolled_back: {description: A rollback that is the last word., type: dict, returned: always}
 """
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.releases import log, now, read, write
 
 DOCUMENTATION = """
 module: release_lock
 short_description: One run at a time changes a host's releases
 description:
-  - The lock lies below /run, so a reboot frees it. Never counted as a change, because it is gone after the run.
-  - It is taken from a run that ended without giving it back, which is known when that run was started on the same
-    machine and lives no longer, and from any run after stale_after_s seconds.
+  - The lock lies below /run, so a reboot frees it. Not counted as a change: it is gone after the run.
+  - It is taken from a run that ended without giving it back. That is known of a run that was started
+    on the same machine and lives no longer, and held to be true of any run after stale_after_s seconds.
 options:
   state: {description: Take it or give it back., choices: [held, free], required: true, type: str}
   run: {description: What lookup release_run says of this run., required: true, type: dict}
@@ -47,7 +48,8 @@ def take(path: Path, run: Mapping[str, Any], *, action: str, forced: bool, limit
         age_s = time.time() - path.stat().st_mtime
         if not forced and not is_stale(holder, run, age_s=age_s, stale_after_s=limit_s):
             return (
-                f"{holder.get('by')} holds the lock since {holder.get('at')}: {holder.get('action')}\n"
+                f"{holder.get('by')} is at work here since {holder.get('at')}: "
+                f"{holder.get('action')}\n"
                 "  Next: wait until that has ended; if you know that it has, add UNLOCK=1"
             )
         detail = f"held by {holder.get('by')} since {holder.get('at')}"

@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.releases import BAD, GOOD, good, log, note, now, read, serving, whole, write
+
+from ansible.module_utils.releases import (
+    BAD,
+    GOOD,
+    good,
+    log,
+    note,
+    now,
+    read,
+    serving,
+    whole,
+    write,
+)
 
 DOCUMENTATION = """
 module: release_record
@@ -19,7 +31,8 @@ short_description: Note what became of a release
 options:
   release: {description: Its name., required: true, type: str}
   state:
-    description: Good (proved while it served), bad (it failed), or back (what serves now does so after a rollback).
+    description:
+      - Good (proved while it served), bad (it failed), or back (it serves after a rollback).
     choices: [good, bad, back]
     required: true
     type: str
@@ -27,32 +40,49 @@ options:
   action: {description: What the log calls it., type: str, default: deploy}
   why: {description: What failed., type: str, default: ""}
   before: {description: The release that a rollback left., type: str, default: ""}
-  units: {description: Units of this release; their journals are the evidence and they are stopped., type: list, elements: str, default: []}
+  units:
+    description: Units of this release; their journals are the evidence, and they are stopped.
+    type: list
+    elements: str
+    default: []
   gently: {description: Whether the units may end what they are at., type: bool, default: false}
   keep: {description: How many releases are kept., type: int, default: 5}
   home: {description: Folder of the releases., type: path, default: /opt/agenda}
-  evidence: {description: Folder for what failed releases said., type: path, default: /var/log/agenda-releases}
+  evidence:
+    description: Folder for what failed releases said.
+    type: path
+    default: /var/log/agenda-releases
 author: CTLV
 """
 LINES = 400
-# The database's numbers and words for: away, full, not letting us in. No release is to blame for these.
-BLAMELESS = re.compile(r"\((?:1040|1045|2002|2003|2005|2006|2013)\b|Can't connect to (?:MySQL )?server")
+# The database's numbers and words for: away, full, not letting us in. No release is to blame.
+BLAMELESS = re.compile(
+    r"\((?:1040|1045|2002|2003|2005|2006|2013)\b|Can't connect to (?:MySQL )?server"
+)
 # What a program says last of all, and systemd's words when it said nothing.
-RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Fault|Exit|Interrupt|ImproperlyConfigured)\b.*")
-SYSTEMD = re.compile(r"(start operation timed out|timeout|oom-kill|out of memory|status=\d+/\w+)", re.IGNORECASE)
+RAISED = re.compile(
+    r"^(?:\w+\.)*\w*(?:Error|Exception|Fault|Exit|Interrupt|ImproperlyConfigured)\b.*"
+)
+SYSTEMD = re.compile(
+    r"(start operation timed out|timeout|oom-kill|out of memory|status=\d+/\w+)", re.IGNORECASE
+)
 
 
 def cause(lines: Sequence[str]) -> str:
     """The line that names why a unit failed: its last exception, else what systemd said of it."""
     texts = [line.strip() for line in lines]
     for pattern, whole_line in ((RAISED, True), (SYSTEMD, False)):
-        found = [text for text in texts if (pattern.match(text) if whole_line else pattern.search(text))]
+        found = [
+            text for text in texts if (pattern.match(text) if whole_line else pattern.search(text))
+        ]
         if found:
             return found[-1][:300]
     return next((text[:300] for text in reversed(texts) if text), "")
 
 
-def forgettable(names: Sequence[str], *, proved: Sequence[str], held: Sequence[str], keep: int) -> list[str]:
+def forgettable(
+    names: Sequence[str], *, proved: Sequence[str], held: Sequence[str], keep: int
+) -> list[str]:
     """Which of `names` (latest first) may go: never the last good one, nor one in use."""
     safe = {*held, *proved[:2]}
     kept = [name for name in names if name in safe]
@@ -82,8 +112,14 @@ def said(units: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for unit in units:
         shown = run("systemctl", "show", "--value", "--property=InvocationID", unit).strip()
-        chosen = [f"_SYSTEMD_INVOCATION_ID={shown}", "+", f"INVOCATION_ID={shown}"] if shown else [f"--unit={unit}"]
-        lines += run("journalctl", "--no-pager", "--output=cat", f"--lines={LINES}", *chosen).splitlines()
+        chosen = (
+            [f"_SYSTEMD_INVOCATION_ID={shown}", "+", f"INVOCATION_ID={shown}"]
+            if shown
+            else [f"--unit={unit}"]
+        )
+        lines += run(
+            "journalctl", "--no-pager", "--output=cat", f"--lines={LINES}", *chosen
+        ).splitlines()
     return lines
 
 
@@ -157,7 +193,13 @@ def condemn(given: dict[str, object], folder: Path) -> dict[str, object]:
     is_guilty = not BLAMELESS.search(told)
     if folder.is_dir() and is_guilty:
         note(Path(str(given["home"])), folder.name, BAD, by=str(given["by"]), why=told)
-    log(by=str(given["by"]), action=str(given["action"]), release=folder.name, result="bad" if is_guilty else "failed, and is not to blame", detail=told)
+    log(
+        by=str(given["by"]),
+        action=str(given["action"]),
+        release=folder.name,
+        result="bad" if is_guilty else "failed, and is not to blame",
+        detail=told,
+    )
     stop(units, gently=bool(given["gently"]))
     return {"cause": told, "evidence": str(evidence), "gone": []}
 

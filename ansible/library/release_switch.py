@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.releases import link, log, serving
 
 DOCUMENTATION = """
@@ -16,7 +17,10 @@ options:
   release: {description: Its name., required: true, type: str}
   socket: {description: Where it listens., required: true, type: path}
   home: {description: Folder of the releases., type: path, default: /opt/agenda}
-  drain_s: {description: How long the release before may still accept what is on its way., type: float, default: 0.5}
+  drain_s:
+    description: How long the release before may still accept what is on its way.
+    type: float
+    default: 0.5
   by: {description: Who wants it., required: true, type: str}
   action: {description: What the log calls it., type: str, default: switch}
 author: CTLV
@@ -45,7 +49,12 @@ def main() -> None:
     # The socket comes last: whoever is answered by the release finds its static files too.
     link(home / "current", f"{home}/releases/{release}")
     link(home / "current.sock", given["socket"])
-    log(by=given["by"], action=given["action"], release=release, result=f"serves after {before or 'none'}")
+    log(
+        by=given["by"],
+        action=given["action"],
+        release=release,
+        result=f"serves after {before or 'none'}",
+    )
     if before:
         time.sleep(given["drain_s"])
     module.exit_json(changed=True, before=before)

@@ -14,7 +14,8 @@ from ansible.plugins.lookup import LookupBase
 DOCUMENTATION = """
 name: release_run
 short_description: Who runs this playbook, for the lock on the hosts
-description: A dictionary with by, machine, run, and alive, the names of all playbook runs of this machine.
+description:
+  - A dictionary with by, machine, run, and alive, the names of all playbook runs of this machine.
 author: CTLV
 """
 PROGRAM = "ansible-playbook"

@@ -1,10 +1,10 @@
 """Where releases lie on a host, what is noted of each, and how a link or a file is replaced.
 
-    HOME/releases/NAME/            code, static files, a link to its Python environment
-    HOME/releases/NAME/GOOD_RELEASE, BAD_RELEASE     {"at", "by", "why"}: what became of it
-    HOME/current, previous         the release that serves, and the one that served before
-    HOME/current.sock              the socket that nginx connects to: this link decides who serves
-    HOME/rolled-back               {"from", "to", "at", "by"} while a rollback is the last word
+HOME/releases/NAME/            code, static files, a link to its Python environment
+HOME/releases/NAME/GOOD_RELEASE, BAD_RELEASE     {"at", "by", "why"}: what became of it
+HOME/current, previous         the release that serves, and the one that served before
+HOME/current.sock              the socket that nginx connects to: this link decides who serves
+HOME/rolled-back               {"from", "to", "at", "by"} while a rollback is the last word
 """
 
 from __future__ import annotations
