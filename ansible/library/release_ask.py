@@ -159,7 +159,7 @@ def voice(person: Person, task: str) -> None:
 
 
 def memory(person: Person, unit: str, path: str) -> float:
-    """MiB that it grew while it answered. RefusedError when that was much, or when a process ended."""
+    """MiB that it grew while it answered. Raises when that was much, or when a process ended."""
 
     def load(times: int) -> None:
         for _ in range(times):

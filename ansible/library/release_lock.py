@@ -18,9 +18,9 @@ DOCUMENTATION = """
 module: release_lock
 short_description: One run at a time changes a host's releases
 description:
-  - The lock lies below /run, so a reboot frees it. Not counted as a change: it is gone after the run.
-  - It is taken from a run that ended without giving it back. That is known of a run that was started
-    on the same machine and lives no longer, and held to be true of any run after stale_after_s seconds.
+  - The lock lies below /run, so a reboot frees it. Not counted as a change: it does not stay.
+  - It is taken from a run that ended without giving it back. That is known of a run that was
+    started on the same machine and lives no longer; after stale_after_s it is held to be so of any.
 options:
   state: {description: Take it or give it back., choices: [held, free], required: true, type: str}
   run: {description: What lookup release_run says of this run., required: true, type: dict}

@@ -69,7 +69,7 @@ SYSTEMD = re.compile(
 
 
 def cause(lines: Sequence[str]) -> str:
-    """The line that names why a unit failed: its last exception, else what systemd said of it."""
+    """The line that names why a unit failed: its last exception, else what systemd said; or ""."""
     texts = [line.strip() for line in lines]
     for pattern, whole_line in ((RAISED, True), (SYSTEMD, False)):
         found = [
@@ -77,7 +77,7 @@ def cause(lines: Sequence[str]) -> str:
         ]
         if found:
             return found[-1][:300]
-    return next((text[:300] for text in reversed(texts) if text), "")
+    return ""
 
 
 def forgettable(

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+import ansible.module_utils
+
 ROOT = Path(__file__).parents[2]
-for folder in ("ansible", "ansible/release"):
+for folder in ("ansible", "ansible/release", "ansible/library", "ansible/lookup_plugins"):
     sys.path.insert(0, str(ROOT / folder))
+# As Ansible does it: what modules share is found below ansible.module_utils.
+ansible.module_utils.__path__.append(str(ROOT / "ansible/module_utils"))
 
 
 class _Loader(yaml.SafeLoader):

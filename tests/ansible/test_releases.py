@@ -1,0 +1,254 @@
+"""What a host notes of its releases: marks, links, the lock, and what may be forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+import release_ask
+import release_dump
+import release_lock
+import release_record
+import release_run
+
+from ansible.module_utils import releases
+
+RUN = {"by": "ann@desk", "machine": "m1", "run": "b-10-100", "alive": ["b-10-100", "b-20-200"]}
+
+
+@pytest.fixture(autouse=True)
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    monkeypatch.setattr(releases, "LOG", path)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    for name in ("a", "b", "c"):
+        (folder / "releases" / name).mkdir(parents=True)
+        (folder / "releases" / name / ".complete").touch()
+    return folder
+
+
+def test_good_releases_are_those_proved_and_not_found_bad_the_latest_first(home, monkeypatch):
+    for moment, name in enumerate(("a", "c", "b")):
+        monkeypatch.setattr(releases, "now", lambda moment=moment: f"2026-11-24T10:00:0{moment}")
+        releases.note(home, name, releases.GOOD, by="ann")
+    releases.note(home, "b", releases.BAD, by="ann", why="answers 500")
+
+    assert releases.good(home) == ["c", "a"]
+
+
+def test_link_is_replaced_and_never_missing(home):
+    assert releases.link(home / "current", "one")
+    assert not releases.link(home / "current", "one")
+    assert releases.link(home / "current", "two")
+    assert (home / "current").readlink().name == "two"
+    assert sorted(path.name for path in home.iterdir()) == ["current", "releases"]
+
+
+def test_serving_release_is_the_one_whose_socket_is_linked(home):
+    assert releases.serving(home) == ""
+    releases.link(home / "current.sock", "/run/agenda/b/web.sock")
+    assert releases.serving(home) == "b"
+
+
+def test_log_is_only_appended_to_one_line_an_event(log):
+    releases.log(by="ann@desk", action="redeploy", release="a", result="bad", detail="two\nlines")
+    releases.log(by="bob@desk", action="rollback", release="b", result="good")
+
+    first, second = log.read_text().splitlines()
+    assert "ann@desk redeploy a: bad (two lines)" in first
+    assert "bob@desk rollback b: good" in second
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("holder", "age_s", "stale"),
+    [
+        pytest.param({"machine": "m1", "run": "b-20-200"}, 5, False, id="lives on this machine"),
+        pytest.param({"machine": "m1", "run": "b-20-199"}, 5, True, id="its number is another's"),
+        pytest.param({"machine": "m1", "run": "b-30-300"}, 5, True, id="was killed here"),
+        pytest.param({"machine": "m2", "run": "b-30-300"}, 5, False, id="elsewhere, unknown"),
+        pytest.param({"machine": "m2", "run": "b-30-300"}, 7201, True, id="elsewhere, long ago"),
+    ],
+)
+def test_lock_is_stale_only_when_its_run_has_ended(holder, age_s, stale):
+    found = release_lock.is_stale(holder, RUN, age_s=age_s, stale_after_s=7200)
+    assert found is stale
+
+
+def take(path, run=RUN, *, forced=False):
+    return release_lock.take(path, run, action="redeploy", forced=forced, limit_s=7200)
+
+
+def test_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path):
+    path = tmp_path / "lock"
+    other = {"by": "bob@laptop", "machine": "m2", "run": "x-1-1", "alive": ["x-1-1"]}
+    assert take(path, other) == ""
+
+    refused = take(path)
+
+    since = json.loads(path.read_text())["at"]
+    assert f"bob@laptop is at work here since {since}: redeploy" in refused
+    assert "Next:" in refused
+    release_lock.give_back(path, RUN)
+    assert path.exists(), "a lock was given back by a run that does not hold it"
+    assert take(path, forced=True) == ""
+    release_lock.give_back(path, RUN)
+    assert not path.exists()
+
+
+def test_lock_of_a_killed_run_is_taken_over_and_that_is_logged(tmp_path, log):
+    path = tmp_path / "lock"
+    killed = {**RUN, "run": "b-11-110"}
+    assert take(path, killed) == ""
+    assert take(path) == ""
+    assert json.loads(path.read_text())["run"] == RUN["run"]
+    assert "take over the lock" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "is_one"),
+    [
+        ("/x/.venv/bin/python\0/x/.venv/bin/ansible-playbook\0-i\0inventory/lab", True),
+        ("/x/.venv/bin/ansible-playbook\0site.yml", True),
+        ("/bin/bash\0-c\0.venv/bin/ansible-playbook site.yml", False),
+        ("vim\0notes", False),
+    ],
+)
+def test_playbook_run_is_told_from_a_shell_that_starts_one(command, is_one):
+    assert release_run.is_playbook(command) is is_one
+
+
+def test_run_is_named_after_the_oldest_playbook_process_above():
+    assert release_run.oldest_ancestor({os.getpid(): "me", os.getppid(): "mine"}, os.getpid()) == (
+        "mine"
+    )
+    assert release_run.oldest_ancestor({}, os.getpid()) == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        pytest.param(
+            [
+                "Traceback (most recent call last):",
+                '  File "/opt/agenda/x.py", line 1, in <module>',
+                "ModuleNotFoundError: No module named 'nowhere'",
+                "[2026-11-24 10:00:00] [1] [INFO] Shutting down: Master",
+                "agenda@x.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED",
+            ],
+            "ModuleNotFoundError: No module named 'nowhere'",
+            id="an exception before systemd's words",
+        ),
+        pytest.param(
+            ["django.core.exceptions.ImproperlyConfigured: the agenda cannot start:"],
+            "django.core.exceptions.ImproperlyConfigured: the agenda cannot start:",
+            id="a name with dots",
+        ),
+        pytest.param(
+            ["Starting…", "agenda@x.service: start operation timed out. Terminating."],
+            "agenda@x.service: start operation timed out. Terminating.",
+            id="a hang",
+        ),
+        pytest.param(["Booting worker with pid: 7"], "", id="nothing that explains"),
+    ],
+)
+def test_cause_is_what_the_release_said_last(lines, named):
+    assert release_record.cause(lines) == named
+
+
+@pytest.mark.parametrize(
+    ("told", "is_blameless"),
+    [
+        ('OperationalError: (2002, "Can\'t connect to server on 10.0.0.1")', True),
+        ("OperationalError: (1142, 'ALTER command denied')", False),
+        ("ModuleNotFoundError: No module named 'x2002'", False),
+    ],
+)
+def test_release_is_not_to_blame_when_the_database_is_away(told, is_blameless):
+    assert bool(release_record.BLAMELESS.search(told)) is is_blameless
+
+
+@pytest.mark.parametrize(
+    ("names", "proved", "held", "gone"),
+    [
+        pytest.param("gfedcba", "gfedcba", "gf", "ba", id="the oldest go"),
+        pytest.param("gfedcba", "ba", "g", "dc", id="the last good ones stay, however old"),
+        pytest.param("cba", "", "c", "", id="few stay"),
+        pytest.param("gfedcba", "g", "ga", "cb", id="what is in use stays"),
+    ],
+)
+def test_five_releases_are_kept_and_the_last_good_one_always(names, proved, held, gone):
+    found = release_record.forgettable(list(names), proved=list(proved), held=list(held), keep=5)
+    assert "".join(found) == gone
+
+
+def test_dumps_are_bounded_in_number_and_age(tmp_path):
+    for days_ago in range(5):
+        path = tmp_path / f"{days_ago}.sql.gz"
+        path.touch()
+        os.utime(path, (1e9 - days_ago * 86400, 1e9 - days_ago * 86400))
+    (tmp_path / "other").touch()
+
+    assert release_dump.forget(tmp_path, keep=3, days=14, at=1e9) == ["3.sql.gz", "4.sql.gz"]
+    assert release_dump.forget(tmp_path, keep=3, days=1, at=1e9 + 3600) == ["1.sql.gz", "2.sql.gz"]
+    assert sorted(path.name for path in tmp_path.glob("*")) == ["0.sql.gz", "other"]
+
+
+class Server:
+    """Answers in turn what it was given; a release as `Person` sees it."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = 0
+
+    def ask(self, _method, _path, _values=None):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused"),
+    [
+        pytest.param([(503, b'{"database": "away"}'), (200, b"")], "", id="well after a moment"),
+        pytest.param([release_ask.RefusedError("refused"), (200, b"")], "", id="slow to listen"),
+        pytest.param([(500, b"oops")], "/readyz says 500: oops", id="broken for good"),
+    ],
+)
+def test_ready_waits_for_what_may_pass_and_for_nothing_else(answers, refused, monkeypatch):
+    monkeypatch.setattr(release_ask.time, "sleep", lambda _s: None)
+    if not refused:
+        release_ask.ready(Server(*answers), limit_s=5)
+        return
+    with pytest.raises(release_ask.RefusedError, match=refused):
+        release_ask.ready(Server(*answers), limit_s=5)
+
+
+@pytest.mark.parametrize(
+    ("seen", "refused"),
+    [
+        pytest.param([([1, 2], 90.0), ([1, 2], 95.0)], "", id="steady"),
+        pytest.param([([1, 2], 90.0), ([1, 2], 150.0)], "leaks memory: from 90 to 150", id="leaks"),
+        pytest.param([([1, 2], 90.0), ([1, 3], 60.0)], "were replaced", id="was killed"),
+    ],
+)
+def test_memory_is_watched_while_it_answers(seen, refused, monkeypatch):
+    class Ready:
+        def expect(self, *_):
+            return b""
+
+    found = list(seen)
+    monkeypatch.setattr(release_ask, "processes", lambda _unit: found.pop(0))
+    if not refused:
+        assert release_ask.memory(Ready(), "agenda@x.service", "/agenda/") == 5.0
+        return
+    with pytest.raises(release_ask.RefusedError, match=refused):
+        release_ask.memory(Ready(), "agenda@x.service", "/agenda/")
