@@ -7,7 +7,12 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    BaseUserCreationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, normal_name
@@ -44,6 +49,27 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg] # generic to m
 
     def clean_username(self) -> str:
         return normal_name(self.cleaned_data["username"])
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg] # generic to mypy only
+    """A new password, twice, from somebody who proved who they are in another way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _ask_in_few_words(self)
+
+
+class PasswordForm(PasswordChangeForm):  # type: ignore[type-arg] # generic to mypy only
+    """The old password, then a new one, twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _ask_in_few_words(self)
+
+
+def _ask_in_few_words(form: forms.Form) -> None:
+    form.fields["new_password1"].help_text = _("At least 10 characters, not only digits.")
+    form.fields["new_password2"].help_text = ""
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import PREFIX, show_again, sign_in_required, signed_in, words_carried
 from accounts.export import export
-from accounts.forms import LeaveForm, PreferencesForm, SignInForm, SignUpForm
+from accounts.forms import LeaveForm, PasswordForm, PreferencesForm, SignInForm, SignUpForm
 from accounts.services import (
     account_create,
     account_remove,
@@ -91,9 +91,7 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
             raise Http404("used a moment ago")
         login(request, user, backend=BACKEND)
         return redirect("agenda")
-    page = render(request, "accounts/first_admin.html", {"form": form})
-    page["Referrer-Policy"] = "no-referrer"
-    return page
+    return render(request, "accounts/first_admin.html", {"form": form})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -126,13 +124,8 @@ def calendar(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         path = reverse("calendar-feed", args=[calendar_open(user)])
         address = request.build_absolute_uri(path)
-    page = render(
-        request,
-        "accounts/calendar.html",
-        {"address": address, "is_open": bool(address or user.calendar_sha256)},
-    )
-    page["Referrer-Policy"] = "no-referrer"
-    return page
+    context = {"address": address, "is_open": bool(address or user.calendar_sha256)}
+    return render(request, "accounts/calendar.html", context)
 
 
 @require_GET
@@ -162,6 +155,7 @@ def leave(request: HttpRequest) -> HttpResponse:
 
 
 class PasswordView(PasswordChangeView):
+    form_class = PasswordForm
     template_name = "accounts/password.html"
     success_url = reverse_lazy("account")
 

@@ -173,6 +173,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AGENDA.tls_in_f
 # A program that is redirected has sent its token in clear already: the API refuses it and says so.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# Never no-referrer on a page with a form: the browser then sends "Origin: null", and the form is
+# refused as a stranger's. Within the site the address of a secret link may be told.
 SECURE_REFERRER_POLICY = "same-origin"
 # Browsers ignore it over plain http, and complain.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if AGENDA.tls_in_front else None

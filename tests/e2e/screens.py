@@ -25,6 +25,7 @@ class Screen:
     fill: tuple[tuple[str, str], ...] = ()
     times: int = 1
     press: str = ""
+    status: int = 200
 
 
 SCREENS = (
@@ -43,6 +44,7 @@ SCREENS = (
         who="stranger",
         fill=(("username", "{someone}"), ("password", "not the password")),
         times=6,
+        status=429,
     ),
     Screen(name="sign-up", url="sign-up", path="/agenda/sign-up/", who="stranger"),
     Screen(
@@ -56,14 +58,14 @@ SCREENS = (
         name="first-admin", url="first-admin", path="/agenda/first-admin/{token}/", who="stranger"
     ),
     Screen(name="about", url="about", path="/agenda/about/", who="stranger"),
-    Screen(name="not-found", url="", path="/agenda/nothing-here", who="stranger"),
+    Screen(name="not-found", url="", path="/agenda/nothing-here", who="stranger", status=404),
     Screen(name="agenda-empty", url="agenda", path="/agenda", who="newcomer"),
     Screen(name="agenda", url="agenda", path="/agenda"),
     Screen(
         name="agenda-removed",
         url="agenda",
         path="/agenda",
-        press="li.task:last-child form[action$='/remove/'] button",
+        press=".group-later li.task:last-child form[action$='/remove/'] button",
     ),
     Screen(name="search-empty", url="search", path="/agenda/search/"),
     Screen(name="search-found", url="search", path="/agenda/search/?q=re"),
@@ -77,6 +79,7 @@ SCREENS = (
         url="task-new",
         path="/agenda/tasks/new/",
         fill=(("title", " "), ("deadline_at", "2020-01-01T10:00")),
+        status=422,
     ),
     Screen(
         name="task-quick-read",
@@ -108,6 +111,7 @@ SCREENS = (
         url="leave",
         path="/agenda/account/leave/",
         fill=(("password", "wrong"),),
+        status=422,
     ),
 )
 
