@@ -43,7 +43,8 @@ class ServedAgenda:
         self.environment = {**os.environ, **self._settings(), **(environment or {})}
 
     def _settings(self) -> dict[str, str]:
-        (self.folder / "secret_key").write_text(secrets.token_urlsafe(60), "utf-8")
+        for secret in ("secret_key", "token_key"):
+            (self.folder / secret).write_text(secrets.token_urlsafe(60), "utf-8")
         (self.folder / "speech").mkdir()
         return {
             "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -53,6 +54,8 @@ class ServedAgenda:
             "AGENDA_DATABASE_USER": "root",
             "AGENDA_ALLOWED_HOSTS": "127.0.0.1,localhost",
             "AGENDA_SIGNUP": "open",
+            "AGENDA_TOKEN_KEY_FILE": str(self.folder / "token_key"),
+            "AGENDA_API_PLAIN_HTTP": "1",
             "AGENDA_SPEECH": "local",
             "AGENDA_SPEECH_CACHE": str(self.folder / "speech"),
             "AGENDA_STATIC_ROOT": str(self.folder / "static"),

@@ -105,6 +105,14 @@ SCREENS = (
         path="/agenda/account/calendar/",
         press="button[name=open]",
     ),
+    Screen(name="tokens", url="tokens", path="/agenda/account/tokens/"),
+    Screen(
+        name="tokens-made",
+        url="tokens",
+        path="/agenda/account/tokens/",
+        fill=(("name", "My watch"),),
+    ),
+    Screen(name="api-docs", url="api-docs", path="/api/v1/docs", who="stranger"),
     Screen(name="leave", url="leave", path="/agenda/account/leave/"),
     Screen(
         name="leave-wrong",
@@ -129,5 +137,6 @@ NOT_A_SCREEN = {
     "task-remove": "a form that leads to the agenda",
     "task-restore": "a form that leads to the agenda",
     "task-speech": "sound",
+    "token-revoke": "a form that leads to the tokens",
     "voice": "a form that leads to the agenda",
 }
