@@ -38,10 +38,17 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg] # generic to m
 
     class Meta:
         model = User
-        fields = ["username"]
+        fields = ["username", "email"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if settings.MAIL_ENABLED:
+            self.fields["email"].label = _("E-mail, if you like")
+            self.fields["email"].help_text = _("Only for the day you forget your password.")
+            self.fields["email"].widget.attrs |= {"autocomplete": "email"}
+            self.order_fields(["username", "password1", "password2", "email"])
+        else:
+            del self.fields["email"]
         self.fields["username"].help_text = ""
         self.fields["username"].widget.attrs |= {"autocomplete": "username", "autofocus": True}
         self.fields["password1"].help_text = _("At least 10 characters, not only digits.")
@@ -59,12 +66,22 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg] # generic to m
         _ask_in_few_words(self)
 
 
-class PasswordForm(PasswordChangeForm):  # type: ignore[type-arg] # generic to mypy only
+class PasswordForm(PasswordChangeForm):
     """The old password, then a new one, twice."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _ask_in_few_words(self)
+
+
+class ResetForm(forms.Form):
+    """Where the link to a new password shall go."""
+
+    email = forms.EmailField(
+        label=_("Your e-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
+    )
 
 
 def _ask_in_few_words(form: forms.Form) -> None:

@@ -104,3 +104,23 @@ class FirstAdminLink(models.Model):
 
     def __str__(self) -> str:
         return f"link until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class ResetRequest(models.Model):
+    """That somebody asked for a new password: keyed digests of for whom and from where, counted
+    for an hour and then erased.
+    """
+
+    whose_sha256 = models.CharField(max_length=64, db_collation="utf8mb4_bin")
+    where_sha256 = models.CharField(max_length=64, db_collation="utf8mb4_bin")
+    asked_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "reset_request"
+        indexes = [
+            models.Index(fields=["whose_sha256", "asked_at"], name="reset_request_of_whom"),
+            models.Index(fields=["where_sha256", "asked_at"], name="reset_request_from_where"),
+        ]
+
+    def __str__(self) -> str:
+        return f"asked at {self.asked_at:%Y-%m-%d %H:%M}"

@@ -39,14 +39,16 @@ def first_admin_link_is_open(token: str, *, at: datetime) -> bool:
     return FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token)).exists()
 
 
-def first_admin_create(*, token: str, username: str, password: str, at: datetime) -> User | None:
+def first_admin_create(
+    *, token: str, username: str, password: str, at: datetime, email: str = ""
+) -> User | None:
     """Use the link up and make the administrator, both or neither. None: used or old."""
     with transaction.atomic():
         links = FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token))
         if not links.update(used_at=at):
             return None
         return account_create(
-            username=username, password=password, is_staff=True, is_superuser=True
+            username=username, password=password, email=email, is_staff=True, is_superuser=True
         )
 
 

@@ -10,6 +10,9 @@ urlpatterns = [
     path("sign-in/", views.SignInView.as_view(), name="sign-in"),
     path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
     path("sign-up/", views.sign_up, name="sign-up"),
+    path("reset/", views.reset, name="reset"),
+    path("reset/sent/", views.reset_sent, name="reset-sent"),
+    path("reset/<str:uidb64>/<str:token>/", views.ResetLinkView.as_view(), name="reset-link"),
     path("first-admin/<str:token>/", views.first_admin, name="first-admin"),
     path("account/", views.account, name="account"),
     path(

@@ -7,20 +7,35 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+)
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language_from_request
+from django.utils.translation import get_language, get_language_from_request
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import PREFIX, show_again, sign_in_required, signed_in, words_carried
 from accounts.export import export
-from accounts.forms import LeaveForm, PasswordForm, PreferencesForm, SignInForm, SignUpForm
+from accounts.forms import (
+    LeaveForm,
+    NewPasswordForm,
+    PasswordForm,
+    PreferencesForm,
+    ResetForm,
+    SignInForm,
+    SignUpForm,
+)
+from accounts.reset import Asked, reset_ask, reset_done
 from accounts.services import (
     account_create,
     account_remove,
@@ -30,6 +45,7 @@ from accounts.services import (
     first_admin_link_is_open,
     other_sessions_end,
 )
+from config.middleware import client_address
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -66,7 +82,9 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = account_create(
-            username=form.cleaned_data["username"], password=form.cleaned_data["password1"]
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password1"],
+            email=form.cleaned_data.get("email", ""),
         )
         login(request, user, backend=BACKEND)
         return redirect("agenda")
@@ -85,6 +103,7 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
             token=token,
             username=form.cleaned_data["username"],
             password=form.cleaned_data["password1"],
+            email=form.cleaned_data.get("email", ""),
             at=at,
         )
         if user is None:
@@ -166,6 +185,63 @@ class PasswordView(PasswordChangeView):
         )
         messages.success(self.request, _("Your password is changed. Other devices are signed out."))
         return done
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset(request: HttpRequest) -> HttpResponse:
+    """Ask for a link by e-mail. The answer says nothing of whether there is such an account."""
+    _mail_required()
+    form = ResetForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        status = 422 if form.errors else 200
+        return render(request, "accounts/reset.html", {"form": form}, status=status)
+    wait_s = reset_ask(
+        Asked(
+            email=form.cleaned_data["email"],
+            client=client_address(request),
+            site=request.build_absolute_uri("/").rstrip("/"),
+            language=get_language() or "fr",
+            at=timezone.now(),
+        )
+    )
+    if wait_s:
+        page = render(request, "accounts/reset_throttled.html", status=429)
+        page["Retry-After"] = str(wait_s)
+        return page
+    return redirect("reset-sent")
+
+
+@require_http_methods(["GET", "HEAD"])
+def reset_sent(request: HttpRequest) -> HttpResponse:
+    _mail_required()
+    return render(request, "accounts/reset_sent.html")
+
+
+class ResetLinkView(PasswordResetConfirmView):
+    """The link works once: it hangs on the password that it changes."""
+
+    template_name = "accounts/reset_link.html"
+    form_class = NewPasswordForm
+    success_url = reverse_lazy("sign-in")
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        _mail_required()
+        return super().dispatch(*args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        done = super().form_valid(form)
+        reset_done(form.user)
+        messages.success(self.request, _("Your password is changed. Sign in with the new one."))
+        return done
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> Any:
+        status = 200 if context.get("validlink") else 404
+        return super().render_to_response(context, status=status, **kwargs)
+
+
+def _mail_required() -> None:
+    if not settings.MAIL_ENABLED:
+        raise Http404("this agenda sends no e-mail")
 
 
 @require_POST

@@ -16,6 +16,8 @@ Network = IPv4Network | IPv6Network
 T = TypeVar("T")
 
 SECRET_KEY_LENGTH_MIN = 50
+# RFC 8314: encrypted from the first byte.
+SMTPS_PORT = 465
 
 
 class EnvironmentFault(Exception):
@@ -30,6 +32,18 @@ class Api:
     plain_http: bool
     origins: list[str]
     requests_per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """How letters leave. `security` is none, starttls or tls (from the first byte)."""
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +68,7 @@ class Environment:
     static_root: Path
     admin_networks: list[Network]
     release: str
-    smtp_url: str
-    mail_from: str
+    mail: Mail | None
     api: Api
 
 
@@ -145,13 +158,6 @@ def _origins(value: str) -> list[str]:
     return names
 
 
-def _smtp(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname):
-        raise ValueError(value)
-    return value
-
-
 def _hosts(value: str) -> list[str]:
     names = _names(value)
     if not names or any(name.startswith("*") for name in names):
@@ -192,8 +198,7 @@ def read(environ: Mapping[str, str]) -> Environment:
             "AGENDA_ADMIN_NETWORKS", "", _networks, "networks such as 10.20.28.0/24,...", []
         ),
         release=reader.text("AGENDA_RELEASE", "development"),
-        smtp_url=_smtp_url(reader),
-        mail_from=reader.text("AGENDA_MAIL_FROM", "agenda@localhost"),
+        mail=_mail(reader),
         api=api,
     )
     if reader.faults:
@@ -206,19 +211,37 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _smtp_url(reader: _Reader) -> str:
-    """From a file, because it may hold a password; no file means no e-mail."""
-    if not reader.text("AGENDA_SMTP_URL_FILE", ""):
-        return ""
-    value = reader.secret("AGENDA_SMTP_URL_FILE")
-    try:
-        return _smtp(value)
-    except ValueError:
+def _mail(reader: _Reader) -> Mail | None:
+    """No host, no e-mail. A password is never sent before the connection is encrypted."""
+    host = reader.text("AGENDA_SMTP_HOST", "")
+    if not host:
+        return None
+    port = reader.whole("AGENDA_SMTP_PORT", "587", least=1, most=65535)
+    has_starttls = reader.choice("AGENDA_SMTP_STARTTLS", "1", ("0", "1")) == "1"
+    user = reader.text("AGENDA_SMTP_USER", "")
+    mail = Mail(
+        host=host,
+        port=port,
+        security="tls" if port == SMTPS_PORT else "starttls" if has_starttls else "none",
+        user=user,
+        password=reader.secret("AGENDA_SMTP_PASSWORD_FILE") if user else "",
+        sender=reader.parsed(
+            "AGENDA_SMTP_FROM", None, _sender, "an e-mail address such as agenda@example.org", ""
+        ),
+    )
+    if user and mail.security == "none":
         reader.fault(
-            "AGENDA_SMTP_URL_FILE: the file does not hold an SMTP address.",
-            "write smtp://host:25, smtp+tls://user:password@host:587 or smtps://host:465 into it.",
+            "AGENDA_SMTP_USER is set while AGENDA_SMTP_STARTTLS is 0.",
+            "set AGENDA_SMTP_STARTTLS=1, or the password would cross the network in clear.",
         )
-        return ""
+    return mail
+
+
+def _sender(value: str) -> str:
+    name, at, domain = value.rpartition("@")
+    if not (name and at and domain) or any(sign.isspace() for sign in domain):
+        raise ValueError(value)
+    return value
 
 
 def _secret_key(reader: _Reader, role: str, token_key: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -227,21 +226,19 @@ API_RATE = AGENDA.api.requests_per_minute
 
 RELEASE = AGENDA.release
 
-_smtp = urlsplit(AGENDA.smtp_url)
-MAIL_ENABLED = bool(AGENDA.smtp_url)
-EMAIL_BACKEND = (
-    "django.core.mail.backends.smtp.EmailBackend"
-    if MAIL_ENABLED
-    else "django.core.mail.backends.dummy.EmailBackend"
-)
-EMAIL_HOST = _smtp.hostname or ""
-EMAIL_PORT = _smtp.port or {"smtps": 465, "smtp+tls": 587}.get(_smtp.scheme, 25)
-EMAIL_HOST_USER = unquote(_smtp.username or "")
-EMAIL_HOST_PASSWORD = unquote(_smtp.password or "")
-EMAIL_USE_SSL = _smtp.scheme == "smtps"
-EMAIL_USE_TLS = _smtp.scheme == "smtp+tls"
+MAIL_ENABLED = AGENDA.mail is not None
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+if AGENDA.mail is not None:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST = AGENDA.mail.host
+    EMAIL_PORT = AGENDA.mail.port
+    EMAIL_HOST_USER = AGENDA.mail.user
+    EMAIL_HOST_PASSWORD = AGENDA.mail.password
+    EMAIL_USE_TLS = AGENDA.mail.security == "starttls"
+    EMAIL_USE_SSL = AGENDA.mail.security == "tls"
+    DEFAULT_FROM_EMAIL = SERVER_EMAIL = AGENDA.mail.sender
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = AGENDA.mail_from
+PASSWORD_RESET_TIMEOUT = 3600
 
 # Warnings and worse to stderr, which systemd keeps. Request lines belong to nginx, whose format
 # leaves out query strings and secret paths; so must we: see config.logs.

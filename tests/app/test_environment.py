@@ -73,7 +73,6 @@ def test_a_missing_variable_is_named_with_what_to_do(environ, name):
         ("AGENDA_GRACE", "-1"),
         ("AGENDA_ADMIN_NETWORKS", "10.20.28.7/24"),
         ("AGENDA_SECRET_KEY_FILE", "/nowhere/key"),
-        ("AGENDA_SMTP_URL_FILE", "/nowhere/mail"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_to_do(environ, name, value):
@@ -98,23 +97,55 @@ def test_a_bad_secret_is_refused_and_never_told(environ, tmp_path, content):
     assert "too short" not in str(raised.value)
 
 
+MAIL = {"AGENDA_SMTP_HOST": "mail.example", "AGENDA_SMTP_FROM": "agenda@mail.example"}
+
+
 @pytest.mark.parametrize(
-    ("content", "is_right"),
+    ("given", "expected"),
     [
-        ("smtp://localhost:25", True),
-        ("smtp+tls://user:p%40ss@mail.example:587", True),
-        ("http://mail.example", False),
-        ("smtp:", False),
+        pytest.param({}, (587, "starttls"), id="safe by default"),
+        pytest.param({"AGENDA_SMTP_PORT": "465"}, (465, "tls"), id="the port of smtps"),
+        pytest.param(
+            {"AGENDA_SMTP_PORT": "25", "AGENDA_SMTP_STARTTLS": "0"}, (25, "none"), id="relay"
+        ),
     ],
 )
-def test_mail_comes_from_a_file_that_holds_its_address(environ, tmp_path, content, is_right):
-    (tmp_path / "mail").write_text(content)
-    given = environ | {"AGENDA_SMTP_URL_FILE": str(tmp_path / "mail")}
-    if is_right:
-        assert read(given).smtp_url == content
-        return
-    with pytest.raises(EnvironmentFault, match="AGENDA_SMTP_URL_FILE"):
-        read(given)
+def test_mail_is_on_with_a_host(environ, given, expected):
+    mail = read(environ | MAIL | given).mail
+    assert (mail.port, mail.security) == expected
+    assert read(environ).mail is None
+
+
+def test_mails_password_comes_from_a_file(environ, tmp_path):
+    (tmp_path / "password").write_text("s3cret\n")
+    account = {"AGENDA_SMTP_USER": "agenda", "AGENDA_SMTP_PASSWORD_FILE": f"{tmp_path}/password"}
+    mail = read(environ | MAIL | account).mail
+    assert (mail.user, mail.password) == ("agenda", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENDA_SMTP_PORT", "0"),
+        ("AGENDA_SMTP_STARTTLS", "yes"),
+        ("AGENDA_SMTP_FROM", "agenda"),
+        ("AGENDA_SMTP_FROM", ""),
+        ("AGENDA_SMTP_USER", "agenda"),
+    ],
+)
+def test_a_mistake_about_mail_is_named(environ, name, value):
+    with pytest.raises(EnvironmentFault) as raised:
+        read(environ | MAIL | {name: value})
+    assert str(raised.value).count("  Next: ") == 1
+    assert name.removesuffix("_USER") in str(raised.value)
+
+
+def test_mails_password_never_crosses_the_network_in_clear(environ, tmp_path):
+    (tmp_path / "password").write_text("s3cret")
+    account = {"AGENDA_SMTP_USER": "agenda", "AGENDA_SMTP_PASSWORD_FILE": f"{tmp_path}/password"}
+    with pytest.raises(EnvironmentFault, match="AGENDA_SMTP_STARTTLS") as raised:
+        read(environ | MAIL | account | {"AGENDA_SMTP_STARTTLS": "0"})
+    assert "s3cret" not in str(raised.value)
 
 
 def run(environ, *arguments, code=None):

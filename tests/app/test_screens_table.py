@@ -10,7 +10,7 @@ from django.urls import resolve
 from tests.app.addresses import names
 from tests.e2e.screens import NOT_A_SCREEN, SCREENS
 
-STANDS_FOR = {"task": uuid.uuid4(), "token": "token", "reset": "reset"}
+STANDS_FOR = {"task": uuid.uuid4(), "token": "token", "reset": "whose/token"}
 
 
 def test_every_address_is_a_screen_or_says_why_not():

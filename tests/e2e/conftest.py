@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.app.served import ServedAgenda
+from tests.app.smtp_stand_in import MailServer
 from tests.e2e.person import Person
 
 ROOT = Path(__file__).parents[2]
@@ -76,9 +77,22 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def agenda() -> Iterator[ServedAgenda]:
-    """An agenda of the tests' own: no lab, no deployment."""
-    served = ServedAgenda()
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def agenda(mail_server: MailServer) -> Iterator[ServedAgenda]:
+    """An agenda of the tests' own: no lab, no deployment, letters to a mail server of theirs."""
+    served = ServedAgenda(
+        environment={
+            "AGENDA_SMTP_HOST": "127.0.0.1",
+            "AGENDA_SMTP_PORT": str(mail_server.port),
+            "AGENDA_SMTP_STARTTLS": "0",
+            "AGENDA_SMTP_FROM": "agenda@example.org",
+        }
+    )
     try:
         served.start()
         yield served

@@ -51,8 +51,10 @@ class Person:
     def sees(self, text: str) -> None:
         expect(self.main.get_by_text(text).first).to_be_visible()
 
-    def signs_up(self) -> None:
+    def signs_up(self, *, email: str = "") -> None:
         self.opens("/agenda/sign-up/")
+        if email:
+            self.page.locator("[name=email]").fill(email)
         self.page.locator("[name=username]").fill(self.name)
         self.page.locator("[name=password1]").fill(self.password)
         self.page.locator("[name=password2]").fill(self.password)

@@ -57,6 +57,33 @@ SCREENS = (
     Screen(
         name="first-admin", url="first-admin", path="/agenda/first-admin/{token}/", who="stranger"
     ),
+    Screen(name="reset", url="reset", path="/agenda/reset/", who="stranger"),
+    Screen(
+        name="reset-wrong",
+        url="reset",
+        path="/agenda/reset/",
+        who="stranger",
+        fill=(("email", "not an address"),),
+        status=422,
+    ),
+    Screen(
+        name="reset-throttled",
+        url="reset",
+        path="/agenda/reset/",
+        who="stranger",
+        fill=(("email", "{someone}@example.org"),),
+        times=6,
+        status=429,
+    ),
+    Screen(name="reset-sent", url="reset-sent", path="/agenda/reset/sent/", who="stranger"),
+    Screen(name="reset-link", url="reset-link", path="/agenda/reset/{reset}/", who="stranger"),
+    Screen(
+        name="reset-link-used",
+        url="reset-link",
+        path="/agenda/reset/nobody/nothing/",
+        who="stranger",
+        status=404,
+    ),
     Screen(name="about", url="about", path="/agenda/about/", who="stranger"),
     Screen(name="not-found", url="", path="/agenda/nothing-here", who="stranger", status=404),
     Screen(name="agenda-empty", url="agenda", path="/agenda", who="newcomer"),

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response
 
 from tests.app.served import ServedAgenda
+from tests.app.smtp_stand_in import MailServer
 from tests.e2e.conftest import DESK, PHONE, WAIT_MS, watch
 from tests.e2e.person import SCREENSHOTS, Person
 from tests.e2e.screens import SCREENS, Screen
@@ -26,15 +27,31 @@ PRIVATE_ACCOUNT = re.compile(r"sign in as (\S+) with (\S+)")
 class Places:
     """The people of the table, each at a browser of their own, and what {…} stands for."""
 
-    def __init__(self, arrive: Callable[[], Person], agenda: ServedAgenda, language: str) -> None:
+    def __init__(
+        self,
+        arrive: Callable[[], Person],
+        agenda: ServedAgenda,
+        mail_server: MailServer,
+        language: str,
+    ) -> None:
         self.people = {"stranger": arrive(), "newcomer": arrive(), "owner": arrive()}
-        self.people["newcomer"].signs_up()
+        self.people["newcomer"].signs_up(email=f"newcomer-{language}@example.org")
         self._owner_signs_in(agenda)
         self.stands_for = {
             "task": agenda.sql(FIRST_OF_DEMO).strip(),
             "token": agenda.manage("agenda_first_admin").strip().rstrip("/").rsplit("/", 1)[-1],
             "someone": f"someone-{language}",
+            "reset": self._asks_for_a_link(mail_server, language),
         }
+
+    def _asks_for_a_link(self, mail_server: MailServer, language: str) -> str:
+        stranger, before = self.people["stranger"], len(mail_server.letters)
+        stranger.opens("/agenda/reset/")
+        stranger.page.locator("[name=email]").fill(f"newcomer-{language}@example.org")
+        stranger.page.locator("main form button").click()
+        found = re.search(r"/agenda/reset/(\S+)/", mail_server.next_letter(before + 1).text)
+        assert found, "no link in the letter"
+        return found[1]
 
     def _owner_signs_in(self, agenda: ServedAgenda) -> None:
         owner = self.people["owner"]
@@ -118,8 +135,8 @@ def arrive(browser: Browser, agenda: ServedAgenda) -> Iterator[Callable[..., Per
     ("language", "viewport"),
     [pytest.param("fr", DESK, id="french-desk"), pytest.param("en", PHONE, id="english-phone")],
 )
-def test_axe_finds_nothing_on_any_screen(language, viewport, agenda, arrive):
-    places = Places(lambda: arrive(language, viewport), agenda, language)
+def test_axe_finds_nothing_on_any_screen(language, viewport, agenda, mail_server, arrive):
+    places = Places(lambda: arrive(language, viewport), agenda, mail_server, language)
     size = "phone" if viewport == PHONE else "desk"
     found = []
     for screen in SCREENS:

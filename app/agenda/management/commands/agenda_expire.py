@@ -24,11 +24,13 @@ class Command(BaseCommand):
             # A host of the REST server alone: rows are erased by others, its sounds by nobody else.
             self.stdout.write(f"erased: audio {speech.erase_expired(at=at)}")
             return
+        from accounts.reset import resets_forget  # noqa: PLC0415 - only the web has sign-ins
         from accounts.services import sessions_forget  # noqa: PLC0415 - only the web has sign-ins
 
         forgotten = tasks_forget(at=at)
         audio = speech.erase_expired(at=at)
         sessions = sessions_forget(at=at)
+        resets_forget(at=at)
         api_forget(at=at)
         if forgotten.is_elsewhere:
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")

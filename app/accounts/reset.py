@@ -1,0 +1,139 @@
+"""A forgotten password: a link by e-mail. Nobody learns from it who has an account here: the answer
+is the same, and comes as soon, whether there is one or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import smtplib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.db import DatabaseError, connection
+from django.db.models import Min
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.models import ResetRequest, User
+from accounts.services import other_sessions_end
+
+log = logging.getLogger("agenda.mail")
+
+REMEMBERED = timedelta(hours=1)
+# What one place may ask for one e-mail address, and what all places together are sent.
+ASKED_MAX, SENT_MAX = 5, 10
+WAITING_MAX = 50
+ROWS_A_CHUNK = 500
+
+# Started by the first letter, thus after gunicorn has forked. Letters under way are sent at exit.
+_POSTMAN = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postman")
+_ROOM = threading.BoundedSemaphore(WAITING_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """`site` is how the asker's browser calls us, such as http://10.20.28.156."""
+
+    email: str
+    client: str
+    site: str
+    language: str
+    at: datetime
+
+
+def reset_ask(asked: Asked, *, deliver: Callable[[Callable[[], None]], None] | None = None) -> int:
+    """Have the links sent. Return 0, or the seconds after which this place may ask again."""
+    whose = _digest("email", asked.email.casefold())
+    where = _digest("place", f"{asked.email.casefold()} {asked.client}")
+    since = ResetRequest.objects.filter(asked_at__gt=asked.at - REMEMBERED)
+    here = since.filter(where_sha256=where)
+    if here.count() >= ASKED_MAX:
+        oldest = here.aggregate(Min("asked_at"))["asked_at__min"] or asked.at
+        return max(1, int((oldest + REMEMBERED - asked.at).total_seconds()))
+    is_enough = since.filter(whose_sha256=whose).count() >= SENT_MAX
+    ResetRequest.objects.create(whose_sha256=whose, where_sha256=where, asked_at=asked.at)
+    if not is_enough:
+        (deliver or _soon)(lambda: _send_links(asked))
+    return 0
+
+
+def reset_done(user: User) -> None:
+    """The password is new: every device is signed out, and old failures are forgiven."""
+    other_sessions_end(user_id=user.pk, kept=None)
+    AccessAttempt.objects.filter(username=user.username).delete()
+
+
+def resets_forget(*, at: datetime) -> int:
+    """Erase what is no longer counted, in chunks; return how many."""
+    total = 0
+    while True:
+        old = ResetRequest.objects.filter(asked_at__lte=at - REMEMBERED).order_by("asked_at")
+        keys = list(old.values_list("pk", flat=True)[:ROWS_A_CHUNK])
+        if not keys:
+            return total
+        total += ResetRequest.objects.filter(pk__in=keys).delete()[0]
+
+
+def _soon(letter: Callable[[], None]) -> None:
+    if not _ROOM.acquire(blocking=False):
+        log.error("too many letters wait to be sent; one was dropped")
+        return
+    _POSTMAN.submit(_deliver, letter)
+
+
+def _deliver(letter: Callable[[], None]) -> None:
+    """Errors stop here: there is nobody to tell but the log, and no name is in it."""
+    try:
+        letter()
+    except (OSError, smtplib.SMTPException) as error:
+        log.error("a letter could not be sent: %s", type(error).__name__)
+    except DatabaseError as error:
+        log.error("a letter could not be written: %s", type(error).__name__)
+    finally:
+        connection.close()
+        _ROOM.release()
+
+
+def _send_links(asked: Asked) -> None:
+    # Django's form compares addresses letter by letter, as mail servers do; the database does not.
+    for user in PasswordResetForm().get_users(asked.email):
+        if isinstance(user, User):
+            _send_link(user, asked)
+
+
+def _send_link(user: User, asked: Asked) -> None:
+    path = reverse(
+        "reset-link",
+        args=[
+            urlsafe_base64_encode(force_bytes(user.pk)),
+            default_token_generator.make_token(user),
+        ],
+    )
+    with translation.override(user.language or asked.language):
+        context = {
+            "user": user,
+            "link": asked.site + path,
+            "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
+        }
+        text = render_to_string("accounts/reset_mail.txt", context)
+    subject, _, body = text.strip().partition("\n")
+    EmailMessage(subject=subject, body=body.strip() + "\n", to=[user.email]).send()
+
+
+def _digest(kind: str, text: str) -> str:
+    """Keyed: who reads the table learns no address from it."""
+    message = f"reset {kind} {text}".encode()
+    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
