@@ -93,7 +93,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) .venv/bin/python -m provision snapshot-restore $(SNAPSHOT) --env $(ENV) $(ANSWERS)
 
 ##@ Service
-.PHONY: secrets deploy redeploy rollback verify admin logs ssh
+.PHONY: secrets deploy redeploy rollback verify admin logs ssh maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault
 	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
@@ -105,6 +105,17 @@ redeploy: ## Ship new code without touching the rest (FORCE=1: also code that fa
 
 rollback: ## Serve the previous good release again, or the one that RELEASE= names
 	@$(PLAYBOOK) ansible/rollback.yml $(DEPLOY_ANSWERS) $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
+
+maintenance: ## A page that says so instead of the agenda: STATE=on|off
+	@[ "$(STATE)" = on ] || [ "$(STATE)" = off ] || { printf 'maintenance: STATE= is "$(STATE)"\n  Next: make maintenance STATE=on, and STATE=off when it is over\n' >&2; exit 1; }
+	@$(REACH) maintenance $(STATE)
+
+backup: ## Back up the database now, and fetch it (every night it happens by itself)
+	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) backup
+
+restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
+	@[ -n "$(FROM)" ] || { $(PYTHON) ansible/backups.py --env $(ENV) list; printf 'restore: no FROM= given\n  Next: choose one of these: make restore FROM=<name>\n' >&2; exit 1; }
+	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) restore --from $(FROM) $(if $(JOURNAL),--journal $(JOURNAL)) $(ANSWERS)
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin
@@ -119,9 +130,12 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(PYTHON) -m tests.infra --env $(ENV)
 
 ##@ Development
-.PHONY: test test-fast lint drill-reboot
+.PHONY: test test-fast lint drill-reboot drill-restore
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
 	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
+
+drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
+	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) drill $(if $(FROM),--from $(FROM)) $(ANSWERS)
 
 test: ## All tests, the whole road on real containers included (root, about 20 minutes)
 	@tests/run all

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -88,6 +89,37 @@ def password_of(file: Path, *, vault_file: Path) -> bytes:
     return file.read_bytes().strip()
 
 
+def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
+    """The key that opens backups stays in the state folder; its public half goes to the inventory.
+
+    An inventory that names a public key already is left alone: another operator holds the other
+    half, and backups stay readable by whoever is named there.
+    """
+    vault_file, _password = places(environment, environ=environ)
+    lab = environment == "lab"
+    state = vault_file.parent if lab else Path(environ["HOME"]) / ".config/ctlv" / environment
+    public = (state if lab else ROOT / "inventory" / environment) / "backup-key.pub"
+    if public.exists():
+        return
+    private = state / "backup-key"
+    if not private.exists():
+        write_private(private, age_keygen())
+    write_private(public, age_keygen("-y", str(private)))
+    public.chmod(0o644)
+
+
+def age_keygen(*arguments: str) -> bytes:
+    command = ["age-keygen", *arguments]
+    try:
+        ended = subprocess.run(command, capture_output=True, check=True, timeout=20)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SecretsError(
+            f"no key for backups could be made: {error}\n"
+            "  Next: `setup/machine packages` installs age, which makes it"
+        ) from error
+    return ended.stdout
+
+
 def make(environment: str, *, environ: Mapping[str, str]) -> str:
     """Do it; return the one line of result."""
     if not (ROOT / "inventory" / environment / "hosts.yml").exists():
@@ -99,6 +131,7 @@ def make(environment: str, *, environ: Mapping[str, str]) -> str:
     known = read_vault(vault, vault_file)
     wanted = completed(known)
     missing = len(wanted) - len(known)
+    backup_key(environment, environ=environ)
     if missing:
         text = yaml.safe_dump(wanted, sort_keys=True).encode()
         write_private(vault_file, vault.encrypt(text, vault_id=environment))

@@ -1,7 +1,8 @@
-"""Reach what is deployed: `make ssh`, `logs`, `admin`, and the last words of `make up`.
+"""Reach what is deployed: `make ssh`, `logs`, `admin`, `maintenance`, and the end of `make up`.
 
     python ansible/reach.py --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
     python ansible/reach.py --env ENV address [--admin]
+    python ansible/reach.py --env ENV maintenance on|off
 
 Uses the ssh_config that provision wrote: host keys, jumps and key are the same as Ansible's.
 """
@@ -9,14 +10,23 @@ Uses the ssh_config that provision wrote: host keys, jumps and key are the same 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import getpass
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
+# While it is there, the web hosts answer 503 with a page that says so (role nginx).
+MAINTENANCE = "/etc/ctlv/maintenance"
 
 
 class ReachError(Exception):
@@ -87,6 +97,123 @@ def ssh(environment: str, to: str, command: list[str], *, capture: bool = False)
     return ended.returncode, ended.stdout or ""
 
 
+class Hosts:
+    """The containers of an environment, and commands on them: one SSH connection to each."""
+
+    def __init__(self, environment: str) -> None:
+        self.config = state_folder(environment) / "ssh_config"
+        if not self.config.is_file():
+            raise ReachError(
+                f"nothing is provisioned for ENV={environment}: {self.config} is missing",
+                next_step=f"run `make up ENV={environment}`",
+            )
+        self.groups = read_inventory(environment)
+        self.variables: dict[str, dict[str, Any]] = self.groups.pop("_meta")["hostvars"]
+        # In /tmp: a control socket's path holds at most 107 characters.
+        self.sockets = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
+
+    def of(self, *groups: str) -> list[str]:
+        return [name for group in groups for name in self.groups.get(group, {}).get("hosts", [])]
+
+    def first(self, group: str) -> str:
+        if not self.of(group):
+            raise ReachError(
+                f"the inventory has no host in the group {group}",
+                next_step="add one to hosts.yml",
+            )
+        return self.of(group)[0]
+
+    def way(self, host: str, *command: str) -> list[str]:
+        """The words that run `command` there: one word is a line for the shell, several are not."""
+        line = command[0] if len(command) == 1 else shlex.join(command)
+        options = f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={self.sockets}/%C"
+        options += " -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
+        return ["ssh", "-F", str(self.config), *options.split(), host, line]
+
+    def run(
+        self,
+        host: str,
+        *command: str,
+        stdin: str = "",
+        check: bool = True,
+        timeout_s: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        """What `command` said there. Raises ReachError when it failed and `check` says so."""
+        try:
+            ended = subprocess.run(
+                self.way(host, *command),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ReachError(
+                f"{host} did not answer in {timeout_s:.0f} s", next_step="run `make status`"
+            ) from error
+        if check and ended.returncode != 0:
+            raise ReachError(
+                f"{host}: `{command[0].splitlines()[0][:60]}` ended with {ended.returncode}: "
+                f"{ended.stderr.strip()[-400:]}",
+                next_step="run `make status`, then `make logs`",
+            )
+        return ended
+
+    def stream(self, host: str, command: str, *, to: IO[bytes]) -> None:
+        ended = subprocess.run(
+            self.way(host, command), stdout=to, stderr=subprocess.PIPE, timeout=3600, check=False
+        )
+        if ended.returncode != 0:
+            raise ReachError(
+                f"{host}: {ended.stderr.decode(errors='replace').strip()[-300:]}",
+                next_step="run `make status`",
+            )
+
+    def close(self) -> None:
+        for host in self.of("containers") or list(self.variables):
+            way = self.way(host, "true")
+            subprocess.run(
+                [*way[:-2], "-O", "exit", host], capture_output=True, timeout=10, check=False
+            )
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def read_hosts(environment: str) -> Iterator[Hosts]:
+    hosts = Hosts(environment)
+    try:
+        yield hosts
+    finally:
+        hosts.close()
+
+
+def put_under_maintenance(hosts: Hosts, *, on: bool) -> None:
+    """nginx looks for the file at each request; it stays through a restart of the container."""
+    text = f"since {datetime.now(UTC).isoformat(timespec='seconds')} by {getpass.getuser()}\n"
+    for host in hosts.of("web", "rest"):
+        if on:
+            hosts.run(
+                host, f"cat > {MAINTENANCE}.new && mv {MAINTENANCE}.new {MAINTENANCE}", stdin=text
+            )
+        else:
+            hosts.run(host, f"rm -f {MAINTENANCE}")
+
+
+def is_under_maintenance(hosts: Hosts) -> bool:
+    return any(
+        hosts.run(host, f"test -e {MAINTENANCE}", check=False).returncode == 0
+        for host in hosts.of("web", "rest")
+    )
+
+
+def maintenance(environment: str, wanted: str) -> int:
+    with read_hosts(environment) as hosts:
+        put_under_maintenance(hosts, on=wanted == "on")
+    print(f"maintenance {environment}: {wanted}")
+    return 0
+
+
 def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the web container's own address."""
     address = next(iter(addresses(environment, "web").values()))
@@ -116,6 +243,8 @@ def say_admin_link(environment: str) -> int:
 
 
 def act(asked: argparse.Namespace) -> int:
+    if asked.verb == "maintenance":
+        return maintenance(asked.env, asked.state)
     if asked.verb == "ssh":
         return ssh(asked.env, asked.to, asked.command)[0]
     return say_admin_link(asked.env) if asked.admin else say_address(asked.env)
@@ -132,6 +261,8 @@ def main() -> int:
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"
     )
+    pause = verbs.add_parser("maintenance", help="a page that says so instead of the agenda")
+    pause.add_argument("state", choices=["on", "off"])
     try:
         return act(parser.parse_args())
     except ReachError as error:

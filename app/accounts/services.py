@@ -10,8 +10,10 @@ from uuid import UUID
 
 from axes.models import AccessAttempt
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import FirstAdminLink, Session, User
+from agenda import erased
 from agenda.services import day_subject
 from speech import services as speech
 
@@ -104,6 +106,7 @@ def account_remove(user: User) -> None:
     subjects = [day_subject(user.pk), *map(str, user.tasks.values_list("id", flat=True))]
     with transaction.atomic():
         AccessAttempt.objects.filter(username=user.username).delete()
+        erased.note(User, [user.pk], at=timezone.now())
         user.delete()
     for subject in subjects:
         speech.forget(subject)

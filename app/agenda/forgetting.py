@@ -11,8 +11,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from accounts.models import User
+from agenda import erased as journal
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.services import day_subject, task_again
@@ -72,8 +74,9 @@ def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
         due = Task.objects.repeating().filter(**{f"{column}__lte": until})
         last = list(due.order_by(column, "id").select_for_update()[:CHUNK_ROWS])
         zones = _zones({task.owner_id for task in last})
-        again = (task_again(task, at=at, zone=zones[task.owner_id]) for task in last)
-        Task.objects.bulk_create([task for task in again if task is not None])
+        again = {task.id: task_again(task, at=at, zone=zones[task.owner_id]) for task in last}
+        journal.note_series(again, at=at)
+        Task.objects.bulk_create([task for task in again.values() if task is not None])
         _forget_rows(last)
     return [(task.id, task.owner_id) for task in last]
 
@@ -98,7 +101,9 @@ def _erase_chunk(column: str, until: datetime) -> list[Gone]:
             f" ORDER BY {column}, id LIMIT {CHUNK_ROWS} RETURNING id, owner_id",
             [connection.ops.adapt_datetimefield_value(until)],
         )
-        return [(UUID(str(task)), UUID(str(owner))) for task, owner in cursor.fetchall()]
+        gone = [(UUID(str(task)), UUID(str(owner))) for task, owner in cursor.fetchall()]
+        journal.note(Task, (task for task, _owner in gone), at=timezone.now())
+        return gone
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from agenda import erased
 from agenda.identity import uuid7
 from agenda.models import Task
 from api import tokens
@@ -87,7 +88,9 @@ def token_find(text: str, *, at: datetime) -> Token | None:
 
 
 def token_revoke(*, owner_id: UUID, token_id: UUID) -> bool:
-    return bool(Token.objects.filter(owner_id=owner_id, id=token_id).delete()[0])
+    found = Token.objects.filter(owner_id=owner_id, id=token_id)
+    erased.note(Token, found.values_list("pk", flat=True), at=timezone.now())
+    return bool(found.delete()[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,6 +224,7 @@ API_PLAIN_HTTP = AGENDA.api.plain_http
 API_ORIGINS = AGENDA.api.origins
 API_RATE = AGENDA.api.requests_per_minute
 
+ERASED_JOURNAL = AGENDA.erased_journal
 RELEASE = AGENDA.release
 
 MAIL_ENABLED = AGENDA.mail is not None

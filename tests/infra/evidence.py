@@ -39,6 +39,8 @@ UNITS = (
     "mariadb.service",
     "nftables.service",
     "tinyproxy.service",
+    "ctlv-backup.service",
+    "ctlv-backup-take.service",
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 UNITS = {
     "containers": ("ssh", "nftables"),
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
-    "database": ("mariadb",),
+    "database": ("mariadb", "ctlv-backup.timer"),
 }
 
 

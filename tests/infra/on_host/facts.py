@@ -142,6 +142,31 @@ def exposure(names: list[str]) -> dict[str, float]:
     return found
 
 
+def backups() -> dict[str, object]:
+    """The folder of backups: who may look into it, and what in it is half."""
+    folder = Path("/var/backups/agenda")
+    if not folder.is_dir():
+        return {}
+    names = {path.stem for path in folder.glob("*.age")}
+    whole = set()
+    for path in folder.glob("*.json"):
+        manifest = json.loads(path.read_text("utf-8"))
+        body = folder / f"{path.stem}.age"
+        if body.is_file() and body.stat().st_size == manifest["bytes"]:
+            whole.add(path.stem)
+    return {
+        "mode": f"{stat.S_IMODE(folder.stat().st_mode):04o}",
+        "owner": folder.owner(),
+        "half": sorted(names - whole),
+        "in_clear": [p.name for p in folder.glob("*.age") if not encrypted(p)],
+    }
+
+
+def encrypted(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(21) == b"age-encryption.org/v1"
+
+
 def main() -> None:
     asked = json.load(sys.stdin)
     seen = units(asked["units"])
@@ -163,6 +188,7 @@ def main() -> None:
         "secret_files": secret_files(),
         "leaks": leaks(),
         "exposure": exposure(ours),
+        "backups": backups(),
     }
     json.dump(answer, sys.stdout)
 

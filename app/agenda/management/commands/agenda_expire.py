@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from agenda import erased
 from agenda.forgetting import tasks_forget
 from api.services import api_forget
 from speech import services as speech
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         sessions = sessions_forget(at=at)
         resets_forget(at=at)
         api_forget(at=at)
+        erased.prune(at=at)
         if forgotten.is_elsewhere:
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")
             return

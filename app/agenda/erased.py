@@ -1,0 +1,143 @@
+"""Which rows were erased: ids in files of this host's own, apart from the database and its backups.
+
+A backup that is brought back holds rows that people have deleted since. Whoever restores it asks
+for these ids and erases them again before anybody can see them (`agenda_forget_again`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from agenda.models import Task
+
+# Longer than any backup is kept (role backup's argument_specs name the limit).
+KEPT = timedelta(days=35)
+SUFFIX = ".ids"
+TASK = "agenda.task"
+NEXT = "next"
+"""In the place of an id: another task of the series will follow."""
+log = logging.getLogger("agenda.erased")
+
+
+def note(model: type[Model], ids: Iterable[object], *, at: datetime) -> None:
+    """Remember that rows of `model` are about to be erased. To be called before the commit: an id
+    too many does no harm, for its row was about to go.
+    """
+    _write("".join(f"{model._meta.label_lower} {row}\n" for row in ids), at=at)
+
+
+def note_series(again: Mapping[UUID, Task | None], *, at: datetime) -> None:
+    """Remember which task of a series came after which: a restored series goes on unless its last
+    task was erased.
+    """
+    lines = (f"{TASK} {last}{f' {after.id}' if after else ''}\n" for last, after in again.items())
+    _write("".join(lines), at=at)
+
+
+def _write(text: str, *, at: datetime) -> None:
+    """A full disk does not keep anything from being forgotten: it is logged, and the erasing goes
+    on.
+    """
+    if not (text and settings.ERASED_JOURNAL):
+        return
+    try:
+        _append(Path(settings.ERASED_JOURNAL) / f"{at.astimezone(UTC):%Y-%m-%d}{SUFFIX}", text)
+    except OSError as error:
+        log.error("the journal of erased ids cannot be written: %s", error.strerror)
+
+
+def _append(path: Path, text: str) -> None:
+    """In one write, so that two processes never mix their lines; on the disk when it returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lines() -> Iterator[str]:
+    """Everything this host remembers, oldest day first."""
+    for path in _files():
+        yield from path.read_text("utf-8").splitlines()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fates:
+    """What a restored database must still go through."""
+
+    erased: Mapping[str, set[str]]
+    """Label of a model -> ids of its rows to erase."""
+    ended: set[str]
+    """Tasks of a series that goes on: they end, and the purge makes the next ones."""
+
+
+def fates(noted: Iterable[str]) -> Fates:
+    """Of lines `label id`, and `label id next` where another task of the series followed. A line
+    cut short by a power cut is left out.
+    """
+    erased: dict[str, set[str]] = defaultdict(set)
+    after: dict[str, str] = {}
+    for line in noted:
+        label, row, *following = [*line.split(), ""][:3]
+        if not _is_an_id(row):
+            continue
+        if any(following):
+            after[row] = following[0]
+        else:
+            erased[label].add(row)
+    ended = {row for row in after if _last(row, after) not in erased[TASK]}
+    erased[TASK] = (erased[TASK] | after.keys()) - ended
+    return Fates(erased=erased, ended=ended)
+
+
+def _last(row: str, after: Mapping[str, str]) -> str:
+    seen = set()
+    while row in after and row not in seen:
+        seen.add(row)
+        row = after[row]
+    return row
+
+
+def _is_an_id(row: str) -> bool:
+    try:
+        return row.isdecimal() or bool(UUID(row))
+    except ValueError:
+        return False
+
+
+def prune(*, at: datetime) -> int:
+    """Drop the days that no backup reaches back to; return how many."""
+    oldest = f"{at.astimezone(UTC) - KEPT:%Y-%m-%d}{SUFFIX}"
+    old = [path for path in _files() if path.name < oldest]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _files() -> list[Path]:
+    if not settings.ERASED_JOURNAL:
+        return []
+    found = Path(settings.ERASED_JOURNAL).glob(f"*{SUFFIX}")
+    return sorted(path for path in found if _is_a_day(path.stem))
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,41 @@
+"""Backups: whole, encrypted, closed to others; the keepers' key opens nothing else."""
+
+from __future__ import annotations
+
+KEEPER = "/var/lib/ctlv-backup/.ssh/config"
+
+
+def test_no_backup_is_half_and_none_is_in_clear(host, evidence):
+    found = evidence.facts(host)["backups"]
+    if not found:
+        assert "database" not in host.groups  # only this group must have them
+        return
+    assert (found["mode"], found["owner"]) == ("0700", "ctlv-backup")
+    assert (found["half"], found["in_clear"]) == ([], [])
+
+
+def test_the_last_backup_did_not_fail(host, evidence):
+    units = evidence.facts(host)["units"]
+    for name in ("ctlv-backup.service", "ctlv-backup-take.service"):
+        assert units[name]["Result"] == "success", name
+
+
+def test_the_backups_account_may_read_and_nothing_else(web, evidence):
+    grants = evidence.logins(web)["accounts"]["ctlv-backup@localhost"]
+    assert grants == {"*.*": ["USAGE"], "agenda.*": ["SELECT", "SHOW VIEW"]}
+    assert evidence.logins(web)["plugins"]["ctlv-backup@localhost"][0] == "unix_socket"
+
+
+def test_a_keepers_key_opens_nothing_but_backups(web, on):
+    """Tried by the key's own owner: a command, a shell, a port, a file outside the folder."""
+    if not on(web).file(KEEPER).exists:
+        return  # the inventory lets nobody take copies: there is no such key
+    hosts = on(web).check_output(f"sed -n 's/^Host //p' {KEEPER}").split()
+    ask = f"setpriv --reuid ctlv-backup --regid ctlv-backup --init-groups ssh -F {KEEPER}"
+    for name in (host for host in hosts if host != "*"):
+        assert on(web).run(f"{ask} {name} list").rc == 0
+        for question in ("id", "", "get ../../../etc/shadow", "get *"):
+            answer = on(web).run(f"{ask} {name} '{question}'")
+            assert (answer.rc, answer.stdout) == (1, ""), question
+        forwarded = on(web).run(f"{ask} -W 127.0.0.1:22 {name}; echo $?")
+        assert "administratively prohibited" in forwarded.stderr
