@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from agenda.models import Task
 from api.models import Token
+
+
+class Row(NamedTuple):
+    """A task as it goes out, without the cost of a model: a dump has many."""
+
+    id: UUID
+    title: str
+    notes: str
+    deadline_at: datetime
+    is_private: bool
+    created_at: datetime
 
 
 def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def task_out(task: Task) -> dict[str, Any]:
+def task_out(task: Task | Row) -> dict[str, Any]:
     return {
         "id": str(task.id),
         "title": task.title,

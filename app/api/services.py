@@ -118,12 +118,13 @@ def task_once(once: Once, make: Callable[[], Task], *, at: datetime) -> tuple[Ta
     the task. Raises Problem: in-flight, key-reused, or gone when the task was forgotten since.
     """
     with transaction.atomic():
-        Answer.objects.filter(
-            owner_id=once.owner_id, key_digest=once.key_digest, expires_at__lte=at
-        ).delete()
         answer_id = uuid7()
         if not _claim(once, answer_id, at=at):
-            return _made_before(once, at=at), False
+            before = _made_before(once, at=at)
+            if before is not None:
+                return before, False
+            if not _claim(once, answer_id, at=at):
+                raise Problem("in-flight", headers={"Retry-After": "1"})
         task = make()
         Answer.objects.filter(id=answer_id).update(
             task_id=task.id, expires_at=min(task.deadline_at, at + ANSWER_KEPT)
@@ -151,10 +152,13 @@ def _claim(once: Once, answer_id: UUID, *, at: datetime) -> bool:
     return True
 
 
-def _made_before(once: Once, *, at: datetime) -> Task:
-    answer = Answer.objects.filter(owner_id=once.owner_id, key_digest=once.key_digest).first()
-    if answer is None:
-        raise Problem("in-flight", headers={"Retry-After": "1"})
+def _made_before(once: Once, *, at: datetime) -> Task | None:
+    """The task that was made under this key; None when the key's time is over: it is free now."""
+    answers = Answer.objects.filter(owner_id=once.owner_id, key_digest=once.key_digest)
+    answer = answers.first()
+    if answer is None or answer.expires_at <= at:
+        answers.filter(expires_at__lte=at).delete()
+        return None
     if answer.request_digest != once.request_digest:
         raise Problem("key-reused")
     task = Task.objects.of(once.owner_id).live(at=at).filter(id=answer.task_id).first()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from icalendar import Todo
@@ -18,7 +17,7 @@ from ninja import Query, Router
 from agenda.models import Task
 from api.answers import refuse_unknown
 from api.auth import READ, token_of
-from api.outgoing import as_json, task_out
+from api.outgoing import Row, as_json, task_out
 from api.problems import Problem
 from api.schemas import Dump, DumpFormat, ProblemOut
 
@@ -64,70 +63,80 @@ def _media_type(request: HttpRequest, name: str) -> str:
 
 def scheduled(
     owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_QUESTION
-) -> Iterator[Task]:
+) -> Iterator[list[Row]]:
     """The owner's live tasks by deadline, asked for in portions, each at its own instant.
 
     (A cursor of the database's would hold every row in the client library's memory.) A task
     forgotten while this runs is not told; none is told twice.
     """
-    beyond = Q()
-    while True:
-        live = Task.objects.of(owner_id).live(at=now()).filter(beyond).by_deadline()
-        portion = list(live[:rows])
-        yield from portion
+    portion = _portion(owner_id, now(), None, rows)
+    while portion:
+        yield portion
         if len(portion) < rows:
             return
-        last = portion[-1]
-        further = Q(deadline_at__gt=last.deadline_at)
-        beside = Q(deadline_at=last.deadline_at, id__gt=last.id)
-        beyond = Q(deadline_at__gte=last.deadline_at) & (further | beside)
+        portion = _portion(owner_id, now(), portion[-1], rows)
 
 
-def _json(tasks: Iterator[Task]) -> Iterator[bytes]:
-    yield b'{"items":['
-    comma = b""
-    for task in tasks:
-        yield comma + as_json(task_out(task))
-        comma = b","
-    yield b"]}"
+def _portion(owner_id: UUID, at: datetime, last: Row | None, rows: int) -> list[Row]:
+    live = Task.objects.of(owner_id).live(at=at).by_deadline().values_list(*Row._fields)
+    if last is None:
+        return list(map(Row._make, live[:rows]))
+    # Two questions, each of which starts at its place in the index, however many tasks share a
+    # deadline; one with "or" would begin at the first of those every time.
+    beside = live.filter(deadline_at=last.deadline_at, id__gt=last.id)
+    found = list(map(Row._make, beside[:rows]))
+    further = live.filter(deadline_at__gt=last.deadline_at)
+    return found + list(map(Row._make, further[: rows - len(found)]))
 
 
-def _ndjson(tasks: Iterator[Task]) -> Iterator[bytes]:
-    for task in tasks:
-        yield as_json(task_out(task)) + b"\n"
+def _json(portions: Iterator[list[Row]]) -> Iterator[bytes]:
+    opening = b'{"items":['
+    for portion in portions:
+        yield opening + b",".join(as_json(task_out(row)) for row in portion)
+        opening = b","
+    yield b"]}" if opening == b"," else opening + b"]}"
 
 
-def _csv(tasks: Iterator[Task]) -> Iterator[bytes]:
-    yield _line(FIELDS)
-    for task in tasks:
-        yield _line(list(task_out(task).values()))
+def _ndjson(portions: Iterator[list[Row]]) -> Iterator[bytes]:
+    for portion in portions:
+        yield b"".join(as_json(task_out(row)) + b"\n" for row in portion)
 
 
-def _line(values: list[Any]) -> bytes:
+def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     """RFC 4180. The words as they are: a leading "=" is the user's own, and a dump must be true."""
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue().encode()
+    yield _lines([FIELDS])
+    for portion in portions:
+        yield _lines(task_out(row).values() for row in portion)
 
 
-def _calendar(tasks: Iterator[Task]) -> Iterator[bytes]:
+def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    lines = io.StringIO()
+    csv.writer(lines).writerows(rows)
+    return lines.getvalue().encode()
+
+
+def _calendar(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     yield CALENDAR_OPENING
-    for task in tasks:
-        todo = Todo()
-        todo.add("uid", f"{task.id}@agenda")
-        todo.add("dtstamp", task.created_at)
-        todo.add("created", task.created_at)
-        todo.add("due", task.deadline_at)
-        todo.add("summary", task.title)
-        if task.notes:
-            todo.add("description", task.notes)
-        if task.is_private:
-            todo.add("class", "PRIVATE")
-        yield todo.to_ical()
+    for portion in portions:
+        yield b"".join(map(_todo, portion))
     yield CALENDAR_CLOSING
 
 
-Writer = Callable[[Iterator[Task]], Iterator[bytes]]
+def _todo(row: Row) -> bytes:
+    todo = Todo()
+    todo.add("uid", f"{row.id}@agenda")
+    todo.add("dtstamp", row.created_at)
+    todo.add("created", row.created_at)
+    todo.add("due", row.deadline_at)
+    todo.add("summary", row.title)
+    if row.notes:
+        todo.add("description", row.notes)
+    if row.is_private:
+        todo.add("class", "PRIVATE")
+    return bytes(todo.to_ical())
+
+
+Writer = Callable[[Iterator[list[Row]]], Iterator[bytes]]
 WRITERS: dict[str, Writer] = {
     "application/json": _json,
     "application/x-ndjson": _ndjson,

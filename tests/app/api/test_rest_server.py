@@ -1,0 +1,198 @@
+"""The REST server as a process of its own: what it can do, and what it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.app.api.served import ACCOUNT
+from tests.app.served import APP
+
+pytestmark = pytest.mark.xdist_group("rest")
+
+
+def headers(token, **more):
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"} | more
+
+
+def task(title="Rendre le TP3", **given):
+    deadline = datetime.now(UTC) + timedelta(hours=3)
+    return json.dumps({"title": title, "deadline_at": deadline.isoformat()} | given)
+
+
+def test_it_is_ready_with_the_privileges_listed_and_no_secret_of_the_web(rest):
+    status, _, body = rest.ask("GET", "/readyz")
+    assert (status, set(json.loads(body).values())) == (200, {"ok"})
+    assert set(json.loads(body)) == {"database", "migrations", "speech", "privileges"}
+    assert rest.ask("GET", "/healthz")[0] == 200
+
+
+def test_it_does_everything_the_api_can_with_its_small_account(rest):
+    sent = headers(rest.token_of("carol"))
+    once = sent | {"Idempotency-Key": "only-once"}
+    body = task(notes="B2.04")
+    status, made, first = rest.ask("POST", "/api/v1/tasks", body, **once)
+    assert status == 201
+    assert rest.ask("POST", "/api/v1/tasks", body, **once)[2] == first
+    here, tag = made["location"], made["etag"]
+    for path in (here, "/api/v1/tasks?q=B2.04", "/api/v1/dump", "/api/v1/me", "/api/v1/tokens"):
+        assert rest.ask("GET", path, **sent)[0] == 200
+    for path in (f"{here}/speech", "/api/v1/day/speech", "/api/v1/docs", "/api/v1/docs.css"):
+        assert rest.ask("GET", path, **sent)[0] == 200
+    changed = rest.ask("PATCH", here, '{"notes": "x"}', **sent | {"If-Match": tag})
+    assert changed[0] == 200
+    replaced = rest.ask("PUT", here, task(), **sent | {"If-Match": changed[1]["etag"]})
+    assert replaced[0] == 200
+    kept = rest.ask("POST", f"{here}/keep", "{}", **sent | {"If-Match": replaced[1]["etag"]})
+    assert kept[0] == 200
+    assert rest.ask("DELETE", here, **sent | {"If-Match": "*"})[0] == 204
+    assert rest.ask("GET", here, **sent)[0] == 410
+    mine = json.loads(rest.ask("GET", "/api/v1/tokens", **sent)[2])["items"][0]["id"]
+    assert rest.ask("DELETE", f"/api/v1/tokens/{mine}", **sent)[0] == 204
+    assert rest.ask("GET", "/api/v1/me", **sent)[0] == 401
+
+
+def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):
+    sent = headers(rest.token_of("carol"))
+    here = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]["location"]
+    rest.sql("UPDATE task SET deadline_at = NOW(6) - INTERVAL 1 DAY")
+    rest.manage("agenda_expire")
+    assert rest.sql("SELECT COUNT(*) FROM task").strip() == "0"
+    assert rest.ask("GET", here, **sent)[0] == 410
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/agenda", "/agenda/sign-in/", "/admin/", "/agenda/account/"],
+)
+def test_it_is_nothing_but_the_api(rest, path):
+    status, got, body = rest.ask("GET", path)
+    assert (status, got["content-type"]) == (404, "application/problem+json")
+    assert "set-cookie" not in got
+    assert json.loads(body)["type"].endswith("#problem-not-found")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT password FROM account",
+        "SELECT email FROM account",
+        "SELECT calendar_sha256 FROM account",
+        "SELECT * FROM account",
+        "SELECT 1 FROM session",
+        "SELECT 1 FROM first_admin_link",
+        "SELECT 1 FROM django_admin_log",
+        "SELECT 1 FROM axes_accessattempt",
+        "SELECT 1 FROM auth_group",
+        "UPDATE account SET is_active = 1",
+        "DELETE FROM task",
+        "INSERT INTO api_token (name) VALUES ('x')",
+        "UPDATE api_token SET scopes = 'write'",
+        "DELETE FROM api_grave",
+        "CREATE TABLE x (id INT)",
+        "SELECT 1 FROM mysql.user",
+    ],
+)
+def test_its_account_may_do_no_more(rest, question):
+    asked = subprocess.run(
+        [
+            *("mariadb", "--no-defaults", f"-u{ACCOUNT}", f"--socket={rest.database.socket}"),
+            *("agenda", "-e", question),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert asked.returncode != 0
+    assert "denied" in asked.stderr
+
+
+def test_its_timer_erases_its_own_sounds_and_asks_no_database(rest):
+    sent = headers(rest.token_of("carol"))
+    here = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]["location"]
+    assert rest.ask("GET", f"{here}/speech", **sent)[0] == 200
+    sounds = list((rest.folder / "speech").glob("*.mp3"))
+    assert sounds
+    for sound in sounds:
+        os.utime(sound, (0, 0))
+    assert rest.manage_rest("agenda_expire") == f"erased: audio {len(sounds)}\n"
+    assert not list((rest.folder / "speech").glob("*.mp3"))
+
+
+def test_its_health_is_told_on_a_terminal(rest):
+    assert "privileges: ok" in rest.manage_rest("agenda_health")
+
+
+def test_a_privilege_that_is_missing_is_named_by_readyz(rest):
+    grave = "SELECT ON agenda.api_grave"
+    rest.sql(f"REVOKE {grave} FROM {ACCOUNT}@localhost")
+    try:
+        status, _, body = rest.ask("GET", "/readyz")
+        assert status == 503
+        assert json.loads(body)["privileges"].startswith("cannot read api_grave")
+        assert rest.ask("GET", "/api/v1/ready")[0] == 200
+    finally:
+        rest.sql(f"GRANT {grave} TO {ACCOUNT}@localhost")
+
+
+def test_without_the_token_key_it_does_not_start_and_says_why():
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AGENDA_ROLE": "rest",
+        "AGENDA_DATABASE_SOCKET": "none",
+        "AGENDA_ALLOWED_HOSTS": "localhost",
+    }
+    started = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=APP,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode != 0
+    assert "AGENDA_TOKEN_KEY_FILE is not set.\n  Next: " in started.stderr
+    assert "AGENDA_SECRET_KEY_FILE" not in started.stderr
+
+
+def raw(rest, content):
+    """Send bytes as they are; return the answer's status line."""
+    host = urlsplit(rest.address)
+    with socket.create_connection((host.hostname, host.port), timeout=30) as there:
+        there.sendall(content)
+        there.shutdown(socket.SHUT_WR)
+        return there.makefile("rb").read().split(b"\r\n", 1)[0]
+
+
+def test_a_body_of_ten_megabytes_is_refused_and_its_sender_learns_why(rest):
+    sent = headers(rest.token_of("carol"))
+    status, got, _ = rest.ask("POST", "/api/v1/tasks", b" " * 10_000_000, **sent)
+    assert (status, got["content-type"]) == (413, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"POST /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n"
+        b"Content-Type: application/json\r\n\r\n{}",
+        b"GET /api/v1/tasks?q=%ff%00%c3%28 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/v1/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xe9\r\n\r\n",
+        b"GET /api/v1/tasks HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"BREW /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+    ids=lambda content: ascii(content[:40]),
+)
+def test_what_no_client_sends_is_refused_as_the_clients_fault(rest, content):
+    assert raw(rest, content).split()[1].startswith(b"4")
