@@ -142,11 +142,13 @@ def _tomorrow(deadline_at: datetime, *, at: datetime) -> datetime:
     return instant_or_later(datetime.combine(day, wall), zone=_zone())
 
 
-def task_keep(*, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime) -> bool:
-    """Give a task one more day on the wall clock. Sent twice it is still one day: the deadline that
-    was seen must be the one that is there.
+def task_keep(
+    *, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime, until: datetime | None = None
+) -> bool:
+    """Give a task time `until` then, or one more day on the wall clock. Sent twice it is still one
+    day: the deadline that was seen must be the one that is there. A series goes on as it was.
     """
-    later = one_day_later(seen_at, zone=_zone())
+    later = until or one_day_later(seen_at, zone=_zone())
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
     later = min(later, LAST_INSTANT)
     found = here.filter(deadline_at=seen_at).update(

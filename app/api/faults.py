@@ -35,6 +35,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Les caractères de contrôle ne sont pas acceptés.",
         "Control characters are not accepted.",
     ),
+    "tag": (
+        "Une étiquette : lettres, chiffres, - et _, 30 au plus.",
+        "A tag: letters, digits, - and _, 30 at most.",
+    ),
+    "list_type": ("Une liste est attendue.", "A list is expected."),
+    "too_long": ("{max_length} au plus.", "At most {max_length}."),
     "instant": (
         "Une date et une heure selon RFC 3339, avec leur décalage, sont attendues.",
         "A date and time as in RFC 3339, with its offset, are expected.",

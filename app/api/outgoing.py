@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from agenda.models import Task
+from agenda.models import Priority, Task
 from api.models import Token
+
+PRIORITIES = {priority.value: priority.name.lower() for priority in Priority}
 
 
 class Row(NamedTuple):
@@ -19,7 +21,14 @@ class Row(NamedTuple):
     notes: str
     deadline_at: datetime
     is_private: bool
+    tags: str
+    priority: int
+    repeat: str
     created_at: datetime
+
+    @property
+    def tag_names(self) -> list[str]:
+        return self.tags.split()
 
 
 def instant(at: datetime) -> str:
@@ -33,6 +42,9 @@ def task_out(task: Task | Row) -> dict[str, Any]:
         "notes": task.notes,
         "deadline_at": instant(task.deadline_at),
         "private": task.is_private,
+        "tags": task.tag_names,
+        "priority": PRIORITIES[task.priority],
+        "repeat": task.repeat or None,
         "created_at": instant(task.created_at),
     }
 

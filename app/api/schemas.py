@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from agenda.clock import LAST_INSTANT
 from agenda.letters import WEIGHTLESS, says_something
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
+from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, tag_name
 
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -50,6 +51,12 @@ def _writable(value: str) -> str:
 def _said(value: str) -> str:
     if not says_something(value):
         raise PydanticCustomError("blank", "nothing but spaces")
+    return value
+
+
+def _tag(value: str) -> str:
+    if tag_name(value) is None:
+        raise PydanticCustomError("tag", "no tag")
     return value
 
 
@@ -94,6 +101,21 @@ Notes = Annotated[
     ),
     AfterValidator(_writable),
 ]
+Tag = Annotated[
+    str,
+    Field(
+        strict=True,
+        max_length=TAG_LENGTH_MAX + 1,
+        description='Letters, digits, "-" and "_", 30 at most, with or without "#".',
+        json_schema_extra={"format": "tag"},
+        examples=["projet"],
+    ),
+    AfterValidator(_writable),
+    AfterValidator(_tag),
+]
+Tags = Annotated[list[Tag], Field(strict=True, max_length=TAGS_MAX)]
+PriorityName = Literal["normal", "important", "urgent"]
+RepeatName = Literal["daily", "weekdays", "weekly", "monthly"]
 Private = Annotated[Flag, Field(description="Its words never leave the site: no voice of Google.")]
 
 
@@ -110,10 +132,13 @@ class TaskIn(In):
     deadline_at: Instant
     notes: Notes = ""
     private: Private = False
+    tags: Tags = []
+    priority: PriorityName = "normal"
+    repeat: RepeatName | None = None
 
 
 class TaskPatch(In):
-    """What shall change; what is left out stays (RFC 7396; no null: no field can be removed)."""
+    """What shall change; what is left out stays (RFC 7396). Only `repeat` may be null."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_without_default)
 
@@ -121,6 +146,9 @@ class TaskPatch(In):
     deadline_at: Instant = Field(default=LAST_INSTANT)
     notes: Notes = ""
     private: Private = False
+    tags: Tags = []
+    priority: PriorityName = "normal"
+    repeat: RepeatName | None = None
 
 
 class Keep(In):
@@ -135,6 +163,9 @@ class TaskOut(Schema):
     notes: str
     deadline_at: str = Field(json_schema_extra={"format": "date-time"})
     private: bool
+    tags: list[str]
+    priority: PriorityName
+    repeat: RepeatName | None = Field(description="null: it does not come again.")
     created_at: str = Field(json_schema_extra={"format": "date-time"})
 
 
@@ -208,6 +239,10 @@ class Filters(In):
     deadline_from: Instant | None = None
     deadline_until: Instant | None = None
     private: bool | None = None
+    tag: Annotated[
+        str, Field(min_length=1, max_length=TAG_LENGTH_MAX + 1, description="Carrying this tag.")
+    ] = ""
+    priority: PriorityName | None = Field(default=None, description="This or a higher one.")
     sort: Literal["deadline", "-deadline", "created", "-created"] = "deadline"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200, description="`next` of the page before.")] = ""

@@ -14,7 +14,8 @@ from django.utils import timezone
 from icalendar import Todo
 from ninja import Query, Router
 
-from agenda.models import Task
+from agenda.calendar import ICS_PRIORITIES
+from agenda.models import Priority, Task
 from api.answers import refuse_unknown
 from api.auth import READ, token_of
 from api.outgoing import Row, as_json, task_out
@@ -24,7 +25,10 @@ from api.schemas import Dump, DumpFormat, ProblemOut
 router = Router(tags=["dump"])
 
 ROWS_A_QUESTION = 1000
-FIELDS = ["id", "title", "notes", "deadline_at", "private", "created_at"]
+FIELDS = [
+    *("id", "title", "notes", "deadline_at", "private"),
+    *("tags", "priority", "repeat", "created_at"),
+]
 CALENDAR_OPENING = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//CTLV//Task Planner//EN\r\nCALSCALE:GREGORIAN\r\n"
 )
@@ -106,7 +110,13 @@ def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     """RFC 4180. The words as they are: a leading "=" is the user's own, and a dump must be true."""
     yield _lines([FIELDS])
     for portion in portions:
-        yield _lines(task_out(row).values() for row in portion)
+        yield _lines(_cells(row) for row in portion)
+
+
+def _cells(row: Row) -> Iterable[Any]:
+    out = task_out(row)
+    out |= {"private": str(row.is_private).lower(), "tags": " ".join(row.tag_names)}
+    return out.values()
 
 
 def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
@@ -131,6 +141,12 @@ def _todo(row: Row) -> bytes:
     todo.add("summary", row.title)
     if row.notes:
         todo.add("description", row.notes)
+    if row.tags:
+        todo.add("categories", row.tag_names)
+    if row.priority:
+        todo.add("priority", ICS_PRIORITIES[Priority(row.priority)])
+    if row.repeat:
+        todo.add("x-agenda-repeat", row.repeat)
     if row.is_private:
         todo.add("class", "PRIVATE")
     return bytes(todo.to_ical())

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from agenda.clock import day_start
+from agenda.clock import day_start, zone_of
 from agenda.models import Task
 from agenda.sound import sound
 from agenda.spoken import day_utterance, task_utterance
@@ -78,4 +78,4 @@ def _language(request: HttpRequest, chosen: str) -> str:
 
 
 def _zone(name: str) -> AbstractContextManager[None]:
-    return timezone.override(ZoneInfo(name or settings.TIME_ZONE))
+    return timezone.override(zone_of(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,13 @@ from django.utils import timezone
 from ninja import Query, Router
 
 from agenda import services as agenda
-from agenda.models import Task, TaskQuerySet
+from agenda.clock import zone_of
+from agenda.models import Priority, Repeat, Task, TaskQuerySet
 from agenda.services import Wording
 from api.answers import json_answer, json_only, refuse_unknown, task_answer, task_etag
 from api.auth import CREATE, READ, WRITE, token_of
 from api.conditional import require_match
-from api.outgoing import task_out
+from api.outgoing import PRIORITIES, task_out
 from api.pages import Cursor, read_cursor
 from api.problems import Problem
 from api.schemas import Filters, Keep, ProblemOut, TaskIn, TaskOut, TaskPage, TaskPatch
@@ -63,6 +65,10 @@ def _filtered(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
         tasks = tasks.filter(deadline_at__gte=filters.deadline_from)
     if filters.deadline_until is not None:
         tasks = tasks.filter(deadline_at__lte=filters.deadline_until)
+    if filters.tag:
+        tasks = tasks.tagged(filters.tag)
+    if filters.priority is not None:
+        tasks = tasks.at_least(Priority[filters.priority.upper()])
     if filters.private is not None:
         tasks = tasks.filter(is_private=filters.private)
     return tasks
@@ -107,10 +113,11 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     With an `Idempotency-Key` the same request can be sent again after a lost answer: the task is
     made once, and the answer is the same. The key is forgotten with the task, or after 24 hours.
     """
-    at, owner_id, wording = timezone.now(), token_of(request).owner_id, _wording(task)
+    at, owner_id, wording = timezone.now(), token_of(request).owner_id, _wording(task.model_dump())
 
     def make() -> Task:
-        return agenda.task_add(owner_id=owner_id, wording=wording, at=at)
+        with timezone.override(zone_of(token_of(request).owner.time_zone)):
+            return agenda.task_add(owner_id=owner_id, wording=wording, at=at)
 
     key = _idempotency_key(request)
     if key is None:
@@ -148,7 +155,7 @@ def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @router.put("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
-    return _change(request, task_id, lambda _: _wording(task))
+    return _change(request, task_id, lambda _: _wording(task.model_dump()))
 
 
 @router.patch("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
@@ -157,15 +164,16 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
     sent = changes.model_dump(exclude_unset=True)
 
     def changed(task: Task) -> Wording:
-        return Wording(
-            title=sent.get("title", task.title),
-            notes=sent.get("notes", task.notes),
-            deadline_at=sent.get("deadline_at", task.deadline_at),
-            is_private=sent.get("private", task.is_private),
-            tags=task.tag_names,
-            priority=task.priority,
-            repeat=task.repeat,
-        )
+        before = {
+            "title": task.title,
+            "notes": task.notes,
+            "deadline_at": task.deadline_at,
+            "private": task.is_private,
+            "tags": task.tag_names,
+            "priority": PRIORITIES[task.priority],
+            "repeat": task.repeat or None,
+        }
+        return _wording(before | sent)
 
     return _change(request, task_id, changed)
 
@@ -173,25 +181,26 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
 @router.post("/{uuid:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
-    by = timedelta(minutes=longer.minutes)
-
-    def kept(task: Task) -> Wording:
-        return Wording(
-            title=task.title,
-            notes=task.notes,
-            deadline_at=task.deadline_at + by,
-            is_private=task.is_private,
-            tags=task.tag_names,
-            priority=task.priority,
-            repeat=task.repeat,
+    at = timezone.now()
+    with transaction.atomic():
+        task = task_or_problem(request, task_id, at=at, locked=True)
+        require_match(request, task_etag(task))
+        agenda.task_keep(
+            owner_id=task.owner_id,
+            task_id=task.id,
+            seen_at=task.deadline_at,
+            until=task.deadline_at + timedelta(minutes=longer.minutes),
+            at=at,
         )
-
-    return _change(request, task_id, kept)
+        task = task_or_problem(request, task_id, at=at)
+    return task_answer(request, task, at=at)
 
 
 @router.delete("/{uuid:task_id}", auth=WRITE, response={204: None} | CHANGES)
 def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    """Remove a task. Needs `If-Match`. On its page the user can undo this for a minute."""
+    """Remove a task, and with it those that would come after it. Needs `If-Match`. On its page the
+    user can undo this for a minute.
+    """
     at = timezone.now()
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)
@@ -200,13 +209,16 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _change(request: HttpRequest, task_id: UUID, wording: Any) -> HttpResponse:
+def _change(
+    request: HttpRequest, task_id: UUID, wording: Callable[[Task], Wording]
+) -> HttpResponse:
     """Read, compare with If-Match and write while nobody else can write."""
     at = timezone.now()
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)
         require_match(request, task_etag(task))
-        agenda.task_edit(task=task, wording=wording(task), at=at)
+        with timezone.override(zone_of(token_of(request).owner.time_zone)):
+            agenda.task_edit(task=task, wording=wording(task), at=at)
         task = task_or_problem(request, task_id, at=at)
     return task_answer(request, task, at=at)
 
@@ -225,7 +237,14 @@ def task_or_problem(
     raise Problem("not-found")
 
 
-def _wording(task: TaskIn) -> Wording:
+def _wording(given: dict[str, Any]) -> Wording:
+    """A task as the API writes it, in the agenda's own words."""
     return Wording(
-        title=task.title, notes=task.notes, deadline_at=task.deadline_at, is_private=task.private
+        title=given["title"],
+        notes=given["notes"],
+        deadline_at=given["deadline_at"],
+        is_private=given["private"],
+        tags=given["tags"],
+        priority=Priority[given["priority"].upper()],
+        repeat=given["repeat"] or Repeat.NEVER,
     )

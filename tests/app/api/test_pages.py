@@ -142,7 +142,13 @@ def dump(api, accept, path="/dump"):
 
 
 def test_the_dump_says_the_same_in_each_format(api, add):
-    add('a "quoted", one\\', notes="two\nlines; é\U0001f382", is_private=True)
+    add(
+        'a "quoted", one\\',
+        notes="two\nlines; é\U0001f382",
+        is_private=True,
+        tags=" a b ",
+        priority=2,
+    )
     add("=1+1", left=timedelta(days=2))
     add("gone", left=timedelta(seconds=-1))
     items = api.get("/tasks").json()["items"]
@@ -155,6 +161,13 @@ def test_the_dump_says_the_same_in_each_format(api, add):
     assert [row["notes"] for row in rows] == [item["notes"] for item in items]
     todos = Calendar.from_ical(dump(api, "text/calendar")[1]).walk("VTODO")
     assert [str(todo["SUMMARY"]) for todo in todos] == [item["title"] for item in items]
+    assert [row["tags"] for row in rows] == ["a b", ""]
+    assert [(row["private"], row["priority"]) for row in rows] == [
+        ("true", "urgent"),
+        ("false", "normal"),
+    ]
+    assert todos[0]["PRIORITY"] == 1
+    assert todos[0]["CATEGORIES"].cats == ["a", "b"]
     dues = [todo["DUE"].dt for todo in todos]
     told = [datetime.fromisoformat(item["deadline_at"]) for item in items]
     assert dues == [at.replace(microsecond=0) for at in told]

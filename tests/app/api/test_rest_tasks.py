@@ -156,13 +156,20 @@ def test_nobody_sees_or_touches_anothers_tasks(api, add, bob):
         ("q=%25", []),
         ("private=true", ["late"]),
         ("private=false", ["soon", "ÉTÉ"]),
+        ("tag=TP", ["soon"]),
+        ("tag=%23tp", ["soon"]),
+        ("tag=t", []),
+        ("tag=...", []),
+        ("priority=important", ["ÉTÉ", "late"]),
+        ("priority=urgent", ["late"]),
+        ("priority=normal", ["soon", "ÉTÉ", "late"]),
         ("limit=2", ["soon", "ÉTÉ"]),
     ],
 )
 def test_a_list_is_filtered_searched_and_sorted(api, add, query, expected):
-    add("late", left=timedelta(days=2), notes="a note", is_private=True)
-    add("soon", left=timedelta(hours=1), notes="B2.04")
-    add("ÉTÉ", left=timedelta(hours=9))
+    add("late", left=timedelta(days=2), notes="a note", is_private=True, priority=2)
+    add("soon", left=timedelta(hours=1), notes="B2.04", tags=" projet tp ")
+    add("ÉTÉ", left=timedelta(hours=9), priority=1)
     assert titles(api.get(f"/tasks?{query}")) == expected
 
 
@@ -198,6 +205,15 @@ def test_a_list_is_cut_by_deadlines(api, add):
         ({"deadline_at": "0001-01-01T00:00:00+23:59"}, ["/deadline_at"]),
         ({"deadline_at": "9999-12-31T23:59:59-23:59"}, ["/deadline_at"]),
         ({"deadline_at": "2020-01-01T00:00:00Z"}, ["/deadline_at"]),
+        ({"tags": ["two words"]}, ["/tags/0"]),
+        ({"tags": ["ok", "-no"]}, ["/tags/1"]),
+        ({"tags": ["x" * 31]}, ["/tags/0"]),
+        ({"tags": [f"t{n}" for n in range(11)]}, ["/tags"]),
+        ({"tags": "projet"}, ["/tags"]),
+        ({"tags": None}, ["/tags"]),
+        ({"priority": 2}, ["/priority"]),
+        ({"repeat": "yearly"}, ["/repeat"]),
+        ({"repeat": ""}, ["/repeat"]),
         ([], [""]),
         ("text", [""]),
         (7, [""]),
@@ -249,12 +265,62 @@ def test_a_patch_changes_nothing_that_was_not_sent(api, add):
     before = api.get(here)
     same = api.patch(here, {}, If_Match="*")
     assert (same.json(), same["ETag"]) == (before.json(), before["ETag"])
-    for change in ({"title": "x"}, {"notes": ""}, {"private": False}, {"deadline_at": soon()}):
+    for change in (
+        {"title": "x"},
+        {"notes": ""},
+        {"private": False},
+        {"tags": ["a", "b"]},
+        {"priority": "urgent"},
+        {"repeat": "weekly"},
+        {"deadline_at": soon()},
+        {"tags": [], "repeat": None},
+    ):
         expected = api.get(here).json() | change
         got = api.patch(here, change, If_Match="*", Content_Type="application/merge-patch+json")
         expected["deadline_at"] = got.json()["deadline_at"]
         assert got.json() == expected
     assert api.patch(here, {"title": None}, If_Match="*").status_code == 422
+
+
+def test_tags_priority_and_rhythm_are_written_and_read(api):
+    body = task(tags=["#Projet", "tp", "projet"], priority="urgent", repeat="weekdays")
+    made = api.post("/tasks", body)
+    assert made.json()["tags"] == ["projet", "tp"]
+    assert (made.json()["priority"], made.json()["repeat"]) == ("urgent", "weekdays")
+    replaced = api("PUT", made["Location"], task(), If_Match="*").json()
+    assert (replaced["tags"], replaced["priority"], replaced["repeat"]) == ([], "normal", None)
+
+
+def test_a_series_hangs_on_the_clock_of_its_owner_and_not_on_that_of_the_server(api, alice):
+    alice.time_zone = "America/Cayenne"
+    alice.save()
+    here = api.post("/tasks", task(deadline_at="2040-03-12T01:30:00Z", repeat="daily"))["Location"]
+    row = Task.objects.get()
+    assert (str(row.repeat_from), str(row.repeat_time)) == ("2040-03-11", "22:30:00")
+    api.post(f"{here}/keep", {"minutes": 5}, If_Match="*")
+    row.refresh_from_db()
+    assert str(row.repeat_time) == "22:30:00"
+    api.patch(here, {"deadline_at": "2040-03-12T02:00:00Z"}, If_Match="*")
+    row.refresh_from_db()
+    assert str(row.repeat_time) == "23:00:00"
+
+
+def test_a_removed_task_of_a_series_does_not_come_again(api):
+    here = api.post("/tasks", task(repeat="daily"))["Location"]
+    api("DELETE", here, If_Match="*")
+    Task.objects.update(removed_at=timezone.now() - timedelta(minutes=2))
+    call_command("agenda_expire")
+    assert not Task.objects.exists()
+    assert api.get(here).status_code == 410
+
+
+def test_a_series_comes_again_as_another_task(api):
+    here = api.post("/tasks", task(repeat="daily", tags=["tp"]))["Location"]
+    Task.objects.update(deadline_at=timezone.now())
+    call_command("agenda_expire")
+    assert api.get(here).status_code == 410
+    (again,) = api.get("/tasks").json()["items"]
+    assert (again["tags"], again["repeat"]) == (["tp"], "daily")
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 527_041, 1.5, "60", None, 10**30])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.core.management import call_command
@@ -14,6 +16,8 @@ from api import tokens
 from api.models import Token
 from api.services import Order, token_create, token_find
 from tests.app.api.program import Program, task, token_for
+
+pytestmark = pytest.mark.django_db
 
 TOKENS = "/agenda/account/tokens/"
 KEY = b"k" * 50
@@ -202,3 +206,13 @@ def test_too_many_requests_wait_as_long_as_they_are_told(api, settings):
     assert answers == [200, 200, 200, 429]
     assert api.get("/me")["Retry-After"] == "20"
     assert Program(token_for(Token.objects.get().owner)).get("/me").status_code == 200
+
+
+def test_the_probe_of_verify_gets_a_token_that_goes_with_it(stranger):
+    out = StringIO()
+    call_command("agenda_probe", "create", stdout=out)
+    stranger.token = json.loads(out.getvalue())["token"]
+    assert stranger.post("/tasks", task()).status_code == 201
+    call_command("agenda_probe", "remove")
+    assert stranger.get("/me").status_code == 401
+    assert not Token.objects.exists()

@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
+from accounts.models import User
 from accounts.services import probe_create, probes_remove
+from api.models import SCOPES
+from api.services import Order, token_create
+
+
+def _token(username: str) -> str:
+    """For a day, to do everything with: it goes with its account."""
+    owner = User.objects.get_by_natural_key(username)
+    order = Order(name="probe", scopes=list(SCOPES), days=1)
+    return token_create(order, owner_id=owner.pk, at=timezone.now())[1]
 
 
 class Command(BaseCommand):
@@ -19,6 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, purpose: str, **options: Any) -> None:
         if action == "create":
-            self.stdout.write(json.dumps(probe_create(purpose)))
+            probe = probe_create(purpose)
+            if settings.API_ENABLED:
+                probe["token"] = _token(probe["username"])
+            self.stdout.write(json.dumps(probe))
             return
         self.stdout.write(f"removed {probes_remove(purpose)} probe account(s)")
