@@ -5,7 +5,6 @@ the web's, and a database account with the privileges of app/api/privileges.yml 
 from __future__ import annotations
 
 import http.client
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,15 +35,10 @@ class ServedRest(ServedAgenda):
 
     def __init__(self, **environment: str) -> None:
         super().__init__()
-        (self.folder / "token_key").write_text(secrets.token_urlsafe(60), "utf-8")
         (self.folder / "make_token.py").write_text(
             f"import django\ndjango.setup()\n{MAKE_TOKEN}", "utf-8"
         )
-        self.environment |= {
-            "AGENDA_TOKEN_KEY_FILE": str(self.folder / "token_key"),
-            "AGENDA_API_PLAIN_HTTP": "1",
-            "AGENDA_API_RATE": "1000000",
-        }
+        self.environment |= {"AGENDA_API_RATE": "1000000"}
         self._served = environment
 
     def serve(self) -> None:
