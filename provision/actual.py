@@ -66,6 +66,14 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
     return read_one(api, vmid, node, status)
 
 
+def node_of(api: Proxmox, vmid: int) -> str | None:
+    """The node on which a guest lies now, None when there is no such guest."""
+    for item in api.get("cluster/resources", type="vm"):
+        if int(item.get("vmid", 0)) == vmid:
+            return str(item["node"])
+    return None
+
+
 def read_statuses(api: Proxmox, nodes: Iterable[str]) -> dict[int, dict[str, Any]]:
     """Live status of every container on these nodes, one request a node."""
     lists = in_parallel(lambda node: api.get(f"nodes/{node}/lxc"), nodes)

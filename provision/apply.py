@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from provision.actual import is_ours, read_again
+from provision.actual import is_ours, node_of, read_again
 from provision.creation import settle
 from provision.desired import Desired
 from provision.errors import (
@@ -193,6 +193,8 @@ class Worker:
     def replan(self) -> Step:
         """Read and decide again. Raises PlanError when it became someone else's meanwhile."""
         before = read_again(self.api, self.wanted.vmid, self.node)
+        if before is None and self.step.before is not None:
+            before = self.find_elsewhere()
         if before is not None and not is_mine(before, self.wanted, self.context.desired):
             raise PlanError(
                 f"{self.name}: it was taken by someone else meanwhile",
@@ -206,6 +208,18 @@ class Worker:
                 next_step="run plan again and look at the new difference",
             )
         return now
+
+    def find_elsewhere(self) -> Found:
+        """Where HA or a colleague moved it meanwhile. Raises PlanError when it is nowhere."""
+        node = node_of(self.api, self.wanted.vmid)
+        found = read_again(self.api, self.wanted.vmid, node) if node else None
+        if node is None or found is None:
+            raise PlanError(
+                f"{self.name}: it was destroyed while this ran",
+                next_step="run this again: it is planned, and asked for, as a new container",
+            )
+        self.node = node
+        return found
 
     def not_taken(self, step: Step) -> StepError:
         fields = ", ".join(change.field for change in step.changes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from provision.actual import read_again
@@ -32,21 +33,29 @@ def wait_for_creations(
 ) -> bool:
     """Wait until no container of ours is being created; True when there was one to wait for.
 
-    Until its task has ended a container shows nothing but the lock "create": not even our mark.
+    Until its task has ended a container shows little but the lock "create"; our mark comes late.
     """
     waited = False
     for wanted in desired.containers:
-        guest = actual.foreign.get(wanted.vmid)
-        if guest is not None and guest.lock == "create":
+        node = creating_on(actual, wanted.vmid)
+        if node is not None:
             waited = True
             settle(
                 api,
                 wanted,
-                guest.node,
+                node,
                 timeout_s=timeout_s,
                 on_wait=partial(on_event, Event(wanted.host, "waiting for a creation under way")),
             )
     return waited
+
+
+def creating_on(actual: Actual, vmid: int) -> str | None:
+    """The node on which this VMID is being created, ours or not; None when it is not."""
+    guest, found = actual.foreign.get(vmid), actual.ours.get(vmid)
+    if guest is not None and guest.lock == "create":
+        return guest.node
+    return found.container.node if found is not None and found.lock == "create" else None
 
 
 def settle(
@@ -142,8 +151,11 @@ def find_template(
     on_event(Event(template, f"downloading to {storage}"))
     upid = api.post(f"nodes/{node}/aplinfo", {"storage": storage, "template": template})
     api.wait_for_task(
-        upid, timeout_s=1800.0, on_poll=lambda: on_event(Event(template, "downloading"))
+        upid,
+        timeout_s=DOWNLOAD_TIMEOUT_S,
+        on_poll=lambda: on_event(Event(template, download_state(api.task_log(upid)))),
     )
+    on_event(Event(template, f"ready: on {storage} of {node}"))
     found = stored_template(node, storage, name, api=api)
     if found is None:
         raise StepError(
@@ -151,6 +163,15 @@ def find_template(
             next_step=f"see the content of {storage} in Proxmox, then run this again",
         )
     return found
+
+
+def download_state(log: Sequence[str]) -> str:
+    """The last percentage in the log of a download (wget's dots), else its last line."""
+    lines = [line.strip() for line in log if line.strip()]
+    shares = [share for line in lines for share in re.findall(r"\b(\d{1,3})%", line)]
+    if shares:
+        return f"downloading, {shares[-1]} %"
+    return f"downloading: {lines[-1][:60]}" if lines else "downloading"
 
 
 def stored_template(node: str, storage: str, name: str, *, api: Proxmox) -> str | None:

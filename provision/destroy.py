@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from provision.actual import read_again
+from provision.actual import node_of, read_again
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
@@ -90,6 +90,7 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     now: Found | None = found
     for _ in range(TRIES):
         if now is None:
+            check_not_moved(found, api)
             return
         is_deleted = False
         try:
@@ -102,9 +103,8 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
         except UnknownOutcomeError:
             pass
         except ApiError as error:
-            if is_not_found(error):
-                return
-            raise
+            if not is_not_found(error):
+                raise
         try:
             now = read_again(api, container.vmid, container.node)
         except ApiError as error:
@@ -118,6 +118,17 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
         f"{container.hostname} (VMID {container.vmid}) is still there",
         next_step=f"see its tasks on {container.node} in Proxmox, then run this again",
     )
+
+
+def check_not_moved(found: Found, api: Proxmox) -> None:
+    """Raise StepError when it is gone from its node because it runs on another one now."""
+    container = found.container
+    node = node_of(api, container.vmid)
+    if node not in {None, container.node}:
+        raise StepError(
+            f"{container.hostname} (VMID {container.vmid}) moved to {node} meanwhile",
+            next_step="run this again: it is looked for where it is",
+        )
 
 
 def stop(api: Proxmox, path: str) -> None:

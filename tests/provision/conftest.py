@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from provision import cli
 from provision.inventory import Inventory
 from tests.provision import situations
+
+# A busy machine is no reason to fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 TOKEN, SECRET = "ctlv@pve!test", "11111111-2222-3333-4444-555555555555"
 TEMPLATES = ("debian-12-standard_12.7-1_amd64.tar.zst", "debian-13-standard_13.1-2_amd64.tar.zst")
