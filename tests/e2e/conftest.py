@@ -1,4 +1,5 @@
-"""A real browser against a deployed agenda: CTLV_E2E_URL, else the lab of CTLV_LAB_STATE.
+"""A real browser, either against a deployed agenda (CTLV_E2E_URL, else the lab of CTLV_LAB_STATE),
+marked e2e, or against one of the tests' own, marked browser.
 
 Every page is watched: an error in its console, a broken rule of its Content-Security-Policy or a
 request to somewhere else fails the test that saw it.
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
@@ -87,6 +88,7 @@ def agenda(mail_server: MailServer) -> Iterator[ServedAgenda]:
     """An agenda of the tests' own: no lab, no deployment, letters to a mail server of theirs."""
     served = ServedAgenda(
         environment={
+            "AGENDA_GRACE": "3600",
             "AGENDA_SMTP_HOST": "127.0.0.1",
             "AGENDA_SMTP_PORT": str(mail_server.port),
             "AGENDA_SMTP_STARTTLS": "0",
@@ -118,12 +120,16 @@ def campus_page(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
     chromium.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Callable[..., Person]]:
-    """`visit(language, viewport)` is a person at a browser of their own."""
-    contexts, complaints = [], []
+class Doors:
+    """People at browsers of their own at one address; what their pages complain of is kept."""
 
-    def arrive(
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.browser, self.address = browser, address
+        self.contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def enter(
+        self,
         language: str = "fr",
         viewport: dict[str, int] | None = None,
         *,
@@ -131,8 +137,8 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Person]]:
         theme: str = "light",
         expects_errors: bool = False,
     ) -> Person:
-        context = browser.new_context(
-            base_url=address,
+        context = self.browser.new_context(
+            base_url=self.address,
             locale=language,
             viewport=viewport or DESK,
             java_script_enabled=javascript,
@@ -142,16 +148,32 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Person]]:
             reduced_motion="reduce",
         )
         context.set_default_timeout(WAIT_MS)
-        contexts.append(context)
+        self.contexts.append(context)
         page = context.new_page()
         if not expects_errors:
-            watch(page, address, complaints)
+            watch(page, self.address, self.complaints)
         return Person(page, language)
 
-    yield arrive
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        assert self.complaints == []
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Callable[..., Person]]:
+    """`visit(language, viewport)` is a person at the deployed agenda."""
+    doors = Doors(browser, address)
+    yield doors.enter
+    doors.close()
+
+
+@pytest.fixture
+def arrive(browser: Browser, agenda: ServedAgenda) -> Iterator[Callable[..., Person]]:
+    """`arrive(language, viewport)` is a person at the tests' own agenda."""
+    doors = Doors(browser, agenda.address)
+    yield doors.enter
+    doors.close()
 
 
 def watch(page: Page, address: str, complaints: list[str]) -> None:

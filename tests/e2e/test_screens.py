@@ -5,15 +5,15 @@ is wider than the window, and a photograph lies in build/screenshots.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Page, Response
 
 from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
-from tests.e2e.conftest import DESK, PHONE, WAIT_MS, watch
+from tests.e2e.conftest import DESK, PHONE
 from tests.e2e.person import SCREENSHOTS, Person
 from tests.e2e.screens import SCREENS, Screen
 
@@ -104,31 +104,6 @@ def look(page: Page, name: str) -> list[str]:
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append(f"{name} is wider than the window")
     return found
-
-
-@pytest.fixture
-def arrive(browser: Browser, agenda: ServedAgenda) -> Iterator[Callable[..., Person]]:
-    contexts, complaints = [], []
-
-    def person(language: str, viewport: dict[str, int]) -> Person:
-        is_phone = viewport == PHONE
-        context = browser.new_context(
-            base_url=agenda.address,
-            locale=language,
-            viewport=viewport,
-            is_mobile=is_phone,
-            has_touch=is_phone,
-        )
-        context.set_default_timeout(WAIT_MS)
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, agenda.address, complaints)
-        return Person(page, language)
-
-    yield person
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,269 @@
+"""Whole journeys at an agenda of the tests' own: what people do every day, and on bad days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.app.served import ServedAgenda
+from tests.app.smtp_stand_in import MailServer
+from tests.e2e.conftest import DESK, PHONE
+from tests.e2e.person import WORDS, Person
+
+pytestmark = pytest.mark.browser
+AT_HOME = re.compile(r"/agenda/?$")
+FRENCH_DESK = pytest.param("fr", DESK, id="french-desk")
+ENGLISH_PHONE = pytest.param("en", PHONE, id="english-phone")
+Arrive = Callable[..., Person]
+
+
+def adds_in_a_line(person: Person, line: str) -> None:
+    """Quick add: the line, then the form that shows how it was read."""
+    person.opens()
+    person.page.locator("#quick").fill(line)
+    person.page.locator("#quick").press("Enter")
+    person.page.wait_for_url(re.compile(r"/tasks/quick/"))
+    person.presses("add")
+    person.page.wait_for_url(AT_HOME)
+
+
+@pytest.mark.parametrize(
+    ("language", "viewport", "words"),
+    [
+        pytest.param(
+            *("fr", DESK),
+            ("Rendre le TP 3", "demain 18h", "Chercher", "Mois", "Garder un jour de plus"),
+            id="french-desk",
+        ),
+        pytest.param(
+            *("en", PHONE),
+            ("call the bank", "tomorrow 6pm", "Search", "Month", "Keep one more day"),
+            id="english-phone",
+        ),
+    ],
+)
+def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
+    person = arrive(language, viewport)
+    title, moment, search, month, keep = words
+    person.signs_up()
+    adds_in_a_line(person, f"{title} {moment}")
+    expect(person.task(title).locator(".clock")).to_have_text("18:00")
+    person.page.get_by_role("link", name=search, exact=True).click()
+    person.page.locator("#q").fill(title[:4].upper())
+    person.page.locator("#q").press("Enter")
+    expect(person.task(title)).to_be_visible()
+    person.opens()
+    person.page.get_by_role("link", name=month, exact=True).click()
+    expect(person.page.locator("td a", has_text="18:00")).to_have_count(1)
+    person.page.locator("td a").first.click()
+    person.page.locator("[name=title]").fill(f"{title} (2)")
+    person.presses("save")
+    expect(person.task(f"{title} (2)")).to_be_visible()
+    before = person.task(title).get_attribute("data-deadline")
+    person.task(title).get_by_role("button", name=keep).click()
+    expect(person.task(title)).not_to_have_attribute("data-deadline", before or "")
+    person.task(title).locator("form[action$='/remove/'] button").click()
+    expect(person.task(title)).to_have_count(0)
+    person.presses("undo")
+    expect(person.task(title)).to_be_visible()
+
+
+@pytest.mark.parametrize(("language", "viewport"), [FRENCH_DESK, ENGLISH_PHONE])
+def test_a_forgotten_password_is_set_anew(language, viewport, arrive, mail_server: MailServer):
+    person = arrive(language, viewport)
+    email = f"{person.name}@example.org"
+    person.signs_up(email=email)
+    person.page.context.clear_cookies(name="sessionid")
+    person.opens("/agenda/sign-in/")
+    person.page.locator("a[href='/agenda/reset/']").click()
+    before = len(mail_server.letters)
+    person.page.locator("[name=email]").fill(email)
+    person.page.locator("main form button").click()
+    person.page.wait_for_url(re.compile(r"/reset/sent/$"))
+    letter = mail_server.next_letter(before + 1)
+    assert letter.receivers == [email]
+    link = next(word for word in letter.text.split() if "/reset/" in word)
+    person.opens(link)
+    person.password = "an entirely new one"
+    person.page.locator("[name=new_password1]").fill(person.password)
+    person.page.locator("[name=new_password2]").fill(person.password)
+    person.page.locator("main form button").click()
+    person.page.wait_for_url(re.compile(r"/sign-in/$"))
+    person.signs_in()
+    person.page.wait_for_url(AT_HOME)
+    stale = person.page.goto(link)
+    assert stale
+    assert stale.status == 404
+
+
+def test_a_whole_life_without_javascript(arrive):
+    person = arrive("fr", PHONE, javascript=False)
+    page = person.page
+    person.signs_up()
+    adds_in_a_line(person, "Acheter du pain demain 8h")
+    person.task("Acheter du pain").locator("[data-speech]").click()
+    expect(page.locator("audio[controls]")).to_be_visible()
+    person.opens()
+    page.locator(".ways [data-speech]").click()
+    expect(page.locator("audio[controls]")).to_be_visible()
+    person.opens("/agenda/search/?q=pain")
+    expect(person.task("Acheter du pain")).to_be_visible()
+    person.task("Acheter du pain").get_by_role("button", name="Garder").click()
+    expect(page.locator("#live .notice")).to_be_visible()
+    person.task("Acheter du pain").get_by_role("button", name="Enlever").click()
+    person.presses("undo")
+    expect(person.task("Acheter du pain")).to_be_visible()
+    person.opens("/agenda/account/")
+    page.locator("[name=language]").first.select_option("en")
+    person.page.locator("main form.card button").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("link", name="Calendar feed").click()
+    page.get_by_role("button", name="Make a new address").click()
+    feed = page.request.get(page.locator("#address").input_value())
+    assert feed.status == 200
+    assert "Acheter du pain" in feed.text()
+    person.opens("/agenda/account/leave/")
+    page.locator("[name=password]").fill(person.password)
+    page.get_by_role("button", name="Delete everything").click()
+    page.wait_for_url(re.compile(r"/sign-in/$"))
+    person.words = WORDS["en"]
+    person.signs_in()
+    expect(page.locator(".problem")).to_be_visible()
+
+
+def test_the_first_administrator_is_made_in_a_browser(arrive, agenda: ServedAgenda):
+    person = arrive("en", DESK)
+    path = agenda.manage("agenda_first_admin").strip()
+    person.opens(path)
+    person.page.locator("[name=username]").fill(person.name)
+    person.page.locator("[name=password1]").fill(person.password)
+    person.page.locator("[name=password2]").fill(person.password)
+    person.page.locator("main form button").click()
+    person.page.wait_for_url(AT_HOME)
+    seen = person.page.goto("/admin/")
+    assert seen
+    assert seen.status == 200
+    expect(person.page.locator("#user-tools")).to_contain_text(
+        person.name.upper(), ignore_case=True
+    )
+
+
+def test_everything_by_keyboard(arrive):
+    """From the address bar: the skip link, quick add, the keys of the help, and no mouse."""
+    person = arrive("en", DESK)
+    page = person.page
+    person.signs_up()
+    for line in ("first tomorrow 8am", "second tomorrow 9am"):
+        person.opens()
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_class("skip")
+        page.keyboard.press("n")
+        expect(page.locator("#quick")).to_be_focused()
+        page.keyboard.type(line)
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(r"/tasks/quick/"))
+        page.keyboard.press("Enter")  # the form's button has the focus
+        page.wait_for_url(AT_HOME)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".is-current")).to_contain_text("second")
+    expect(page.locator(":focus")).to_have_text("second")
+    page.keyboard.press("k")
+    expect(page.locator(".is-current")).to_contain_text("first")
+    page.keyboard.press("?")
+    expect(page.locator("#live")).to_contain_text("keep one more day")
+    before = page.locator(".is-current").get_attribute("data-deadline")
+    page.keyboard.press("g")
+    expect(person.task("first")).not_to_have_attribute("data-deadline", before or "")
+    page.keyboard.press("j")
+    page.keyboard.press("e")
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/$"))
+
+
+def test_the_month_is_walked_by_keyboard(arrive):
+    person = arrive("en", DESK)
+    page = person.page
+    person.signs_up()
+    adds_in_a_line(person, "walk tomorrow 8am")
+    person.opens("/agenda/month/")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('table') !== null"):
+            break
+    expect(page.locator(":focus")).to_contain_text("walk")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/$"))
+
+
+MOVES = """() => [...document.querySelectorAll('*')].filter(one => {
+  const style = getComputedStyle(one);
+  const lasts = value => value.split(',').some(part => parseFloat(part) > 0);
+  return lasts(style.transitionDuration) || lasts(style.animationDuration);
+}).length"""
+
+
+def test_nothing_moves_for_who_asked_for_no_motion(arrive):
+    person = arrive("en", DESK)
+    person.signs_up()
+    adds_in_a_line(person, "stand still tomorrow 8am")
+    person.page.emulate_media(reduced_motion="no-preference")
+    assert person.page.evaluate(MOVES) > 0, "this test would not notice a movement"
+    person.page.emulate_media(reduced_motion="reduce")
+    for path in ("/agenda", "/agenda/month/", "/agenda/tasks/new/", "/agenda/account/"):
+        person.opens(path)
+        assert person.page.evaluate(MOVES) == 0, path
+
+
+def test_the_connection_is_lost_while_saving_and_nothing_is_half_done(arrive):
+    """The answer is lost, not the task; sent again, it is still one task."""
+    person = arrive("en", DESK, expects_errors=True)
+    page = person.page
+    person.signs_up()
+    person.opens("/agenda/tasks/new/")
+    person.writes("Only once")
+
+    def swallow(route: Route) -> None:
+        page.request.fetch(route.request, max_redirects=0)
+        route.abort("connectionreset")
+
+    page.route("**/agenda/tasks/new/", swallow, times=1)
+    page.locator("main form.card button").click()
+    page.wait_for_url("chrome-error://**")
+    page.reload()  # sends the form again, as a person does
+    page.wait_for_url(AT_HOME)
+    expect(person.task("Only once")).to_have_count(1)
+
+
+def test_the_page_says_when_the_agenda_cannot_be_reached(arrive):
+    person = arrive("en", DESK, expects_errors=True)
+    person.signs_up()
+    adds_in_a_line(person, "listen tomorrow 8am")
+    person.page.context.set_offline(True)
+    person.task("listen").locator("[data-speech]").click()
+    expect(person.page.locator("#live")).to_contain_text("cannot be reached")
+    person.page.context.set_offline(False)
+
+
+def test_the_database_is_away_and_comes_back(arrive, agenda: ServedAgenda):
+    """A page of our own, with its style and in the reader's language; then all is there again."""
+    person = arrive("fr", PHONE, expects_errors=True)
+    person.signs_up()
+    adds_in_a_line(person, "Revenir demain 8h")
+    agenda.database.stop()
+    try:
+        answer = person.page.goto("/agenda")
+        assert answer
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert is_styled(person.page)
+        person.photographs("screen-fr-phone-unavailable")
+    finally:
+        agenda.database.start()
+    person.opens()
+    expect(person.task("Revenir")).to_be_visible()
+
+
+def is_styled(page: Page) -> bool:
+    return bool(page.evaluate("getComputedStyle(document.querySelector('.button')).borderRadius"))
