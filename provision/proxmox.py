@@ -38,7 +38,7 @@ RETRY_FOR_S = 90.0
 # Silence looks like a hang: after this long the operator hears what is being waited for.
 TELL_AFTER_S = 3.0
 TASK_TIMEOUT_S = 600.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_POLL_S = 0.05, 2.0, 1.0
 LOG_TAIL = 5
 MOST_LOG_LINES = 50_000
 # pveproxy could not reach the node's daemon: 595 before it sent, the others after.
@@ -213,22 +213,22 @@ class Proxmox:
         A stopped task carries `exitstatus`; "stopped" alone says nothing. Raises TaskError with the
         end of its log when it failed, or when it still runs after `timeout_s` seconds.
         """
-        deadline = self.clock() + timeout_s
-        pause_s = FIRST_PAUSE_S
+        began = self.clock()
         path = task_path(upid)
         while True:
             status = self.get(f"{path}/status")
             if status.get("status") == "stopped":
                 return self._judge(upid, str(status.get("exitstatus", "")))
-            if self.clock() >= deadline:
+            waited_s = self.clock() - began
+            if waited_s >= timeout_s:
                 raise TaskError(
                     f"task {task_type(upid)} still runs after {timeout_s:.0f} s ({upid})",
                     next_step="watch it in Proxmox under Tasks; when it has ended, run this again",
                     exit_status=None,
                 )
             on_poll()
-            self.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 1.0)
+            # Short tasks are asked about often, long ones seldom: nobody waits a tenth too long.
+            self.sleep(min(max(waited_s / 10, FIRST_PAUSE_S), LONGEST_POLL_S))
 
     def _judge(self, upid: str, exit_status: str) -> str:
         if SUCCESS.fullmatch(exit_status):

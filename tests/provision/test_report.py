@@ -113,3 +113,23 @@ def test_status_rows_of_all_kinds():
 
 def test_a_row_about_nothing_known_is_still_a_row():
     assert report.status_row(1, None, None, is_orphan=False)["host"] == ""
+
+
+def test_a_plan_with_reboot_says_what_restarts_and_one_without_how_to():
+    found = found_from(numbered(WEB), pending=PENDING)
+    with_reboot = plan_one(wanted(WEB), found, reboot=True)
+    without = plan_one(wanted(replace(WEB, cores=7)), found)
+
+    assert report.step_lines(with_reboot)[1] == "    restarts for nameserver: 1.1.1.1 -> none"
+    assert report.step_lines(without)[-1].endswith("1.1.1.1 -> none (apply --reboot)")
+
+
+def test_a_new_container_is_shown_with_its_node():
+    assert report.step_lines(plan_one(wanted(WEB), None))[0] == "+ 2156 web on pve1"
+
+
+def test_ha_and_lock_stand_beside_the_status():
+    found = found_from(numbered(WEB), lock="backup", ha_managed=True)
+    rows = report.status_rows(plan_of(found=[found]), [found])
+
+    assert "running (HA) (backup)" in report.status_text(rows)

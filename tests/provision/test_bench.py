@@ -1,0 +1,56 @@
+"""The bench's own arithmetic and its document; the bench itself is `make bench-provision`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.document import replace_section
+from tests.bench.provision import Bench, report
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# B\n", "# B\n\n## Provision\n\nnew\n"),
+        ("# B\n\n## Provision\n\nold\n", "# B\n\n## Provision\n\nnew\n"),
+        (
+            "# B\n\n## App\n\na\n\n## Provision\n\nold\n\n## Rest\n\nr\n",
+            "# B\n\n## App\n\na\n\n## Provision\n\nnew\n\n## Rest\n\nr\n",
+        ),
+        ("# B\n\n## Provisioning\n\nx\n", "# B\n\n## Provisioning\n\nx\n\n## Provision\n\nnew\n"),
+    ],
+    ids=["first", "again", "between others", "beside a longer name"],
+)
+def test_a_section_is_replaced_and_others_stay(tmp_path, before, after):
+    file = tmp_path / "bench.md"
+    file.write_text(before)
+
+    replace_section(file, "Provision", "new")
+
+    assert file.read_text() == after
+
+
+def test_a_missing_document_is_begun(tmp_path):
+    replace_section(tmp_path / "bench.md", "Provision", "a \\1 b")
+
+    assert (tmp_path / "bench.md").read_text().startswith("# Benchmarks\n")
+    assert "## Provision\n\na \\1 b\n" in (tmp_path / "bench.md").read_text()
+
+
+def test_ratios_are_of_medians(tmp_path):
+    bench = Bench(state=tmp_path, work=tmp_path)
+    for name, times in {
+        "floor, overlay": [2.0, 2.0, 9.0], "floor, unpacking": [4.0],
+        "ours, create": [2.5, 2.4, 30.0], "ours, no-op": [1.0], "ours, change": [2.0],
+        "ours, plan": [1.0], "playbook, create": [10.0], "playbook, no-op": [6.0],
+        "playbook, change": [5.0], "ours, plan 50": [2.0],
+    }.items():  # fmt: skip
+        bench.times[name] = times
+        bench.cpu[name] = [time / 2 for time in times]
+
+    text = report(bench, many=50, rounds=3)
+
+    assert "ours is **1.25 x** that (aim: at most 1.3)" in text
+    assert "the playbook takes **6.0 x** ours" in text
+    assert "| create three, until SSH | 2.50 s | 10.00 s | 4.0 | 4.0 |" in text
+    assert "50 containers 2.00 s" in text
