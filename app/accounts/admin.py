@@ -19,7 +19,10 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg] # generic to mypy only
     fieldsets = (
         (None, {"fields": ("username", "password", "email")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
-        ("Preferences", {"fields": ("language", "time_zone", "voice")}),
+        (
+            "Preferences",
+            {"fields": ("language", "time_zone", "voice", "quiet_from", "quiet_until")},
+        ),
     )
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:

@@ -12,7 +12,10 @@ from agenda.models import Priority, Task
 def export(user: User, *, at: datetime) -> dict[str, Any]:
     """What is live; what has been forgotten is forgotten here too. No secret is in it."""
     tasks = Task.objects.of(user.pk).live(at=at).by_deadline()
-    names = ("username", "email", "language", "time_zone", "voice", "date_joined", "last_login")
+    names = (
+        *("username", "email", "language", "time_zone", "voice", "quiet_from", "quiet_until"),
+        *("date_joined", "last_login", "listened_at"),
+    )
     return {
         "exported_at": at,
         "account": {name: getattr(user, name) for name in names},

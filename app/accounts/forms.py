@@ -90,11 +90,14 @@ def _ask_in_few_words(form: forms.Form) -> None:
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only
-    """Language, time zone, voice, and the address that a password reset is sent to."""
+    """Language, time zone, voice, the address that a password reset is sent to, quiet hours."""
+
+    QUIET = ("quiet_from", "quiet_until")
 
     class Meta:
         model = User
-        fields = ["language", "time_zone", "voice", "email"]
+        fields = ["language", "time_zone", "voice", "email", "quiet_from", "quiet_until"]
+        labels = {"quiet_from": _("From"), "quiet_until": _("Until")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,6 +114,22 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
             del self.fields["email"]
         if not leaves_network():
             del self.fields["voice"]
+        for name in self.QUIET:
+            self.fields[name].widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        begins, ends = (given.get(name) for name in self.QUIET)
+        if (begins is None) != (ends is None) and not any(n in self.errors for n in self.QUIET):
+            missing = self.QUIET[0] if begins is None else self.QUIET[1]
+            self.add_error(missing, _("Quiet hours have a beginning and an end."))
+        return given
+
+    def plain_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name not in self.QUIET]
+
+    def quiet_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.QUIET]
 
 
 class LeaveForm(forms.Form):

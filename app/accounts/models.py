@@ -62,6 +62,14 @@ class User(AbstractUser):
     calendar_sha256 = models.CharField(  # noqa: DJ001 - unique, so that none must be NULL
         max_length=64, null=True, unique=True, editable=False, db_collation="utf8mb4_bin"
     )
+    # From one wall clock to the other nothing is announced; both, or neither.
+    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    # When a page last asked what to announce; and how many tasks were forgotten since pages began
+    # to listen without their last announcement, and of how many of these the person was told.
+    listened_at = models.DateTimeField(null=True, editable=False)
+    forgotten_unheard = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    forgotten_told = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     is_probe = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PeopleManager] = PeopleManager()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from agenda import erased as journal
+from agenda.announcements import unheard_count
+from agenda.announcing import LAST_STEP
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.services import day_subject, task_again
@@ -46,8 +49,8 @@ def tasks_forget(*, at: datetime) -> Forgotten:
             return Forgotten(tasks=0, is_elsewhere=True)
         repeated = _in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at))
         repeated += _in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at))
-        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace()))
-        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace()))
+        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace(), at=at))
+        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace(), at=at))
     return Forgotten(tasks=erased if grace() else erased + repeated)
 
 
@@ -77,16 +80,18 @@ def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
         again = {task.id: task_again(task, at=at, zone=zones[task.owner_id]) for task in last}
         journal.note_series(again, at=at)
         Task.objects.bulk_create([task for task in again.values() if task is not None])
-        _forget_rows(last)
+        _forget_rows(last, at=at)
     return [(task.id, task.owner_id) for task in last]
 
 
-def _forget_rows(tasks: list[Task]) -> None:
+def _forget_rows(tasks: list[Task], *, at: datetime) -> None:
     rows = Task.objects.filter(id__in=[task.id for task in tasks])
     if grace():
         rows.update(repeat=Repeat.NEVER)
-    else:
-        rows.delete()
+        return
+    rows.delete()
+    unheard = [task for task in tasks if task.announced < LAST_STEP and task.removed_at is None]
+    unheard_count(Counter(task.owner_id for task in unheard), at=at)
 
 
 def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
@@ -94,16 +99,18 @@ def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
     return {owner_id: zone_of(name) for owner_id, name in named}
 
 
-def _erase_chunk(column: str, until: datetime) -> list[Gone]:
+def _erase_chunk(column: str, until: datetime, *, at: datetime) -> list[Gone]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
-            f" ORDER BY {column}, id LIMIT {CHUNK_ROWS} RETURNING id, owner_id",
+            f" ORDER BY {column}, id LIMIT {CHUNK_ROWS}"
+            f" RETURNING id, owner_id, announced < {LAST_STEP} AND removed_at IS NULL",
             [connection.ops.adapt_datetimefield_value(until)],
         )
-        gone = [(UUID(str(task)), UUID(str(owner))) for task, owner in cursor.fetchall()]
-        journal.note(Task, (task for task, _owner in gone), at=timezone.now())
-        return gone
+        rows = [(UUID(str(task)), UUID(str(owner)), mute) for task, owner, mute in cursor]
+        journal.note(Task, (task for task, _owner, _mute in rows), at=timezone.now())
+        unheard_count(Counter(owner for _task, owner, is_mute in rows if is_mute), at=at)
+    return [(task, owner) for task, owner, _mute in rows]
 
 
 @contextmanager

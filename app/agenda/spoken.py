@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from accounts.models import User
+from agenda.announcing import LAST_STEP, spoken_at
 from agenda.models import Task
 from agenda.services import day_subject
 from speech import sentences
 from speech.services import Utterance
+
+MISSED_KEPT = timedelta(hours=1)
 
 
 def task_utterance(task: Task, *, at: datetime, user: User, language: str | None) -> Utterance:
@@ -28,6 +31,39 @@ def task_utterance(task: Task, *, at: datetime, user: User, language: str | None
         language=language or "fr",
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
+    )
+
+
+def announcement_utterance(
+    task: Task, *, step: int, at: datetime, user: User, language: str
+) -> Utterance:
+    """A reminder, or the last call. Its words go where the task's own may go."""
+    say = sentences.last_call_sentence if step == LAST_STEP else sentences.reminder_sentence
+    text = say(
+        title=task.title,
+        deadline_at=timezone.localtime(task.deadline_at),
+        at=timezone.localtime(spoken_at(step, deadline_at=task.deadline_at, at=at)),
+        language=language,
+    )
+    return Utterance(
+        subject=str(task.pk),
+        text=text,
+        language=language,
+        expires_at=task.deadline_at,
+        private=task.is_private or user.voice != "google",
+    )
+
+
+def missed_utterance(
+    *, reminders: int, forgotten: int, at: datetime, user: User, language: str
+) -> Utterance:
+    """What could not be said while the page was cut off: numbers, no words of any task."""
+    return Utterance(
+        subject=day_subject(user.pk),
+        text=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=language),
+        language=language,
+        expires_at=at + MISSED_KEPT,
+        private=user.voice != "google",
     )
 
 

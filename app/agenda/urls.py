@@ -15,6 +15,12 @@ urlpatterns = [
     path("agenda/calendar/<str:token>.ics", views.calendar_feed, name="calendar-feed"),
     path("agenda/day/hear/", views.day_hear, name="day-hear"),
     path("agenda/day/speech.mp3", views.day_speech, name="day-speech"),
+    path("agenda/announcements/", views.announcements, name="announcements"),
+    path(
+        "agenda/announcements/missed/<int:reminders>/<int:forgotten>/speech.mp3",
+        views.missed_speech,
+        name="missed-speech",
+    ),
     path("agenda/recent/", views.recent, name="recent"),
     path("agenda/about/", views.about, name="about"),
     path("agenda/tasks/new/", views.task_new, name="task-new"),
@@ -26,4 +32,9 @@ urlpatterns = [
     path("agenda/tasks/<uuid:task_id>/keep/", views.task_keep, name="task-keep"),
     path("agenda/tasks/<uuid:task_id>/hear/", views.task_hear, name="task-hear"),
     path("agenda/tasks/<uuid:task_id>/speech.mp3", views.task_speech, name="task-speech"),
+    path(
+        "agenda/tasks/<uuid:task_id>/announcement/<int:step>.mp3",
+        views.announcement_speech,
+        name="announcement-speech",
+    ),
 ]

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -21,6 +22,8 @@ from accounts.access import sign_in_required, signed_in, text_keeping, words_kep
 from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services, wording
+from agenda.announcements import LISTENING, Due, announcements_claim
+from agenda.announcing import LAST_STEP
 from agenda.calendar import calendar
 from agenda.clock import day_start, zone_label, zone_of
 from agenda.forms import TaskForm, line_values, new_task_values, task_values
@@ -28,12 +31,18 @@ from agenda.grouping import grouped
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.quickadd import read_line
 from agenda.sound import sound
-from agenda.spoken import day_utterance, task_utterance
+from agenda.spoken import (
+    announcement_utterance,
+    day_utterance,
+    missed_utterance,
+    task_utterance,
+)
 from speech import services as speech
 from speech.errors import SpeechError
 from speech.services import Utterance
 
 SEARCH_RESULTS_MAX = 100
+MISSED_MAX = 1000
 require_read = require_http_methods(["GET", "HEAD"])
 require_form = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -149,12 +158,7 @@ def day_hear(request: HttpRequest) -> HttpResponse:
 @sign_in_required
 def day_speech(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
-    words = _day_words(request, at=at)
-    try:
-        said = speech.speak(words, at=at)
-    except SpeechError:
-        return HttpResponse(words.text, content_type="text/plain; charset=utf-8", status=503)
-    return sound(request, said, words=words)
+    return _spoken(request, _day_words(request, at=at), at=at)
 
 
 def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
@@ -348,6 +352,82 @@ def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = _task(request, task_id, at=at)
     words = task_utterance(task, at=at, user=signed_in(request), language=get_language())
+    return _spoken(request, words, at=at)
+
+
+@require_GET
+@sign_in_required
+def announcement_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpResponse:
+    if not 1 <= step <= LAST_STEP:
+        raise Http404("no such announcement")
+    at = timezone.now()
+    return _spoken(request, _announcement(request, _task(request, task_id, at=at), step, at), at=at)
+
+
+@require_GET
+@sign_in_required
+def missed_speech(request: HttpRequest, reminders: int, forgotten: int) -> HttpResponse:
+    if not 0 < reminders + forgotten <= MISSED_MAX:
+        raise Http404("nothing was missed, or too much to say")
+    at = timezone.now()
+    return _spoken(request, _missed(request, reminders, forgotten, at), at=at)
+
+
+@require_POST
+@sign_in_required
+def announcements(request: HttpRequest) -> HttpResponse:
+    """What the page that asks shall say, and when to ask again. Asking claims it: no other page
+    will be told.
+    """
+    at = timezone.now()
+    heard = announcements_claim(signed_in(request), at=at, since=_since(request, at=at))
+    say = [_said(request, due, at) for due in heard.due]
+    if heard.reminders or heard.forgotten:
+        counts = (min(heard.reminders, MISSED_MAX // 2), min(heard.forgotten, MISSED_MAX // 2))
+        address = reverse("missed-speech", args=counts)
+        say.insert(0, {"text": _missed(request, *counts, at).text, "sound": address})
+    return JsonResponse({"now": at.isoformat(), "wait": heard.wait.total_seconds(), "say": say})
+
+
+def _said(request: HttpRequest, due: Due, at: datetime) -> dict[str, str]:
+    keeps = due.step == LAST_STEP
+    return {
+        "text": _announcement(request, due.task, due.step, at).text,
+        "sound": reverse("announcement-speech", args=[due.task.id, due.step]),
+        "keep": reverse("task-keep", args=[due.task.id]) if keeps else "",
+        "seen": due.task.deadline_at.isoformat(),
+    }
+
+
+def _announcement(request: HttpRequest, task: Task, step: int, at: datetime) -> Utterance:
+    language = get_language() or "fr"
+    return announcement_utterance(
+        task, step=step, at=at, user=signed_in(request), language=language
+    )
+
+
+def _missed(request: HttpRequest, reminders: int, forgotten: int, at: datetime) -> Utterance:
+    return missed_utterance(
+        reminders=reminders,
+        forgotten=forgotten,
+        at=at,
+        user=signed_in(request),
+        language=get_language() or "fr",
+    )
+
+
+def _since(request: HttpRequest, *, at: datetime) -> datetime | None:
+    """When the page last had an answer, as that answer said; None for a page just opened."""
+    try:
+        since = datetime.fromisoformat(request.POST.get("since", ""))
+    except ValueError:
+        return None
+    if timezone.is_naive(since) or since > at:
+        return None
+    return max(since, at - LISTENING)
+
+
+def _spoken(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResponse:
     try:
         said = speech.speak(words, at=at)
     except SpeechError:

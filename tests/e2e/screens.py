@@ -161,10 +161,13 @@ SCREENS = (
 
 # Addresses that show nothing of their own, and why.
 NOT_A_SCREEN = {
+    "announcement-speech": "sound",
+    "announcements": "a question of the script",
     "calendar-feed": "a calendar for programs",
     "day-speech": "sound",
     "export": "a file",
     "language": "a form that leads back",
+    "missed-speech": "sound",
     "sign-out": "a form that leads to sign-in",
     "task-end": "a form that leads to the agenda",
     "task-keep": "a form that leads to the agenda",

@@ -83,6 +83,101 @@ document.addEventListener("click", (event) => {
   hear(link);
 });
 
+// Announcements, once a person has armed them on this device. Who asks first is told what to say,
+// and no other page: the server keeps count. What cannot sound yet stands on the page.
+
+const arm = document.getElementById("arm");
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+const post = (url, fields) =>
+  fetch(url, {
+    method: "POST",
+    body: new URLSearchParams(fields),
+    headers: { "X-CSRFToken": token() },
+    redirect: "manual",
+  });
+
+const isArmed = () => words.announcements && localStorage.getItem("announce") === "1";
+const queue = [];
+let since = "";
+let timer = 0;
+let isSpeaking = false;
+
+const keepLonger = async (one) => {
+  await post(one.keep, { seen: one.seen });
+  if (document.querySelector(".page-agenda")) location.reload();
+  else say(words.kept);
+};
+
+const tell = (one) => {
+  say(one.text);
+  if (!one.keep) return;
+  const button = document.createElement("button");
+  button.dataset.key = "g";
+  button.textContent = words.keep;
+  button.addEventListener("click", () => keepLonger(one));
+  live.firstChild.append(" ", button);
+};
+
+const sounded = (audio) =>
+  new Promise((done) => {
+    setTimeout(done, 30000); // whatever becomes of the sound, the next one gets its turn
+    player.addEventListener("ended", done, { once: true });
+    player.src = URL.createObjectURL(audio);
+    // Before the first touch of a page browsers stay silent: then it sounds at that touch.
+    player.play().catch(() => addEventListener("pointerdown", () => player.play(), { once: true }));
+  });
+
+const announce = async () => {
+  if (isSpeaking) return;
+  isSpeaking = true;
+  while (queue.length) {
+    const one = queue.shift();
+    silence();
+    tell(one);
+    try {
+      const answer = await fetch(one.sound, { cache: "no-store" });
+      if (answer.headers.get("X-Agenda-Voice")) await sounded(await answer.blob());
+      else sayItYourself(one.text);
+    } catch {
+      sayItYourself(one.text);
+    }
+  }
+  isSpeaking = false;
+};
+
+const listen = async () => {
+  clearTimeout(timer);
+  if (!isArmed()) return;
+  let wait = 10;
+  try {
+    const answer = await post(words.announcements, { since });
+    if (answer.type === "opaqueredirect") return; // signed out
+    const heard = await answer.json();
+    since = heard.now;
+    wait = heard.wait;
+    queue.push(...heard.say);
+    announce();
+  } catch {
+    // Cut off: `since` stays, and the server will say what was missed.
+  }
+  // A page that is looked at comes before one in the background.
+  timer = setTimeout(listen, 1000 * (wait + (document.hidden ? 2 : 0.2)));
+};
+
+const showArmed = () => arm.setAttribute("aria-pressed", String(isArmed()));
+
+if (arm) {
+  arm.hidden = false;
+  showArmed();
+  arm.addEventListener("click", () => {
+    localStorage.setItem("announce", isArmed() ? "0" : "1");
+    showArmed();
+    say(isArmed() ? words.armed : words.disarmed);
+    listen();
+  });
+}
+listen();
+
 // Deadlines: counting down, and forgetting on time. The server's clock counts, not this machine's.
 
 const skew = words.now ? Date.parse(words.now) - Date.now() : 0;
@@ -152,7 +247,7 @@ const keys = {
   k: () => move(-1),
   e: () => (current() ?? tasks()[0])?.querySelector("h3 a").click(),
   s: () => (current() ?? tasks()[0])?.querySelector("[data-speech]")?.click(),
-  g: () => (current() ?? tasks()[0])?.querySelector('[data-key="g"]').click(),
+  g: () => (live.querySelector("[data-key=g]") ?? (current() ?? tasks()[0])?.querySelector("[data-key=g]"))?.click(),
   d: () => document.querySelector(".ways [data-speech]")?.click(),
   "?": () => words.help && say(words.help),
 };

@@ -1,0 +1,143 @@
+"""What a listening page shall say: claimed here, so that of all tabs and devices one says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from agenda.announcing import (
+    LAST_STEP,
+    STEPS,
+    is_quiet,
+    step_at,
+    steps_due,
+    steps_missed,
+)
+from agenda.models import Task, TaskQuerySet
+
+# More at once would be a speech; the rest follows in the next answer.
+MOST_AT_ONCE = 4
+# A page asks at least this often, and is thought to have been cut off after twice that.
+LONGEST_WAIT = timedelta(seconds=60)
+SHORTEST_WAIT = timedelta(seconds=1)
+CUT_OFF = 2 * LONGEST_WAIT
+# Whose pages have not listened for so long is told nothing of the time between.
+LISTENING = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    task: Task
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """`reminders` and `forgotten` count what nobody could say while the page was cut off."""
+
+    due: tuple[Due, ...] = ()
+    reminders: int = 0
+    forgotten: int = 0
+    wait: timedelta = LONGEST_WAIT
+
+
+def announcements_claim(user: User, *, at: datetime, since: datetime | None) -> Heard:
+    """Claim for one page what is to be said at `at`; `since` is when it last had an answer."""
+    _note_listening(user, at=at)
+    if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):
+        _claim_unheard(user)
+        return Heard()
+    tasks = list(_unannounced(user.pk, at=at)[: 10 * MOST_AT_ONCE])
+    due = [task for task in tasks if steps_due(task.deadline_at - at) > task.announced]
+    claimed = [task for task in due[:MOST_AT_ONCE] if _claim(task, at=at)]
+    return Heard(
+        due=tuple(Due(task=task, step=steps_due(task.deadline_at - at)) for task in claimed),
+        reminders=sum(_missed(task, since=since, at=at) for task in claimed),
+        forgotten=_claim_forgotten(user, at=at, since=since),
+        wait=SHORTEST_WAIT if len(due) > MOST_AT_ONCE else _wait(tasks, at=at),
+    )
+
+
+def _unannounced(owner_id: UUID, *, at: datetime) -> TaskQuerySet:
+    """The live tasks that still have something to be said of them, as far as a day and a wait."""
+    horizon = at + STEPS[0] + LONGEST_WAIT
+    mine = Task.objects.of(owner_id).live(at=at).filter(announced__lt=LAST_STEP)
+    return mine.due(since=at, until=horizon).by_deadline()
+
+
+def _claim(task: Task, *, at: datetime) -> bool:
+    """One UPDATE decides between all who ask; a deadline moved meanwhile decides against all."""
+    here = Task.objects.live(at=at).filter(
+        id=task.id, deadline_at=task.deadline_at, announced=task.announced
+    )
+    return bool(here.update(announced=steps_due(task.deadline_at - at)))
+
+
+def _missed(task: Task, *, since: datetime | None, at: datetime) -> int:
+    if since is None or not _was_cut_off(since, at=at):
+        return 0
+    return steps_missed(
+        deadline_at=task.deadline_at,
+        given=task.announced,
+        now_given=steps_due(task.deadline_at - at),
+        since=since,
+    )
+
+
+def _was_cut_off(since: datetime, *, at: datetime) -> bool:
+    return at - since > CUT_OFF
+
+
+def _claim_forgotten(user: User, *, at: datetime, since: datetime | None) -> int:
+    """How many were forgotten unheard while this page was cut off: those the purge has counted and
+    those it has yet to erase. A page just opened takes nothing away from one that was cut off.
+    """
+    if since is None:
+        return 0
+    counted = _claim_unheard(user)
+    if not _was_cut_off(since, at=at):
+        return 0
+    waiting = Task.objects.of(user.pk).filter(
+        deadline_at__gt=since, deadline_at__lte=at, removed_at=None, announced__lt=LAST_STEP
+    )
+    return counted + waiting.update(announced=LAST_STEP)
+
+
+def _claim_unheard(user: User) -> int:
+    count = user.forgotten_unheard - user.forgotten_told
+    if count <= 0:
+        return 0
+    mine = User.objects.filter(pk=user.pk, forgotten_told=user.forgotten_told)
+    return count if mine.update(forgotten_told=user.forgotten_unheard) else 0
+
+
+def _wait(tasks: list[Task], *, at: datetime) -> timedelta:
+    """Until the next step of the nearest task, within bounds."""
+    steps = (
+        step_at(step, deadline_at=task.deadline_at) - at
+        for task in tasks
+        for step in range(steps_due(task.deadline_at - at) + 1, LAST_STEP + 1)
+    )
+    return max(SHORTEST_WAIT, min([LONGEST_WAIT, *steps]))
+
+
+def _note_listening(user: User, *, at: datetime) -> None:
+    if user.listened_at is None or at - user.listened_at > LONGEST_WAIT:
+        User.objects.filter(pk=user.pk).update(listened_at=at)
+
+
+def unheard_count(counts: dict[UUID, int], *, at: datetime) -> None:
+    """Called by the purge, in its transaction: for each owner how many are forgotten without their
+    last announcement. Kept as a number, and only for those whose pages listen.
+    """
+    if not counts:
+        return
+    listening = User.objects.filter(pk__in=counts).filter(listened_at__gt=at - LISTENING)
+    for owner_id in listening.order_by("pk").values_list("pk", flat=True):
+        mine = User.objects.filter(pk=owner_id)
+        mine.update(forgotten_unheard=F("forgotten_unheard") + counts[owner_id])

@@ -1,0 +1,353 @@
+"""Announcements: each once an account, none lost while the server was down, quiet when asked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, time, timedelta
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from agenda.announcements import CUT_OFF, LISTENING, LONGEST_WAIT, MOST_AT_ONCE, announcements_claim
+from agenda.announcing import is_quiet, spoken_at, steps_due, steps_missed
+from agenda.forgetting import tasks_forget
+from agenda.models import Task
+from agenda.services import Wording, task_add, task_edit, task_keep
+
+AT = timezone.now()
+DAY, HOUR, TEN = timedelta(days=1), timedelta(hours=1), timedelta(minutes=10)
+TICK = timedelta(microseconds=1)
+ASK = "/agenda/announcements/"
+
+
+@pytest.mark.parametrize(
+    ("left", "steps"),
+    [
+        (DAY + TICK, 0),
+        (DAY, 1),
+        (HOUR + TICK, 1),
+        (HOUR, 2),
+        (TEN + TICK, 2),
+        (TEN, 3),
+        (timedelta(0), 3),
+    ],
+)
+def test_a_deadline_has_three_steps(left, steps):
+    assert steps_due(left) == steps
+
+
+def test_said_a_little_late_it_speaks_as_if_on_time():
+    deadline_at = AT + TEN
+    late = AT + timedelta(minutes=2)
+    assert spoken_at(3, deadline_at=deadline_at, at=AT + timedelta(seconds=20)) == AT
+    assert spoken_at(3, deadline_at=deadline_at, at=late) == AT
+    assert spoken_at(3, deadline_at=deadline_at, at=late + TICK) == late + TICK
+    assert spoken_at(3, deadline_at=deadline_at, at=AT - TICK) == AT - TICK
+
+
+def test_only_steps_after_the_cut_were_missed():
+    given = {"deadline_at": AT + TEN, "given": 0, "now_given": 3}
+    assert steps_missed(since=AT + TEN - DAY - TICK, **given) == 2
+    assert steps_missed(since=AT + TEN - DAY, **given) == 1
+    assert steps_missed(since=AT + TEN - HOUR, **given) == 0
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "quiet"),
+    [
+        (time(22), time(7), ["22:00", "23:59", "00:00", "06:59"]),
+        (time(12), time(14), ["12:00", "13:59"]),
+        (time(0), time(0), []),
+        (None, time(7), []),
+        (None, None, []),
+    ],
+)
+def test_quiet_hours_may_go_over_midnight(begins, ends, quiet):
+    clocks = ["00:00", "06:59", "07:00", "11:59", "12:00", "13:59", "14:00", "22:00", "23:59"]
+    found = [c for c in clocks if is_quiet(time.fromisoformat(c), begins=begins, ends=ends)]
+    assert sorted(found) == sorted(quiet)
+
+
+# What a task brings with it
+
+
+def test_what_is_already_near_when_it_is_written_is_not_announced_at_once(alice):
+    for left, step in ((TEN, 3), (timedelta(minutes=20), 2), (timedelta(hours=3), 1), (9 * DAY, 0)):
+        wording = Wording(title="x", deadline_at=AT + left)
+        assert task_add(owner_id=alice.pk, wording=wording, at=AT).announced == step
+
+
+def test_a_later_deadline_is_announced_anew(alice, add):
+    task = add(left=TEN, announced=3)
+    task_keep(owner_id=alice.pk, task_id=task.id, seen_at=task.deadline_at, at=AT)
+    task.refresh_from_db()
+    assert task.announced == steps_due(task.deadline_at - AT) < 3
+    task_edit(task=task, wording=Wording(title="x", deadline_at=AT + 2 * HOUR), at=AT)
+    task.refresh_from_db()
+    assert task.announced == 1
+    task_edit(task=task, wording=Wording(title="y", deadline_at=task.deadline_at), at=AT + HOUR)
+    task.refresh_from_db()
+    assert task.announced == 1
+
+
+# Claiming
+
+
+def claimed(user, at, since=None):
+    user.refresh_from_db()
+    return announcements_claim(user, at=at, since=since)
+
+
+def test_each_step_is_claimed_once(alice, add):
+    task = add(deadline_at=AT + DAY + HOUR)
+    found = []
+    for minutes in range(0, 25 * 60 + 5, 5):
+        at = AT + timedelta(minutes=minutes)
+        for _tab in range(2):
+            found += [(due.step, minutes) for due in claimed(alice, at, since=at).due]
+    assert found == [(1, 60), (2, 24 * 60), (3, 24 * 60 + 50)]
+    assert task.deadline_at == Task.objects.get().deadline_at
+
+
+def test_the_page_is_told_when_to_ask_again(alice, add):
+    assert claimed(alice, AT).wait == LONGEST_WAIT
+    add(deadline_at=AT + HOUR + timedelta(seconds=20), announced=1)
+    assert claimed(alice, AT).wait == timedelta(seconds=20)
+    add(deadline_at=AT + HOUR + timedelta(milliseconds=1), announced=1)
+    assert claimed(alice, AT).wait == timedelta(seconds=1)
+
+
+def test_many_at_once_come_a_few_at_a_time_soonest_first(alice, add):
+    for n in range(MOST_AT_ONCE + 2):
+        add(f"t{n}", deadline_at=AT + timedelta(minutes=n + 1))
+    first, second = claimed(alice, AT), claimed(alice, AT)
+    assert [due.task.title for due in first.due] == [f"t{n}" for n in range(MOST_AT_ONCE)]
+    assert first.wait == timedelta(seconds=1)
+    assert len(second.due) == 2
+
+
+def test_nothing_is_claimed_for_what_is_gone_or_anothers(alice, bob, add):
+    add(deadline_at=AT)
+    add(deadline_at=AT + TEN, removed_at=AT)
+    add(deadline_at=AT + TEN, owner=bob)
+    assert not claimed(alice, AT).due
+
+
+def test_quiet_hours_claim_nothing_and_end(alice, add):
+    local = timezone.localtime(AT)
+    alice.quiet_from = (local - timedelta(minutes=30)).time()
+    alice.quiet_until = (local + timedelta(minutes=30)).time()
+    alice.save()
+    add(deadline_at=AT + HOUR)
+    assert not claimed(alice, AT, since=AT).due
+    assert [due.step for due in claimed(alice, AT + timedelta(minutes=31), since=AT).due] == [2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_pages_that_ask_at_once_one_is_told(mariadb, alice):
+    wording = Wording(title="race", deadline_at=AT + TEN + HOUR)
+    for _ in range(3):
+        task_add(owner_id=alice.pk, wording=wording, at=AT)
+
+    def ask(_tab):
+        try:
+            return len(announcements_claim(alice, at=AT + HOUR, since=AT + HOUR).due)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pages:
+        assert sum(pages.map(ask, range(24))) == 3
+
+
+# After a cut
+
+
+def test_what_came_due_while_the_server_was_down_is_said_afterwards(alice, add):
+    add("still time", deadline_at=AT + timedelta(minutes=40), announced=1)
+    heard = claimed(alice, AT, since=AT - HOUR)
+    assert [(due.task.title, due.step) for due in heard.due] == [("still time", 2)]
+    assert (heard.reminders, heard.forgotten) == (0, 0)
+
+
+def test_steps_that_fell_into_the_cut_are_counted(alice, add):
+    add(deadline_at=AT + TEN, announced=1)
+    heard = claimed(alice, AT, since=AT - HOUR)
+    assert ([due.step for due in heard.due], heard.reminders) == ([3], 1)
+
+
+@pytest.mark.parametrize("purged", [True, False], ids=["already erased", "not yet erased"])
+def test_what_was_forgotten_unheard_in_the_cut_is_counted_once(alice, add, purged):
+    before = AT - HOUR
+    claimed(alice, before)  # a page listens
+    add("a", deadline_at=AT - timedelta(minutes=20), announced=2)
+    add("b", deadline_at=AT - timedelta(minutes=10), announced=2)
+    add("heard", deadline_at=AT - timedelta(minutes=10), announced=3)
+    add("removed", deadline_at=AT - timedelta(minutes=10), announced=2, removed_at=before)
+    if purged:
+        tasks_forget(at=AT)
+    fresh = claimed(alice, AT)
+    tabs = [claimed(alice, AT, since=before).forgotten for _ in range(2)]
+    tasks_forget(at=AT)
+    later = claimed(alice, AT + HOUR, since=AT)
+    assert (fresh.forgotten, tabs, later.forgotten) == (0, [2, 0], 0)
+
+
+def test_the_one_of_a_series_that_was_missed_counts_too(alice, add):
+    claimed(alice, AT - HOUR)
+    local = timezone.localtime(AT)
+    add(
+        deadline_at=AT - TEN,
+        repeat="daily",
+        repeat_from=local.date(),
+        repeat_time=(local - TEN).time(),
+    )
+    tasks_forget(at=AT)
+    assert claimed(alice, AT, since=AT - HOUR).forgotten == 1
+
+
+def test_without_a_cut_nothing_was_missed(alice, add):
+    claimed(alice, AT - HOUR)
+    add(deadline_at=AT - TEN, announced=2)
+    tasks_forget(at=AT)
+    assert claimed(alice, AT, since=AT - CUT_OFF).forgotten == 0
+    assert claimed(alice, AT, since=AT - HOUR).forgotten == 0
+
+
+def test_an_account_without_pages_is_not_counted_for(alice, add):
+    add(deadline_at=AT - TEN)
+    tasks_forget(at=AT)
+    alice.refresh_from_db()
+    assert alice.forgotten_unheard == 0
+    User.objects.update(listened_at=AT - LISTENING)
+    add(deadline_at=AT - TEN)
+    tasks_forget(at=AT)
+    alice.refresh_from_db()
+    assert alice.forgotten_unheard == 0
+
+
+# Over HTTP
+
+
+def test_a_page_gets_sentence_sound_and_the_way_to_keep(page, add):
+    add("Rendre le TP3", left=timedelta(minutes=9, seconds=50))
+    answer = page.post(ASK, {"since": ""}).json()
+    [one] = answer["say"]
+    text = 'Last reminder: "Rendre le TP three" will be forgotten in ten minutes.'
+    assert one["text"] == f"{text} Press G to keep it."
+    sound = page.get(one["sound"])
+    assert (sound.status_code, sound["Content-Type"]) == (200, "audio/mpeg")
+    assert page.post(one["keep"], {"seen": one["seen"]}).status_code == 302
+    assert Task.objects.get().deadline_at > timezone.now() + timedelta(hours=20)
+    assert page.post(ASK, {"since": answer["now"]}).json()["say"] == []
+
+
+def test_in_french_the_last_call_names_the_key(page, alice, add):
+    alice.language = "fr"
+    alice.save()
+    add("Rendre le TP3", left=timedelta(minutes=9, seconds=50))
+    [one] = page.post(ASK, {"since": ""}).json()["say"]
+    expected = "Dernier rappel : « Rendre le TP trois » sera oubliée dans dix minutes."
+    assert one["text"].replace("\u00a0", " ") == f"{expected} Touche G pour garder."
+
+
+def test_a_cut_is_told_in_one_sentence(page, alice, add):
+    page.post(ASK, {"since": ""})
+    add(left=timedelta(minutes=9), announced=1)
+    add(left=-timedelta(minutes=1), announced=2)
+    since = (timezone.now() - timedelta(hours=2)).isoformat()
+    say = page.post(ASK, {"since": since}).json()["say"]
+    assert say[0]["text"] == "While I was away, one reminder was missed and one task was forgotten."
+    assert page.get(say[0]["sound"])["X-Agenda-Voice"] == "local"
+    assert "keep" not in say[0]
+    assert len(say) == 2
+
+
+@pytest.mark.parametrize(
+    "since", ["", "soon", "2026-11-24T10:00:00", "9999-01-01T00:00:00+00:00", "\x00", "x" * 999]
+)
+def test_a_since_that_is_none_is_a_page_just_opened(page, alice, since):
+    User.objects.update(forgotten_unheard=5)
+    answer = page.post(ASK, {"since": since})
+    assert (answer.status_code, answer.json()["say"]) == (200, [])
+
+
+@pytest.mark.parametrize("path", ["0/0", "1001/0", "999999999999999999/1"])
+def test_a_sound_of_nothing_missed_is_404(page, path):
+    assert page.get(f"{ASK}missed/{path}/speech.mp3").status_code == 404
+
+
+@pytest.mark.parametrize("step", [0, 4, 99999])
+def test_a_step_that_is_none_is_404(page, add, step):
+    assert page.get(f"/agenda/tasks/{add().id}/announcement/{step}.mp3").status_code == 404
+
+
+def test_nobody_hears_or_claims_anothers(page, add, bob, alice):
+    theirs = add("secret", owner=bob, left=TEN)
+    assert page.post(ASK, {"since": ""}).json()["say"] == []
+    assert page.get(f"/agenda/tasks/{theirs.id}/announcement/3.mp3").status_code == 404
+    assert Client().post(ASK).status_code == 302
+    assert page.get(ASK).status_code == 405
+    assert Client(enforce_csrf_checks=True).post(ASK).status_code == 403
+
+
+def test_words_of_a_private_task_stay_here(alice, add):
+    from agenda.spoken import announcement_utterance  # noqa: PLC0415 - beside its only use
+
+    alice.voice = "google"
+    for is_private in (True, False):
+        task = add(is_private=is_private)
+        words = announcement_utterance(task, step=1, at=AT, user=alice, language="fr")
+        assert words.private is is_private
+
+
+@pytest.mark.parametrize(("tasks", "questions"), [(0, 3), (300, 3)])
+def test_asking_costs_the_same_few_questions(
+    page, add, django_assert_max_num_queries, tasks, questions
+):
+    for n in range(tasks):
+        add(f"t{n}", left=HOUR + timedelta(minutes=n), announced=1)
+    page.post(ASK, {"since": ""})
+    with django_assert_max_num_queries(questions):
+        page.post(ASK, {"since": timezone.now().isoformat()})
+
+
+# Quiet hours on the account page
+
+
+def test_quiet_hours_are_kept_and_shown(page, alice):
+    page.post("/agenda/account/", {"quiet_from": "22:00", "quiet_until": "07:30"})
+    alice.refresh_from_db()
+    assert (alice.quiet_from, alice.quiet_until) == (time(22), time(7, 30))
+    content = page.get("/agenda/account/").content.decode()
+    assert 'value="22:00"' in content
+    page.post("/agenda/account/", {"quiet_from": "", "quiet_until": ""})
+    alice.refresh_from_db()
+    assert (alice.quiet_from, alice.quiet_until) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"quiet_from": "22:00"},
+        {"quiet_until": "07:00"},
+        {"quiet_from": "25:00", "quiet_until": "07:00"},
+        {"quiet_from": "late", "quiet_until": "07:00"},
+    ],
+)
+def test_half_or_unreadable_quiet_hours_are_refused(page, alice, given):
+    assert page.post("/agenda/account/", given).status_code == 422
+    alice.refresh_from_db()
+    assert (alice.quiet_from, alice.quiet_until) == (None, None)
+
+
+def test_the_clock_of_quiet_hours_is_ones_own(alice, add, settings):
+    alice.quiet_from, alice.quiet_until = time(3), time(4)
+    alice.save()
+    at = datetime(2027, 6, 1, 7, 30, tzinfo=timezone.get_current_timezone())  # 2.30 in Cayenne
+    add(deadline_at=at + HOUR)
+    with timezone.override("America/Cayenne"):
+        assert not claimed(alice, at + timedelta(minutes=59), since=at).due
+        assert claimed(alice, at, since=at).due
