@@ -61,7 +61,7 @@ def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(rows)
     )
-    # Lock, three chunks (each told to the API and to listening pages) and three empty ones in savepoints, unlock.
+    # Lock, three chunks (each told to the API and to listening pages), three empty ones, unlock.
     with django_assert_max_num_queries(26):
         assert tasks_forget(at=AT).tasks == rows
     assert not Task.objects.exists()
