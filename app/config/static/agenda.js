@@ -109,13 +109,17 @@ const keepLonger = async (one) => {
 };
 
 const tell = (one) => {
-  say(one.text);
+  const line = document.createElement("p");
+  line.className = "notice";
+  line.textContent = one.text;
+  live.prepend(line);
+  if (one.seen) setTimeout(() => line.remove(), Date.parse(one.seen) - skew - Date.now());
   if (!one.keep) return;
   const button = document.createElement("button");
   button.dataset.key = "g";
   button.textContent = words.keep;
   button.addEventListener("click", () => keepLonger(one));
-  live.firstChild.append(" ", button);
+  line.append(" ", button);
 };
 
 const sounded = (audio) =>
