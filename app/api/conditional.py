@@ -23,11 +23,14 @@ def is_unchanged(request: HttpRequest, current: str) -> bool:
     return "*" in known or current in {tag.removeprefix("W/") for tag in known}
 
 
-def require_match(request: HttpRequest, current: str) -> None:
-    """Raises 428 without If-Match, 412 when the task has changed since: compared strongly."""
-    header = request.headers.get("If-Match")
-    if header is None:
+def require_precondition(request: HttpRequest) -> None:
+    """Raises 428 without If-Match; before anything is asked of the database."""
+    if request.headers.get("If-Match") is None:
         raise Problem("precondition-required")
-    wanted = parse_etags(header)
+
+
+def require_match(request: HttpRequest, current: str) -> None:
+    """Raises 412 when the task has changed since it was read: compared strongly."""
+    wanted = parse_etags(request.headers.get("If-Match", ""))
     if "*" not in wanted and current not in wanted:
         raise Problem("precondition-failed", headers={"ETag": current})

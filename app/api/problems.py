@@ -44,6 +44,11 @@ KINDS: dict[str, Kind] = {
     ),
     "forbidden": Kind(403, "C'est interdit.", "That is forbidden."),
     "not-found": Kind(404, "Il n'y a rien à cette adresse.", "There is nothing at this address."),
+    "unknown-cursor": Kind(
+        404,
+        "Aucune page ne commence là : reprenez `next` tel qu'il a été donné.",
+        "No page begins there: take `next` as it was given.",
+    ),
     "switched-off": Kind(
         404,
         "L'API REST n'est pas activée ici (AGENDA_TOKEN_KEY_FILE).",
@@ -61,6 +66,11 @@ KINDS: dict[str, Kind] = {
         409,
         "Une requête avec cette Idempotency-Key est en cours : réessayez dans un instant.",
         "A request with this Idempotency-Key is under way: try again in a moment.",
+    ),
+    "token-in-use": Kind(
+        409,
+        "C'est le jeton de cette requête : révoquez-le sur la page du compte ou avec un autre.",
+        "This request's own token: revoke it on the account page or with another one.",
     ),
     "gone": Kind(410, "Cette tâche est oubliée.", "This task is forgotten."),
     "length-required": Kind(411, "Content-Length est nécessaire.", "Content-Length is needed."),

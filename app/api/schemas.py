@@ -54,6 +54,11 @@ def _said(value: str) -> str:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """60.0 is a whole number too, as JSON Schema has it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _tag(value: str) -> str:
     if tag_name(value) is None:
         raise PydanticCustomError("tag", "no tag")
@@ -74,7 +79,7 @@ Instant = Annotated[
             "type": "string",
             "format": "date-time",
             "description": f"RFC 3339, with an offset, up to {LAST_INSTANT:%Y-%m-%d}.",
-            "examples": ["2027-03-12T18:00:00+01:00"],
+            "examples": ["2040-03-12T18:00:00+01:00"],
         }
     ),
 ]
@@ -154,7 +159,11 @@ class TaskPatch(In):
 class Keep(In):
     """How much longer."""
 
-    minutes: Annotated[int, Field(strict=True, ge=1, le=MINUTES_A_YEAR, examples=[60])] = 1440
+    minutes: Annotated[
+        int,
+        Field(strict=True, ge=1, le=MINUTES_A_YEAR, examples=[60]),
+        BeforeValidator(_whole),
+    ] = 1440
 
 
 class TaskOut(Schema):

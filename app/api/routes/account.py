@@ -48,9 +48,17 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
     return json_answer(request, {"items": [token_out(token) for token in mine]})
 
 
-@router.delete("/tokens/{uuid:token_id}", auth=WRITE, response={204: None, 404: ProblemOut} | READS)
+@router.delete(
+    "/tokens/{uuid:token_id}",
+    auth=WRITE,
+    response={204: None, frozenset({404, 409}): ProblemOut} | READS,
+)
 def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
-    """Revoke a token of the user's, this one included: it is worth nothing from then on."""
+    """Revoke another token of the user's: it is worth nothing from then on. Not the one that asks,
+    so that a program never saws off the branch it sits on.
+    """
+    if token_of(request).id == token_id:
+        raise Problem("token-in-use")
     if not token_revoke(owner_id=token_of(request).owner_id, token_id=token_id):
         raise Problem("not-found")
     return HttpResponse(status=204)

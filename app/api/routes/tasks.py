@@ -20,7 +20,7 @@ from agenda.models import Priority, Repeat, Task, TaskQuerySet
 from agenda.services import Wording
 from api.answers import json_answer, json_only, refuse_unknown, task_answer, task_etag
 from api.auth import CREATE, READ, WRITE, token_of
-from api.conditional import require_match
+from api.conditional import require_match, require_precondition
 from api.outgoing import PRIORITIES, task_out
 from api.pages import Cursor, read_cursor
 from api.problems import Problem
@@ -37,7 +37,9 @@ ONE: Answers = READS | {frozenset({404, 410}): ProblemOut}
 CHANGES: Answers = ONE | {frozenset({400, 412, 413, 415, 422, 428}): ProblemOut}
 
 
-@router.get("", auth=READ, response={200: TaskPage, 304: None, 422: ProblemOut} | READS)
+@router.get(
+    "", auth=READ, response={200: TaskPage, 304: None, 404: ProblemOut, 422: ProblemOut} | READS
+)
 def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     """Your scheduled tasks, a page at a time.
 
@@ -83,9 +85,9 @@ def _after(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
     try:
         last = read_cursor(filters.cursor)
     except ValueError as error:
-        raise _bad_cursor() from error
+        raise Problem("unknown-cursor") from error
     if last.order != filters.sort:
-        raise _bad_cursor()
+        raise Problem("unknown-cursor")
     further = "lt" if sign else "gt"
     beyond = Q(**{f"{column}__{further}": last.instant})
     beside = Q(**{column: last.instant, f"id__{further}": last.identity})
@@ -100,10 +102,6 @@ def _column(sort: str) -> tuple[str, str]:
 
 def _cursor(task: Task, sort: str) -> Cursor:
     return Cursor(sort, getattr(task, _column(sort)[1]), task.id)
-
-
-def _bad_cursor() -> Problem:
-    return Problem("invalid", faults=[{"parameter": "cursor", "detail": "not given out by `next`"}])
 
 
 @router.post("", auth=CREATE, response={201: TaskOut, 409: ProblemOut} | CHANGES)
@@ -181,6 +179,7 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
 @router.post("/{uuid:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
+    require_precondition(request)
     at = timezone.now()
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)
@@ -201,6 +200,7 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Remove a task, and with it those that would come after it. Needs `If-Match`. On its page the
     user can undo this for a minute.
     """
+    require_precondition(request)
     at = timezone.now()
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)
@@ -213,6 +213,7 @@ def _change(
     request: HttpRequest, task_id: UUID, wording: Callable[[Task], Wording]
 ) -> HttpResponse:
     """Read, compare with If-Match and write while nobody else can write."""
+    require_precondition(request)
     at = timezone.now()
     with transaction.atomic():
         task = task_or_problem(request, task_id, at=at, locked=True)

@@ -110,8 +110,11 @@ def test_a_deadline_that_passes_between_two_pages_is_kept(api, add):
 def test_a_cursor_belongs_to_its_order(api, add):
     add(), add()
     cursor = api.get("/tasks?limit=1").json()["next"]
-    assert api.get(f"/tasks?limit=1&cursor={cursor}&sort=created").status_code == 422
-    assert api.get(f"/tasks?limit=1&cursor={cursor}x").status_code == 422
+    assert api.get(f"/tasks?limit=1&cursor={cursor}&sort=created").status_code == 404
+    for wrong in (f"{cursor}x", "x", "WyJkZWFkbGluZSIsMSwiYSJd", "bnVsbA", "%00", "%ff"):
+        answer = api.get(f"/tasks?cursor={wrong}")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "/api/v1/docs#problem-unknown-cursor"
 
 
 def test_a_cursor_holds_no_word(api, add):

@@ -54,9 +54,10 @@ def test_it_does_everything_the_api_can_with_its_small_account(rest):
     assert kept[0] == 200
     assert rest.ask("DELETE", here, **sent | {"If-Match": "*"})[0] == 204
     assert rest.ask("GET", here, **sent)[0] == 410
-    mine = json.loads(rest.ask("GET", "/api/v1/tokens", **sent)[2])["items"][0]["id"]
-    assert rest.ask("DELETE", f"/api/v1/tokens/{mine}", **sent)[0] == 204
-    assert rest.ask("GET", "/api/v1/me", **sent)[0] == 401
+    lost = headers(rest.token_of("carol"))
+    listed = json.loads(rest.ask("GET", "/api/v1/tokens", **sent)[2])["items"]
+    assert rest.ask("DELETE", f"/api/v1/tokens/{listed[-1]['id']}", **sent)[0] == 204
+    assert rest.ask("GET", "/api/v1/me", **lost)[0] == 401
 
 
 def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):

@@ -107,15 +107,18 @@ def test_a_token_ends_with_its_time_its_owner_and_at_a_word(alice, api, page):
     assert api.get("/me").status_code == 401
 
 
-def test_the_api_revokes_its_users_tokens_and_no_others(api, bob, stranger):
+def test_the_api_revokes_its_users_other_tokens_and_no_strangers(alice, api, bob, stranger):
     stranger.token = token_for(bob)
     theirs = stranger.get("/tokens").json()["items"][0]["id"]
-    mine = api.get("/tokens").json()["items"]
-    assert [token["hint"] for token in mine] == [api.token[-4:]]
+    lost = Program(token_for(alice, "read", name="lost"))
+    mine = {token["hint"]: token["id"] for token in api.get("/tokens").json()["items"]}
+    assert set(mine) == {api.token[-4:], lost.token[-4:]}
     assert api("DELETE", f"/tokens/{theirs}").status_code == 404
-    assert api("DELETE", f"/tokens/{mine[0]['id']}").status_code == 204
-    assert api.get("/me").status_code == 401
-    assert stranger.get("/me").status_code == 200
+    own = api("DELETE", f"/tokens/{mine[api.token[-4:]]}")
+    assert (own.status_code, own.json()["type"]) == (409, "/api/v1/docs#problem-token-in-use")
+    assert api("DELETE", f"/tokens/{mine[lost.token[-4:]]}").status_code == 204
+    assert lost.get("/me").status_code == 401
+    assert {p.get("/me").status_code for p in (api, stranger)} == {200}
 
 
 def test_when_a_token_was_last_used_is_kept_to_the_minute(api, page):
