@@ -65,16 +65,16 @@ doctor: ## Would provisioning work? One line a check, with what to do
 plan: ## Show what provisioning would change, field by field
 	@$(PROVISION) plan --env $(ENV) || [ $$? = 2 ]
 
-provision: ## Check, plan, ask, then create or change the containers (YES=1 answers)
+provision: ## Check, plan, ask, then create or change the containers (YES=1 answers, REBOOT=1 restarts for what waits)
 	@$(PROVISION) doctor --env $(ENV)
-	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(if $(REBOOT),--reboot) $(ANSWERS) || [ $$? = 2 ]
 
 adopt: ## Take over an existing container: NAME=… VMID=…
 	@[ -n "$(NAME)" ] && [ -n "$(VMID)" ] || { printf 'adopt: NAME= or VMID= is missing\n  Next: make adopt NAME=<container of the inventory> VMID=<its number>\n' >&2; exit 1; }
 	@$(PROVISION) adopt $(NAME) --vmid $(VMID) --env $(ENV) $(ANSWERS)
 
-destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES)
-	@$(ALONE) .venv/bin/python -m provision destroy $(NAMES) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES),,--all)) $(ANSWERS)
+destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES; elsewhere STOP=1 stops running ones first)
+	@$(ALONE) .venv/bin/python -m provision destroy $(or $(NAMES),$(NAME)) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES)$(NAME),,--all),$(if $(STOP),--stop)) $(ANSWERS)
 
 status: ## Containers: state, addresses, memory, disk, drift
 	@$(PROVISION) status --env $(ENV)

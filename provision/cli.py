@@ -155,7 +155,10 @@ def carry_out(session: Session, planned: Plan, settings: Options) -> int:
         print(report.results_text(results))
     if any(result.error for result in results):
         return FAILED
-    return CHANGES_PENDING if planned.has_refusals else NOTHING_TO_DO
+    if planned.has_refusals:
+        print("The differences marked ! stay: apply never removes them by itself.")
+        return CHANGES_PENDING
+    return NOTHING_TO_DO
 
 
 def plan_for_apply(session: Session, settings: Options, progress: Progress) -> Plan:
@@ -251,7 +254,7 @@ def run_adopt(session: Session) -> int:
         f"  python -m provision trust {wanted.host} --env {arguments.env} --fingerprint SHA256:..."
     )
     if not arguments.reboot:
-        print("make provision removes the differences; a restart needs apply --reboot.")
+        print("make provision removes the differences; a restart needs --reboot (make: REBOOT=1).")
         return NOTHING_TO_DO
     only = Plan(steps=(plan_again(session, wanted),))
     return carry_out(session, only, Options(wait="running", reboot=True))

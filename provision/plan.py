@@ -269,7 +269,7 @@ def refusals(changes: Iterable[Change], before: Found, after: Container) -> tupl
 
 def refusal(change: Change, before: Found, after: Container) -> Refusal | None:
     host = after.hostname
-    rebuild = f"make destroy NAME={host}, then make provision (its data is lost: make backup first)"
+    rebuild = f"make backup (its data is lost otherwise), make destroy NAMES={host}, make provision"
     device, _, name = change.field.partition(".")
     if change.field in {"template", "unprivileged", "rootfs.storage"}:
         return Refusal(change, REBUILD, rebuild)
@@ -430,5 +430,5 @@ def destroy_problems(found: Found, *, stop: bool) -> list[tuple[str, str]]:
             (f"{name} is locked ({found.lock})", "wait for the task that holds the lock")
         )
     if found.is_running and not stop:
-        problems.append((f"{name} is running", "say --stop to stop it first"))
+        problems.append((f"{name} is running", "say --stop to stop it first (make: STOP=1)"))
     return problems

@@ -142,7 +142,8 @@ class Proxmox:
     def _session(self) -> ProxmoxAPI:
         """One HTTP session a thread: requests' sessions are not made to be shared."""
         if not hasattr(self._threads, "api"):
-            system = ssl.get_default_verify_paths().cafile
+            paths = ssl.get_default_verify_paths()
+            system = paths.cafile or paths.capath
             self._threads.api = ProxmoxAPI(
                 self.endpoint.host,
                 port=self.endpoint.port,

@@ -26,7 +26,7 @@ def plan_text(plan: Plan) -> str:
     lines += [line for found in plan.matching for line in pending_lines(found)]
     lines += [
         f"? {found.container.vmid} {found.container.hostname} is ours and not in the inventory; "
-        f"nothing is done (make destroy NAME={found.container.hostname} removes it)"
+        f"nothing is done (make destroy NAMES={found.container.hostname} removes it)"
         for found in plan.orphans
     ]
     return "\n".join([*lines, summary(plan)])
@@ -82,7 +82,7 @@ def restart_text(pending: Pending) -> str:
 
 def pending_text(pending: Pending) -> str:
     change = f"{pending.before or 'none'} -> {pending.after or 'none'}"
-    return f"waits for a restart: {pending.key}: {change} (apply --reboot)"
+    return f"waits for a restart: {pending.key}: {change} (apply --reboot; make: REBOOT=1)"
 
 
 # ---------------------------------------------------------------- machines

@@ -129,7 +129,7 @@ def test_a_difference_that_stays_is_named_with_a_way_out(cluster):
     assert cluster.apply() == 2
 
     assert "! template: debian-13-standard -> debian-12-standard: needs a rebuild" in cluster.out
-    assert "make destroy NAME=web" in cluster.out
+    assert "make destroy NAMES=web" in cluster.out
     assert cluster.ct(2156).config["cores"] == 2
 
 

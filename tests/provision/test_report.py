@@ -121,7 +121,9 @@ def test_a_plan_with_reboot_says_what_restarts_and_one_without_how_to():
     without = plan_one(wanted(replace(WEB, cores=7)), found)
 
     assert report.step_lines(with_reboot)[1] == "    restarts for nameserver: 1.1.1.1 -> none"
-    assert report.step_lines(without)[-1].endswith("1.1.1.1 -> none (apply --reboot)")
+    assert report.step_lines(without)[-1].endswith(
+        "1.1.1.1 -> none (apply --reboot; make: REBOOT=1)"
+    )
 
 
 def test_a_new_container_is_shown_with_its_node():
