@@ -93,7 +93,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) .venv/bin/python -m provision snapshot-restore $(SNAPSHOT) --env $(ENV) $(ANSWERS)
 
 ##@ Service
-.PHONY: secrets deploy redeploy rollback verify admin logs ssh maintenance backup restore
+.PHONY: secrets deploy redeploy rollback verify admin demo logs ssh maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault
 	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
@@ -119,6 +119,9 @@ restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin
+
+demo: ## An account named demo with a believable week, and how to sign in
+	@$(REACH) demo $(ANSWERS)
 
 logs: ## The services' last lines: HOST=web|database|… LINES=100 FOLLOW=1
 	@$(REACH) ssh --to $(or $(HOST),web) journalctl --no-hostname --lines $(or $(LINES),100) $(if $(FOLLOW),--follow) --unit "'agenda*'" --unit nginx --unit mariadb --unit tinyproxy

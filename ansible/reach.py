@@ -1,7 +1,8 @@
-"""Reach what is deployed: `make ssh`, `logs`, `admin`, `maintenance`, and the end of `make up`.
+"""Reach what is deployed: `make ssh`, `logs`, `admin`, `demo`, `maintenance`, the end of `make up`.
 
     python ansible/reach.py --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
     python ansible/reach.py --env ENV address [--admin]
+    python ansible/reach.py --env ENV demo [--yes --confirm ENV]
     python ansible/reach.py --env ENV maintenance on|off
 
 Uses the ssh_config that provision wrote: host keys, jumps and key are the same as Ansible's.
@@ -242,9 +243,37 @@ def say_admin_link(environment: str) -> int:
     return 0
 
 
+def fill_demo(environment: str, *, yes: bool, confirm: str) -> int:
+    """An account with a believable week. Only the lab's password is printed: elsewhere a link that
+    works once lets whoever holds it choose one.
+    """
+    is_lab = environment == "lab"
+    if not is_lab and not (yes and confirm == environment):
+        raise ReachError(
+            f"this makes an account named demo, with example tasks, on {environment}",
+            next_step=f"if you want that: make demo ENV={environment} YES=1 CONFIRM={environment}",
+        )
+    command = ["agenda-manage", "agenda_demo", *([] if is_lab else ["--link"])]
+    status, said = ssh(environment, "web", command, capture=True)
+    if status != 0:
+        raise ReachError(
+            "the agenda made no example (see above)",
+            next_step=f"try `make verify ENV={environment}`",
+        )
+    root = web_root(environment)
+    if is_lab:
+        print(f"{said.strip()}\nat {root}/agenda")
+    else:
+        print("The account demo is filled. Open this once, within the hour, for its password:")
+        print(f"{root}{said.strip()}")
+    return 0
+
+
 def act(asked: argparse.Namespace) -> int:
     if asked.verb == "maintenance":
         return maintenance(asked.env, asked.state)
+    if asked.verb == "demo":
+        return fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
     if asked.verb == "ssh":
         return ssh(asked.env, asked.to, asked.command)[0]
     return say_admin_link(asked.env) if asked.admin else say_address(asked.env)
@@ -261,6 +290,9 @@ def main() -> int:
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"
     )
+    demo = verbs.add_parser("demo", help="an account with a believable week")
+    demo.add_argument("--yes", action="store_true", help="answers the question")
+    demo.add_argument("--confirm", default="", help="the environment's name, outside the lab")
     pause = verbs.add_parser("maintenance", help="a page that says so instead of the agenda")
     pause.add_argument("state", choices=["on", "off"])
     try:

@@ -114,14 +114,14 @@ def _send_links(asked: Asked) -> None:
             _send_link(user, asked)
 
 
+def reset_path(user: User) -> str:
+    """Where this user may choose a new password, once and within PASSWORD_RESET_TIMEOUT."""
+    whose = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("reset-link", args=[whose, default_token_generator.make_token(user)])
+
+
 def _send_link(user: User, asked: Asked) -> None:
-    path = reverse(
-        "reset-link",
-        args=[
-            urlsafe_base64_encode(force_bytes(user.pk)),
-            default_token_generator.make_token(user),
-        ],
-    )
+    path = reset_path(user)
     with translation.override(user.language or asked.language):
         context = {
             "user": user,

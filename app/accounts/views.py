@@ -14,7 +14,6 @@ from django.contrib.auth.views import (
     PasswordResetConfirmView,
 )
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
@@ -218,15 +217,13 @@ def reset_sent(request: HttpRequest) -> HttpResponse:
 
 
 class ResetLinkView(PasswordResetConfirmView):
-    """The link works once: it hangs on the password that it changes."""
+    """The link works once: it hangs on the password that it changes. Operators hand such links out
+    too (agenda_demo), so it works where no e-mail is sent.
+    """
 
     template_name = "accounts/reset_link.html"
     form_class = NewPasswordForm
     success_url = reverse_lazy("sign-in")
-
-    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        _mail_required()
-        return super().dispatch(*args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)

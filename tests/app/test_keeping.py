@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.core.management import call_command
 
 from agenda.clock import one_day_later
 from agenda.models import Task
@@ -47,11 +45,3 @@ def test_nobody_keeps_anothers_task(page, add, bob):
 )
 def test_a_day_is_a_day_on_the_wall_over_both_clock_changes(before, after):
     assert one_day_later(before, zone=PARIS) == after.astimezone(UTC)
-
-
-def test_the_demo_fills_an_account_and_replaces_an_older_one(db):
-    out = StringIO()
-    call_command("agenda_demo", stdout=out)
-    call_command("agenda_demo", stdout=out)
-    assert Task.objects.count() == 8
-    assert "sign in as demo with" in out.getvalue()
