@@ -79,10 +79,40 @@ ENGLISH_ORDINALS = {
 }
 
 
+# "Premier" has its own word; in a compound one says "unième".
+FRENCH_ORDINAL_STEMS = {
+    "cents": "cent",
+    "vingts": "vingt",
+    "cinq": "cinqu",
+    "neuf": "neuv",
+    "quatre": "quatr",
+    "onze": "onz",
+    "douze": "douz",
+    "treize": "treiz",
+    "quatorze": "quatorz",
+    "quinze": "quinz",
+    "seize": "seiz",
+    "trente": "trent",
+    "quarante": "quarant",
+    "cinquante": "cinquant",
+    "soixante": "soixant",
+    "mille": "mill",
+}
+
+
 def french(number: int, *, feminine: bool = False) -> str:
     """Return `number`, 0 to LARGEST, as French says it: "vingt et une" when feminine."""
     words = _french(number)
     return words + "e" if feminine and _ends_with_one(words) else words
+
+
+def french_ordinal(number: int) -> str:
+    """Return "deuxième" for 2, "vingt et unième" for 21, "quatre-vingtième" for 80."""
+    words = french(number)
+    for ending, stem in FRENCH_ORDINAL_STEMS.items():
+        if words.endswith(ending):
+            return f"{words.removesuffix(ending)}{stem}ième"
+    return f"{words}ième"
 
 
 def english(number: int) -> str:

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from speech import numbers
-from speech.moments import Language, calendar_day, clock
+from speech.moments import Language, calendar_day, clock, french_day
 
 # A longer title is cut for the ear, and to need few requests; the page shows it whole.
 LONGEST = 300
 DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 HOURS = 24
 NOON = 12
+
+ALWAYS_FRENCH = "vingt-quatre heures sur vingt-quatre, sept jours sur sept"
+ALWAYS_ENGLISH = "twenty-four seven"
 
 Say = Callable[[re.Match[str], Language], str | None]
 
@@ -143,6 +146,67 @@ def _digit(digit: str, language: Language) -> str:
     return "oh" if digit == "0" else numbers.english(int(digit))
 
 
+def _date_range(match: re.Match[str], language: Language) -> str | None:
+    """ "10-12/03" is "dix au douze mars"."""
+    last = _date(match, language)
+    if last is None or not 1 <= int(match["first"]) < int(match["day"]):
+        return None
+    if language == "fr":
+        return f"{french_day(int(match['first']))} au {last}"
+    return f"the {numbers.english_ordinal(int(match['first']))} to {last}"
+
+
+def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
+    """ "1h30min" is how long something takes, never a time of day."""
+    hours, minutes = int(match[1]), int(match[2])
+    if language == "fr":
+        hour = f"{numbers.french(hours, feminine=True)} heure{'s' if hours > 1 else ''}"
+        return f"{hour} {numbers.french(minutes)}"
+    hour = f"{numbers.english(hours)} hour{'' if hours == 1 else 's'}"
+    return f"{hour} {numbers.english(minutes)}"
+
+
+def _label(match: re.Match[str], language: Language) -> str:
+    """ "tp3" and "TP-3" are "TP trois": capitals, so that the letters are spelled."""
+    return f"{match[1].upper()} {_number(match[2], language)}"
+
+
+def _ordinal(match: re.Match[str], language: Language) -> str | None:
+    number = int(match[1])
+    if not 1 < number <= numbers.LARGEST:
+        return None
+    return numbers.french_ordinal(number) if language == "fr" else numbers.english_ordinal(number)
+
+
+def _price(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]} euros {match[2].lstrip('0')}".strip()
+
+
+def _grouped(match: re.Match[str], language: Language) -> str:
+    """ "10 000" is one number."""
+    return match.group().replace(" ", "")
+
+
+def _dotted(match: re.Match[str], language: Language) -> str:
+    return match.group().replace(".", " point ")
+
+
+def _decimal(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]}{',' if language == 'fr' else '.'}{match[2]}"
+
+
+def _from_to(match: re.Match[str], language: Language) -> str:
+    return f"{match[1]} {match[2]} {'à' if language == 'fr' else 'to'} {match[3]}"
+
+
+def _english_only(english: str) -> Say:
+    return lambda _, language: None if language == "fr" else english
+
+
+def _french_only(french: str) -> Say:
+    return lambda _, language: french if language == "fr" else None
+
+
 def _rule(pattern: str, say: Say) -> Rule:
     return Rule(re.compile(pattern, re.IGNORECASE), say)
 
@@ -154,21 +218,60 @@ def _exact(pattern: str, say: Say) -> Rule:
 BEFORE_CLEANING = (
     _rule(r"https?://(?:www\.)?([^\s/?#]+)\S*", _link),
     _rule(r"\s*(?:[-=]+>|→)\s*", _said(" vers ", " to ")),
+    # Before the marks that are written twice become one.
+    _rule(r"(?<=\w)\+\+(?!\w)", _said(" plus plus", " plus plus")),
 )
 RULES = (
     _rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)", _address),
     _rule(r"(?<![\w/.-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?![\w/-])", _date),
     _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{2})(?:/(?P<year>\d{4}))?(?![\w/])", _date),
+    _rule(r"(?<![\w/.-])(?P<day>\d{1,2})\.(?P<month>\d{2})\.(?P<year>\d{4})(?![\w/.])", _date),
+    _rule(
+        r"(?<![\w/.-])(?P<first>\d{1,2})\s?[-–]\s?(?P<day>\d{1,2})/(?P<month>\d{2})"
+        r"(?:/(?P<year>\d{4}))?(?![\w/])",
+        _date_range,
+    ),
+    # "12/3" alone may be a mark out of 3; after a word of dates it is a day.
+    _rule(r"\b(?<=le )(?P<day>\d{1,2})/(?P<month>\d)(?P<year>(?!))?(?![\w/])", _date),
+    _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7 ?[jd]?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
+    _rule(r"\b24 ?h/24\b", _said("vingt-quatre heures sur vingt-quatre", "round the clock")),
+    _rule(r"\b7 ?[jd]/7\b", _said("sept jours sur sept", "seven days a week")),
     # A dash between two times, while both are still written as times.
     _rule(r"\b(\d{1,2}(?:h|:)(?:[0-5]\d)?)\s?[-–—]\s?(?=\d{1,2}[h:])", _until),
-    _rule(r"\b(1[0-2]|0?[1-9])(?::([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
-    _rule(r"\b(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
+    _rule(r"\b(1[0-2]|0?[1-9])(?:[:.]([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
+    _rule(r"\b(\d{1,2})\s?h\s?([0-5]?\d)\s?(?:min|mn)\b", _hours_and_minutes),
+    _rule(r"(?<![.,\d])(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
     _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
     _rule(r"\b(\d{1,4})\s?(?:min|mn)\b", _minutes),
-    _exact(r"\b([A-Z])\s?(\d{1,2})\.(\d{2,3})\b", _room),
+    _exact(r"\b([A-Z]|[a-uw-z](?=\d\.))\s?(\d{1,2})\.(\d{2,3})\b(?!\.\d)", _room),
     _rule(r"\b1er\b", _said("premier", "first")),
     _rule(r"\b1(?:re|ère)\b", _said("première", "first")),
-    _exact(r"\b([A-Z]{1,5}) ?(\d{1,9})\b", _letters_and_number),
+    _rule(r"(?<=\d)[-–](?=[a-z]{1,5}\d)", _said(" à ", " to ")),
+    _rule(r"\b(\d{1,4})(?:e|è?me|ième)\b", _ordinal),
+    _rule(r"\b(tp|td|cm|ds|cc|qcm|ue)[ -]?(\d{1,4})\b(?!\.\d)", _label),
+    _exact(r"\b([A-Z]{1,5}) ?(\d{1,9})\b(?!\.\d)", _letters_and_number),
+    # Ten digits in pairs are a telephone number: the pairs, without their dots.
+    _rule(r"\b0\d(?:[.-]\d\d){4}\b", lambda match, _: re.sub(r"[.-]", " ", match.group())),
+    _rule(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", _dotted),
+    _rule(r"(?<![\d .,])(\d{1,3})((?: \d{3})+)(?![\d]| \d)", _grouped),
+    _rule(r"€ ?(\d+)\b", lambda match, _: f"{match[1]} euros"),
+    _rule(r"(?<![\d.,])(\d+)[.,](\d\d) ?€", _price),
+    _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _decimal),
+    _rule(r"(?<=\d) ?°(?: ?C\b)?", _said(" degrés", " degrees")),
+    _exact(r"\bC#(?!\w)", _said("C dièse", "C sharp")),
+    _rule(r"(?<=\w)\+(?=\d)", _said(" plus ", " plus ")),
+    _rule(r"(?<!\S)@(?!\S)", _said("à", "at")),
+    _rule(r"(?<!\w)pp?\. ?(?=\d)", _said("page ", "page ")),
+    _rule(r"(?<!\w)chap?\. ?(?=\d)|(?<!\w)ch\. ?(?=\d)", _said("chapitre ", "chapter ")),
+    _rule(r"(?<!\w)ex\. ?(?=\d)", _said("exercice ", "exercise ")),
+    _rule(r"\b(pages?|chapitres?|chapters?|exercices?|exercises?) (\d+) ?[-–] ?(\d+)\b", _from_to),
+    _exact(r"\bM\. (?=[A-ZÀ-Þ])", _french_only("monsieur ")),
+    _rule(r"\bmme\b\.?", _french_only("madame")),
+    _rule(r"\bmlle\b\.?", _french_only("mademoiselle")),
+    _exact(r"\bDr\b\.?", _said("docteur", "doctor")),
+    _exact(r"\bPr\b\.? (?=[A-ZÀ-Þ])", _said("professeur ", "professor ")),
+    _rule(r"(?<!\w)w/o(?!\w)", _english_only("without")),
+    _rule(r"(?<!\w)w/(?= )", _english_only("with")),
     _rule(r"(?<!\w)n° ?(?=\d)", _said("numéro ", "number ")),
     _rule(r"(?<=\d) ?%", _said(" pour cent", " percent")),
     _rule(r"(?<=\d) ?€", _said(" euros", " euros")),

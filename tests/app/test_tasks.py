@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
+from django.test import Client
 from django.utils import timezone
 
 from agenda.identity import uuid7
@@ -34,6 +37,23 @@ def test_the_same_form_sent_twice_is_one_task(page):
     sent = form()
     for _ in range(2):
         assert page.post(NEW, sent).status_code == 302
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_sent_many_times_at_once_is_one_task(mariadb, alice):
+    sent = form(tags="tp", repeat="daily")
+
+    def send(_):
+        browser = Client()
+        browser.force_login(alice)
+        try:
+            return browser.post(NEW, sent).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as browsers:
+        assert set(browsers.map(send, range(16))) == {302}
     assert Task.objects.count() == 1
 
 

@@ -116,3 +116,26 @@ def test_every_number_has_words_of_its_own():
 
     assert len({numbers.french(n) for n in everything}) == len(everything)
     assert len({numbers.english(n) for n in everything}) == len(everything)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (2, "deuxième"),
+        (4, "quatrième"),
+        (5, "cinquième"),
+        (9, "neuvième"),
+        (11, "onzième"),
+        (16, "seizième"),
+        (21, "vingt et unième"),
+        (30, "trentième"),
+        (71, "soixante et onzième"),
+        (80, "quatre-vingtième"),
+        (90, "quatre-vingt-dixième"),
+        (100, "centième"),
+        (200, "deux centième"),
+        (1000, "millième"),
+    ],
+)
+def test_french_ordinals(number, words):
+    assert numbers.french_ordinal(number) == words
