@@ -22,6 +22,7 @@ from provision.ssh import Ssh
 
 SHUTDOWN_TIMEOUT_S = 60
 TRIES = 5
+POLL_S = 0.3
 
 
 def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bool) -> list[Found]:
@@ -120,6 +121,19 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     )
 
 
+def wait_until_stopped(api: Proxmox, path: str) -> None:
+    """HA's own task ends as soon as it is asked, not when the container has stopped."""
+    deadline = api.clock() + SHUTDOWN_TIMEOUT_S
+    while api.get(f"{path}/status/current").get("status") == "running":
+        if api.clock() >= deadline:
+            raise TaskError(
+                f"{path} still runs {SHUTDOWN_TIMEOUT_S} s after it was told to stop",
+                next_step="see its console in Proxmox (HA: ha-manager status), run this again",
+                exit_status=None,
+            )
+        api.sleep(POLL_S)
+
+
 def check_not_moved(found: Found, api: Proxmox) -> None:
     """Raise StepError when it is gone from its node because it runs on another one now."""
     container = found.container
@@ -143,3 +157,4 @@ def stop(api: Proxmox, path: str) -> None:
         if "did not stop" not in (error.exit_status or ""):
             raise
         api.wait_for_task(api.post(f"{path}/status/stop"))
+    wait_until_stopped(api, path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provision import inventorycache
 from provision.errors import InventoryError
 
 KEPT = re.compile(r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host")
@@ -48,19 +49,42 @@ def load(environment: str, *, root: Path) -> Inventory:
             f"there is no inventory {environment!r} (found: {known})",
             next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
         )
-    listing = ansible_inventory(folder)
-    groups = members(listing)
-    hosts = {
-        host: {key: value for key, value in variables.items() if KEPT.fullmatch(key)}
-        for host, variables in listing.get("_meta", {}).get("hostvars", {}).items()
-        if host in groups.get("containers", frozenset())
-    }
+    groups, hosts = listed(folder)
     if not hosts:
         raise InventoryError(
             f"inventory/{environment} has no host in the group 'containers'",
             next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
         )
     return Inventory(environment=environment, hosts=hosts, places=find_places(folder, groups))
+
+
+def listed(folder: Path) -> tuple[dict[str, frozenset[str]], dict[str, dict[str, Any]]]:
+    """The hosts of each group, and the kept variables of each container."""
+    name = inventorycache.key(folder, readable_files(folder))
+    cached = inventorycache.load(name) if name else None
+    if cached is None:
+        listing = ansible_inventory(folder)
+        groups = members(listing)
+        cached = {
+            "groups": {group: sorted(hosts) for group, hosts in groups.items()},
+            "hosts": {
+                host: {key: value for key, value in variables.items() if KEPT.fullmatch(key)}
+                for host, variables in listing.get("_meta", {}).get("hostvars", {}).items()
+                if host in groups.get("containers", frozenset())
+            },
+        }
+        if name:
+            inventorycache.save(name, cached)
+    return {group: frozenset(hosts) for group, hosts in cached["groups"].items()}, cached["hosts"]
+
+
+def readable_files(folder: Path) -> Iterator[Path]:
+    """Every file that Ansible is shown: those that are not encrypted."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from readable_files(path)
+        elif not is_encrypted(path):
+            yield path
 
 
 def ansible_inventory(folder: Path) -> dict[str, Any]:

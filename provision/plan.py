@@ -418,6 +418,14 @@ def check_destroy(found: Sequence[Found], *, stop: bool) -> None:
         )
 
 
+def way_out_of_lock(found: Found) -> str:
+    """Some locks are held by a task that ends; these two are what a failed task left."""
+    if found.lock in {"create", "destroyed"}:
+        vmid = found.container.vmid
+        return f"when no task of it runs, on {found.container.node}: pct unlock {vmid}"
+    return "wait for the task that holds the lock"
+
+
 def destroy_problems(found: Found, *, stop: bool) -> list[tuple[str, str]]:
     """What stands against it, each with a way out."""
     container = found.container
@@ -426,9 +434,7 @@ def destroy_problems(found: Found, *, stop: bool) -> list[tuple[str, str]]:
     if container.protection:
         problems.append((f"{name} is protected", "set lxc_protection: false and apply first"))
     if found.lock:
-        problems.append(
-            (f"{name} is locked ({found.lock})", "wait for the task that holds the lock")
-        )
+        problems.append((f"{name} is locked ({found.lock})", way_out_of_lock(found)))
     if found.is_running and not stop:
         problems.append((f"{name} is running", "say --stop to stop it first (make: STOP=1)"))
     return problems

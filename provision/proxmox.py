@@ -315,7 +315,11 @@ ADVICE = (
         re.compile("protection mode enabled"),
         "set lxc_protection: false and apply, then run this again",
     ),
-    (LOCKED, "wait for the task that holds the lock (backup, migration), then run this again"),
+    (
+        LOCKED,
+        "wait for the task that holds the lock (backup, migration), then run this again; a lock "
+        "that no task holds: pct unlock VMID, on its node",
+    ),
     (re.compile("detected modified configuration"), "run this again to see what someone changed"),
 )
 

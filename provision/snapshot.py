@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from provision.actual import in_parallel
+from provision.destroy import wait_until_stopped
 from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
 from provision.model import Event, Found
 from provision.proxmox import Proxmox, held_on
@@ -175,6 +176,8 @@ def power(api: Proxmox, entry: Found, verb: str, params: dict[str, str | int]) -
     except ApiError as error:
         if not re.search(r"already running|not running", error.text):
             raise
+    if verb == "shutdown":
+        wait_until_stopped(api, path_of(entry))
 
 
 def find(snapshots: Sequence[Snapshot], name: str, found: Sequence[Found]) -> Snapshot:

@@ -139,3 +139,16 @@ def on_request(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Callable[[H
         monkeypatch.setattr(cluster.pve, "_record", recorded)
 
     return install
+
+
+@pytest.fixture
+def able(cluster, monkeypatch):
+    """fakepve makes up the answer about features: a storage with snapshots says yes."""
+    original = cluster.pve.synthesise
+
+    async def synthesise(match, method, info, user, values):
+        if match.template.endswith("/feature"):
+            return {"hasFeature": 1}
+        return await original(match, method, info, user, values)
+
+    monkeypatch.setattr(cluster.pve, "synthesise", synthesise)

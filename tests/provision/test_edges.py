@@ -8,7 +8,7 @@ import pytest
 from fakepve import TaskError
 from fakepve.server import error, ok
 
-from provision import cli, creation, credentials
+from provision import cli, creation, credentials, destroy
 from provision.creation import download_state
 from provision.desired import desired
 from provision.errors import TaskError as FailedTask
@@ -394,6 +394,42 @@ def test_rights_that_are_missing_from_the_start_are_not_taken_for_success(cluste
 
     assert cluster.run("destroy", "web", "--yes", "--stop") == 1
     assert "lacks VM.Audit on /vms/2156" in cluster.err
+
+
+@pytest.mark.parametrize("verb", ["destroy", "snapshot"])
+def test_ha_that_stops_it_later_than_its_task_says_is_waited_for(cluster, able, verb):
+    """ha-manager takes the wish and answers at once; Proxmox refuses to destroy what still runs."""
+    cluster.apply()
+    original = cluster.pve.task
+
+    async def task(node, kind, *args, **kwargs):
+        if kind != "vzshutdown":
+            return await original(node, kind, *args, **kwargs)
+
+        async def wish():
+            ct = cluster.ct(int(args[0]))
+            asyncio.get_running_loop().call_later(0.6, lambda: setattr(ct, "status", "stopped"))
+
+        return await original(node, "hastop", args[0], args[1], wish)
+
+    cluster.pve.task = task
+    words = ["web", "--stop"] if verb == "destroy" else ["--name", "s1"]
+
+    assert cluster.run(verb, *words, "--yes") == 0, cluster.err
+
+
+def test_one_that_never_stops_is_said(cluster, monkeypatch, on_request):
+    monkeypatch.setattr(destroy, "SHUTDOWN_TIMEOUT_S", 1)
+    cluster.apply()
+
+    def stays_up(method, path):
+        if path.endswith("2156/status/current"):
+            cluster.ct(2156).status = "running"
+
+    on_request(stays_up)
+
+    assert cluster.run("destroy", "web", "--yes", "--stop") == 1
+    assert "still runs 1 s after it was told to stop" in cluster.err
 
 
 # ---------------------------------------------------------------- templates

@@ -16,6 +16,13 @@ from provision.errors import InventoryError
 from provision.plan import numbered
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n36383839\n"
 
 

@@ -506,3 +506,11 @@ def test_a_protected_containers_volume_may_grow():
 
     assert step.refusals == ()
     assert [type(move) for move in step.moves] == [Resize]
+
+
+def test_a_lock_that_a_failed_destruction_left_has_a_way_out():
+    found = found_from(numbered(WEB), status="stopped", lock="destroyed")
+
+    with pytest.raises(PlanError) as error:
+        check_destroy([found], stop=True)
+    assert "on pve1: pct unlock 2156" in error.value.next_step

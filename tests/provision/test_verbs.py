@@ -354,19 +354,6 @@ def test_the_pveum_commands_grant_exactly_what_is_needed(cluster, healthy):
 # ---------------------------------------------------------------- snapshots
 
 
-@pytest.fixture
-def able(cluster, monkeypatch):
-    """fakepve makes up the answer about features: a storage with snapshots says yes."""
-    original = cluster.pve.synthesise
-
-    async def synthesise(match, method, info, user, values):
-        if match.template.endswith("/feature"):
-            return {"hasFeature": 1}
-        return await original(match, method, info, user, values)
-
-    monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
-
-
 def test_a_snapshot_is_taken_with_the_database_last_to_stop_and_first_to_start(cluster, able):
     cluster.apply()
     cluster.pve.tasklog.clear()
