@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from tests.infra.on_host.journey import Browser, Forms, need, sign_in
 
 CLIENTS = 8
-THINKS_S = 0.05
+THINKS_S = 0.2
 DEADLINE_IN = timedelta(days=2)
 
 

@@ -1,8 +1,8 @@
-"""Redeploy under load: people work while releases are switched, and not one request may fail.
+"""`make drill-redeploy`: people work while releases are switched, and not one request may fail.
 
-Two copies of what is committed here are deployed in turn, one with a line more, so that each switch
-is a real one. After an even number the committed release serves. Every acknowledged write is looked
-up in the database, and the probe account goes with all it wrote.
+Redeploys of a line more and rollbacks in turn, so that in the end the release serves that served
+before; then releases that are broken in six ways, each of which must be refused by name. Every
+acknowledged write is looked up in the database, and the drill's account goes with all it wrote.
 """
 
 from __future__ import annotations
@@ -10,39 +10,63 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.drills import result
+from tests.drills.broken import BROKEN
 from tests.drills.consent import DrillError, add_arguments, ask
 from tests.drills.load import Load, Outcome
 from tests.infra.evidence import DATABASE, MANAGE
-from tests.infra.remote import Connections, RemoteError
+from tests.infra.remote import Connections, Place, RemoteError
 from tests.infra.site import ROOT, Site, SiteError, read_site
 
-SWITCH_WITHIN_S = 300
+SWITCH_WITHIN_S = 400
+# A drill of twenty switches says little when hardly anybody asked meanwhile.
+REQUESTS_OF_TWENTY = 5000
+
+
+@dataclass(slots=True)
+class Result:
+    outcome: Outcome
+    lost: set[str] = field(default_factory=set)
+    redeploys_s: list[float] = field(default_factory=list)
+    rollbacks_s: list[float] = field(default_factory=list)
+    broken_s: dict[str, float] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def two_trees() -> Iterator[tuple[Path, Path]]:
-    """With a comment more in one file of the application, and as committed."""
+def tree_with(change: Callable[[Path], None]) -> Iterator[Path]:
+    """What is committed here, changed, and unlike any other drill's."""
     with tempfile.TemporaryDirectory(prefix="ctlv-drill-") as folder:
-        changed, committed = Path(folder) / "changed", Path(folder) / "committed"
-        for copy in (changed, committed):
-            command = ["git", "clone", "--quiet", "--shared", str(ROOT), str(copy)]
-            subprocess.run(command, check=True, timeout=60)
-        with (changed / "app/manage.py").open("a", encoding="utf-8") as file:
-            file.write("# deployed by a drill\n")
-        yield changed, committed
+        tree = Path(folder) / "tree"
+        command = ["git", "clone", "--quiet", "--shared", str(ROOT), str(tree)]
+        subprocess.run(command, check=True, timeout=60)
+        change(tree)
+        with (tree / "app/manage.py").open("a", encoding="utf-8") as file:
+            file.write(f"# deployed by drill {secrets.token_hex(6)}\n")
+        yield tree
 
 
-def switch(site: Site, tree: Path) -> None:
+def nothing(_tree: Path) -> None:
+    """No change but the line that every tree of a drill has."""
+
+
+def play(
+    site: Site, tree: Path, playbook: str, *options: str
+) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run a playbook of `tree`; how it ended, and its seconds."""
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory"]
-    command += [str(tree / "inventory" / site.environment), "ansible/redeploy.yml"]
+    command += [str(tree / "inventory" / site.environment), f"ansible/{playbook}.yml", *options]
+    began = time.monotonic()
     ended = subprocess.run(
         command,
         cwd=tree,
@@ -52,8 +76,49 @@ def switch(site: Site, tree: Path) -> None:
         timeout=SWITCH_WITHIN_S,
         check=False,
     )
+    return ended, time.monotonic() - began
+
+
+def must(site: Site, tree: Path, playbook: str) -> float:
+    ended, took_s = play(site, tree, playbook)
     if ended.returncode != 0:
-        raise DrillError(f"redeploy failed:\n{ended.stdout[-1500:]}", "run `make redeploy` alone")
+        log = result.keep_log(f"{playbook}-failed", ended.stdout + ended.stderr)
+        raise DrillError(f"{playbook} failed: {refusal(ended.stdout)}", f"read {log}")
+    print(f"  {playbook}: {took_s:.0f} s", flush=True)
+    return took_s
+
+
+def refusal(output: str) -> str:
+    """The last error that Ansible showed, on one line."""
+    return " ".join(output.rpartition("[ERROR]: ")[2].partition("Origin:")[0].split())[:500]
+
+
+def serving(web: Place) -> str:
+    return web.run(["readlink", "/opt/agenda/current.sock"]).stdout.split("/")[-2]
+
+
+def redeploys_and_rollbacks(site: Site, switches: int, seen: Result) -> None:
+    for number in range(switches):
+        if number % 2:
+            seen.rollbacks_s.append(must(site, ROOT, "rollback"))
+            continue
+        with tree_with(nothing) as tree:
+            seen.redeploys_s.append(must(site, tree, "redeploy"))
+
+
+def broken_one(site: Site, web: Place, name: str, seen: Result) -> None:
+    before = serving(web)
+    with tree_with(BROKEN[name].breaks) as tree:
+        ended, seen.broken_s[name] = play(site, tree, "redeploy")
+    said = refusal(ended.stdout)
+    print(f"  broken by {name}: {seen.broken_s[name]:.0f} s: {said}", flush=True)
+    if ended.returncode == 0:
+        seen.wrong.append(f"{name}: the redeploy succeeded")
+    if BROKEN[name].says not in said:
+        log = result.keep_log(f"broken-{name}", ended.stdout + ended.stderr)
+        seen.wrong.append(f"{name}: the cause is not named; see {log}")
+    if serving(web) != before:
+        seen.wrong.append(f"{name}: another release serves")
 
 
 def rows_of_the_probe(site: Site, connections: Connections) -> set[str]:
@@ -65,37 +130,82 @@ def rows_of_the_probe(site: Site, connections: Connections) -> set[str]:
     return set(place.run(["mariadb", "-NB", "-e", sql]).stdout.split())
 
 
-def run(site: Site, *, switches: int) -> tuple[Outcome, set[str]]:
-    """What the people saw, and which acknowledged writes are lost."""
+@contextmanager
+def person(web: Place) -> Iterator[dict[str, str]]:
+    """An account of the drill's own; it goes with all it wrote."""
+    probe = [MANAGE, "agenda_probe", "--purpose=drill"]
+    try:
+        yield json.loads(web.run([*probe, "create"]).stdout)
+    finally:
+        web.run([*probe, "remove"])
+
+
+def run(site: Site, *, switches: int, broken: list[str]) -> Result:
+    """What the people saw, which acknowledged writes are lost, and what was wrong."""
     connections = Connections(site)
     web = connections.place(site.of("web")[0].name)
-    account = json.loads(web.run([MANAGE, "agenda_probe", "create"]).stdout)
     try:
-        with two_trees() as trees, Load(site.url, account) as load:
-            for number in range(switches):
-                began = time.monotonic()
-                switch(site, trees[number % 2])
-                print(f"  switch {number + 1}: {time.monotonic() - began:.0f} s", flush=True)
-        lost = load.outcome.acknowledged - rows_of_the_probe(site, connections)
+        with person(web) as account:
+            with Load(site.url, account) as load:
+                seen = Result(load.outcome)
+                redeploys_and_rollbacks(site, switches, seen)
+                for name in broken:
+                    broken_one(site, web, name, seen)
+            seen.lost = load.outcome.acknowledged - rows_of_the_probe(site, connections)
     finally:
-        web.run([MANAGE, "agenda_probe", "remove"])
         connections.close()
-    return load.outcome, lost
+    return seen
+
+
+def faults(seen: Result, *, switches: int) -> list[str]:
+    outcome = seen.outcome
+    found = list(seen.wrong)
+    if outcome.failures:
+        found.append(f"{len(outcome.failures)} requests failed")
+    if seen.lost:
+        found.append(f"{len(seen.lost)} acknowledged writes are lost")
+    if outcome.requests < REQUESTS_OF_TWENTY * switches / 20:
+        found.append(f"only {outcome.requests} requests were made")
+    return found
+
+
+def table(seen: Result) -> str:
+    lines = [
+        "| what | result |",
+        "|---|---|",
+        f"| people saw | {seen.outcome.summary()} |",
+        f"| acknowledged writes lost | {len(seen.lost)} |",
+        f"| redeploys | {result.spread(seen.redeploys_s)} |",
+        f"| rollbacks | {result.spread(seen.rollbacks_s)} |",
+    ]
+    for name, took_s in seen.broken_s.items():
+        lines.append(f"| broken by {name} | refused after {took_s:.0f} s |")
+    return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills.redeploy", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--switches", type=int, default=20, help="an even number, default 20")
+    parser.add_argument(
+        "--broken", default=",".join(BROKEN), help=f"some of {', '.join(BROKEN)}, or none"
+    )
     given = parser.parse_args()
+    broken = [name for name in given.broken.split(",") if name in BROKEN]
     try:
         ask(given, drill="drill-redeploy", what=f"switches releases {given.switches} times")
-        outcome, lost = run(read_site(given.env), switches=given.switches)
+        seen = run(read_site(given.env), switches=given.switches, broken=broken)
     except (DrillError, SiteError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"drill-redeploy {given.env}: {outcome.summary()}, {len(lost)} acknowledged writes lost")
-    return 1 if outcome.failures or lost else 0
+    found = faults(seen, switches=given.switches)
+    kept = result.keep("redeploy", table(seen), wrong=found)
+    print(f"{table(seen)}\n{''.join(f'WRONG: {line}' + chr(10) for line in found)}Kept in {kept}.")
+    print(
+        f"drill-redeploy {given.env}: {'FAILED' if found else 'passed'}: {seen.outcome.summary()}, "
+        f"{len(seen.lost)} acknowledged writes lost"
+    )
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
