@@ -133,12 +133,18 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(PYTHON) -m tests.infra --env $(ENV)
 
 ##@ Development
-.PHONY: test test-fast lint bench-provision drill-reboot drill-restore
+.PHONY: test test-fast lint bench-provision drill-reboot drill-redeploy drill-faults drill-restore
 bench-provision: ## Our provisioner beside community.proxmox and the bare work: ratios (root, own lab; KEEP=1 for docs/bench.md)
 	@$(AS_ROOT) .venv/bin/python -m tests.bench.provision $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(KEEP),--keep)
 
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
 	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
+
+drill-redeploy: ## Twenty redeploys and rollbacks and six broken releases under load: SWITCHES= BROKEN=
+	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches $(SWITCHES)) $(if $(BROKEN),--broken $(BROKEN)) $(ANSWERS)
+
+drill-faults: ## Kill, fill and cut off each container under load, and see what people notice
+	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(ANSWERS)
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) drill $(if $(FROM),--from $(FROM)) $(ANSWERS)

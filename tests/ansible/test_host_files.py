@@ -1,0 +1,92 @@
+"""Several files in one call: right content, owner and mode, or nothing at all."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+import subprocess
+
+import host_files
+import pytest
+
+OURS = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
+
+
+class Module:
+    def __init__(self, *, check_mode=False):
+        self.check_mode = check_mode
+
+    def run_command(self, command):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def fail_json(self, *, msg):
+        raise RuntimeError(msg)
+
+
+def place(path, content=None, *, mode="0644", validate="", check_mode=False, **given):
+    item = {"path": str(path), "content": content, "mode": mode, "validate": validate}
+    return host_files.place(Module(check_mode=check_mode), {**item, **OURS, **given})
+
+
+def test_what_is_right_already_is_left_alone(tmp_path):
+    path = tmp_path / "file"
+    assert place(path, "one\n")
+    before = path.stat().st_ino
+    assert place(path, "one\n") is None
+    assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "told"),
+    [
+        pytest.param("two\n", "0644", {"before": "one\n", "after": "two\n"}, id="content"),
+        pytest.param("one\n", "0640", {"mode": "0640"}, id="mode"),
+    ],
+)
+def test_what_differs_is_put_right_and_shown(tmp_path, content, mode, told):
+    path = tmp_path / "file"
+    place(path, "one\n")
+    change = place(path, content, mode=mode)
+    assert told.items() <= {**change, **(change["after"] if mode == "0640" else {})}.items()
+    assert path.read_text() == content
+    assert stat.S_IMODE(path.stat().st_mode) == int(mode, 8)
+    assert place(path, content, mode=mode) is None
+
+
+def test_folder_is_made_with_its_mode_and_its_parents(tmp_path):
+    assert place(tmp_path / "a/b", mode="0750")
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o750
+    assert place(tmp_path / "a/b", mode="0750") is None
+
+
+def test_check_mode_shows_and_touches_nothing(tmp_path):
+    assert place(tmp_path / "file", "one", check_mode=True)["after"] == "one"
+    assert place(tmp_path / "folder", check_mode=True, owner="not-made-yet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_content_that_does_not_validate_never_lies_there(tmp_path):
+    path = tmp_path / "file"
+    place(path, "right\n")
+    with pytest.raises(RuntimeError, match="file: what should be written is wrong"):
+        place(path, "wrong\n", validate="grep -q right %s")
+    assert path.read_text() == "right\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert place(path, "right again\n", validate="grep -q right %s")
+
+
+def test_link_is_replaced_by_the_file_and_its_target_stays(tmp_path):
+    target, path = tmp_path / "target", tmp_path / "file"
+    target.write_text("theirs")
+    path.symlink_to(target)
+    assert place(path, "ours")
+    assert (target.read_text(), path.is_symlink()) == ("theirs", False)
+
+
+def test_folder_is_not_replaced_by_a_file(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(RuntimeError, match="is a folder"):
+        place(tmp_path / "x", "text")

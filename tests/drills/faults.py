@@ -1,0 +1,220 @@
+"""`make drill-faults`: what people notice when something dies, fills up or is cut off.
+
+One fault at a time, while eight people work: each fault ends by itself, even when this program is
+killed. A fault passes when everybody works again within its limit, and every acknowledged write is
+in the database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provision.errors import ProvisionError
+from tests.drills import result
+from tests.drills.cluster import Cluster, waited
+from tests.drills.consent import DrillError, add_arguments, ask
+from tests.drills.load import Load, Outcome
+from tests.drills.redeploy import person, rows_of_the_probe
+from tests.infra.remote import Connections, RemoteError
+from tests.infra.site import Host, Site, SiteError, read_site
+
+BEFORE_S = 3.0
+# As long without a failure means that it is over.
+QUIET_S = 5.0
+FULL_S = 15
+CUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`inject` returns the seconds for which the fault itself lasts."""
+
+    inject: Callable[[Cluster], float]
+    well_within_s: float
+
+
+def on(cluster: Cluster, group: str, script: str) -> None:
+    """Run it on the first host of a group, over a connection that may die with the host."""
+    connections = Connections(cluster.site)
+    try:
+        connections.place(first(cluster.site, group).name).run(["sh", "-c", script], timeout_s=60)
+    finally:
+        connections.close()
+
+
+def first(site: Site, group: str) -> Host:
+    return site.of(group)[0]
+
+
+def killed(group: str, unit: str) -> Callable[[Cluster], float]:
+    def inject(cluster: Cluster) -> float:
+        on(cluster, group, f"systemctl kill --kill-whom=all --signal=KILL '{unit}'")
+        return 0.0
+
+    return inject
+
+
+def powered_off(group: str) -> Callable[[Cluster], float]:
+    """As `lxc-stop -k`: no process is told; then started again, as HA or a person would."""
+
+    def inject(cluster: Cluster) -> float:
+        host = first(cluster.site, group)
+        cluster.check_mark(host)
+        path = f"nodes/{cluster.node_of(host)}/lxc/{host.vmid}/status"
+        began = time.monotonic()
+        cluster.api.wait_for_task(cluster.api.post(f"{path}/stop"))
+        cluster.api.wait_for_task(cluster.api.post(f"{path}/start"))
+        return time.monotonic() - began
+
+    return inject
+
+
+def passing(group: str, begin: str, end: str, lasts_s: int) -> Callable[[Cluster], float]:
+    """A fault that the host itself ends, whatever becomes of us."""
+
+    def inject(cluster: Cluster) -> float:
+        script = f"{begin}; sleep {lasts_s}; {end}"
+        unit = "--unit=ctlv-drill --collect"
+        on(cluster, group, f"systemd-run --quiet {unit} sh -c '{script}'")
+        time.sleep(lasts_s)
+        return float(lasts_s)
+
+    return inject
+
+
+# The container's own disk, which the inventory bounds; without writing that much.
+FILL = (
+    "rm -f /var/drill-fill /var/drill-rest; "
+    "fallocate -l $(df --output=avail -B1 / | tail -n 1) /var/drill-fill; "
+    "dd if=/dev/zero of=/var/drill-rest bs=4k 2>/dev/null"
+)
+EMPTY = "rm -f /var/drill-fill /var/drill-rest"
+PRIVATE = '$(ip -o -4 address show | grep -w {address} | cut -d" " -f2)'
+
+
+def cut_off(cluster: Cluster) -> float:
+    """The web container loses its leg in VLAN 2112, and with it the database."""
+    leg = PRIVATE.format(address=first(cluster.site, "web").addresses["private"])
+    cut = passing(
+        "web",
+        f"leg={leg}; ip link set $leg down",
+        "ip link set $leg up",
+        CUT_S,
+    )
+    return cut(cluster)
+
+
+FAULTS = {
+    "SIGKILL of gunicorn": Fault(killed("web", "agenda@*.service"), 20),
+    "SIGKILL of nginx": Fault(killed("web", "nginx.service"), 20),
+    "SIGKILL of MariaDB": Fault(killed("database", "mariadb.service"), 40),
+    "power cut of the web container": Fault(powered_off("web"), 60),
+    "power cut of the database container": Fault(powered_off("database"), 60),
+    f"disk of the web container full for {FULL_S} s": Fault(
+        passing("web", FILL, EMPTY, FULL_S), 30
+    ),
+    f"disk of the database container full for {FULL_S} s": Fault(
+        passing("database", FILL, EMPTY, FULL_S), 90
+    ),
+    f"{CUT_S} s without VLAN 2112": Fault(cut_off, 60),
+}
+NOT_DONE = (
+    "Clock two hours ahead: not done. A container has no wall clock of its own (a time namespace "
+    "shifts only the monotonic ones), and this one would be the host's."
+)
+
+
+def is_quiet(outcome: Outcome) -> bool:
+    """Somebody was answered lately, and nobody was refused."""
+    now = time.monotonic()
+    last = max((at for at, _ in outcome.failures), default=0.0)
+    answered = max(outcome.answers_at, default=0.0)
+    return now - last > QUIET_S and now - answered < 1.0
+
+
+def one(cluster: Cluster, fault: Fault) -> tuple[list[str], list[str]]:
+    """Columns of the table, and what was wrong."""
+    site = cluster.site
+    with person(site) as account:
+        with Load(site.url, account) as load:
+            time.sleep(BEFORE_S)
+            began = time.monotonic()
+            lasts_s = fault.inject(cluster)
+            waited(
+                lambda: is_quiet(load.outcome),
+                what="everybody to be answered again",
+                limit_s=fault.well_within_s + QUIET_S,
+            )
+        lost = load.outcome.acknowledged - rows_of_the_probe(site)
+    return columns(load.outcome, began, lasts_s, len(lost)), verdict(load.outcome, len(lost))
+
+
+def columns(outcome: Outcome, began: float, lasts_s: float, lost: int) -> list[str]:
+    kinds = Counter(kind for _, kind in outcome.failures)
+    saw = "; ".join(f"{count} x {kind}" for kind, count in kinds.most_common(4)) or "nothing"
+    last = max((at for at, _ in outcome.failures), default=began)
+    trouble_s = max(last - began, 0.0)
+    return [
+        f"{lasts_s:.0f} s" if lasts_s else "at once",
+        saw,
+        f"{trouble_s:.1f} s",
+        f"{outcome.longest_pause_s:.1f} s",
+        f"{len(outcome.acknowledged)}",
+        f"{lost}",
+    ]
+
+
+def verdict(outcome: Outcome, lost: int) -> list[str]:
+    found = [f"{lost} acknowledged writes are lost"] if lost else []
+    if not outcome.acknowledged:
+        found.append("nobody wrote anything")
+    return found
+
+
+def run(site: Site, names: list[str]) -> tuple[str, list[str]]:
+    cluster = Cluster(site)
+    rows, wrong = [], []
+    for name in names:
+        try:
+            found, bad = one(cluster, FAULTS[name])
+        except (DrillError, RemoteError) as error:
+            found, bad = ["", "did not recover", "", "", "", ""], [str(error).splitlines()[0]]
+        rows.append(f"| {name} | {' | '.join(found)} |")
+        wrong += [f"{name}: {line}" for line in bad]
+        print(rows[-1], flush=True)
+    head = [
+        "| fault | lasts | people saw | last failure after | longest pause | acknowledged | lost |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, "", NOT_DONE]), wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.drills.faults", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--only", default="", help="faults whose name holds these words")
+    given = parser.parse_args()
+    names = [name for name in FAULTS if given.only in name]
+    try:
+        ask(given, drill="drill-faults", what="kills, fills and cuts off every container")
+        table, wrong = run(read_site(given.env), names)
+    except (DrillError, SiteError, ProvisionError, RemoteError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    kept = result.keep("faults", table, wrong=wrong)
+    for line in wrong:
+        print(f"WRONG: {line}")
+    print(
+        f"drill-faults {given.env}: {'FAILED' if wrong else 'passed'}: {len(names)} faults, "
+        f"{len(wrong)} wrong; the table is in {kept}"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
