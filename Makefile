@@ -76,8 +76,8 @@ adopt: ## Take over an existing container: NAME=… VMID=…
 destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES; elsewhere STOP=1 stops running ones first)
 	@$(ALONE) .venv/bin/python -m provision destroy $(or $(NAMES),$(NAME)) --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES)$(NAME),,--all),$(if $(STOP),--stop)) $(ANSWERS)
 
-status: ## Containers: state, addresses, memory, disk, drift
-	@$(PROVISION) status --env $(ENV)
+status: ## One screen: containers, units, release, backups, certificate, disk; fails when something is red
+	@status=0; $(PROVISION) status --env $(ENV) || status=1; $(PYTHON) ansible/status.py --env $(ENV) || status=1; exit $$status
 
 drift: ## Does anything differ from the inventory? Exits 2 when it does
 	@$(PROVISION) drift --env $(ENV)

@@ -6,7 +6,7 @@ import pytest
 
 # Group: units that its hosts run. The agenda itself is a release's instance: see below.
 UNITS = {
-    "containers": ("ssh", "nftables"),
+    "containers": ("ssh", "nftables", "ctlv-watch.timer"),
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
 }

@@ -142,6 +142,13 @@ def exposure(names: list[str]) -> dict[str, float]:
     return found
 
 
+def units_of_operations() -> list[str]:
+    """A template is rated by an instance of it."""
+    files = Path("/etc/systemd/system").glob("*.service")
+    named = [path.name for path in files if path.name.startswith(("ctlv-", "agenda-"))]
+    return [name.replace("@.service", "@x.service") for name in named]
+
+
 def backups() -> dict[str, object]:
     """The folder of backups: who may look into it, and what in it is half."""
     folder = Path("/var/backups/agenda")
@@ -171,6 +178,7 @@ def main() -> None:
     asked = json.load(sys.stdin)
     seen = units(asked["units"])
     ours = [name for name in seen if name.startswith("agenda") and name.endswith(".service")]
+    ours += units_of_operations()
     marks = Path("/etc/ctlv/environment")
     answer = {
         "time": time.time(),

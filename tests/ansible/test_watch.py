@@ -1,0 +1,197 @@
+"""Alerts reach whoever they are for; the state of a host is judged once, where it is known."""
+
+from __future__ import annotations
+
+import http.server
+import importlib.machinery
+import importlib.util
+import json
+import os
+import socketserver
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import status
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(name):
+    loader = importlib.machinery.SourceFileLoader(
+        name.replace("-", "_"), str(ROOT / "ansible/roles/watch/files" / name)
+    )
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+alert, state = load("ctlv-alert"), load("ctlv-state")
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(handler):
+        server = Server(("127.0.0.1", 0), handler)
+        server.got = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    answer = 204
+
+    def do_POST(self):
+        self.server.got.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Refusing(Webhook):
+    answer = 500
+
+
+class Smtp(socketserver.StreamRequestHandler):
+    """As much of SMTP as one message needs."""
+
+    def handle(self):
+        self.wfile.write(b"220 stand-in\r\n")
+        text, in_data = [], False
+        for line in self.rfile:
+            if in_data and line != b".\r\n":
+                text.append(line)
+                continue
+            if in_data:
+                in_data = False
+                self.server.got.append(b"".join(text))
+            in_data = line.upper().startswith(b"DATA")
+            if line.upper().startswith(b"QUIT"):
+                self.wfile.write(b"221 bye\r\n")
+                return
+            self.wfile.write(b"354 go on\r\n" if in_data else b"250 ok\r\n")
+
+
+@pytest.fixture
+def tell(tmp_path, monkeypatch):
+    def run(unit="ctlv-backup.service", **settings):
+        known = {"webhook_url": "", "mail_to": [], "mail_from": "ctlv@test", "smtp_host": ""}
+        (tmp_path / "alert.json").write_text(json.dumps(known | {"smtp_port": 25} | settings))
+        monkeypatch.setattr(alert, "SETTINGS", tmp_path / "alert.json")
+        monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+        monkeypatch.setattr("sys.argv", ["ctlv-alert", unit])
+        return alert.main()
+
+    return run
+
+
+def test_a_webhook_hears_which_unit_failed_where(serve, tell):
+    server = serve(Webhook)
+    assert tell(webhook_url=f"http://127.0.0.1:{server.server_address[1]}/x") == 0
+    (body,) = server.got
+    assert json.loads(body)["unit"] == "ctlv-backup.service"
+    assert json.loads(body)["host"]
+
+
+def test_an_e_mail_hears_of_it_too(serve, tell):
+    server = serve(Smtp)
+    port = server.server_address[1]
+    assert tell(mail_to=["op@test"], smtp_host="127.0.0.1", smtp_port=port) == 0
+    (mail,) = server.got
+    assert b"To: op@test" in mail
+    assert b"ctlv-backup.service" in mail
+
+
+def test_a_job_that_fails_every_ten_seconds_is_one_message_an_hour(serve, tell, tmp_path):
+    server = serve(Webhook)
+    url = f"http://127.0.0.1:{server.server_address[1]}/x"
+    assert [tell("agenda-expiry.service", webhook_url=url) for _ in range(3)] == [0, 0, 0]
+    assert len(server.got) == 1
+    assert tell("ctlv-backup.service", webhook_url=url) == 0
+    assert len(server.got) == 2
+    old = time.time() - alert.EVERY_S - 1
+    os.utime(tmp_path / "agenda-expiry.service", (old, old))
+    tell("agenda-expiry.service", webhook_url=url)
+    assert len(server.got) == 3
+
+
+def test_a_message_that_reached_nobody_is_tried_again_and_its_address_not_logged(
+    serve, tell, capsys
+):
+    server = serve(Refusing)
+    url = f"http://127.0.0.1:{server.server_address[1]}/secret-token"
+    assert [tell(webhook_url=url) for _ in range(2)] == [1, 1]
+    assert len(server.got) == 2
+    assert "secret-token" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("age_h", "mark"), [(35, "ok"), (37, "red")], ids=["younger than 36 h", "older"]
+)
+def test_a_host_is_red_after_36_hours_without_a_backup(tmp_path, monkeypatch, age_h, mark):
+    monkeypatch.setattr(state, "BACKUPS", tmp_path)
+    monkeypatch.setattr(state, "UNITS", tmp_path)
+    (tmp_path / "ctlv-backup.timer").touch()
+    made_at = datetime.fromtimestamp(time.time() - age_h * 3600, UTC)
+    name = f"agenda-{made_at:%Y%m%dT%H%M%SZ}"
+    for suffix in (".json", ".age"):
+        (tmp_path / f"{name}{suffix}").touch()
+    ((how, subject, text),) = state.backups()
+    assert (how, subject) == (mark, "backup")
+    assert f"{age_h} h ago" in text
+
+
+def test_what_cannot_be_found_out_is_red_and_the_rest_is_told(monkeypatch):
+    def breaks():
+        raise OSError("gone")
+        yield
+
+    monkeypatch.setattr(state, "PARTS", (breaks, state.disk))
+    lines = state.lines()
+    assert lines[0] == ("red", "breaks", "cannot be found out: gone")
+    assert lines[1][1] == "disk"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(40, "40 s"), (600, "10 min"), (3 * 3600, "3 h"), (5 * 86400, "5 days")]
+)
+def test_spans_are_said_in_their_own_unit(seconds, said):
+    assert state.span(seconds) == said
+
+
+class Unreachable:
+    def run(self, host, *_words, **_options):
+        raise status.ReachError(f"{host} did not answer in 90 s", next_step="x")
+
+
+def test_a_host_that_does_not_answer_is_one_red_line():
+    assert status.of_host(Unreachable(), "web") == [("red", "reach", "web did not answer in 90 s")]
+
+
+def test_the_last_copy_and_the_last_drill_are_told(tmp_path):
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    assert [subject for _, subject, _ in status.of_operator(tmp_path, at=at)] == ["copies", "drill"]
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups/agenda-20261120T000000Z.json").touch()
+    told = {"at": "2026-11-20T00:00:00+00:00", "rows": 5, "rto_s": 6.2}
+    (tmp_path / "backup-drill.json").write_text(json.dumps(told))
+    copies, drill = status.of_operator(tmp_path, at=at)
+    assert copies[2] == "1 backups fetched, the last agenda-20261120T000000Z"
+    assert drill[2] == "a restore was tried 4 days ago: 5 rows in 6 s"
