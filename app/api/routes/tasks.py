@@ -21,7 +21,7 @@ from agenda.services import Wording
 from api.answers import json_answer, json_only, refuse_unknown, task_answer, task_etag
 from api.auth import CREATE, READ, WRITE, token_of
 from api.conditional import require_match, require_precondition
-from api.outgoing import PRIORITIES, task_out
+from api.outgoing import PRIORITIES, Row, task_out
 from api.pages import Cursor, read_cursor
 from api.problems import Problem
 from api.schemas import Filters, Keep, ProblemOut, TaskIn, TaskOut, TaskPage, TaskPatch
@@ -49,7 +49,8 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     refuse_unknown(request, Filters)
     at = timezone.now()
     found = _filtered(Task.objects.of(token_of(request).owner_id).live(at=at), filters)
-    rows = list(_after(found, filters)[: filters.limit + 1])
+    ordered = _after(found, filters).values_list(*Row._fields)
+    rows = list(map(Row._make, ordered[: filters.limit + 1]))
     page, more = rows[: filters.limit], len(rows) > filters.limit
     following = str(_cursor(page[-1], filters.sort)) if more else None
     response = json_answer(request, {"items": [task_out(task) for task in page], "next": following})
@@ -100,7 +101,7 @@ def _column(sort: str) -> tuple[str, str]:
     return sign, f"{sort.removeprefix('-')}_at"
 
 
-def _cursor(task: Task, sort: str) -> Cursor:
+def _cursor(task: Row, sort: str) -> Cursor:
     return Cursor(sort, getattr(task, _column(sort)[1]), task.id)
 
 
