@@ -80,6 +80,7 @@ KINDS: dict[str, Kind] = {
         "The task has changed since you read it: read it again.",
     ),
     "too-large": Kind(413, "La requête est trop grande.", "The request is too large."),
+    "uri-too-long": Kind(414, "L'adresse est trop longue.", "The address is too long."),
     "unsupported-media-type": Kind(415, "Le corps doit être du JSON.", "The body must be JSON."),
     "range-not-satisfiable": Kind(
         416, "Le son est plus court que cela.", "The sound is shorter than that."
@@ -116,6 +117,7 @@ KIND_OF_STATUS = {
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
+    414: "uri-too-long",
     416: "range-not-satisfiable",
     503: "unavailable",
 }

@@ -83,6 +83,7 @@ class ServedAgenda:
                     *("--threads", str(figures["agenda_service_threads"])),
                     *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108 - as the deployed unit
                     *("--no-control-socket", "--preload", "--timeout", "30"),
+                    *("--limit-request-line", "8190"),
                 ],
                 cwd=APP,
                 env=self.environment,

@@ -62,10 +62,10 @@ def test_it_does_everything_the_api_can_with_its_small_account(rest):
 
 def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):
     sent = headers(rest.token_of("carol"))
-    here = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]["location"]
-    rest.sql("UPDATE task SET deadline_at = NOW(6) - INTERVAL 1 DAY")
+    here = rest.ask("POST", "/api/v1/tasks", task("erase me"), **sent)[1]["location"]
+    rest.sql("UPDATE task SET deadline_at = NOW(6) - INTERVAL 1 DAY WHERE title = 'erase me'")
     rest.manage("agenda_expire")
-    assert rest.sql("SELECT COUNT(*) FROM task").strip() == "0"
+    assert rest.sql("SELECT COUNT(*) FROM task WHERE title = 'erase me'").strip() == "0"
     assert rest.ask("GET", here, **sent)[0] == 410
 
 
