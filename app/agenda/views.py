@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -177,6 +178,7 @@ def about(request: HttpRequest) -> HttpResponse:
         "leaves_network": speech.leaves_network(),
         "grace": grace(),
         "removal_grace": removal_grace(),
+        "backups_kept": timedelta(days=settings.BACKUP_DAYS),
     }
     return render(request, "agenda/about.html", context)
 

@@ -65,6 +65,7 @@ class Environment:
     google_url: str
     time_zone: str
     grace_s: int
+    backup_days: int
     erased_journal: str
     static_root: Path
     admin_networks: list[Network]
@@ -194,6 +195,7 @@ def read(environ: Mapping[str, str]) -> Environment:
             "AGENDA_TIME_ZONE", "Europe/Paris", _time_zone, "a zone such as Europe/Paris", "UTC"
         ),
         grace_s=reader.whole("AGENDA_GRACE", "0", least=0, most=30 * 24 * 3600),
+        backup_days=reader.whole("AGENDA_BACKUP_DAYS", "0", least=0, most=3650),
         erased_journal=reader.text("AGENDA_ERASED_JOURNAL", ""),
         static_root=Path(reader.text("AGENDA_STATIC_ROOT", "/opt/agenda/current/static")),
         admin_networks=reader.parsed(

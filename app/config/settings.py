@@ -216,6 +216,7 @@ AGENDA_SPEECH_CACHE = AGENDA.speech_cache
 AGENDA_SPEECH_CACHE_MIB = AGENDA.speech_cache_mib
 AGENDA_GOOGLE_URL = AGENDA.google_url
 GRACE_S = AGENDA.grace_s
+BACKUP_DAYS = AGENDA.backup_days
 
 # The REST server. Its tokens have a key of their own: a container for the API alone shares it.
 API_ENABLED = bool(AGENDA.api.token_key)

@@ -71,6 +71,7 @@ def test_a_missing_variable_is_named_with_what_to_do(environ, name):
         ("AGENDA_TIME_ZONE", "Europe/Atlantis"),
         ("AGENDA_TIME_ZONE", "../etc/passwd"),
         ("AGENDA_GRACE", "-1"),
+        ("AGENDA_BACKUP_DAYS", "two weeks"),
         ("AGENDA_ADMIN_NETWORKS", "10.20.28.7/24"),
         ("AGENDA_SECRET_KEY_FILE", "/nowhere/key"),
     ],

@@ -162,3 +162,12 @@ def test_the_about_page_says_how_long(client, settings, seconds, said):
     settings.GRACE_S = seconds
     content = client.get("/agenda/about/", HTTP_ACCEPT_LANGUAGE="en").content.decode()
     assert said in content
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(14, "backups of its database for 14 days"), (0, "for a limited time")]
+)
+def test_the_about_page_says_how_long_backups_are_kept(client, settings, days, said):
+    settings.BACKUP_DAYS = days
+    content = client.get("/agenda/about/", HTTP_ACCEPT_LANGUAGE="en").content.decode()
+    assert said in content
