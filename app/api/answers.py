@@ -30,7 +30,7 @@ def json_only(run: Run) -> Run:
 
     @wraps(run)
     def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.accepts(JSON):
+        if "HTTP_ACCEPT" in request.META and not request.accepts(JSON):
             return problem_response(request, Problem("not-acceptable", detail=JSON))
         return run(request, *args, **kwargs)
 
@@ -53,8 +53,13 @@ def task_etag(task: Task) -> str:
 def json_answer(
     request: HttpRequest, value: Any, *, status: int = 200, fresh: str = "private, no-cache"
 ) -> HttpResponse:
+    return body_answer(request, as_json(value), status=status, fresh=fresh)
+
+
+def body_answer(
+    request: HttpRequest, body: bytes, *, status: int = 200, fresh: str = "private, no-cache"
+) -> HttpResponse:
     """A body with its ETag; 304 without it to a GET that already holds it."""
-    body = as_json(value)
     tag = etag(body)
     if request.method == "GET" and is_unchanged(request, tag):
         response = HttpResponse(status=304)

@@ -13,6 +13,12 @@ from agenda.identity import uuid7
 NAME_LENGTH_MAX = 60
 DIGEST_LENGTH = 64
 SCOPES = ("read", "create", "write")
+# What a request needs to know of its token and of whose it is, in the order of the models.
+TOKEN_COLUMNS = (
+    *("id", "owner_id", "name", "scopes", "hint"),
+    *("created_at", "expires_at", "last_used_at"),
+)
+OWNER_COLUMNS = ("id", "username", "language", "time_zone", "voice")
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -22,8 +28,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def with_owner(self) -> TokenQuerySet:
         """Names its columns: the REST server's account may read no others of `account`."""
         return self.select_related("owner").only(
-            *("name", "scopes", "hint", "created_at", "expires_at", "last_used_at"),
-            *("owner__username", "owner__language", "owner__time_zone", "owner__voice"),
+            *TOKEN_COLUMNS, *(f"owner__{name}" for name in OWNER_COLUMNS)
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,8 +22,9 @@ from agenda import erased
 from agenda.identity import uuid7
 from agenda.models import Task
 from api import tokens
-from api.models import SCOPES, Answer, Grave, Token
+from api.models import OWNER_COLUMNS, SCOPES, TOKEN_COLUMNS, Answer, Grave, Token
 from api.problems import Problem
+from api.question import Question
 
 TOKENS_A_USER = 20
 TOKEN_DAYS_MAX = 365
@@ -34,16 +35,6 @@ GRAVE_KEPT = timedelta(hours=24)
 ROWS_A_CHUNK = 500
 # MariaDB: somebody else holds the row (1205), or a row like it is there (1062).
 LOCK_WAIT_TIMEOUT = 1205
-
-
-TOKEN_COLUMNS = ("id", "name", "scopes", "hint", "created_at", "expires_at", "last_used_at")
-OWNER_COLUMNS = ("id", "username", "language", "time_zone", "voice")
-TOKEN_QUESTION = (
-    f"SELECT {', '.join(f't.{name}' for name in TOKEN_COLUMNS)},"  # noqa: S608 - names from above
-    f" {', '.join(f'a.{name}' for name in OWNER_COLUMNS)}"
-    " FROM api_token t JOIN account a ON a.id = t.owner_id"
-    " WHERE t.digest = %s AND t.expires_at > %s AND a.is_active"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,34 +77,42 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
 
 
 def token_find(text: str, *, at: datetime) -> Token | None:
-    """The valid token whose text this is, with its owner; notes now and then that it was used.
-
-    Every request asks this, so its SQL is written down: the ORM would take as long to write it as
-    a list of fifty tasks takes to read.
-    """
+    """The valid token whose text this is, with its owner; notes now and then that it was used."""
     if not tokens.is_token(text):
         return None
-    digest = tokens.digest(text, key=settings.API_TOKEN_KEY)
-    with connection.cursor() as cursor:
-        cursor.execute(TOKEN_QUESTION, [digest, connection.ops.adapt_datetimefield_value(at)])
-        row = cursor.fetchone()
-    if row is None:
+    rows = FIND_TOKEN.rows(digest=tokens.digest(text, key=settings.API_TOKEN_KEY), at=at)
+    if not rows:
         return None
-    token = _token(row)
+    token = _token_of(rows[0])
     if token.last_used_at is None or token.last_used_at <= at - LAST_USED_EVERY:
         Token.objects.filter(id=token.id).update(last_used_at=at)
     return token
 
 
-def _token(row: Sequence[Any]) -> Token:
-    of_token, of_owner = row[: len(TOKEN_COLUMNS)], row[len(TOKEN_COLUMNS) :]
-    token = Token.from_db("default", TOKEN_COLUMNS, [_python(value) for value in of_token])
-    token.id, token.owner_id = UUID(of_token[0]), UUID(of_owner[0])
-    token.owner = User.from_db("default", OWNER_COLUMNS, [token.owner_id, *of_owner[1:]])
+FIND_TOKEN = Question(
+    lambda *, digest, at: (
+        Token.objects.valid(at=at)
+        .filter(digest=digest)
+        .order_by()
+        .values_list(*TOKEN_COLUMNS, *(f"owner__{name}" for name in OWNER_COLUMNS))
+    ),
+    digest="",
+    at=datetime.max.replace(tzinfo=UTC),
+)
+
+
+def _token_of(row: tuple[Any, ...]) -> Token:
+    """The token and its owner as a QuerySet would make them."""
+    values = [_as_model_has_it(value) for value in row]
+    values[:2] = UUID(row[0]), UUID(row[1])
+    owner = [values[1], *values[len(TOKEN_COLUMNS) + 1 :]]
+    token = Token.from_db(connection.alias, TOKEN_COLUMNS, values[: len(TOKEN_COLUMNS)])
+    user = User.from_db(connection.alias, OWNER_COLUMNS, owner)
+    Token._meta.get_field("owner").set_cached_value(token, user)
     return token
 
 
-def _python(value: Any) -> Any:
+def _as_model_has_it(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 

@@ -101,7 +101,8 @@ DATABASES: dict[str, Any] = {
         "HOST": AGENDA.database_host,
         "PORT": "" if AGENDA.database_socket else AGENDA.database_port,
         "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        # A REST server's first question, the token's, finds out by itself (api/question.py).
+        "CONN_HEALTH_CHECKS": IS_WEB,
         "OPTIONS": {
             "charset": "utf8mb4",
             "collation": "utf8mb4_unicode_ci",

@@ -266,6 +266,16 @@ def test_a_new_probe_first_removes_the_old_one_with_all_it_held(client, alice, a
     assert [user.username for user in User.objects.all()] == ["alice"]
 
 
+def test_a_probe_has_a_token_of_the_api_which_goes_with_it(client, db, settings):
+    token = json.loads(probe("create"))["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/tasks", headers=headers).json() == {"items": [], "next": None}
+    probe("remove")
+    assert client.get("/api/v1/tasks", headers=headers).status_code == 401
+    settings.API_ENABLED = False
+    assert "token" not in json.loads(probe("create"))
+
+
 def test_removing_an_account_leaves_nothing_of_it(client, alice, add):
     from axes.models import AccessAttempt  # noqa: PLC0415 - beside its only use
 

@@ -18,8 +18,9 @@ from agenda.calendar import ICS_PRIORITIES
 from agenda.models import Priority, Task
 from api.answers import refuse_unknown
 from api.auth import READ, token_of
-from api.outgoing import Row, as_json, task_out
+from api.outgoing import PRIORITIES, ROW_COLUMNS, Row, instant_of, moment, row_json
 from api.problems import Problem
+from api.question import rows_of
 from api.schemas import Dump, DumpFormat, ProblemOut
 
 router = Router(tags=["dump"])
@@ -82,28 +83,28 @@ def scheduled(
 
 
 def _portion(owner_id: UUID, at: datetime, last: Row | None, rows: int) -> list[Row]:
-    live = Task.objects.of(owner_id).live(at=at).by_deadline().values_list(*Row._fields)
+    live = Task.objects.of(owner_id).live(at=at).by_deadline().values_list(*ROW_COLUMNS)
     if last is None:
-        return list(map(Row._make, live[:rows]))
+        return list(map(Row._make, rows_of(live[:rows])))
+    reached_at = moment(last.deadline_text)
     # Two questions, each of which starts at its place in the index, however many tasks share a
     # deadline; one with "or" would begin at the first of those every time.
-    beside = live.filter(deadline_at=last.deadline_at, id__gt=last.id)
-    found = list(map(Row._make, beside[:rows]))
-    further = live.filter(deadline_at__gt=last.deadline_at)
-    return found + list(map(Row._make, further[: rows - len(found)]))
+    beside = rows_of(live.filter(deadline_at=reached_at, id__gt=last.id)[:rows])
+    further = live.filter(deadline_at__gt=reached_at)[: rows - len(beside)]
+    return list(map(Row._make, (*beside, *rows_of(further))))
 
 
 def _json(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     opening = b'{"items":['
     for portion in portions:
-        yield opening + b",".join(as_json(task_out(row)) for row in portion)
+        yield opening + ",".join(map(row_json, portion)).encode()
         opening = b","
     yield b"]}" if opening == b"," else opening + b"]}"
 
 
 def _ndjson(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     for portion in portions:
-        yield b"".join(as_json(task_out(row)) + b"\n" for row in portion)
+        yield ("\n".join(map(row_json, portion)) + "\n").encode()
 
 
 def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
@@ -114,9 +115,11 @@ def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
 
 
 def _cells(row: Row) -> Iterable[Any]:
-    out = task_out(row)
-    out |= {"private": str(row.is_private).lower(), "tags": " ".join(row.tag_names)}
-    return out.values()
+    return (
+        *(row.id, row.title, row.notes, instant_of(row.deadline_text)),
+        *("true" if row.is_private else "false", " ".join(row.tags.split())),
+        *(PRIORITIES[row.priority], row.repeat, instant_of(row.created_text)),
+    )
 
 
 def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
@@ -135,14 +138,14 @@ def _calendar(portions: Iterator[list[Row]]) -> Iterator[bytes]:
 def _todo(row: Row) -> bytes:
     todo = Todo()
     todo.add("uid", f"{row.id}@agenda")
-    todo.add("dtstamp", row.created_at)
-    todo.add("created", row.created_at)
-    todo.add("due", row.deadline_at)
+    todo.add("dtstamp", moment(row.created_text))
+    todo.add("created", moment(row.created_text))
+    todo.add("due", moment(row.deadline_text))
     todo.add("summary", row.title)
     if row.notes:
         todo.add("description", row.notes)
     if row.tags:
-        todo.add("categories", row.tag_names)
+        todo.add("categories", row.tags.split())
     if row.priority:
         todo.add("priority", ICS_PRIORITIES[Priority(row.priority)])
     if row.repeat:

@@ -205,7 +205,7 @@ def test_an_error_of_ours_is_a_problem_without_its_story(api, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("api.routes.tasks._filtered", broken)
+    monkeypatch.setattr("api.routes.tasks._rows", broken)
     answer = api.get("/tasks")
     assert kind(answer) == "internal"
     assert "secret" not in answer.content.decode()
