@@ -21,7 +21,7 @@ from provision.errors import CredentialsError, HostKeyError, WaitError
 from provision.model import Wanted
 
 CONNECT_TIMEOUT_S = 2
-PAUSE_S = 0.15
+PAUSE_S, LONGEST_PAUSE_S = 0.15, 1.0
 SHOW_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 # alias, type, key
 KNOWN_HOSTS_FIELDS = 3
@@ -140,18 +140,20 @@ class Ssh:
         self.record(wanted.host, good)
 
     def _wait_for_keys(self, wanted: Wanted, timeout_s: float) -> Mapping[str, str]:
-        deadline = self.clock() + timeout_s
+        began = self.clock()
         while True:
             offered, answer = self._offered_keys(wanted)
             if offered:
                 return offered
-            if self.clock() >= deadline:
+            waited_s = self.clock() - began
+            if waited_s >= timeout_s:
                 raise WaitError(
                     f"{wanted.host}: no SSH at {wanted.address} after {timeout_s:.0f} s ({answer})",
                     next_step="the container itself is valid; see its console in Proxmox, then run "
                     "this again: it goes on here",
                 )
-            self.sleep(PAUSE_S)
+            # Each try starts programs that the booting containers would rather run themselves.
+            self.sleep(min(max(waited_s / 5, PAUSE_S), LONGEST_PAUSE_S))
 
     def _offered_keys(self, wanted: Wanted) -> tuple[dict[str, str], str]:
         """Key -> fingerprint, as the server offers it. Authenticates with nothing, runs nothing.
