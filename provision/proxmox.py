@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -68,7 +67,8 @@ class Proxmox:
         self.sleep = sleep
         self.on_retry = on_retry
         self.was_reached = False
-        self._threads = threading.local()
+        # requests' sessions are not made to be shared, but may be passed on: a handshake each.
+        self._idle: list[ProxmoxAPI] = []
 
     # ---------------------------------------------------------------- calls
 
@@ -114,11 +114,12 @@ class Proxmox:
 
     def _send(self, method: str, path: str, params: Params) -> Any:
         """One request. Every exception of proxmoxer and requests stops here."""
-        resource = self._session()(path)
+        session = self._session()
         try:
-            answer = getattr(resource, method.lower())(**params)
+            answer = getattr(session(path), method.lower())(**params)
         except ResourceException as error:
             self.was_reached = True
+            self._idle.append(session)
             raise self._refused(error, method, path) from error
         except http.SSLError as error:
             raise self._untrusted(error) from error
@@ -130,6 +131,7 @@ class Proxmox:
         ) as error:
             raise self._lost(error, method, path) from error
         self.was_reached = True
+        self._idle.append(session)
         if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
             raise ApiError(
                 f"{self.endpoint.url} does not answer as Proxmox does ({method} {path})",
@@ -140,23 +142,28 @@ class Proxmox:
         return answer
 
     def _session(self) -> ProxmoxAPI:
-        """One HTTP session a thread: requests' sessions are not made to be shared."""
-        if not hasattr(self._threads, "api"):
-            paths = ssl.get_default_verify_paths()
-            system = paths.cafile or paths.capath
-            self._threads.api = ProxmoxAPI(
-                self.endpoint.host,
-                port=self.endpoint.port,
-                user=self.endpoint.user,
-                token_name=self.endpoint.token_name,
-                token_value=self.endpoint.token_secret,
-                verify_ssl=str(self.endpoint.ca_file or system),
-                timeout=REQUEST_TIMEOUT_S,
-            )
-            # Never through the machine's web proxy: the token would travel with it. What proxmoxer
-            # takes as `proxies` is overruled by the environment.
-            self._threads.api._store["session"].trust_env = False
-        return self._threads.api
+        """One that no other thread uses now; after a lost connection it is not given back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._new_session()
+
+    def _new_session(self) -> ProxmoxAPI:
+        paths = ssl.get_default_verify_paths()
+        system = paths.cafile or paths.capath
+        api = ProxmoxAPI(
+            self.endpoint.host,
+            port=self.endpoint.port,
+            user=self.endpoint.user,
+            token_name=self.endpoint.token_name,
+            token_value=self.endpoint.token_secret,
+            verify_ssl=str(self.endpoint.ca_file or system),
+            timeout=REQUEST_TIMEOUT_S,
+        )
+        # Never through the machine's web proxy: the token would travel with it. What proxmoxer
+        # takes as `proxies` is overruled by the environment.
+        api._store["session"].trust_env = False
+        return api
 
     # ---------------------------------------------------------------- failures in words
 

@@ -37,11 +37,11 @@ def test_a_missing_document_is_begun(tmp_path):
     assert "## Provision\n\na \\1 b\n" in (tmp_path / "bench.md").read_text()
 
 
-def test_ratios_are_of_medians(tmp_path):
+def test_ratios_are_of_the_best_rounds(tmp_path):
     bench = Bench(state=tmp_path, work=tmp_path)
     for name, times in {
         "floor, overlay": [2.0, 2.0, 9.0], "floor, unpacking": [4.0],
-        "ours, create": [2.5, 2.4, 30.0], "ours, no-op": [1.0], "ours, change": [2.0],
+        "ours, create": [2.5, 2.6, 30.0], "ours, no-op": [1.0], "ours, change": [2.0],
         "ours, plan": [1.0], "playbook, create": [10.0], "playbook, no-op": [6.0],
         "playbook, change": [5.0], "ours, plan 50": [2.0],
     }.items():  # fmt: skip
