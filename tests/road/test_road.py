@@ -155,6 +155,30 @@ def test_up_again_changes_nothing():
     assert plan.returncode == 0, plan.stdout
 
 
+def test_releases_are_switched_under_load_and_broken_ones_refused():
+    """The small version of `make drill-redeploy`: one redeploy, one rollback, three of six."""
+    options = ("SWITCHES=2", "BROKEN=import,500,leak", "YES=1")
+    assert succeeded(make("drill-redeploy", "drill-redeploy", *options))
+
+
+@pytest.mark.parametrize("verb", ["redeploy", "rollback"])
+def test_a_release_that_serves_already_is_not_touched(verb):
+    """The drill ended with a rollback to what this tree holds."""
+    again = make(f"{verb}-again", verb)
+    assert succeeded(again)
+    counts = changed_counts(again.stdout)
+    assert counts, again.stdout
+    assert set(counts.values()) == {0}, counts
+
+
+@pytest.mark.parametrize("playbook", ["site", "redeploy", "rollback"])
+def test_playbook_runs_in_check_mode_on_a_deployed_host(playbook):
+    command = ("ansible-playbook", "-i", "inventory/lab", f"ansible/{playbook}.yml", "--check")
+    checked = run(f"check-{playbook}", *command)
+    assert succeeded(checked)
+    assert set(changed_counts(checked.stdout).values()) == {0}, checked.stdout[-3000:]
+
+
 def test_a_stranger_uses_the_agenda_in_a_browser():
     assert succeeded(run("e2e", "pytest", "-q", "-m", "e2e", "tests/e2e"))
 
