@@ -144,10 +144,10 @@ drill-reboot: ## Restart each container, in both orders, and prove that all come
 	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
 
 drill-redeploy: ## Twenty redeploys and rollbacks and six broken releases under load: SWITCHES= BROKEN=
-	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches $(SWITCHES)) $(if $(BROKEN),--broken $(BROKEN)) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches $(SWITCHES)) $(if $(BROKEN),--broken $(BROKEN)) $(if $(KEEP),--keep) $(ANSWERS)
 
 drill-faults: ## Kill, fill and cut off each container under load, and see what people notice
-	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(if $(ONLY),--only "$(ONLY)") $(if $(KEEP),--keep) $(ANSWERS)
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) drill $(if $(FROM),--from $(FROM)) $(ANSWERS)

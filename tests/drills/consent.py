@@ -16,6 +16,7 @@ class DrillError(Exception):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--env", default="lab")
     parser.add_argument("--yes", action="store_true", help="answer the question")
+    parser.add_argument("--keep", action="store_true", help="write the result to docs/")
     parser.add_argument("--confirm", default="", help="outside the lab: the environment's name")
 
 

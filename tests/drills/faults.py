@@ -206,7 +206,7 @@ def main() -> int:
     except (DrillError, SiteError, ProvisionError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1
-    kept = result.keep("faults", table, wrong=wrong)
+    kept = result.keep("faults", table, wrong=wrong, recorded=given.keep)
     for line in wrong:
         print(f"WRONG: {line}")
     print(

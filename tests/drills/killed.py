@@ -109,7 +109,7 @@ def main() -> int:
     except (DrillError, SiteError) as error:
         print(error, file=sys.stderr)
         return 1
-    kept = result.keep("killed", table, wrong=[])
+    kept = result.keep("killed", table, wrong=[], recorded=given.keep)
     print(
         f"drill-killed: converged after {table.count(chr(10)) - 1} kills, in "
         f"{time.monotonic() - began:.0f} s; the table is in {kept}"

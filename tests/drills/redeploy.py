@@ -202,7 +202,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     found = faults(seen, switches=given.switches)
-    kept = result.keep("redeploy", table(seen), wrong=found)
+    kept = result.keep("redeploy", table(seen), wrong=found, recorded=given.keep)
     print(f"{table(seen)}\n{''.join(f'WRONG: {line}' + chr(10) for line in found)}Kept in {kept}.")
     print(
         f"drill-redeploy {given.env}: {'FAILED' if found else 'passed'}: {seen.outcome.summary()}, "

@@ -1,4 +1,4 @@
-"""Where a drill keeps what it saw: build/drills/, as a table with its date and commit."""
+"""Where a drill keeps what it saw: build/drills/, and docs/drills.md when told to."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.bench.document import replace_section
 from tests.infra.site import ROOT
 
 FOLDER = ROOT / "build/drills"
 
 
-def keep(name: str, table: str, *, wrong: Sequence[str]) -> Path:
-    """Write build/drills/NAME.md; its first line says when, at which commit, on what machine."""
+def keep(name: str, table: str, *, wrong: Sequence[str], recorded: bool = False) -> Path:
+    """Write build/drills/NAME.md; its first line says when, at which commit, on what machine.
+
+    `recorded`: also as the section NAME of docs/drills.md.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
@@ -28,7 +32,10 @@ def keep(name: str, table: str, *, wrong: Sequence[str]) -> Path:
     head = f"{at}, commit {commit}, {os.cpu_count()} cores, load {load:.1f} in the last 5 minutes"
     path = FOLDER / f"{name}.md"
     told = "".join(f"\nWRONG: {line}" for line in wrong)
-    path.write_text(f"{head}\n\n{table}\n{told}", encoding="utf-8")
+    body = f"{head}\n\n{table}\n{told}"
+    path.write_text(body, encoding="utf-8")
+    if recorded:
+        replace_section(ROOT / "docs/drills.md", name, body)
     return path
 
 
