@@ -54,7 +54,7 @@ options:
     default: /var/log/agenda-releases
 author: CTLV
 """
-LINES = 400
+LINES, SINCE = 400, "15min"
 # The database's numbers and words for: away, full, not letting us in. No release is to blame.
 BLAMELESS = re.compile(
     r"\((?:1040|1045|2002|2003|2005|2006|2013)\b|Can't connect to (?:MySQL )?server"
@@ -108,18 +108,14 @@ def prune(home: Path, keep: int) -> list[str]:
 
 
 def said(units: Sequence[str]) -> list[str]:
-    """What the units said since they were last started, systemd's own words included."""
+    """What the units said lately, systemd's own words included.
+
+    Not by invocation: systemd starts one that failed again at once, and that one has said nothing.
+    """
     lines: list[str] = []
+    journal = ("journalctl", "--no-pager", "--output=cat", f"--lines={LINES}", f"--since=-{SINCE}")
     for unit in units:
-        shown = run("systemctl", "show", "--value", "--property=InvocationID", unit).strip()
-        chosen = (
-            [f"_SYSTEMD_INVOCATION_ID={shown}", "+", f"INVOCATION_ID={shown}"]
-            if shown
-            else [f"--unit={unit}"]
-        )
-        lines += run(
-            "journalctl", "--no-pager", "--output=cat", f"--lines={LINES}", *chosen
-        ).splitlines()
+        lines += run(*journal, f"--unit={unit}").splitlines()
     return lines
 
 
@@ -132,6 +128,8 @@ def stop(units: Sequence[str], *, gently: bool) -> None:
     """At once, unless it had traffic: what hangs at its start would hang at its end too."""
     for unit in units:
         if not gently:
+            # Asked to stop first: killed alone, it would be started again.
+            run("systemctl", "stop", "--no-block", unit)
             run("systemctl", "kill", "--signal=KILL", unit)
         run("systemctl", "disable", "--now", unit)
         run("systemctl", "reset-failed", unit)
