@@ -54,6 +54,8 @@ options:
     default: /var/log/agenda-releases
 author: CTLV
 """
+# Ansible's words when a unit fails: they say where to look, and so do we.
+UNHELPFUL = re.compile(r"Unable to start service .*", re.DOTALL)
 LINES, SINCE = 400, "15min"
 # The database's numbers and words for: away, full, not letting us in. No release is to blame.
 BLAMELESS = re.compile(
@@ -179,7 +181,7 @@ def condemn(given: dict[str, object], folder: Path) -> dict[str, object]:
     """Keep the evidence, mark the release, stop its units."""
     units = [str(unit) for unit in given["units"]]  # type: ignore[attr-defined]
     lines = said(units)
-    why = str(given["why"])
+    why = UNHELPFUL.sub("it did not start", str(given["why"]))
     named = cause(lines)
     told = f"{why}: {named}" if named and named not in why else why
     kept = Path(str(given["evidence"]))

@@ -252,3 +252,42 @@ def test_memory_is_watched_while_it_answers(seen, refused, monkeypatch):
         return
     with pytest.raises(release_ask.RefusedError, match=refused):
         release_ask.memory(Ready(), "agenda@x.service", "/agenda/")
+
+
+def test_failed_release_is_marked_with_its_cause_logged_and_stopped(home, log, monkeypatch):
+    asked = []
+
+    def run(*command):
+        asked.append(command)
+        is_journal = command[0] == "journalctl"
+        return "Traceback:\nModuleNotFoundError: No module named 'x'\n" if is_journal else ""
+
+    monkeypatch.setattr(release_record, "run", run)
+    given = {
+        "home": str(home),
+        "evidence": str(home / "evidence"),
+        "units": ["agenda@b.service"],
+        "by": "ann@desk",
+        "action": "redeploy",
+        "why": "Unable to start service agenda@b.service: Job failed.\nSee journalctl.",
+        "gently": False,
+    }
+    told = release_record.condemn(given, home / "releases/b")
+
+    assert told["cause"] == "it did not start: ModuleNotFoundError: No module named 'x'"
+    assert releases.read(home / "releases/b" / releases.BAD)["why"] == told["cause"]
+    assert "redeploy b: bad (it did not start" in log.read_text()
+    evidence = (home / "evidence").glob("*-b.txt")
+    assert "Traceback:" in next(evidence).read_text()
+    assert ("systemctl", "disable", "--now", "agenda@b.service") in asked
+
+
+def test_release_is_not_marked_when_the_database_was_away(home, monkeypatch):
+    monkeypatch.setattr(release_record, "run", lambda *_: "")
+    given = {
+        **{"home": str(home), "evidence": str(home / "evidence"), "units": [], "by": "ann"},
+        **{"action": "redeploy", "gently": False},
+        "why": 'its schema: OperationalError: (2002, "Can\'t connect to server")',
+    }
+    release_record.condemn(given, home / "releases/b")
+    assert not (home / "releases/b" / releases.BAD).exists()
