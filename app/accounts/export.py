@@ -22,6 +22,9 @@ def export(user: User, *, at: datetime) -> dict[str, Any]:
         "sessions": list(
             Session.objects.filter(user=user, expire_date__gt=at).values("expire_date")
         ),
+        "tokens": list(
+            user.tokens.values("name", "scopes", "created_at", "expires_at", "last_used_at")
+        ),
         "tasks": [_task(task) for task in tasks],
     }
 

@@ -8,6 +8,8 @@ for at least six months. Anything that breaks a client is v2, beside v1 for at l
 
 from __future__ import annotations
 
+import logging
+
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
 from django.db import InterfaceError, OperationalError
@@ -19,6 +21,8 @@ from api.faults import model_faults, request_faults
 from api.openapi import AgendaApi
 from api.problems import Problem, problem_response, spoken
 from api.routes import account, dump, service, sound, tasks
+
+log = logging.getLogger("agenda.api")
 
 api = AgendaApi(
     title="Agenda",
@@ -78,4 +82,5 @@ def on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(OperationalError)
 @api.exception_handler(InterfaceError)
 def on_database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("database: %s", error)
     return problem_response(request, Problem("unavailable", headers={"Retry-After": "5"}))

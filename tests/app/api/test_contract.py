@@ -191,7 +191,7 @@ def test_a_strangers_host_gets_a_problem(api):
     assert kind(api.get("/tasks", Host="evil.example.org")) == "bad-request"
 
 
-def test_a_database_that_is_away_is_503(api, monkeypatch):
+def test_a_database_that_is_away_is_503_and_told_in_the_log(api, monkeypatch, caplog):
     def away(*args, **kwargs):
         raise OperationalError(2002, "cannot connect")
 
@@ -199,6 +199,7 @@ def test_a_database_that_is_away_is_503(api, monkeypatch):
     answer = api.get("/tasks")
     assert kind(answer) == "unavailable"
     assert int(answer["Retry-After"]) > 0
+    assert "cannot connect" in caplog.text
 
 
 def test_an_error_of_ours_is_a_problem_without_its_story(api, monkeypatch):

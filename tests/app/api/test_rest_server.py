@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -58,6 +59,26 @@ def test_it_does_everything_the_api_can_with_its_small_account(rest):
     listed = json.loads(rest.ask("GET", "/api/v1/tokens", **sent)[2])["items"]
     assert rest.ask("DELETE", f"/api/v1/tokens/{listed[-1]['id']}", **sent)[0] == 204
     assert rest.ask("GET", "/api/v1/me", **lost)[0] == 401
+
+
+def test_of_eight_changes_at_once_to_what_was_read_one_is_made(rest):
+    sent = headers(rest.token_of("carol"))
+    made = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]
+    together, answers = threading.Barrier(8), []
+
+    def change(number):
+        together.wait(timeout=30)
+        body, match = json.dumps({"notes": str(number)}), {"If-Match": made["etag"]}
+        answers.append((rest.ask("PATCH", made["location"], body, **sent | match)[0], number))
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(status for status, _ in answers) == [200] + [412] * 7
+    winner = next(number for status, number in answers if status == 200)
+    assert json.loads(rest.ask("GET", made["location"], **sent)[2])["notes"] == str(winner)
 
 
 def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):

@@ -219,3 +219,11 @@ def test_the_probe_of_verify_gets_a_token_that_goes_with_it(stranger):
     call_command("agenda_probe", "remove")
     assert stranger.get("/me").status_code == 401
     assert not Token.objects.exists()
+
+
+def test_the_export_tells_of_tokens_and_holds_none(api, page):
+    exported = page.get("/agenda/account/export.json").json()
+    assert [(token["name"], token["scopes"]) for token in exported["tokens"]] == [
+        ("test", "read create write")
+    ]
+    assert "digest" not in exported["tokens"][0]
