@@ -175,7 +175,7 @@ def test_a_volume_is_allocated_once_however_often_apply_runs(cluster):
 )
 def test_an_answer_that_comes_too_late_is_looked_into(cluster, monkeypatch, suffix):
     """The client's patience ends, the server goes on: it is done once, and the run succeeds."""
-    monkeypatch.setattr(proxmox, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(proxmox, "REQUEST_TIMEOUT_S", 2.0)
     if suffix.endswith("config"):
         cluster.apply()
         cluster.change("web", lxc_cores=2)
@@ -185,7 +185,7 @@ def test_an_answer_that_comes_too_late_is_looked_into(cluster, monkeypatch, suff
         done = await original(request, *args)
         if request.method in ("POST", "PUT") and request.path.endswith(suffix) and slow[0]:
             slow[0] = False
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(3.0)
         return done
 
     monkeypatch.setattr(cluster.pve, "_answer", answer)

@@ -175,7 +175,7 @@ def test_an_ssh_that_hangs_is_given_up(cluster, hosts, monkeypatch):
 
     assert cluster.apply("--wait-timeout", "0.5") == 1
     assert "(no answer)" in cluster.out
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
 
 
 def test_a_creation_that_nobody_remembers_cannot_vouch_for_a_key(cluster, hosts):

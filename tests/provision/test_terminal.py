@@ -38,7 +38,7 @@ class Terminal:
         self.descriptor = ours
         self.text = ""
 
-    def read_until(self, condition, *, timeout_s=20.0):
+    def read_until(self, condition, *, timeout_s=90.0):
         """Read until `condition(text)`, or until the program has ended (None: read to the end)."""
         deadline = time.monotonic() + timeout_s
         while not (condition and condition(self.text)):
@@ -60,14 +60,14 @@ class Terminal:
     def end(self) -> int:
         self.read_until(None)
         os.close(self.descriptor)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=90)
 
     @property
     def plain(self) -> str:
         return CONTROL.sub("", self.text)
 
 
-def piped(*argv: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def piped(*argv: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CHILD, *argv], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL,
         timeout=timeout_s, check=False,
@@ -146,12 +146,12 @@ def test_status_is_watched_in_a_pipe_one_after_the_other(cluster, as_json):
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
-        timer = threading.Timer(20, run.kill)
+        timer = threading.Timer(90, run.kill)
         timer.start()
         lines = [run.stdout.readline() for _ in range(7)]
         timer.cancel()
         run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=20)
+        _, err = run.communicate(timeout=90)
 
     assert (run.returncode, err) == (0, "")
     if as_json:
@@ -171,4 +171,4 @@ def test_a_reader_that_leaves_is_no_error(cluster):
         assert run.stdout.readline().startswith("VMID")
         run.stdout.close()
         assert run.stderr.read() == ""
-        assert run.wait(timeout=20) == 1
+        assert run.wait(timeout=90) == 1
