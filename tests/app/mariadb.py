@@ -61,15 +61,18 @@ class PrivateMariaDB:
         if os.geteuid() == 0:
             shutil.chown(self.folder, _server_user())
             shutil.chown(data, _server_user())
-        subprocess.run(
+        made = subprocess.run(
             [
                 *("mariadb-install-db", "--no-defaults", f"--datadir={data}"),
                 *("--auth-root-authentication-method=normal", "--skip-test-db", *self._as_user),
             ],
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             timeout=START_LIMIT_S,
         )
+        if made.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db: {made.stdout[-1000:]}{made.stderr[-1000:]}")
 
     def start(self) -> None:
         self.process = subprocess.Popen(
