@@ -49,8 +49,9 @@ def _end_leftovers() -> None:
 class PrivateMariaDB:
     """`start` and `stop` may be called again and again: the data stay."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, options: tuple[str, ...] = ()) -> None:
         self.folder = folder
+        self.options = options
         self.socket = folder / "s"
         self.process: subprocess.Popen[bytes] | None = None
         self._as_user = [f"--user={_server_user()}"] if os.geteuid() == 0 else []
@@ -85,6 +86,7 @@ class PrivateMariaDB:
                 *("--innodb-flush-method=nosync", "--innodb-use-native-aio=0"),
                 *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M"),
                 "--max-connections=50",
+                *self.options,
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

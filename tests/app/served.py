@@ -34,11 +34,17 @@ def free_port() -> int:
 class ServedAgenda:
     """`start`, use `address`, `stop`. `environment` adds to the settings, or replaces some."""
 
-    def __init__(self, *, environment: dict[str, str] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        environment: dict[str, str] | None = None,
+        port: int = 0,
+        database_options: tuple[str, ...] = (),
+    ) -> None:
         self.folder = own_folder()
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.database = PrivateMariaDB(self.folder)
+        self.database = PrivateMariaDB(self.folder, options=database_options)
         self.process: subprocess.Popen[bytes] | None = None
         self.environment = {**os.environ, **self._settings(), **(environment or {})}
 

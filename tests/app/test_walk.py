@@ -106,30 +106,27 @@ def administrator(db):
 
 
 @pytest.mark.parametrize("address", by_route(OURS))
-def test_no_method_at_a_strange_address_is_a_500(walker, add, address):
+def test_no_method_and_no_strange_address_is_a_500(walker, add, address):
     add()
-    wrong = []
-    for path in strange_paths(address):
-        for method in METHODS:
-            answer = walker().generic(method, path)
-            if not is_right(answer):
-                wrong.append((method, path[:80], answer.status_code))
+    asked = [(method, address.path()) for method in METHODS]
+    asked += [(method, path) for path in strange_paths(address) for method in ("GET", "POST")]
+    answers = [(method, path, walker().generic(method, path)) for method, path in asked]
+    wrong = [(method, path[:80]) for method, path, answer in answers if not is_right(answer)]
     assert wrong == []
 
 
 @pytest.mark.parametrize("address", by_route(OURS))
-@pytest.mark.parametrize("kind", NASTY)
-def test_no_words_in_a_form_or_query_are_a_500(walker, add, field_names, address, kind):
-    task = add()
-    value = NASTY[kind]
-    path = address.path(task_id=str(task.pk))
-    given = dict.fromkeys(field_names, value)
-    answers = [
-        walker().get(path, {name: value[:500] for name in ("q", "next", "cursor", "page")}),
-        walker().post(path, given),
-        walker().post(path, {name: [value[:50], value[:50]] for name in field_names}),
-    ]
-    assert [answer.status_code for answer in answers if not is_right(answer)] == []
+def test_no_words_in_a_form_or_query_are_a_500(walker, add, field_names, address):
+    path = address.path(task_id=str(add().pk))
+    wrong = []
+    for kind, value in NASTY.items():
+        short = value[:500]
+        answers = [
+            walker().get(path, dict.fromkeys(("q", "next", "cursor", "page", "limit"), short)),
+            walker().post(path, dict.fromkeys(field_names, value)),
+        ]
+        wrong += [(kind, answer.status_code) for answer in answers if not is_right(answer)]
+    assert wrong == []
 
 
 BODIES = {
@@ -150,18 +147,17 @@ def test_no_body_is_a_500(walker, add, address):
     task = add()
     wrong = []
     for name, (kind, body) in BODIES.items():
-        for method in ("POST", "PUT", "PATCH"):
-            path = address.path(task_id=str(task.pk))
-            answer = walker().generic(method, path, body, content_type=kind)
-            if not is_right(answer):
-                wrong.append((method, name, answer.status_code))
+        path = address.path(task_id=str(task.pk))
+        answer = walker().generic("POST", path, body, content_type=kind)
+        if not is_right(answer):
+            wrong.append((name, answer.status_code))
     assert wrong == []
 
 
 @pytest.mark.parametrize("address", by_route(OURS))
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
-def test_ten_megabytes_are_refused(walker, address, kind):
+def test_ten_megabytes_are_refused(walker, address):
     body = b"title=" + b"a" * 10_000_000
+    kind = "application/x-www-form-urlencoded"
     answer = walker().generic("POST", address.path(), body, content_type=kind)
     assert 400 <= answer.status_code < 500 or is_reading_only(answer), answer.status_code
 
@@ -262,11 +258,11 @@ def test_every_answer_is_safe_for_a_browser(walker, client, add, settings, addre
 
 
 @pytest.mark.parametrize("address", by_route(OURS))
-@pytest.mark.parametrize("claim", ["127.0.0.1", "10.20.28.1, 127.0.0.1", "'; DROP TABLE task"])
-def test_a_forged_forwarded_address_changes_nothing(walker, add, address, claim):
+def test_a_forged_forwarded_address_changes_nothing(walker, add, address):
     """Over TCP the header is a stranger's word: every answer is the same without it."""
     path = address.path(task_id=str(add().pk))
-    forged = {name: claim for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP")}
+    claim = "10.20.28.1, 127.0.0.1"
+    forged = dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP"), claim)
     forged |= {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     plain = walker().get(path)
     answer = walker().get(path, headers=forged)
