@@ -61,9 +61,9 @@ def _in_chunks(forget_chunk: Callable[[], list[Gone]]) -> int:
         total += len(gone)
         for tell in ON_FORGOTTEN:
             tell(gone)
-        for task_id, owner_id in gone:
-            speech.forget(str(task_id))
-            speech.forget(day_subject(owner_id))
+        if gone:
+            days = {day_subject(owner_id) for _task, owner_id in gone}
+            speech.forget_all([*(str(task_id) for task_id, _owner in gone), *days])
         if len(gone) < CHUNK_ROWS:
             return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 # What a converter may match; a test says what stands for which.
 SAMPLES = {
+    "UUIDStrConverter": "019a0000-0000-7000-8000-000000000000",  # django-ninja's
     "UUIDConverter": "019a0000-0000-7000-8000-000000000000",
     "IntConverter": "7",
     "StringConverter": "word",
@@ -28,12 +30,8 @@ class Address:
         path = self.route
         for part, converter in self.converters.items():
             value = given.get(part, SAMPLES.get(converter, "word"))
-            for written in (f"<{part}>", *(f"<{kind}:{part}>" for kind in _KINDS)):
-                path = path.replace(written, value)
+            path = re.sub(rf"<(\w+:)?{part}>", lambda _, value=value: value, path)
         return f"/{path}"
-
-
-_KINDS = ("uuid", "int", "str", "slug", "path")
 
 
 def addresses(*, is_admin: bool = False) -> list[Address]:

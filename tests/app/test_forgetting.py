@@ -74,7 +74,7 @@ def test_a_clock_that_jumped_back_erases_nothing_early(spread):
 
 def test_audio_of_what_is_erased_is_forgotten(spread, monkeypatch):
     forgotten = []
-    monkeypatch.setattr(speech, "forget", forgotten.append)
+    monkeypatch.setattr(speech, "forget_all", forgotten.extend)
     past = {str(pk) for pk in Task.objects.forgotten(at=AT).values_list("id", flat=True)}
     tasks_forget(at=AT)
     assert past <= set(forgotten)
@@ -86,11 +86,11 @@ def test_a_run_that_is_killed_leaves_whole_chunks_and_the_next_one_finishes(alic
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(5)
     )
 
-    def die(subject):
+    def die(subjects):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(speech, "forget", die)
+        patched.setattr(speech, "forget_all", die)
         tasks_forget(at=AT)
     assert Task.objects.count() == 3
     assert tasks_forget(at=AT).tasks == 3

@@ -261,10 +261,8 @@ class Inserter:
 
 def purge_by_client(agenda: ServedAgenda, *, expired: int) -> float:
     """Seconds the mariadb client takes for the same chunks, each a transaction."""
-    chunk = (
-        "DELETE FROM task WHERE deadline_at <= UTC_TIMESTAMP(6) ORDER BY deadline_at, id LIMIT"
-        f" {CHUNK_ROWS};\n"
-    )
+    order = f"ORDER BY deadline_at, id LIMIT {CHUNK_ROWS}"
+    chunk = f"DELETE FROM task WHERE deadline_at <= UTC_TIMESTAMP(6) {order};\n"  # noqa: S608 - constants
     started_s = time.perf_counter()
     agenda.sql(chunk * (expired // CHUNK_ROWS + 1), database="big")
     return time.perf_counter() - started_s

@@ -190,6 +190,37 @@ def test_the_sweep_holds_the_limit_too(folder):
     assert len(audios(big)) == 2
 
 
+def test_many_subjects_are_forgotten_at_once_and_no_others(cache):
+    for subject in ("one", "two", "three"):
+        write(cache, key(subject=subject))
+
+    cache.forget_all(["one", "never heard", "three"])
+
+    assert cache.read(key(subject="two"), at=AT) == AUDIO
+    assert cache.read(key(subject="one"), at=AT) is None
+    assert cache.mark("three") is None
+    assert len(audios(cache)) == 1
+
+
+def test_to_forget_in_a_folder_that_cannot_be_read_is_an_operators_line(cache, monkeypatch, caplog):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    cache.forget_all(["one"])
+
+    assert caplog.messages == ["speech cache: Permission denied"]
+
+
+def test_to_forget_in_a_folder_that_is_gone_is_nothing(cache, caplog):
+    shutil.rmtree(cache.folder)
+
+    cache.forget_all(["one"])
+
+    assert caplog.messages == []
+
+
 def full_disk(*args, **kwargs):
     raise OSError(errno.ENOSPC, "No space left on device")
 
