@@ -133,9 +133,12 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(PYTHON) -m tests.infra --env $(ENV)
 
 ##@ Development
-.PHONY: test test-fast lint bench-provision bench-rest drill-reboot drill-redeploy drill-faults drill-restore
+.PHONY: test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore
 bench-provision: ## Our provisioner beside community.proxmox and the bare work: ratios (root, own lab; KEEP=1 for docs/bench.md)
 	@$(AS_ROOT) .venv/bin/python -m tests.bench.provision $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(KEEP),--keep)
+
+bench-app: ## The agenda beside a bare view, a huge table, the mariadb client and runserver: ratios (KEEP=1 for docs/bench.md)
+	@.venv/bin/python -m tests.bench.app $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(KEEP),--keep)
 
 bench-rest: ## What the API costs beside bare Django and MariaDB's client: ratios (KEEP=1 for docs/bench.md)
 	@.venv/bin/python -m tests.bench.rest $(if $(ROWS),--rows $(ROWS)) $(if $(KEEP),--keep)
