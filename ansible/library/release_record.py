@@ -170,7 +170,9 @@ def main() -> None:
         described = {"from": given["before"], "to": release, "at": now(), "by": by}
         write(home / "rolled-back", json.dumps(described) + "\n")
         changed = True
-    if given["state"] == "good" and (home / "rolled-back").exists():
+    rolled_back = read(home / "rolled-back")
+    # Deploying what serves since a rollback does not undo that it was one.
+    if given["state"] == "good" and rolled_back and rolled_back.get("to") != release:
         (home / "rolled-back").unlink()
         changed = True
     gone = prune(home, given["keep"])
