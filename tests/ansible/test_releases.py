@@ -291,3 +291,10 @@ def test_release_is_not_marked_when_the_database_was_away(home, monkeypatch):
     }
     release_record.condemn(given, home / "releases/b")
     assert not (home / "releases/b" / releases.BAD).exists()
+
+
+@pytest.mark.parametrize(("kind", "released"), [("mark", True), ("none", False)])
+def test_only_whole_releases_count(home, kind, released):
+    if kind == "none":
+        (home / "releases/c/.complete").unlink()
+    assert ("c" in [path.name for path in releases.whole(home)]) is released
