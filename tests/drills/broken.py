@@ -62,7 +62,7 @@ BROKEN = {
     "settings": Broken(
         appends(
             "app/config/settings.py",
-            "if RELEASE:\n    raise ImproperlyConfigured('the drill forgot a setting')\n",
+            "if RELEASE != 'development':\n    raise ImproperlyConfigured('the drill forgot a setting')\n",
         ),
         "the drill forgot a setting",
     ),
