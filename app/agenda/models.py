@@ -43,6 +43,9 @@ class Repeat(models.TextChoices):
     MONTHLY = "monthly", _("every month")
 
 
+REPEATING = [repeat.value for repeat in Repeat if repeat != Repeat.NEVER]
+
+
 class TaskQuerySet(models.QuerySet["Task"]):
     """The page, the speech, the API and the timer all ask here, so they cannot disagree."""
 
@@ -82,6 +85,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """With a deadline from `since` to just before `until`."""
         return self.filter(deadline_at__gte=since, deadline_at__lt=until)
 
+    def due_or_repeating(self, *, since: datetime, until: datetime) -> TaskQuerySet:
+        """Also those of a series that begins before `until`: it may come again in between."""
+        repeats = Q(repeat__in=REPEATING)
+        return self.filter(Q(deadline_at__gte=since) | repeats, deadline_at__lt=until)
+
     def about(self, words: str) -> TaskQuerySet:
         """Every one of `words` stands in title or notes; accents and case do not matter. "#tag"
         asks for a tag, "!" for what is important or more, "!!" for what is urgent.
@@ -106,7 +114,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def repeating(self) -> TaskQuerySet:
         """Named one by one, so that the index on (repeat, deadline) is walked by deadline."""
-        return self.filter(repeat__in=[repeat for repeat in Repeat if repeat != Repeat.NEVER])
+        return self.filter(repeat__in=REPEATING)
 
     def by_deadline(self) -> TaskQuerySet:
         return self.order_by("deadline_at", "id")

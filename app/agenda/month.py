@@ -1,25 +1,37 @@
-"""A month as weeks of days, each with its tasks. Pure."""
+"""A month as weeks of days, each with its tasks, and with the next times of those that repeat.
+Pure.
+"""
 
 from __future__ import annotations
 
 from calendar import Calendar
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from agenda.models import Task
+from agenda.repeat import walls_after
 
 FIRST_YEAR, LAST_YEAR = 1970, 9997
 DECEMBER = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """`is_next`: a time of the task's series that is still to come; there is no such task yet."""
+
+    clock: time
+    task: Task
+    is_next: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
     day: date
     is_in_month: bool
-    tasks: list[Task]
+    entries: list[Entry]
 
 
 def is_month(year: int, month: int) -> bool:
@@ -31,13 +43,35 @@ def days_of(year: int, month: int) -> list[list[date]]:
 
 
 def weeks(year: int, month: int, tasks: Iterable[Task], *, zone: ZoneInfo) -> list[list[Day]]:
-    by_day: dict[date, list[Task]] = defaultdict(list)
+    shown = days_of(year, month)
+    by_day: dict[date, list[Entry]] = defaultdict(list)
     for task in tasks:
-        by_day[task.deadline_at.astimezone(zone).date()].append(task)
+        wall = task.deadline_at.astimezone(zone).replace(tzinfo=None)
+        by_day[wall.date()].append(Entry(clock=wall.time(), task=task))
+        for again in _again(task, wall, first=shown[0][0], last=shown[-1][-1]):
+            by_day[again.date()].append(Entry(clock=again.time(), task=task, is_next=True))
     return [
-        [Day(day=day, is_in_month=day.month == month, tasks=by_day[day]) for day in week]
-        for week in days_of(year, month)
+        [
+            Day(
+                day=day,
+                is_in_month=day.month == month,
+                entries=sorted(by_day[day], key=lambda entry: entry.clock),
+            )
+            for day in week
+        ]
+        for week in shown
     ]
+
+
+def _again(task: Task, wall: datetime, *, first: date, last: date) -> Iterator[datetime]:
+    if not task.repeat or task.repeat_from is None or task.repeat_time is None:
+        return
+    series = datetime.combine(task.repeat_from, task.repeat_time)
+    begin = max(first, wall.date())
+    for again in walls_after(wall, repeat=task.repeat, series=series, begin=begin):
+        if again.date() > last:
+            return
+        yield again
 
 
 def neighbours(year: int, month: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -113,7 +113,8 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
     days = months.days_of(year, number)
     since = day_start(days[0][0], zone=zone)
     until = day_start(days[-1][-1] + timedelta(days=1), zone=zone)
-    mine = Task.objects.of(signed_in(request).pk).live(at=at).due(since=since, until=until)
+    mine = Task.objects.of(signed_in(request).pk).live(at=at)
+    mine = mine.due_or_repeating(since=since, until=until)
     before, after = months.neighbours(year, number)
     context = {
         "at": at,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import monotonic
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
+from agenda import month as months
 from agenda.models import Task
+from agenda.services import Wording, task_add, task_keep
 from agenda.spoken import day_utterance
 
 
@@ -84,3 +88,28 @@ def test_these_screens_ask_few_questions(page, add, django_assert_max_num_querie
     with django_assert_max_num_queries(4):
         page.get(f"/agenda/{path}")
     assert Task.objects.count() == 30
+
+
+def test_the_month_shows_the_next_times_of_a_series(page, alice):
+    at = timezone.now()
+    deadline_at = timezone.make_aware(datetime(2027, 3, 1, 2, 30))
+    wording = Wording(title="pills", deadline_at=deadline_at, repeat="daily")
+    task_add(owner_id=alice.pk, wording=wording, at=at)
+    march = page.get("/agenda/month/2027/3/").content.decode()
+    assert march.count("pills") == 35  # the month and the days around it, once each
+    assert march.count("is-next") == 34
+    assert page.get("/agenda/month/2027/1/").content.decode().count("pills") == 0
+    started = monotonic()
+    assert page.get("/agenda/month/9997/12/").content.decode().count("pills") == 35
+    assert monotonic() - started < 2
+
+
+def test_one_kept_longer_stands_where_it_is_and_its_series_where_it_was(page, alice):
+    at = timezone.now()
+    monday = timezone.make_aware(datetime(2027, 3, 1, 18))
+    wording = Wording(title="meet", deadline_at=monday, repeat="weekly")
+    task = task_add(owner_id=alice.pk, wording=wording, at=at)
+    task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, at=at)
+    shown = months.weeks(2027, 3, Task.objects.all(), zone=ZoneInfo("Europe/Paris"))
+    days = [day.day.isoformat() for week in shown for day in week if day.entries]
+    assert days == [f"2027-03-{day}" for day in ("02", "08", "15", "22", "29")]
