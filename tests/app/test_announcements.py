@@ -195,6 +195,13 @@ def test_what_was_forgotten_unheard_in_the_cut_is_counted_once(alice, add, purge
     assert (fresh.forgotten, tabs, later.forgotten) == (0, [2, 0], 0)
 
 
+def test_of_two_pages_that_come_back_at_once_one_is_told_what_was_missed(alice):
+    User.objects.update(forgotten_unheard=2)
+    pages = [User.objects.get(pk=alice.pk) for _ in range(2)]
+    told = [announcements_claim(user, at=AT, since=AT - HOUR).forgotten for user in pages]
+    assert told == [2, 0]
+
+
 def test_the_one_of_a_series_that_was_missed_counts_too(alice, add):
     claimed(alice, AT - HOUR)
     local = timezone.localtime(AT)

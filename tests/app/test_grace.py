@@ -80,12 +80,13 @@ def test_audio_is_erased_at_the_deadline_not_at_the_end_of_the_grace(page, add, 
 
 
 def test_a_forgotten_one_comes_back_until_tomorrow_at_its_own_time(page, add):
-    task = add("needle", left=-timedelta(minutes=30))
+    task = add("needle", left=-timedelta(minutes=30), announced=3)
     before = timezone.localtime(task.deadline_at)
     content = page.post(f"/agenda/tasks/{task.id}/restore/", follow=True).content.decode()
     assert "It is back, until" in content
     assert "needle" in content
     task.refresh_from_db()
+    assert task.announced < 3
     back = timezone.localtime(task.deadline_at)
     assert (back.hour, back.minute) == (before.hour, before.minute)
     assert back.date() == timezone.localtime().date() + timedelta(days=1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, BrokenBarrierError
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -257,6 +260,29 @@ def test_two_purges_at_once_without_their_lock_still_make_one(mariadb, add_serie
     finally:
         other.close()
         connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_purges_that_read_the_same_row_make_one(mariadb, add_series, monkeypatch):
+    add_series()
+    read_zones, both = forgetting._zones, Barrier(2)
+
+    def together(owners):
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=1)  # the second one waits for the first one's lock instead
+        return read_zones(owners)
+
+    monkeypatch.setattr(forgetting, "_zones", together)
+
+    def purge(_):
+        try:
+            forgetting._repeat_chunk("deadline_at", AT, at=AT)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as purges:
+        list(purges.map(purge, range(2)))
+    assert Task.objects.count() == 1
 
 
 def test_a_title_edited_in_february_leaves_the_31st(add_series, alice):
