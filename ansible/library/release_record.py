@@ -59,7 +59,7 @@ UNHELPFUL = re.compile(r"Unable to start service .*", re.DOTALL)
 LINES, SINCE = 400, "15min"
 # The database's numbers and words for: away, full, not letting us in. No release is to blame.
 BLAMELESS = re.compile(
-    r"\((?:1040|1045|2002|2003|2005|2006|2013)\b|Can't connect to (?:MySQL )?server"
+    r"\((?:1040|1045|2002|2003|2005|2006|2013|3159)\b|Can't connect to (?:MySQL )?server"
 )
 # What a program says last of all, and systemd's words when it said nothing.
 RAISED = re.compile(
