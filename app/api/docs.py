@@ -66,6 +66,11 @@ def _groups(document: Node) -> dict[str, list[dict[str, Any]]]:
         for method in METHODS:
             if method in operations:
                 operation = operations[method] | {"method": method.upper(), "path": address}
+                operation["parameters"] = [
+                    parameter
+                    | {"kind": _kind(parameter["schema"]) + _needed(parameter["required"])}
+                    for parameter in operation.get("parameters", [])
+                ]
                 groups.setdefault(operation["tags"][0], []).append(operation)
     return groups
 
@@ -74,10 +79,14 @@ def _schema(name: str, document: Node) -> dict[str, Any]:
     schema = document["components"]["schemas"][name]
     required = schema.get("required", [])
     fields = [
-        {"name": field, "is_required": field in required, "kind": _kind(about)} | about
+        about | {"name": field, "kind": _kind(about) + _needed(field in required)}
         for field, about in schema["properties"].items()
     ]
     return {"name": name, "description": schema.get("description", ""), "fields": fields}
+
+
+def _needed(is_required: bool) -> str:
+    return ", needed" if is_required else ""
 
 
 def _kind(about: Node) -> str:
@@ -85,6 +94,17 @@ def _kind(about: Node) -> str:
         return str(about["$ref"].rsplit("/", 1)[-1])
     if "anyOf" in about:
         return " | ".join(_kind(choice) for choice in about["anyOf"])
+    if "enum" in about:
+        return " | ".join(choice or "(nothing)" for choice in about["enum"])
     if about.get("type") == "array":
-        return f"[{_kind(about['items'])}]"
-    return str(about.get("format") or about.get("type", ""))
+        most = f", {about['maxItems']} at most" if "maxItems" in about else ""
+        return f"[{_kind(about['items'])}]{most}"
+    return str(about.get("format") or about.get("type", "")) + _limits(about)
+
+
+def _limits(about: Node) -> str:
+    if "maxLength" in about:
+        return f", {about.get('minLength', 0)} to {about['maxLength']} characters"
+    if "maximum" in about:
+        return f", {about.get('minimum', 0)} to {about['maximum']}"
+    return ""

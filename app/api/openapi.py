@@ -40,6 +40,16 @@ IDEMPOTENCY_KEY = {
     "description": "Chosen by the client: the same request sent again has its effect once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+# Problems that only these operations have; the others may be any's.
+ONLY_OF: dict[str, set[str]] = {
+    "unknown-cursor": {"list_tasks"},
+    "in-flight": {"create_task"},
+    "key-reused": {"create_task"},
+    "token-in-use": {"revoke_token"},
+    "speech-unavailable": {"hear_task", "hear_day"},
+    "switched-off": set(),
+    "forbidden": set(),
+}
 HEADERS = {
     "ETag": "Strong; for If-None-Match and If-Match.",
     "Sunset": "When the task will be forgotten (RFC 8594).",
@@ -101,14 +111,15 @@ def _complete(path: str, method: str, operation: Node) -> None:
     if "security" in operation:
         operation["security"] = [{"token": []}]
     _parameters(path, method, operation)
+    operation["operationId"] = operation["operationId"].rsplit("_routes_", 1)[-1].partition("_")[2]
+    operation["responses"] = dict(sorted(operation["responses"].items()))
     for status, response in operation["responses"].items():
-        _response(path, method, status, response)
+        _response(path, operation["operationId"], status, response)
     if method == "patch":
         content = operation["requestBody"]["content"]
         content["application/merge-patch+json"] = content[JSON]
-    if operation["operationId"].endswith("create_task"):
+    if operation["operationId"] == "create_task":
         operation["responses"]["201"]["links"] = _links()
-    operation["operationId"] = operation["operationId"].rsplit("_routes_", 1)[-1].partition("_")[2]
 
 
 def _parameters(path: str, method: str, operation: Node) -> None:
@@ -125,12 +136,15 @@ def _parameters(path: str, method: str, operation: Node) -> None:
         parameters.append(IDEMPOTENCY_KEY)
 
 
-def _response(path: str, method: str, status: str, response: Node) -> None:
+def _response(path: str, name: str, status: str, response: Node) -> None:
     content = response.get("content", {})
     if int(status) >= PROBLEM_FROM:
         response["content"] = {MEDIA_TYPE: content.get(JSON, {})}
-        kinds = [kind for kind, known in KINDS.items() if known.status == int(status)]
-        response["description"] = "; ".join(KINDS[kind].english for kind in kinds)
+        response["description"] = " ".join(
+            known.english
+            for kind, known in KINDS.items()
+            if known.status == int(status) and name in ONLY_OF.get(kind, {name})
+        )
         return
     if path.endswith("/speech") and status in {"200", "206"}:
         response["content"] = {"audio/mpeg": {"schema": {"type": "string", "format": "binary"}}}

@@ -245,9 +245,9 @@ class Filters(In):
     q: Annotated[
         str, Field(min_length=1, max_length=100, description="Words of the title or the notes.")
     ] = ""
-    deadline_from: Instant | None = None
-    deadline_until: Instant | None = None
-    private: bool | None = None
+    deadline_from: Instant | None = Field(default=None, description="Not before this instant.")
+    deadline_until: Instant | None = Field(default=None, description="Not after this instant.")
+    private: bool | None = Field(default=None, description="Only those, or only the others.")
     tag: Annotated[
         str, Field(min_length=1, max_length=TAG_LENGTH_MAX + 1, description="Carrying this tag.")
     ] = ""
