@@ -80,7 +80,7 @@ status: ## One screen: containers, units, release, backups, certificate, disk; f
 	@status=0; $(PROVISION) status --env $(ENV) || status=1; $(PYTHON) ansible/status.py --env $(ENV) || status=1; exit $$status
 
 drift: ## Does anything differ from the inventory? Exits 2 when it does
-	@$(PROVISION) drift --env $(ENV)
+	@$(ALONE) .venv/bin/python ansible/drift.py --env $(ENV) $(if $(JSON),--json)
 
 snapshot: ## Snapshot all containers together: SNAPSHOT=name KEEP=number
 	@$(ALONE) .venv/bin/python -m provision snapshot --env $(ENV) $(if $(SNAPSHOT),--name $(SNAPSHOT)) $(if $(KEEP),--keep $(KEEP)) $(ANSWERS)

@@ -14,8 +14,10 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+import certificates
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
 
@@ -43,6 +45,13 @@ def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]
         return state / "vault.yml", state / "vault-password"
     password = Path(environ["HOME"]) / ".config/ctlv" / f"{environment}.vault"
     return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
+
+
+def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
+    """What stays with the operator: the lab's folder, or ~/.config/ctlv/ENV."""
+    if environment == "lab":
+        return places(environment, environ=environ)[0].parent
+    return Path(environ["HOME"]) / ".config/ctlv" / environment
 
 
 def completed(known: Mapping[str, str]) -> dict[str, str]:
@@ -95,10 +104,9 @@ def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
     An inventory that names a public key already is left alone: another operator holds the other
     half, and backups stay readable by whoever is named there.
     """
-    vault_file, _password = places(environment, environ=environ)
-    lab = environment == "lab"
-    state = vault_file.parent if lab else Path(environ["HOME"]) / ".config/ctlv" / environment
-    public = (state if lab else ROOT / "inventory" / environment) / "backup-key.pub"
+    state = state_of(environment, environ=environ)
+    place = state if environment == "lab" else ROOT / "inventory" / environment
+    public = place / "backup-key.pub"
     if public.exists():
         return
     private = state / "backup-key"
@@ -132,6 +140,11 @@ def make(environment: str, *, environ: Mapping[str, str]) -> str:
     wanted = completed(known)
     missing = len(wanted) - len(known)
     backup_key(environment, environ=environ)
+    certificates.authority(
+        state_of(environment, environ=environ),
+        name=f"Agenda {environment}, certificate authority",
+        at=datetime.now(UTC),
+    )
     if missing:
         text = yaml.safe_dump(wanted, sort_keys=True).encode()
         write_private(vault_file, vault.encrypt(text, vault_id=environment))

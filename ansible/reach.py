@@ -219,7 +219,9 @@ def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the web container's own address."""
     address = next(iter(addresses(environment, "web").values()))
     if environment != "lab":
-        return f"http://{address}"
+        hosts = read_inventory(environment)["_meta"]["hostvars"]
+        tls = next(iter(hosts.values())).get("agenda_tls", "off")
+        return f"{'http' if tls == 'off' else 'https'}://{address}"
     lab = json.loads((state_folder(environment) / "lab.json").read_text("utf-8"))
     port = next(port for port, to in lab["forwards"].items() if to == f"{address}:80")
     return f"http://127.0.0.1:{port}"

@@ -56,6 +56,7 @@ class Environment:
     database_user: str
     database_password: str
     database_socket: str
+    database_ca: str
     allowed_hosts: list[str]
     tls_in_front: bool
     signup_open: bool
@@ -182,6 +183,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         database_user=reader.text("AGENDA_DATABASE_USER", "agenda"),
         database_password="" if socket else reader.secret("AGENDA_DATABASE_PASSWORD_FILE"),
         database_socket=socket,
+        database_ca=reader.text("AGENDA_DATABASE_CA", ""),
         allowed_hosts=reader.parsed(
             "AGENDA_ALLOWED_HOSTS", None, _hosts, "host names, comma-separated, never *", []
         ),

@@ -91,6 +91,14 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+
+def _database_tls() -> dict[str, Any]:
+    """With AGENDA_DATABASE_CA the server must prove who it is, or nothing is sent to it."""
+    if not AGENDA.database_ca:
+        return {}
+    return {"ssl": {"ca": AGENDA.database_ca}, "ssl_mode": "VERIFY_IDENTITY"}
+
+
 # MariaDB everywhere, tests included. Ansible creates the database with the same collation.
 DATABASES: dict[str, Any] = {
     "default": {
@@ -110,6 +118,7 @@ DATABASES: dict[str, Any] = {
             "sql_mode": "TRADITIONAL",
             # A database that is away must give its 503 page before the reader gives up.
             "connect_timeout": 3,
+            **_database_tls(),
             "read_timeout": 60,
             "write_timeout": 60,
         },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 import subprocess
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra import secret_values
 from tests.infra.remote import BOOT, ON_HOST, Connections, Place, RemoteError, vantage
 from tests.infra.site import Host, Site, SiteError
 
@@ -74,6 +76,9 @@ class Evidence:
         self._facts = {h.name: self._later(self._ask_facts, h) for h in site.hosts}
         self._lives = {h.name: self._later(self._live, h) for h in site.of("web")}
         self._confined = {h.name: self._later(self._confine, h) for h in site.of("web")}
+        secrets_of = secret_values.runs(site.environment, os.environ)
+        self._blinded = secret_values.blinded(secrets_of)
+        self._leaks = {h.name: self._later(self._search, h) for h in site.hosts}
         self._scans = self._later(self._scan_all)
         self._logins = {h.name: self._later(self._try_logins, h) for h in site.of("web")}
 
@@ -100,6 +105,9 @@ class Evidence:
     def logins(self, host: Host) -> dict[str, Any]:
         return had(self._logins[host.name])
 
+    def leaks(self, host: Host) -> dict[str, Any]:
+        return had(self._leaks[host.name])
+
     def scan(self, name: str) -> dict[str, Any]:
         return had(self._scans)[name]
 
@@ -110,6 +118,12 @@ class Evidence:
 
     def _ask_facts(self, host: Host) -> dict[str, Any]:
         return self.place(host).program("facts", {"units": list(UNITS)})
+
+    def _search(self, host: Host) -> dict[str, Any]:
+        """Last of all, so that what this run left is searched too."""
+        for life in self._lives.values():
+            life.exception()
+        return self.place(host).program("leaks", self._blinded)
 
     def _running_units(self, host: Host) -> list[str]:
         units = self.facts(host)["units"].values()
@@ -140,7 +154,7 @@ class Evidence:
         database = self.place(self.site.of("database")[0])
         title = f"Rendre {self.needle}"
         where = self.web_viewpoint(web)
-        server = {"address": web.addresses["campus"], "port": 80, "host": web.addresses["campus"]}
+        server = self.site.server(web)
         with self._probe(web) as account:
             asked = {**server, **account, "title": title, "stage": "begin"}
             for lives_s in TASK_LIVES_S:

@@ -27,6 +27,7 @@ _KEPT = (
     "ctlv_environment",
     "ctlv_deployment_id",
     "verify_vantage",
+    "agenda_tls",
 )
 
 
@@ -67,6 +68,7 @@ class Site:
     hosts: tuple[Host, ...]
     networks: Mapping[str, IPv4Network]
     vantage: str
+    tls: str
     lab: Mapping[str, Any] = field(repr=False)
 
     def of(self, group: str) -> tuple[Host, ...]:
@@ -81,7 +83,17 @@ class Site:
         web = self.of("web")[0].addresses["campus"]
         forwards = self.lab.get("forwards", {}).items()
         ours = [f"127.0.0.1:{port}" for port, target in forwards if target == f"{web}:80"]
-        return f"http://{ours[0] if ours else web}/agenda"
+        scheme = "http" if ours or self.tls == "off" else "https"
+        return f"{scheme}://{ours[0] if ours else web}/agenda"
+
+    def server(self, web: Host) -> dict[str, Any]:
+        """How `web` is asked from the campus: `ca` is whom its certificate must be signed by."""
+        address = web.addresses["campus"]
+        if self.tls == "off":
+            return {"address": address, "port": 80, "host": address, "ca": ""}
+        own = self.state / "tls/ca.pem"
+        ca = own.read_text("utf-8") if self.tls == "internal" else "system"
+        return {"address": address, "port": 443, "host": address, "ca": ca}
 
     @property
     def ssh_config(self) -> Path:
@@ -173,6 +185,7 @@ def site_from(
             for name, network in common["lxc_networks"].items()
         },
         vantage=str(common.get("verify_vantage") or ""),
+        tls=str(common.get("agenda_tls") or "off"),
         lab=lab,
     )
 

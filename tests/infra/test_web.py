@@ -6,8 +6,7 @@ import pytest
 
 
 def ask(evidence, web, path, **changes):
-    request = {"address": web.addresses["campus"], "port": 80, "path": path}
-    asked = {**request, "host": web.addresses["campus"], **changes}
+    asked = {**evidence.site.server(web), "path": path, **changes}
     return evidence.requests(evidence.web_viewpoint(web), [asked])[0]
 
 

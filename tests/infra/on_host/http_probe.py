@@ -1,6 +1,7 @@
 """Ask some addresses over HTTP and say what came back.
 
-In:  {"requests": [{"address", "port", "path", "host", "method": "GET"}]}
+In:  {"requests": [{"address", "port", "path", "host", "method": "GET", "ca": ""}]}; with `ca` (a
+     certificate, or "system") it asks over TLS, and the answer says with which version.
 Out: [{"status": 200, "headers": {...}, "body": the first 2000 characters} or {"error": text}, ...]
 """
 
@@ -8,12 +9,27 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import sys
 from typing import Any
 
 
+def connected(request: dict[str, Any]) -> http.client.HTTPConnection:
+    if not request.get("ca"):
+        return http.client.HTTPConnection(request["address"], request["port"], timeout=10)
+    own = None if request["ca"] == "system" else request["ca"]
+    context = ssl.create_default_context(cadata=own)
+    if request.get("at_most"):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion[request["at_most"]]
+    return http.client.HTTPSConnection(
+        request["address"], request["port"], timeout=10, context=context
+    )
+
+
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(request["address"], request["port"], timeout=10)
+    connection = connected(request)
     try:
         connection.request(
             request.get("method", "GET"),

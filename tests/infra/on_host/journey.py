@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import re
+import ssl
 import sys
 import time
 from dataclasses import dataclass, field
@@ -75,7 +76,14 @@ class Browser:
     """One keep-alive connection, its cookies, and redirects followed on the same server."""
 
     def __init__(self, asked: dict[str, str]) -> None:
-        self.connection = http.client.HTTPConnection(asked["address"], int(asked["port"]), 20)
+        address, port, ca = asked["address"], int(asked["port"]), asked.get("ca", "")
+        if ca:
+            context = ssl.create_default_context(cadata=None if ca == "system" else ca)
+            self.connection = http.client.HTTPSConnection(
+                address, port, timeout=20, context=context
+            )
+        else:
+            self.connection = http.client.HTTPConnection(address, port, 20)
         self.host = asked["host"]
         self.cookies: dict[str, str] = {}
 
@@ -87,6 +95,8 @@ class Browser:
         if values is not None:
             body = urlencode(values)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if values is not None and isinstance(self.connection, http.client.HTTPSConnection):
+            headers["Referer"] = f"https://{self.host}{path}"  # as every browser does; Django asks
         self.connection.request(method, path, body=body, headers=headers)
         response = self.connection.getresponse()
         for name, value in response.getheaders():

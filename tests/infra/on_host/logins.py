@@ -15,8 +15,20 @@ from pathlib import Path
 
 import MySQLdb
 
+CA = "/etc/agenda/database_ca.pem"
+ANOTHER_CA = "/etc/ssl/certs/ca-certificates.crt"
 
-def outcome(asked: dict[str, object], user: str, password: str, statement: str) -> str:
+
+def outcome(
+    asked: dict[str, object],
+    user: str,
+    password: str,
+    statement: str,
+    *,
+    ca: str = CA,
+) -> str:
+    """With `ca` empty, without TLS."""
+    tls = {"ssl": {"ca": ca}, "ssl_mode": "VERIFY_IDENTITY"} if ca else {"ssl_mode": "DISABLED"}
     try:
         connection = MySQLdb.connect(
             host=asked["host"],
@@ -25,6 +37,7 @@ def outcome(asked: dict[str, object], user: str, password: str, statement: str) 
             password=password,
             database=asked["database"],
             connect_timeout=5,
+            **tls,
         )
         connection.cursor().execute(statement)
         connection.close()
@@ -41,7 +54,14 @@ def main() -> None:
         for a in asked["try"]
     ]
     forbidden = [outcome(asked, asked["user"], right, sql) for sql in asked["forbidden"]]
-    json.dump({"password": right, "tries": tries, "forbidden": forbidden}, sys.stdout)
+    answer = {
+        "password": right,
+        "tries": tries,
+        "forbidden": forbidden,
+        "without TLS": outcome(asked, asked["user"], right, "SELECT 1", ca=""),
+        "wrong authority": outcome(asked, asked["user"], right, "SELECT 1", ca=ANOTHER_CA),
+    }
+    json.dump(answer, sys.stdout)
 
 
 if __name__ == "__main__":

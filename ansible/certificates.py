@@ -1,0 +1,207 @@
+"""A small certificate authority of our own, and certificates for the containers.
+
+    python ansible/certificates.py --state DIR --authority NAME        make it when there is none
+    python ansible/certificates.py --state DIR --host NAME ADDRESS...  one for a container
+
+Both keys stay in the state folder, 0600; role certificate brings a container its own. A certificate
+is made anew when its names change, when another authority signed it, or 60 days before its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AUTHORITY_DAYS = 3650
+# What browsers accept at most of a certificate.
+HOST_DAYS = 397
+RENEW_BEFORE = timedelta(days=60)
+PRIVATE, PUBLIC = 0o600, 0o644
+
+
+class CertificateError(Exception):
+    """What is wrong, and what to do next, in two lines."""
+
+
+def folder(state: Path) -> Path:
+    return state / "tls"
+
+
+def authority(state: Path, *, name: str, at: datetime) -> bool:
+    """Make the authority when there is none; True when it was made."""
+    place = folder(state)
+    if (place / "ca.pem").exists():
+        return False
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _name(name)
+    built = _builder(subject, subject, key.public_key(), at=at, days=AUTHORITY_DAYS)
+    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    built = built.add_extension(_usage(signs=True), True)
+    # The key first: a certificate without its key could never be used, nor would it be made anew.
+    _write(place / "ca.key", _key_pem(key), PRIVATE)
+    _write(place / "ca.pem", _pem(built.sign(key, hashes.SHA256())), PUBLIC)
+    return True
+
+
+def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
+    """Make the certificate of a container when it is needed; True when it was made."""
+    place = folder(state)
+    signer = _read(place / "ca.pem")
+    if signer is None:
+        raise CertificateError(
+            f"there is no certificate authority in {place}\n  Next: run `make secrets`"
+        )
+    now = _read(place / f"{name}.pem")
+    if (
+        now is not None
+        and (place / f"{name}.key").exists()
+        and _names(now) == _wanted(name, addresses)
+        and now.not_valid_after_utc - at > RENEW_BEFORE
+        and _is_signed_by(now, signer)
+    ):
+        return False
+    if not (place / "ca.key").exists():
+        raise CertificateError(
+            f"{name} needs a certificate, and the authority's key {place / 'ca.key'} is missing\n"
+            "  Next: get that file from the operator who ran `make secrets`, mode 0600"
+        )
+    signing_key = serialization.load_pem_private_key((place / "ca.key").read_bytes(), None)
+    if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
+        raise CertificateError(
+            f"{place / 'ca.key'} is no key of ours\n  Next: bring back the one `make secrets` made"
+        )
+    key = ec.generate_private_key(ec.SECP256R1())
+    built = _builder(_name(name), signer.subject, key.public_key(), at=at, days=HOST_DAYS)
+    built = built.add_extension(
+        x509.SubjectAlternativeName(
+            [x509.DNSName(name), *(x509.IPAddress(ipaddress.ip_address(a)) for a in addresses)]
+        ),
+        False,
+    )
+    built = built.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+    built = built.add_extension(_usage(signs=False), True)
+    built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+    built = built.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), False
+    )
+    _write(place / f"{name}.key", _key_pem(key), PRIVATE)
+    _write(place / f"{name}.pem", _pem(built.sign(signing_key, hashes.SHA256())), PUBLIC)
+    return True
+
+
+def _wanted(name: str, addresses: list[str]) -> set[str]:
+    return {name, *addresses}
+
+
+def _names(certificate: x509.Certificate) -> set[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    ips = (str(address) for address in found.get_values_for_type(x509.IPAddress))
+    return {*found.get_values_for_type(x509.DNSName), *ips}
+
+
+def _is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(signer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _read(path: Path) -> x509.Certificate | None:
+    return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    at: datetime,
+    days: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(hours=1))
+        .not_valid_after(at + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="certificates", description="Certificates of our own.")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--authority", default="")
+    parser.add_argument("--host", default="")
+    parser.add_argument("addresses", nargs="*")
+    asked = parser.parse_args()
+    at = datetime.now(UTC)
+    try:
+        if asked.authority:
+            made = authority(asked.state, name=asked.authority, at=at)
+        else:
+            made = host(asked.state, name=asked.host, addresses=asked.addresses, at=at)
+    except CertificateError as error:
+        print(f"certificates: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps({"made": made}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

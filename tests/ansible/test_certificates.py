@@ -1,0 +1,81 @@
+"""Our own authority: made once; certificates made when needed, and only then."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import certificates
+import pytest
+
+AT = datetime.now(UTC)
+ADDRESSES = ["198.18.28.156", "198.18.112.156"]
+
+
+@pytest.fixture
+def state(tmp_path):
+    assert certificates.authority(tmp_path, name="Agenda test", at=AT)
+    return tmp_path
+
+
+def issue(state, *, addresses=ADDRESSES, at=AT):
+    return certificates.host(state, name="web", addresses=addresses, at=at)
+
+
+def test_the_authority_is_made_once_and_its_key_is_closed(state):
+    before = (state / "tls/ca.pem").read_bytes()
+    assert not certificates.authority(state, name="another", at=AT)
+    assert (state / "tls/ca.pem").read_bytes() == before
+    assert (state / "tls/ca.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_openssl_accepts_the_certificate_for_its_addresses_and_for_no_other(state):
+    issue(state)
+    check = ["openssl", "verify", "-x509_strict", "-CAfile", f"{state}/tls/ca.pem"]
+
+    def verified(address):
+        command = [*check, "-verify_ip", address, f"{state}/tls/web.pem"]
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+
+    assert [verified(address) for address in (*ADDRESSES, "198.18.28.157")] == [True, True, False]
+    assert (state / "tls/web.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_certificate_and_key_belong_together(state):
+    issue(state)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(state / "tls/web.pem", state / "tls/web.key")
+
+
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        pytest.param({}, False, id="the same again"),
+        pytest.param({"addresses": ADDRESSES[:1]}, True, id="another address"),
+        pytest.param({"at": AT + timedelta(days=330)}, False, id="67 days before its end"),
+        pytest.param({"at": AT + timedelta(days=340)}, True, id="57 days before its end"),
+    ],
+)
+def test_a_certificate_is_made_anew_when(state, change, made):
+    issue(state)
+    assert issue(state, **change) is made
+
+
+def test_another_authority_means_another_certificate(state):
+    issue(state)
+    for name in ("ca.pem", "ca.key"):
+        (state / "tls" / name).unlink()
+    certificates.authority(state, name="Agenda test", at=AT)
+    assert issue(state)
+
+
+def test_a_missing_key_of_the_authority_is_said_in_two_lines(state):
+    (state / "tls/ca.key").unlink()
+    with pytest.raises(certificates.CertificateError, match=r"ca\.key is missing\n  Next: "):
+        issue(state)
+
+
+def test_without_an_authority_the_next_step_is_make_secrets(tmp_path):
+    with pytest.raises(certificates.CertificateError, match="make secrets"):
+        issue(tmp_path)

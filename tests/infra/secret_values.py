@@ -1,0 +1,82 @@
+"""Every secret of an environment, as the operator's machine knows it, for the search for leaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.infra.site import ROOT, state_folder
+
+# A secret is found by its longest run of these; where it is cut into lines, by that of each line.
+RUN = re.compile(rb"[A-Za-z0-9_-]{24,}")
+WINDOW = 24
+# Files of the state folder that hold a secret in clear, and nobody else may read.
+KEPT_IN = (
+    "vault-password",
+    "token",
+    "id_ed25519",
+    "backup-key",
+    "tls/*.key",
+    "api.key",
+    "lab.json",
+)
+
+
+def runs(environment: str, environ: Mapping[str, str]) -> dict[str, list[bytes]]:
+    """Name of a secret -> what to search for. Nothing of it is ever printed: only names are."""
+    sys.path.insert(0, str(ROOT / "ansible"))
+    import make_secrets  # noqa: PLC0415 - a script, made importable just above
+    from ansible.parsing.vault import VaultLib, VaultSecret  # noqa: PLC0415 - slow, wanted here only
+
+    vault_file, password_file = make_secrets.places(environment, environ=environ)
+    password = password_file.read_bytes().strip()
+    vault = VaultLib([(environment, VaultSecret(password))])
+    found = {
+        name: RUN.findall(value.encode())
+        for name, value in make_secrets.read_vault(vault, vault_file).items()
+    }
+    state = state_folder(environment)
+    for path in (path for pattern in KEPT_IN for path in state.glob(pattern)):
+        if path.name == "lab.json":
+            secret = json.loads(path.read_text("utf-8"))["token_secret"]
+            found["token_secret"] = [secret.encode()]
+        else:
+            found[path.name] = _private_runs(path)
+    return {name: values for name, values in found.items() if values}
+
+
+def _private_runs(path: Path) -> list[bytes]:
+    """Not comments, and not the lines that every key of its kind has."""
+    lines = path.read_bytes().splitlines()
+    private = [line for line in lines if not line.startswith((b"#", b"-----"))]
+    # The first line of a key's body names its kind, and its public half.
+    return RUN.findall(b"\n".join(private[1:] if len(private) > 1 else private))
+
+
+def blinded(secrets: Mapping[str, list[bytes]]) -> dict[str, Any]:
+    """What a host needs to find them without being told what they are."""
+    return {
+        "window": WINDOW,
+        "pattern": RUN.pattern.decode(),
+        "secrets": [
+            {
+                "name": name,
+                "crc": zlib.crc32(run[:WINDOW]),
+                "length": len(run),
+                "sha256": hashlib.sha256(run).hexdigest(),
+            }
+            for name, found in secrets.items()
+            for run in found
+        ],
+    }
+
+
+def named_in(data: bytes, secrets: Mapping[str, list[bytes]]) -> Iterator[str]:
+    """Names of the secrets that stand in `data`."""
+    return (name for name, found in secrets.items() if any(run in data for run in found))
