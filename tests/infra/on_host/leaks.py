@@ -22,7 +22,12 @@ from typing import Any
 
 # Beside what others may read: every log, whoever may read it, and every backup.
 ALWAYS = ("/var/log", "/var/backups")
-SKIPPED = ("/proc", "/sys", "/dev", "/usr/share", "/usr/lib", "/var/lib/apt", "/var/lib/dpkg")
+# Debian's own files, which no program of ours writes.
+DEBIAN = ("bin", "sbin", "share", "lib", "libexec", "include", "games", "src")
+SKIPPED = (
+    *("/proc", "/sys", "/dev", "/boot", "/var/lib/apt", "/var/lib/dpkg", "/var/cache/apt"),
+    *(f"/usr/{name}" for name in DEBIAN),
+)
 ONE_FILE_MAX_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 
