@@ -133,13 +133,17 @@ def test_a_job_that_fails_every_ten_seconds_is_one_message_an_hour(serve, tell, 
 
 
 def test_a_message_that_reached_nobody_is_tried_again_and_its_address_not_logged(
-    serve, tell, capsys
+    serve, tell, capsys, tmp_path
 ):
     server = serve(Refusing)
     url = f"http://127.0.0.1:{server.server_address[1]}/secret-token"
     assert [tell(webhook_url=url) for _ in range(2)] == [1, 1]
     assert len(server.got) == 2
     assert "secret-token" not in "".join(capsys.readouterr())
+    undelivered = tmp_path / alert.UNDELIVERED
+    assert undelivered.read_text() == "by_webhook: HTTPError"
+    tell(webhook_url=f"http://127.0.0.1:{serve(Webhook).server_address[1]}/x")
+    assert not undelivered.exists()
 
 
 @pytest.mark.parametrize(
@@ -195,3 +199,30 @@ def test_the_last_copy_and_the_last_drill_are_told(tmp_path):
     copies, drill = status.of_operator(tmp_path, at=at)
     assert copies[2] == "1 backups fetched, the last agenda-20261120T000000Z"
     assert drill[2] == "a restore was tried 4 days ago: 5 rows in 6 s"
+
+
+def test_what_the_watch_finds_is_told_without_failing_itself(monkeypatch, tmp_path, capsys):
+    told = tmp_path / "told"
+    program = tmp_path / "alert"
+    program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(state, "ALERT", str(program))
+    monkeypatch.setattr(state, "PARTS", (lambda: iter([("red", "disk", "95 % used")]),))
+    monkeypatch.setattr("sys.argv", ["ctlv-state", "watch"])
+    assert state.main() == 0
+    assert told.read_text() == "ctlv-watch.service|disk: 95 % used|"
+    told.unlink()
+    monkeypatch.setattr(state, "PARTS", ())
+    assert state.main() == 0
+    assert not told.exists()
+    assert "all is well" in capsys.readouterr().out
+
+
+def test_a_message_may_say_what_was_found(serve, tell, monkeypatch):
+    server = serve(Webhook)
+    url = f"http://127.0.0.1:{server.server_address[1]}/x"
+    monkeypatch.setattr(alert, "told", lambda unit, text: {"unit": unit, "text": text})
+    tell(webhook_url=url)
+    monkeypatch.setattr("sys.argv", ["ctlv-alert", "other.service", "disk: 95 % used"])
+    assert alert.main() == 0
+    assert json.loads(server.got[-1])["text"] == "disk: 95 % used"

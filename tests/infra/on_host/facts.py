@@ -177,7 +177,8 @@ def encrypted(path: Path) -> bool:
 def main() -> None:
     asked = json.load(sys.stdin)
     seen = units(asked["units"])
-    ours = [name for name in seen if name.startswith("agenda") and name.endswith(".service")]
+    there = [name for name, unit in seen.items() if unit.get("FragmentPath")]
+    ours = [name for name in there if name.startswith("agenda") and name.endswith(".service")]
     ours += units_of_operations()
     marks = Path("/etc/ctlv/environment")
     answer = {
