@@ -105,3 +105,19 @@ def test_the_settings_ship_hashed_names():
 
     assert "Manifest" in STORAGES["staticfiles"]["BACKEND"]
     assert settings.USE_TZ
+
+
+def test_the_stylesheet_says_nothing_twice():
+    """Two helpers' copies of a rule after a merge: the later one wins, whichever was meant."""
+    text = re.sub(r"/\*.*?\*/", "", (APP / "config/static/agenda.css").read_text(), flags=re.DOTALL)
+    depth, selector, seen = 0, "", []
+    for part in re.split(r"([{}])", text):
+        if part == "{":
+            if depth == 0 and not selector.startswith("@"):
+                seen.append(selector)
+            depth += 1
+        elif part == "}":
+            depth -= 1
+        else:
+            selector = part.strip()
+    assert sorted({one for one in seen if seen.count(one) > 1}) == []
