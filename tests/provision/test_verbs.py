@@ -310,6 +310,51 @@ def test_doctor_knows_a_template_that_can_be_downloaded(cluster, healthy):
     assert "debian-13-standard is neither on local nor in the index of pve1" in cluster.out
 
 
+def test_doctor_names_a_node_that_is_not_there(cluster, healthy):
+    cluster.change("web", lxc_node="pve7")
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   nodes: there is no node pve7 (there are: pve1)" in cluster.out
+
+
+def test_a_quorum_that_may_not_be_read_is_a_note(cluster, healthy):
+    """It needs Sys.Audit on /, which no minimal role has."""
+    cluster.pve.fail("GET", "/cluster/status", 403, "Permission check failed (/, Sys.Audit)")
+
+    assert cluster.run("doctor") == 0
+    assert "note  cluster: its quorum cannot be read (403)" in cluster.out
+
+
+@pytest.mark.parametrize(
+    ("bridge", "text"),
+    [
+        ({"bridge_vlan_aware": 1, "bridge_ports": ""}, "is VLAN-aware, every interface has a tag"),
+        ({"type": "OVSBridge"}, "ok    bridge: vmbr0 on pve1"),
+    ],
+    ids=["VLAN-aware without a port", "Open vSwitch"],
+)
+def test_doctor_accepts_each_kind_of_bridge_that_keeps_vlans_apart(cluster, healthy, bridge, text):
+    healthy["/nodes/{node}/network"][0].update(bridge)
+
+    assert cluster.run("doctor") == 0
+    assert text in cluster.out
+
+
+def test_a_neighbour_whose_configuration_may_not_be_read_is_no_hindrance(cluster, healthy):
+    cluster.pve.add_ct(109, "x")
+    cluster.pve.fail("GET", "/lxc/109/config", 403, "Permission check failed (/vms/109, VM.Audit)")
+
+    assert cluster.run("doctor") == 0
+    assert "none of 1 visible guests" in cluster.out
+
+
+def test_anything_else_about_a_vmid_is_shown(cluster, healthy):
+    cluster.pve.fail("GET", "/cluster/nextid", 500, "ipcc_send_rec failed: Connection refused")
+
+    assert cluster.run("doctor") == 1
+    assert "VMIDs: Proxmox refuses GET cluster/nextid: 500 ipcc_send_rec failed" in cluster.out
+
+
 def test_a_clock_that_is_wrong_is_a_note(cluster, healthy):
     healthy["/nodes/{node}/time"]["time"] -= 3600
 
