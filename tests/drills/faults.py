@@ -131,10 +131,11 @@ NOT_DONE = (
 )
 
 
-def is_quiet(outcome: Outcome) -> bool:
-    """Somebody was answered lately, and nobody was refused."""
+def is_quiet(outcome: Outcome, *, since: float) -> bool:
+    """Somebody was answered lately, and nobody was refused for a while, counted from `since`."""
     now = time.monotonic()
-    last = max((at for at, _ in outcome.failures), default=0.0)
+    last = max((at for at, _ in outcome.failures), default=since)
+    last = max(last, since)
     answered = max(outcome.answers_at, default=0.0)
     return now - last > QUIET_S and now - answered < ANSWERED_S
 
@@ -147,8 +148,9 @@ def one(cluster: Cluster, fault: Fault) -> tuple[list[str], list[str]]:
             time.sleep(BEFORE_S)
             began = time.monotonic()
             lasts_s = fault.inject(cluster)
+            over = time.monotonic()
             waited(
-                lambda: is_quiet(load.outcome),
+                lambda: is_quiet(load.outcome, since=over),
                 what="everybody to be answered again",
                 limit_s=fault.well_within_s + QUIET_S,
             )

@@ -107,3 +107,14 @@ def test_spread_names_number_shortest_longest_and_middle():
 )
 def test_bench_counts_calls_on_hosts(told, count):
     assert bench.count_of(told) == count
+
+
+def test_quiet_begins_only_after_the_fault(monkeypatch):
+    """A fault whose first failure has not come yet is not over."""
+    seen = outcome()
+    monkeypatch.setattr(faults.time, "monotonic", lambda: 4.5)
+    assert not faults.is_quiet(seen, since=4.0)
+    monkeypatch.setattr(faults.time, "monotonic", lambda: 6.5)
+    assert faults.is_quiet(seen, since=1.0)
+    seen.failures.append((6.0, "GET: HTTP 503"))
+    assert not faults.is_quiet(seen, since=1.0)
