@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 from dataclasses import replace
 
@@ -88,6 +89,26 @@ def test_no_container_gets_the_key_of_another():
 
     assert len(set(taken)) == 2 * len(hostkeys.KINDS)
     assert {re.split(r"\s", key.public)[2] for key in keys.take("web.example.org")} == {"root@web"}
+
+
+def test_keys_are_made_ahead_by_one_thread_behind_everything_else(monkeypatch):
+    """Three containers boot when their keys are replaced: that must not take their processors."""
+    made = []
+
+    def make(kind, comment, *, niceness=0):
+        made.append((kind, niceness))
+        time.sleep(0.02)
+        return hostkeys.HostKey(kind, "private", f"{kind} AAAA {comment}\n")
+
+    monkeypatch.setattr(hostkeys, "make", make)
+    keys = hostkeys.HostKeys(ready=3)
+    fillers = [threading.Thread(target=keys._fill) for _ in range(4)]
+    for filler in fillers:
+        filler.start()
+    for filler in fillers:
+        filler.join()
+
+    assert made == [("rsa", 19)] * 3
 
 
 @pytest.mark.parametrize(
