@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -409,7 +410,8 @@ def bench_speech(agenda: ServedAgenda, report: Report) -> None:
 def keep(report: Report, arguments: argparse.Namespace, seconds: float) -> None:
     body = (
         f"`make bench-app` (python -m tests.bench.app --rows {arguments.rows} --rounds"
-        f" {arguments.rounds}): {machine_line(ROOT)}; {seconds / 60:.0f} minutes.\n"
+        f" {arguments.rounds}): {machine_line(ROOT)}; {seconds / 60:.0f} minutes;"
+        f" load average before the end {os.getloadavg()[2]:.0f}.\n"
         "Private MariaDB in memory, gunicorn with the deployed unit's figures, one client process"
         " on the same two cores: all figures include what the clients take.\n\n"
         f"{report.table()}"

@@ -213,6 +213,12 @@ def test_to_forget_in_a_folder_that_cannot_be_read_is_an_operators_line(cache, m
     assert caplog.messages == ["speech cache: Permission denied"]
 
 
+def test_to_forget_where_nothing_was_heard_is_nothing(cache):
+    cache.forget_all(["one", "two"])
+
+    assert list(cache.folder.iterdir()) == []
+
+
 def test_to_forget_in_a_folder_that_is_gone_is_nothing(cache, caplog):
     shutil.rmtree(cache.folder)
 

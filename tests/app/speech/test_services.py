@@ -9,7 +9,7 @@ from speech import google as client
 from speech import local, mp3, services, turns
 from speech.cache import GOOGLE_LINE
 from speech.errors import SpeechError
-from speech.services import erase_expired, forget, leaves_network, problems
+from speech.services import erase_expired, forget, forget_all, leaves_network, problems
 
 LIMIT_S = 5.0
 
@@ -281,3 +281,12 @@ def test_no_log_holds_the_words(site, caplog):
 
     assert caplog.messages
     assert "secret" not in caplog.text
+
+
+def test_many_are_forgotten_at_once(site):
+    for subject in ("a-task", "another"):
+        site.speak(subject=subject, private=True)
+
+    forget_all(["a-task", "never-heard"])
+
+    assert site.kept() == ["local"]

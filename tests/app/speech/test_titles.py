@@ -89,6 +89,7 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ("CM1-CM3", "CM un à CM trois", "CM one to CM three"),
         ("b2.04", "b deux zéro quatre", "b two oh four"),
         ("v2.04", "v2.04", "v2.04"),
+        ("0e essai", "0e essai", "0e essai"),
         ("UE 3.2", "UE 3,2", "UE 3.2"),
         ("le 12/3", "le douze mars", "le the twelfth of March"),
         ("12.03.2027", "douze mars deux mille vingt-sept", TWELFTH),
