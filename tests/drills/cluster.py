@@ -30,6 +30,16 @@ class Cluster:
         path = f"nodes/{self.node_of(host)}/lxc/{host.vmid}/status/reboot"
         self.api.wait_for_task(self.api.post(path, {"timeout": 60}))
 
+    def stop(self, host: Host) -> None:
+        """A clean shutdown through the API; returns when the container is down."""
+        self.check_mark(host)
+        path = f"nodes/{self.node_of(host)}/lxc/{host.vmid}/status/shutdown"
+        self.api.wait_for_task(self.api.post(path, {"timeout": 60, "forceStop": 1}))
+
+    def start(self, host: Host) -> None:
+        path = f"nodes/{self.node_of(host)}/lxc/{host.vmid}/status/start"
+        self.api.wait_for_task(self.api.post(path))
+
     def node_of(self, host: Host) -> str:
         """Where it is now: HA or a colleague may have moved it."""
         guests = self.api.get("cluster/resources", type="vm")

@@ -20,7 +20,7 @@ import pytest
 from tests.infra.site import ROOT, SiteError, read_site, state_folder
 
 NOT_PROVED = "NOT PROVED: "
-QUICK = ("test_services.py", "test_web.py", "test_life.py")
+QUICK = ("test_services.py", "test_web.py", "test_life.py", "test_api.py")
 
 
 class Result:

@@ -14,14 +14,25 @@ from tests.infra.site import Site, read_site
 ENVIRONMENT = os.environ.get("CTLV_VERIFY", "")
 # Collected by `pytest tests` too, where there is nothing deployed to ask.
 collect_ignore_glob = [] if ENVIRONMENT else ["test_*.py"]
-_GROUPS = {"host": "containers", "web": "web", "database": "database", "rest": "rest"}
+# Without a REST server there is nothing to prove of one, and nothing that would not be proved.
+if ENVIRONMENT and not read_site(ENVIRONMENT).of("rest"):
+    collect_ignore_glob.append("test_rest.py")
+_GROUPS = {
+    "host": ("containers",),
+    "web": ("web",),
+    "database": ("database",),
+    "rest": ("rest",),
+    # Whoever serves a release.
+    "serving": ("web", "rest"),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `web` runs once for each host of the group web, and so on."""
-    for argument, group in _GROUPS.items():
+    for argument, groups in _GROUPS.items():
         if argument in metafunc.fixturenames:
-            hosts = read_site(ENVIRONMENT).of(group)
+            site = read_site(ENVIRONMENT)
+            hosts = [host for group in groups for host in site.of(group)]
             metafunc.parametrize(argument, hosts, ids=[host.name for host in hosts])
 
 

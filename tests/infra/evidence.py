@@ -32,6 +32,29 @@ TASK_LIVES_S = (10, 40)
 ERASED_WITHIN_S = 60
 SCAN_WAIT_S = 1.2
 WELL_KNOWN = tuple(range(1, 1025))
+# What no account of ours may do; and, by group, the account of its hosts and what that one may not.
+FORBIDDEN = (
+    "CREATE TABLE verify_was_here (id INT)",
+    "SELECT * FROM mysql.user",
+    "SELECT 1 INTO OUTFILE '/tmp/verify_was_here'",
+)
+ACCOUNTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "web": ("agenda", ()),
+    "rest": (
+        "agenda_rest",
+        (
+            "SELECT password FROM account LIMIT 1",
+            "SELECT email FROM account LIMIT 1",
+            "SELECT * FROM account LIMIT 1",
+            "SELECT COUNT(*) FROM session",
+            "UPDATE account SET is_active = is_active WHERE 1 = 0",
+            "UPDATE api_token SET expires_at = expires_at WHERE 1 = 0",
+            "INSERT INTO api_token SELECT * FROM api_token WHERE 1 = 0",
+            "DELETE FROM task WHERE 1 = 0",
+            "CREATE VIEW verify_was_here AS SELECT 1",
+        ),
+    ),
+}
 # A pattern finds only what is loaded now; a name finds the unit in any case.
 UNITS = (
     "agenda@*.service",
@@ -58,7 +81,22 @@ class Life:
     rows_that_hold_it: int
     audio_gone_s: float | None
     probe_rows_left: int
+    api: dict[str, ApiLife]
     needles: list[str] = field(default_factory=list)
+
+    @property
+    def audio(self) -> bytes:
+        return base64.b64decode(self.begin["audio"])
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLife:
+    """What became of one task that a program posted to one host with a bearer token."""
+
+    begin: dict[str, Any]
+    audio_files: list[str]
+    watched: dict[str, Any]
+    audio_gone_s: float | None
 
     @property
     def audio(self) -> bytes:
@@ -74,16 +112,22 @@ class Evidence:
         # In every request and title of this run: nothing that keeps it may be left.
         self.needle = f"verify-{secrets.token_hex(8)}"
         self._facts = {h.name: self._later(self._ask_facts, h) for h in site.hosts}
+        # The tokens of probe accounts: they too must be in no log.
+        self.tokens: list[str] = []
         self._lives = {h.name: self._later(self._live, h) for h in site.of("web")}
-        self._confined = {h.name: self._later(self._confine, h) for h in site.of("web")}
+        self._confined = {h.name: self._later(self._confine, h) for h in self._serving()}
         secrets_of = secret_values.runs(site.environment, os.environ)
         self._blinded = secret_values.blinded(secrets_of)
         self._leaks = {h.name: self._later(self._search, h) for h in site.hosts}
         self._scans = self._later(self._scan_all)
-        self._logins = {h.name: self._later(self._try_logins, h) for h in site.of("web")}
+        self._logins = {h.name: self._later(self._try_logins, h) for h in self._serving()}
 
     def _later(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         return self.pool.submit(work, *arguments)
+
+    def _serving(self) -> list[Host]:
+        """The hosts that serve releases: the web containers, and REST servers if there are any."""
+        return [*self.site.of("web"), *self.site.of("rest")]
 
     def place(self, host: Host) -> Place:
         return self.connections.place(host.name)
@@ -131,14 +175,20 @@ class Evidence:
 
     def _confine(self, host: Host) -> dict[str, dict[str, str]]:
         database = self.site.of("database")[0].addresses["private"]
+        address, port = self.beside(host).split(":")
         asked = {
             "user": "agenda",
             "units": [*self._running_units(host), "agenda-expiry.service"],
             "attempts": (ON_HOST / "attempts.py").read_text("utf-8"),
             "boot": BOOT,
-            "asked": {"tasks": 100, "connect": [[database, 22], [database, 3306]]},
+            "asked": {"tasks": 100, "connect": [[address, int(port)], [database, 3306]]},
         }
         return self.place(host).program("confinement", asked)
+
+    def beside(self, host: Host) -> str:
+        """An address:port that root on a serving host reaches, and the agenda's user must not."""
+        group, port = ("database", 22) if "web" in host.groups else ("web", 80)
+        return f"{self.site.of(group)[0].addresses['private']}:{port}"
 
     @contextmanager
     def _probe(self, host: Host) -> Iterator[dict[str, str]]:
@@ -156,6 +206,9 @@ class Evidence:
         where = self.web_viewpoint(web)
         server = self.site.server(web)
         with self._probe(web) as account:
+            token = account.pop("token", "")
+            self.tokens.append(token)
+            lives = {h.name: self._later(self._live_api, h, token) for h in self._asked_by_way(web)}
             asked = {**server, **account, "title": title, "stage": "begin"}
             for lives_s in TASK_LIVES_S:
                 begin = where.program("journey", {**asked, "lives_s": lives_s})
@@ -168,6 +221,7 @@ class Evidence:
             gone = self._later(database.program, "rows", {**row, "wait_s": ERASED_WITHIN_S})
             silent = self.place(web).program("audio", {**files, "wait_s": ERASED_WITHIN_S})
             erased = gone.result()
+            api = {name: life.result() for name, life in lives.items()}
         left = database.program("rows", {**row, "needle": account["username"], "wait_s": 0})
         return Life(
             begin=begin,
@@ -178,27 +232,53 @@ class Evidence:
             rows_that_hold_it=erased["held"],
             audio_gone_s=silent["seconds"],
             probe_rows_left=left["held"],
+            api=api,
         )
 
-    def _try_logins(self, web: Host) -> dict[str, Any]:
-        """From the web host with right and wrong accounts, then the right one from elsewhere."""
+    def _asked_by_way(self, web: Host) -> list[Host]:
+        """Whose API is asked while the probe of `web` lives: its own, and every REST server's."""
+        is_first = web == self.site.of("web")[0]
+        return [web, *(self.site.of("rest") if is_first else ())]
+
+    def api_life(self, host: Host) -> ApiLife:
+        web = host if "web" in host.groups else self.site.of("web")[0]
+        return self.life(web).api[host.name]
+
+    def _live_api(self, host: Host, token: str) -> ApiLife:
+        """The API at the address of `host`, and the audio of whichever host said it."""
+        where, address = self.web_viewpoint(host), host.addresses["campus"]
+        server = {"address": address, "port": 80, "host": address, "token": token}
+        title = f"Appeler {self.needle}"
+        speaker = self.place((self.site.of("rest") or (host,))[0])
+        for lives_s in TASK_LIVES_S:
+            asked = {**server, "title": title, "lives_s": lives_s, "stage": "begin"}
+            begin = where.program("api_life", asked)
+            if "task" not in begin:
+                return ApiLife(begin, [], {}, None)
+            files = speaker.program("audio", {"cache": CACHE, "audio": begin["audio"]})
+            if files["files"]:
+                break
+        seen = {name: begin[name] for name in ("task", "deadline_at")}
+        watched = where.program("api_life", {**server, **seen, "stage": "watch"})
+        silent = speaker.program("audio", {**files, "wait_s": ERASED_WITHIN_S})
+        return ApiLife(begin, files["files"], watched, silent["seconds"])
+
+    def _try_logins(self, host: Host) -> dict[str, Any]:
+        """From a serving host with right and wrong accounts, then the right one from elsewhere."""
         database = self.site.of("database")[0]
         address = database.addresses["private"]
-        names = ("agenda", "agenda_migrate", "root", "mysql", "")
+        user, beyond = ACCOUNTS["rest" if "rest" in host.groups else "web"]
+        names = ("agenda", "agenda_rest", "agenda_migrate", "root", "mysql", "")
         wrong = [{"user": name, "password": ""} for name in names]
         asked = {
-            **{"host": address, "port": 3306, "database": DATABASE, "user": "agenda"},
+            **{"host": address, "port": 3306, "database": DATABASE, "user": user},
             "password_file": "/etc/agenda/database_password",
-            "try": [{"user": "agenda", "password": None}, *wrong],
-            "forbidden": [
-                "CREATE TABLE verify_was_here (id INT)",
-                "SELECT * FROM mysql.user",
-                "SELECT 1 INTO OUTFILE '/tmp/verify_was_here'",
-            ],
+            "try": [{"user": user, "password": None}, *wrong],
+            "forbidden": [*FORBIDDEN, *beyond],
         }
         python = ("/opt/agenda/current/venv/bin/python",)
-        answer = self.place(web).program("logins", asked, python=python)
-        elsewhere = {"user": "agenda", "password": answer.pop("password"), "address": address}
+        answer = self.place(host).program("logins", asked, python=python)
+        elsewhere = {"user": user, "password": answer.pop("password"), "address": address}
         seen = self.place(database).program("accounts", {"try": [elsewhere]})
         return {
             **answer,
@@ -262,7 +342,9 @@ class Evidence:
 
     def traces(self, host: Host) -> list[str]:
         time.sleep(0.5)  # nginx writes its log after it has answered
-        return self.place(host).program("traces", {"needles": [self.needle]})["found"]
+        return self.place(host).program(
+            "traces", {"needles": [self.needle, *filter(None, self.tokens)]}
+        )["found"]
 
 
 def had(gathered: Future[Any]) -> Any:

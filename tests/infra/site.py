@@ -79,12 +79,16 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Where a person finds the agenda from here: in the lab, the loopback forward."""
-        web = self.of("web")[0].addresses["campus"]
+        """Where a person finds the agenda from here."""
+        return f"{self.root_of(self.of('web')[0])}/agenda"
+
+    def root_of(self, host: Host) -> str:
+        """Where a host's port 80 is reached from here: in the lab, by the loopback forward."""
+        address = host.addresses["campus"]
         forwards = self.lab.get("forwards", {}).items()
-        ours = [f"127.0.0.1:{port}" for port, target in forwards if target == f"{web}:80"]
+        ours = [f"127.0.0.1:{port}" for port, target in forwards if target == f"{address}:80"]
         scheme = "http" if ours or self.tls == "off" else "https"
-        return f"{scheme}://{ours[0] if ours else web}/agenda"
+        return f"{scheme}://{ours[0] if ours else address}"
 
     def server(self, web: Host) -> dict[str, Any]:
         """How `web` is asked from the campus: `ca` is whom its certificate must be signed by."""

@@ -27,9 +27,19 @@ def test_secret_files_are_closed_to_others(host, evidence):
     assert [f for f in files if int(f["mode"], 8) & 0o007 or f["owner"] != "root"] == []
 
 
-def test_the_agendas_secrets_are_there(web, evidence):
-    names = {file["path"].rsplit("/", 1)[1] for file in evidence.facts(web)["secret_files"]}
-    assert {"secret_key", "database_password"} <= names
+def test_a_web_hosts_secrets_are_there(web, evidence):
+    assert {"secret_key", "database_password", "token_key"} <= secrets_on(web, evidence)
+
+
+def test_a_rest_server_has_the_tokens_key_and_not_djangos(site, evidence):
+    for rest in site.of("rest"):
+        names = secrets_on(rest, evidence)
+        assert {"database_password", "token_key"} <= names
+        assert {"secret_key", "migrate_password"} & names == set()
+
+
+def secrets_on(host, evidence):
+    return {file["path"].rsplit("/", 1)[1] for file in evidence.facts(host)["secret_files"]}
 
 
 def test_no_secret_leaks_on_its_own_host(host, evidence):

@@ -12,6 +12,7 @@ OURS = {
     "containers": {"ctlv-watch.service", "ctlv-alert@x.service"},
     "web": {"agenda-expiry.service"},
     "database": {"ctlv-backup.service"},
+    "rest": {"agenda-expiry.service"},
 }
 
 
@@ -23,8 +24,8 @@ def test_systemd_rates_our_units_as_safe(host, evidence):
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_a_unit_cannot(attempt, web, evidence):
-    outcomes = evidence.confinement(web)
+def test_a_unit_cannot(attempt, serving, evidence):
+    outcomes = evidence.confinement(serving)
     units = [name for name in outcomes if name.startswith("agenda")]
     assert len(units) >= 2
     assert {
@@ -32,18 +33,19 @@ def test_a_unit_cannot(attempt, web, evidence):
     } == {}
 
 
-def test_most_of_it_would_be_possible_without_the_units_settings(web, evidence):
+def test_most_of_it_would_be_possible_without_the_units_settings(serving, evidence):
     """The control: where the same user may do it elsewhere, it is the unit that denies it."""
-    free = evidence.confinement(web)[""]
+    free = evidence.confinement(serving)[""]
     denied = {name: outcome for name, outcome in free.items() if outcome != "done"}
     denied = {name: outcome for name, outcome in denied.items() if not name.startswith("connect")}
     assert len(denied) <= len(ATTEMPTS) // 4, denied
 
 
-def test_the_agendas_user_reaches_the_database_and_nothing_beside_it(site, web, evidence):
+def test_the_agendas_user_reaches_the_database_and_nothing_beside_it(site, serving, evidence):
     address = site.of("database")[0].addresses["private"]
-    outcomes = evidence.confinement(web)
-    assert outcomes["root"][f"connect to {address}:22"] == "done"  # the control: root does reach it
+    beside = evidence.beside(serving)
+    outcomes = evidence.confinement(serving)
+    assert outcomes["root"][f"connect to {beside}"] == "done"  # the control: root does reach it
     for name in (unit for unit in outcomes if unit.startswith("agenda")):
         assert outcomes[name][f"connect to {address}:3306"] == "done", name
-        assert outcomes[name][f"connect to {address}:22"] != "done", name
+        assert outcomes[name][f"connect to {beside}"] != "done", name

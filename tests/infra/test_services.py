@@ -9,6 +9,7 @@ UNITS = {
     "containers": ("ssh", "nftables", "ctlv-watch.timer"),
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
+    "rest": ("nginx", "agenda-expiry.timer"),
 }
 
 
@@ -33,17 +34,18 @@ def test_its_units_run_now_and_after_a_restart(host, on):
     assert [name for name, unit in services.items() if not unit.is_enabled] == []
 
 
-def test_one_release_of_the_agenda_serves_now_and_after_a_restart(web, on, evidence):
-    units = evidence.facts(web)["units"].values()
+def test_one_release_of_the_agenda_serves_now_and_after_a_restart(serving, on, evidence):
+    units = evidence.facts(serving)["units"].values()
     running = [u for u in units if u["Id"].startswith("agenda@") and u["ActiveState"] == "active"]
     assert [unit["UnitFileState"] for unit in running] == ["enabled"]
     release = running[0]["Id"].removeprefix("agenda@").removesuffix(".service")
-    assert on(web).file("/opt/agenda/current.sock").linked_to == f"/run/agenda/{release}/web.sock"
+    link = on(serving).file("/opt/agenda/current.sock").linked_to
+    assert link == f"/run/agenda/{release}/web.sock"
 
 
 @pytest.mark.parametrize(
     ("group", "pattern"),
-    [("web", "agenda@"), ("web", "tinyproxy"), ("database", "mariadb")],
+    [("web", "agenda@"), ("web", "tinyproxy"), ("database", "mariadb"), ("rest", "agenda@")],
 )
 def test_nothing_that_talks_to_a_network_runs_as_root(group, pattern, site, evidence):
     for host in site.of(group):
@@ -53,13 +55,13 @@ def test_nothing_that_talks_to_a_network_runs_as_root(group, pattern, site, evid
         assert "0" not in users
 
 
-def test_nginx_answers_from_workers_that_are_not_root(web, on):
-    users = {p.user for p in on(web).process.filter(comm="nginx")}
+def test_nginx_answers_from_workers_that_are_not_root(serving, on):
+    users = {p.user for p in on(serving).process.filter(comm="nginx")}
     assert users == {"root", "www-data"}  # the master opens port 80, its workers read requests
 
 
-def test_the_timer_last_ended_well(web, evidence):
-    unit = evidence.facts(web)["units"]["agenda-expiry.service"]
+def test_the_timer_last_ended_well(serving, evidence):
+    unit = evidence.facts(serving)["units"]["agenda-expiry.service"]
     assert unit["Result"] == "success"
 
 

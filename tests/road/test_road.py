@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,13 +70,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, **state, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
 
 
-def run(name: str, *command: str, timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
+def run(
+    name: str, *command: str, timeout_s: float = 900, where: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     """Run `command` in the repository; its whole output is kept in build/road/NAME.log."""
     log = LOGS / f"{name}.log"
     with log.open("w", encoding="utf-8") as out:
         ended = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=where,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -132,6 +135,32 @@ def kill_up_after(seconds: float) -> None:
     up.wait()
 
 
+def containers(where: Path = ROOT) -> list[str]:
+    """Those that the lab's inventory in that tree has."""
+    graph = run(
+        "graph", ".venv/bin/ansible-inventory", "-i", "inventory/lab", "--graph", where=where
+    )
+    return sorted(set(re.findall(r"--(ct-\S+)", graph.stdout)))
+
+
+def tree_without_a_rest_server() -> Path:
+    """What is committed, with the one change that an operator makes to do without."""
+    tree = LOGS / "without-rest"
+    shutil.rmtree(tree, ignore_errors=True)
+    cloned = run("clone", "git", "clone", "--quiet", "--shared", str(ROOT), str(tree))
+    assert succeeded(cloned)
+    (tree / ".venv").symlink_to(ROOT / ".venv")
+    hosts = tree / "inventory/lab/hosts-rest.yml"
+    hosts.rename(hosts.with_name("hosts-rest.yml.txt"))
+    return tree
+
+
+def answers(path: str) -> int:
+    """The status that the web's loopback forward answers with."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{WEB_PORT}{path}", timeout=10) as answer:
+        return int(answer.status)
+
+
 def changed_counts(output: str) -> dict[str, int]:
     """The last PLAY RECAP's changed= of each host."""
     found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, flags=re.MULTILINE)
@@ -145,19 +174,30 @@ def test_up_completes_after_being_killed_at_five_moments():
     assert succeeded(make("up-after-kills", "up"))
     status = make("status-after-kills", "status")
     assert succeeded(status)
-    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == 2, status.stdout
+    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == len(containers()), status.stdout
 
 
-def test_up_from_no_containers():
+def test_up_without_a_rest_server_is_verified_and_serves_the_api_itself():
+    """From no containers. `make up` ends with `make verify`."""
     assert succeeded(make("destroy", "destroy", "YES=1"))
-    assert succeeded(make("up-from-no-containers", "up"))
+    tree = tree_without_a_rest_server()
+    settings = (f"LAB_STATE={ROOT / STATE}", *SETTINGS[1:])
+    assert succeeded(run("up-without-rest", "make", "up", *settings, where=tree))
+    assert len(containers(tree)) == len(containers()) - 1
+    assert "verify lab: proved" in (LOGS / "up-without-rest.log").read_text("utf-8")
+    assert answers("/api/v1/health") == 200
+
+
+def test_up_adds_a_rest_server_to_what_runs():
+    assert succeeded(make("up-with-rest", "up"))
+    assert answers("/api/v1/health") == 200
 
 
 def test_up_again_changes_nothing():
     again = make("up-again", "up")
     assert succeeded(again)
     counts = changed_counts(again.stdout)
-    assert len([host for host in counts if host.startswith("ct-")]) == 2, counts
+    assert len([host for host in counts if host.startswith("ct-")]) == len(containers()), counts
     assert set(counts.values()) == {0}, counts
     plan = run("plan", ".venv/bin/python", "-m", "provision", "plan", "--env", "lab")
     assert plan.returncode == 0, plan.stdout
@@ -189,6 +229,11 @@ def test_playbook_runs_in_check_mode_on_a_deployed_host(playbook):
 
 def test_a_stranger_uses_the_agenda_in_a_browser():
     assert succeeded(run("e2e", "pytest", "-q", "-m", "e2e", "tests/e2e"))
+
+
+def test_web_and_rest_server_do_without_each_other():
+    drill = (".venv/bin/python", "-m", "tests.drills.rest", "--env", "lab", "--yes")
+    assert succeeded(run("drill-rest", *drill))
 
 
 def test_everything_comes_back_after_a_restart_in_both_orders():

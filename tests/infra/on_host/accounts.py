@@ -1,7 +1,8 @@
 """Who may log in to the database, and to do what. Run on the database host as root, by its socket.
 
 In:  {"database": "agenda", "try": [{"user", "password", "address"}]}
-Out: {"accounts": {"agenda@198.18.112.156": {"*.*": ["USAGE"], "agenda.*": [...]}}, "tries": [...]}
+Out: {"accounts": {"agenda@198.18.112.156": {"*.*": ["USAGE"], "agenda.*": [...],
+      "agenda.account": ["SELECT (id)", "SELECT (username)"]}}, "tries": [...]}
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ SELECT GRANTEE, '*.*', PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES UN
 SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES
 UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE
 FROM information_schema.TABLE_PRIVILEGES
-UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE
-FROM information_schema.COLUMN_PRIVILEGES
+UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME),
+CONCAT(PRIVILEGE_TYPE, ' (', COLUMN_NAME, ')') FROM information_schema.COLUMN_PRIVILEGES
 """
 PLUGINS = """
 SELECT CONCAT(User, '@', Host), JSON_VALUE(Priv, '$.plugin'), JSON_VALUE(Priv, '$.account_locked')
