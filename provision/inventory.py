@@ -92,8 +92,9 @@ def ansible_inventory(folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ctlv-inventory-") as copy:
         mirror(folder, Path(copy) / folder.name)
         config = Path(copy) / "ansible.cfg"
-        # An empty one: the project's names a vault client, which must not be asked here.
-        config.write_text("[defaults]\n")
+        # Not the project's: that one names a vault client, which must not be asked here. A file
+        # that cannot be read is a failure, not a warning and an inventory without its hosts.
+        config.write_text("[defaults]\n[inventory]\nany_unparsed_is_failed = True\n")
         tool = Path(sys.executable).with_name("ansible-inventory")
         try:
             done = subprocess.run(

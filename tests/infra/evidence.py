@@ -81,7 +81,6 @@ class Life:
     rows_that_hold_it: int
     audio_gone_s: float | None
     probe_rows_left: int
-    api: dict[str, ApiLife]
     needles: list[str] = field(default_factory=list)
 
     @property
@@ -112,6 +111,8 @@ class Evidence:
         # In every request and title of this run: nothing that keeps it may be left.
         self.needle = f"verify-{secrets.token_hex(8)}"
         self._facts = {h.name: self._later(self._ask_facts, h) for h in site.hosts}
+        # Of its own, because the rows of one life are counted while the other goes on.
+        self.api_needle = f"verify-{secrets.token_hex(8)}"
         # The tokens of probe accounts: they too must be in no log.
         self.tokens: list[str] = []
         self._lives = {h.name: self._later(self._live, h) for h in site.of("web")}
@@ -119,6 +120,7 @@ class Evidence:
         secrets_of = secret_values.runs(site.environment, os.environ)
         self._blinded = secret_values.blinded(secrets_of)
         self._leaks = {h.name: self._later(self._search, h) for h in site.hosts}
+        self._api_lives = self._later(self._live_apis)
         self._scans = self._later(self._scan_all)
         self._logins = {h.name: self._later(self._try_logins, h) for h in self._serving()}
 
@@ -191,14 +193,14 @@ class Evidence:
         return f"{self.site.of(group)[0].addresses['private']}:{port}"
 
     @contextmanager
-    def _probe(self, host: Host) -> Iterator[dict[str, str]]:
-        """The one-time account; also removed when something fails while it lives."""
-        place = self.place(host)
-        created = place.run([MANAGE, "agenda_probe", "create"], timeout_s=60)
+    def _probe(self, host: Host, *, purpose: str = "verify") -> Iterator[dict[str, str]]:
+        """A one-time account; also removed when something fails while it lives."""
+        place, which = self.place(host), f"--purpose={purpose}"
+        created = place.run([MANAGE, "agenda_probe", which, "create"], timeout_s=60)
         try:
             yield json.loads(created.stdout)
         finally:
-            place.run([MANAGE, "agenda_probe", "remove"], timeout_s=60)
+            place.run([MANAGE, "agenda_probe", which, "remove"], timeout_s=60)
 
     def _live(self, web: Host) -> Life:
         database = self.place(self.site.of("database")[0])
@@ -206,9 +208,7 @@ class Evidence:
         where = self.web_viewpoint(web)
         server = self.site.server(web)
         with self._probe(web) as account:
-            token = account.pop("token", "")
-            self.tokens.append(token)
-            lives = {h.name: self._later(self._live_api, h, token) for h in self._asked_by_way(web)}
+            self.tokens.append(account.pop("token"))
             asked = {**server, **account, "title": title, "stage": "begin"}
             for lives_s in TASK_LIVES_S:
                 begin = where.program("journey", {**asked, "lives_s": lives_s})
@@ -221,7 +221,6 @@ class Evidence:
             gone = self._later(database.program, "rows", {**row, "wait_s": ERASED_WITHIN_S})
             silent = self.place(web).program("audio", {**files, "wait_s": ERASED_WITHIN_S})
             erased = gone.result()
-            api = {name: life.result() for name, life in lives.items()}
         left = database.program("rows", {**row, "needle": account["username"], "wait_s": 0})
         return Life(
             begin=begin,
@@ -232,23 +231,23 @@ class Evidence:
             rows_that_hold_it=erased["held"],
             audio_gone_s=silent["seconds"],
             probe_rows_left=left["held"],
-            api=api,
         )
 
-    def _asked_by_way(self, web: Host) -> list[Host]:
-        """Whose API is asked while the probe of `web` lives: its own, and every REST server's."""
-        is_first = web == self.site.of("web")[0]
-        return [web, *(self.site.of("rest") if is_first else ())]
-
     def api_life(self, host: Host) -> ApiLife:
-        web = host if "web" in host.groups else self.site.of("web")[0]
-        return self.life(web).api[host.name]
+        return had(self._api_lives)[host.name]
+
+    def _live_apis(self) -> dict[str, ApiLife]:
+        """With an account of its own: on the agenda's page its tasks would be in the way."""
+        with self._probe(self.site.of("web")[0], purpose="api") as account:
+            token = account["token"]
+            self.tokens.append(token)
+            lives = {h.name: self._later(self._live_api, h, token) for h in self._serving()}
+            return {name: life.result() for name, life in lives.items()}
 
     def _live_api(self, host: Host, token: str) -> ApiLife:
         """The API at the address of `host`, and the audio of whichever host said it."""
-        where, address = self.web_viewpoint(host), host.addresses["campus"]
-        server = {"address": address, "port": 80, "host": address, "token": token}
-        title = f"Appeler {self.needle}"
+        where, server = self.web_viewpoint(host), {**self.site.server(host), "token": token}
+        title = f"Appeler {self.api_needle}"
         speaker = self.place((self.site.of("rest") or (host,))[0])
         for lives_s in TASK_LIVES_S:
             asked = {**server, "title": title, "lives_s": lives_s, "stage": "begin"}

@@ -15,8 +15,7 @@ PROBLEM = "application/problem+json"
 
 
 def ask(evidence, server, path, **changes):
-    address = server.addresses["campus"]
-    request = {"address": address, "port": 80, "host": address, "path": path, **changes}
+    request = {**evidence.site.server(server), "path": path, **changes}
     return evidence.requests(evidence.web_viewpoint(server), [request])[0]
 
 

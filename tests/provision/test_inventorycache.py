@@ -117,7 +117,7 @@ def test_a_damaged_cache_is_asked_anew(root, asked, damage):
 def test_a_cache_that_cannot_be_written_is_no_failure(root):
     (root / "cache").write_text("in the way")
 
-    assert len(inventory.load("lab", root=root).hosts) == 2
+    assert len(inventory.load("lab", root=root).hosts) == 3
 
 
 def test_a_file_that_vanishes_while_it_is_read_gives_no_key(root):

@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import secrets
+import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -50,13 +51,20 @@ class Answer:
 class Client:
     def __init__(self, asked: dict[str, Any]) -> None:
         self.place = (asked["address"], int(asked["port"]))
+        self.ca = asked.get("ca", "")
         self.host, self.token = asked["host"], asked["token"]
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self.ca:
+            return http.client.HTTPConnection(*self.place, timeout=20)
+        context = ssl.create_default_context(cadata=None if self.ca == "system" else self.ca)
+        return http.client.HTTPSConnection(*self.place, timeout=20, context=context)
 
     def ask(
         self, method: str, path: str, *, body: Any = None, token: str | None = None, **headers: str
     ) -> Answer:
         """With the right token unless told otherwise; "" means none."""
-        connection = http.client.HTTPConnection(*self.place, timeout=20)
+        connection = self._connection()
         sent = {"Host": self.host, **{name.replace("_", "-"): v for name, v in headers.items()}}
         carried = self.token if token is None else token
         if carried:

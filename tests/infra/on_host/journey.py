@@ -180,7 +180,11 @@ def watch(
     while True:
         answers = [browser.ask("GET", path) for path in paths]
         shown = {a.path for a in answers if shows(a, title)}
-        early |= {a.path for a in answers if a.at < deadline_at and a.path not in shown}
+        early |= {
+            f"{a.path} said {a.status}"
+            for a in answers
+            if a.at < deadline_at and a.path not in shown
+        }
         late |= {a.path for a in answers if a.at > deadline_at and a.path in shown}
         last = max(answer.at for answer in answers)
         is_over = last > deadline_at + timedelta(seconds=GONE_WAIT_MAX_S)

@@ -27,7 +27,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["create", "remove"])
-        parser.add_argument("--purpose", choices=["verify", "drill", "release"], default="verify")
+        purposes = ["verify", "api", "drill", "release"]
+        parser.add_argument("--purpose", choices=purposes, default="verify")
 
     def handle(self, *, action: str, purpose: str, **options: Any) -> None:
         if action == "create":
