@@ -158,8 +158,10 @@ def _idempotency_key(request: HttpRequest) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not (key.isascii() and key.isprintable() and 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX):
-        detail = f"1 to {IDEMPOTENCY_KEY_LENGTH_MAX} printable ASCII characters"
+    # As the schema says: a space is none of them.
+    is_visible = key.isascii() and key.isprintable() and " " not in key
+    if not (is_visible and 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX):
+        detail = f"1 to {IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters"
         raise Problem("invalid", faults=[{"parameter": "Idempotency-Key", "detail": detail}])
     return key
 
