@@ -89,8 +89,9 @@ def must(site: Site, tree: Path, playbook: str) -> float:
 
 
 def refusal(output: str) -> str:
-    """The last error that Ansible showed, on one line."""
-    return " ".join(output.rpartition("[ERROR]: ")[2].partition("Origin:")[0].split())[:500]
+    """The errors that Ansible showed, on one line: each host that refused tells its own."""
+    shown = [part.partition("Origin:")[0] for part in output.split("[ERROR]: ")[1:]]
+    return " / ".join(" ".join(one.split())[:300] for one in shown)
 
 
 def serving(site: Site) -> str:
