@@ -47,8 +47,9 @@ def test_broken_release_is_valid_python_that_differs_from_ours(name, tmp_path):
         ast.parse(text)
 
 
-def test_refusal_is_the_last_error_that_was_shown():
+def test_refusal_tells_every_error_that_was_shown():
     assert redeploy.refusal(SHOWN).endswith("had any traffic: why Next: y serves as before")
+    assert redeploy.refusal("[ERROR]: a\nOrigin: x\n[ERROR]: b\n c\nOrigin: y") == "a / b c"
 
 
 @pytest.mark.parametrize(
