@@ -56,7 +56,15 @@ def _private_runs(path: Path) -> list[bytes]:
     lines = path.read_bytes().splitlines()
     private = [line for line in lines if not line.startswith((b"#", b"-----"))]
     # The first line of a key's body names its kind, and its public half.
-    return RUN.findall(b"\n".join(private[1:] if len(private) > 1 else private))
+    runs = RUN.findall(b"\n".join(private[1:] if len(private) > 1 else private))
+    certified = _certificates_beside(path)
+    return [run for run in runs if run not in certified]
+
+
+def _certificates_beside(path: Path) -> bytes:
+    """An elliptic key's file ends with its public half, which its certificate may show alike."""
+    beside = [file.read_bytes() for file in path.parent.glob("*.pem")]
+    return b"".join(data for data in beside if b"PRIVATE KEY" not in data)
 
 
 def blinded(secrets: Mapping[str, list[bytes]]) -> dict[str, Any]:
