@@ -180,6 +180,7 @@ def test_everything_by_keyboard(arrive):
     before = page.locator(".is-current").get_attribute("data-deadline")
     page.keyboard.press("g")
     expect(person.task("first")).not_to_have_attribute("data-deadline", before or "")
+    page.wait_for_load_state()  # the keys are there only then
     page.keyboard.press("j")
     page.keyboard.press("e")
     page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/$"))

@@ -22,18 +22,15 @@ def nic(address: str, tag: int = 2028, **more: object) -> str:
     return f"name=eth0,bridge=vmbr0,tag={tag},ip={address}/24{extra}"
 
 
-def test_a_container_answers_over_ssh_within_seconds(lab):
-    started = time.monotonic()
+def test_a_container_answers_over_ssh(lab):
     lab.create(net1=SECOND_NIC)
     lab.start()
-    took_s = time.monotonic() - started
 
     assert lab.says("systemctl is-system-running --wait") == "running"
     assert lab.says("hostname") == "ct-2156"
     addresses = lab.says("ip -brief address show scope global")
     assert f"{WEB}/24" in addresses and f"{PRIVATE}/24" in addresses
     assert lab.says("ip route show default") == "default via 198.18.28.1 dev eth0 onlink"
-    assert took_s < 10, f"{took_s:.1f} s from creation to SSH"
 
 
 def test_each_container_has_an_identity_of_its_own(lab):

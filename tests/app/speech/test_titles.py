@@ -168,8 +168,8 @@ def test_whatever_is_written_something_harmless_is_said(title, language):
     ],
 )
 def test_a_hostile_title_costs_no_time(piece):
-    began_s = time.perf_counter()
+    began_s = time.thread_time()
 
     spoken_title(piece * 10_000, language="fr")
 
-    assert time.perf_counter() - began_s < 0.5
+    assert time.thread_time() - began_s < 0.5  # of this thread's processor, whoever else is busy
