@@ -149,7 +149,7 @@ drill-reboot: ## Restart each container, in both orders, and prove that all come
 drill-redeploy: ## Twenty redeploys and rollbacks and six broken releases under load: SWITCHES= BROKEN=
 	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches $(SWITCHES)) $(if $(BROKEN),--broken $(BROKEN)) $(if $(KEEP),--keep) $(ANSWERS)
 
-drill-faults: ## Kill, fill and cut off each container under load, and see what people notice
+drill-faults: ## Kill, fill, cut off each container and move its clock under load: what people notice
 	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(if $(ONLY),--only "$(ONLY)") $(if $(KEEP),--keep) $(ANSWERS)
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…

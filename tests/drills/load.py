@@ -11,11 +11,11 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from urllib.parse import urlencode, urlsplit
 
 from tests.infra.on_host.journey import Browser, Forms, need, sign_in
@@ -68,7 +68,10 @@ class Outcome:
 class Client:
     """One person at one connection."""
 
-    def __init__(self, url: str, account: dict[str, str]) -> None:
+    def __init__(
+        self, url: str, account: dict[str, str], *, due_in: timedelta = DEADLINE_IN
+    ) -> None:
+        self.due_in = due_in
         place = urlsplit(url)
         self.address, self.port = place.hostname or "", place.port or 80
         self.host = place.netloc
@@ -87,7 +90,7 @@ class Client:
             "csrfmiddlewaretoken": self.token,
             "identity": task,
             "title": f"drill {task}",
-            "deadline_at": (datetime.now(UTC) + DEADLINE_IN).isoformat(timespec="seconds"),
+            "deadline_at": (datetime.now(UTC) + self.due_in).isoformat(timespec="seconds"),
             "notes": "",
         }
         return self._ask("POST", "/agenda/tasks/new/", urlencode(values), wanted=302)
@@ -112,8 +115,12 @@ class Client:
 class Load:
     """`with Load(...) as load:` people work inside the block; `load.outcome` tells of it after."""
 
-    def __init__(self, url: str, account: dict[str, str], *, clients: int = CLIENTS) -> None:
-        self.people = [Client(url, account) for _ in range(clients)]
+    def __init__(
+        self, url: str, account: dict[str, str], *, due_in: Sequence[timedelta] = (DEADLINE_IN,)
+    ) -> None:
+        """The people's tasks are due in one of `due_in`, each person's always in the same."""
+        dues = islice(cycle(due_in), CLIENTS)
+        self.people = [Client(url, account, due_in=due) for due in dues]
         self.outcome = Outcome()
         self.stop = threading.Event()
         self.lock = threading.Lock()

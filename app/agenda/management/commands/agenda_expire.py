@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agenda import erased
 from agenda.forgetting import tasks_forget
+from agenda.trusted_time import erase_until
 from api.services import api_forget
 from speech import services as speech
 
@@ -20,7 +21,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
-        at = timezone.now()
+        at, doubt = erase_until(at=timezone.now())
+        if doubt:
+            self.stderr.write(doubt)
         if not settings.IS_WEB:
             # A host of the REST server alone: rows are erased by others, its sounds by nobody else.
             self.stdout.write(f"erased: audio {speech.erase_expired(at=at)}")
