@@ -21,12 +21,8 @@ from tests.app.mariadb import PrivateMariaDB, own_folder
 APP = Path(__file__).resolve().parents[2] / "app"
 
 
-def _give_settings(folder: Path) -> None:
-    """Before any test module is imported: models need the settings, not yet the server."""
-    (folder / "secret_key").write_text(secrets.token_urlsafe(60))
-    (folder / "token_key").write_text(secrets.token_urlsafe(60))
-    (folder / "speech").mkdir()
-    os.environ |= {
+def _settings_of(folder: Path) -> dict[str, str]:
+    return {
         "DJANGO_SETTINGS_MODULE": "tests.app.settings",
         "AGENDA_SECRET_KEY_FILE": str(folder / "secret_key"),
         "AGENDA_TOKEN_KEY_FILE": str(folder / "token_key"),
@@ -39,6 +35,14 @@ def _give_settings(folder: Path) -> None:
         "AGENDA_SPEECH_CACHE": str(folder / "speech"),
         "AGENDA_STATIC_ROOT": str(folder / "static"),
     }
+
+
+def _give_settings(folder: Path) -> None:
+    """Before any test module is imported: models need the settings, not yet the server."""
+    (folder / "secret_key").write_text(secrets.token_urlsafe(60))
+    (folder / "token_key").write_text(secrets.token_urlsafe(60))
+    (folder / "speech").mkdir()
+    os.environ |= _settings_of(folder)
     sys.path[:0] = [str(APP)]
     from compile_messages import compile_messages  # noqa: PLC0415 - found through the line above
 
@@ -48,6 +52,16 @@ def _give_settings(folder: Path) -> None:
 
 FOLDER = own_folder()
 _give_settings(FOLDER)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Each worker gives itself settings. With those of the process that starts it, pytest-django
+    would read them first, and every worker would ask a server that is not there.
+    """
+    for name in _settings_of(FOLDER):
+        del os.environ[name]
+
 
 from django.utils import timezone  # noqa: E402 - likewise
 
