@@ -21,6 +21,8 @@ from pathlib import Path
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folders made here have names of their own
 BASE = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
 START_LIMIT_S = 60
+# Debian keeps servers in a folder that only root's PATH has.
+SERVER = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
 PREFIX = "ctlv-agenda"
 
 
@@ -78,7 +80,7 @@ class PrivateMariaDB:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                *("mariadbd", "--no-defaults", *self._as_user),
+                *(SERVER, "--no-defaults", *self._as_user),
                 *(f"--datadir={self.folder}/data", f"--socket={self.socket}"),
                 *(f"--pid-file={self.folder}/pid", f"--log-error={self.folder}/log"),
                 *("--skip-networking", "--skip-log-bin", "--performance-schema=0"),
