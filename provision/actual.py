@@ -50,7 +50,13 @@ def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> F
         if is_not_found(error):
             return None
         raise
-    return parse_found(vmid, node, config=config, pending=pending, status=status)
+    try:
+        return parse_found(vmid, node, config=config, pending=pending, status=status)
+    except ValueError as error:
+        raise PlanError(
+            f"the configuration of VMID {vmid} on {node} cannot be understood: {error}",
+            next_step=f"on {node}: pct config {vmid}; correct it there",
+        ) from error
 
 
 def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:

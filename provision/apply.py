@@ -266,7 +266,7 @@ class Worker:
             for tries_left in reversed(range(CREATE_TRIES)):
                 self.say("creating")
                 try:
-                    self.create_upid = str(self.api.post(f"nodes/{container.node}/lxc", params))
+                    self.create_upid = self.api.post(f"nodes/{container.node}/lxc", params)
                     self.wait(self.create_upid, "creating")
                     break
                 except ApiError as error:

@@ -19,7 +19,10 @@ import requests
 from proxmoxer import ProxmoxAPI
 from proxmoxer.core import ResourceException
 from requests import exceptions as http
+from requests.adapters import HTTPAdapter
+from urllib3.util import create_urllib3_context
 
+from provision import answers
 from provision.credentials import Endpoint
 from provision.errors import (
     ApiError,
@@ -34,6 +37,9 @@ Params = Mapping[str, str | int]
 # The server waits 10 s for a lock before it answers; proxmoxer's own 5 s would hide its answer.
 REQUEST_TIMEOUT_S = 30.0
 RETRY_FOR_S = 90.0
+# The limit above is one of silence; who sends a byte now and then, or without end, is cut off.
+ANSWER_TIMEOUT_S = 60.0
+MOST_ANSWER_BYTES = 64 * 1024**2
 # Silence looks like a hang: after this long the operator hears what is being waited for.
 TELL_AFTER_S = 3.0
 TASK_TIMEOUT_S = 600.0
@@ -47,6 +53,40 @@ LOCKED = re.compile(r"got (lock request )?timeout|is locked \(")
 DENIED = re.compile(r"Permission check failed \((?P<path>[^,()]+), (?P<privilege>[^()]+)\)")
 NOT_FOUND = re.compile(r"Configuration file '[^']*' does not exist")
 SUCCESS = re.compile(r"OK|WARNINGS: \d+")
+
+
+class Socket(ssl.SSLSocket):
+    """Gives up an answer that takes too long or is too large, whichever part of it drips."""
+
+    deadline = 0.0
+    left_bytes = 0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self.deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        self.left_bytes = MOST_ANSWER_BYTES
+        super().sendall(data, flags)
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        if time.monotonic() > self.deadline:
+            raise TimeoutError("timed out")
+        size = super().recv_into(*args, **kwargs)
+        self.left_bytes -= size
+        if self.left_bytes < 0:
+            raise OSError(f"answer of more than {MOST_ANSWER_BYTES} bytes")
+        return size
+
+
+class Adapter(HTTPAdapter):
+    """Trusts what the CA has signed, and waits for an answer's end within limits."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = create_urllib3_context()
+        context.sslsocket_class = Socket
+        # Python 3.13 demands key usage in each CA, and key identifiers: every cluster installed
+        # before 2026 lacks the first (proxmox#6701), those of version 8 the second. Signatures,
+        # dates and names are checked as ever.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
 
 
 class Proxmox:
@@ -123,23 +163,21 @@ class Proxmox:
             raise self._refused(error, method, path) from error
         except http.SSLError as error:
             raise self._untrusted(error) from error
-        except (
-            http.ConnectTimeout,
-            http.ConnectionError,
-            http.Timeout,
-            http.RequestException,
-        ) as error:
+        except http.RequestException as error:
             raise self._lost(error, method, path) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            # proxmoxer takes for granted that every JSON is a mapping, and has "data".
+            raise self._no_proxmox(method, path, "no data") from error
         self.was_reached = True
         self._idle.append(session)
         if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
-            raise ApiError(
-                f"{self.endpoint.url} does not answer as Proxmox does ({method} {path})",
-                next_step="check host and port: something else listens there",
-                status=200,
-                message="no JSON",
-            )
-        return answer
+            raise self._no_proxmox(method, path, "no JSON")
+        if method != "GET":
+            return answer
+        try:
+            return answers.checked(path, answer)
+        except ValueError as error:
+            raise self._no_proxmox(method, path, str(error)) from error
 
     def _session(self) -> ProxmoxAPI:
         """One that no other thread uses now; after a lost connection it is not given back."""
@@ -163,6 +201,7 @@ class Proxmox:
         # Never through the machine's web proxy: the token would travel with it. What proxmoxer
         # takes as `proxies` is overruled by the environment.
         api._store["session"].trust_env = False
+        api._store["session"].mount("https://", Adapter())
         return api
 
     # ---------------------------------------------------------------- failures in words
@@ -183,10 +222,25 @@ class Proxmox:
         )
 
     def _untrusted(self, error: http.SSLError) -> UnreachableError:
+        reason = tls_reason(error)
+        if reason is None:
+            return UnreachableError(
+                f"{self.endpoint.url} does not speak TLS as Proxmox does: {reason_of(error)}",
+                next_step="check host and port (8006, not a web server's), and any proxy between",
+            )
         ca = self.endpoint.ca_file or "the machine's own authorities"
+        advice = (way for sentence, way in TLS_ADVICE if sentence.search(reason))
         return UnreachableError(
-            f"the certificate of {self.endpoint.url} is not trusted by {ca}: {reason_of(error)}",
-            next_step="give its /etc/pve/pve-root-ca.pem as lxc_api_ca_file or PROXMOX_CA_FILE",
+            f"the certificate of {self.endpoint.url} is not trusted by {ca}: {reason}",
+            next_step=next(advice),
+        )
+
+    def _no_proxmox(self, method: str, path: str, what: str) -> ApiError:
+        return ApiError(
+            f"{self.endpoint.url} does not answer as Proxmox does ({method} {path}): {what}",
+            next_step="check host and port: something else listens there, or stands in between",
+            status=HTTPStatus.OK,
+            message=what,
         )
 
     def _refused(self, error: ResourceException, method: str, path: str) -> ProvisionError:
@@ -222,6 +276,8 @@ class Proxmox:
         end of its log when it failed, or when it still runs after `timeout_s` seconds.
         """
         began = self.clock()
+        if not answers.upid(upid):
+            raise self._no_proxmox("task", "UPID", f"{answers.shown(upid)} instead of a task's id")
         path = task_path(upid)
         while True:
             status = self.get(f"{path}/status")
@@ -295,10 +351,36 @@ def reason_of(error: BaseException) -> str:
     """The innermost cause: requests wraps it in three layers."""
     text = str(getattr(error, "args", [error])[0] if error.args else error)
     found = re.findall(
-        r"(\[Errno [^\]]+\] [^'\")]+|certificate verify failed: [^(]+|timed out|[A-Z]\w+Error\b)",
+        r"(\[Errno [^\]]+\] [^'\")]+|certificate verify failed: [^(]+|answer of more than \d+ bytes"
+        r"|timed out|[A-Z]\w+Error\b)",
         text,
     )
     return (found[-1] if found else text)[:200].strip()
+
+
+def tls_reason(error: http.SSLError) -> str | None:
+    """What is wrong with the certificate; None when it did not come to that."""
+    found = re.search(r"certificate verify failed: (.+?)\.? ?\(_ssl", str(error))
+    return found[1].strip() if found else None
+
+
+# What OpenSSL says of a certificate -> what to do about it; the first that matches counts.
+TLS_ADVICE = (
+    (
+        re.compile("expired|not yet valid"),
+        "on the node: pvenode cert info; a new one: pvecm updatecerts --force, then systemctl "
+        "restart pveproxy; and look at this machine's clock",
+    ),
+    (
+        re.compile("mismatch"),
+        "set PROXMOX_HOST or lxc_api_host to a name or address that the certificate holds; on the "
+        "node: pvenode cert info",
+    ),
+    (
+        re.compile(""),
+        "give its /etc/pve/pve-root-ca.pem as lxc_api_ca_file or PROXMOX_CA_FILE",
+    ),
+)
 
 
 def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpoint) -> str:

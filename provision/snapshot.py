@@ -14,6 +14,7 @@ from provision.destroy import wait_until_stopped
 from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
 from provision.model import Event, Found
 from provision.proxmox import Proxmox, held_on
+from provision.wire import parse_bool
 
 PREFIX = "ctlv-"
 NAME = re.compile(r"[A-Za-z][\w-]{1,39}")
@@ -84,7 +85,7 @@ def check_possible(api: Proxmox, found: Sequence[Found]) -> None:
     problems = []
     for entry in found:
         answer = api.get(f"{path_of(entry)}/feature", feature="snapshot")
-        if not answer.get("hasFeature"):
+        if not parse_bool(answer.get("hasFeature", 0)):
             storage = entry.container.disk.storage
             problems.append(f"{entry.container.hostname}: its storage {storage} has no snapshots")
         if entry.lock:

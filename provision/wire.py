@@ -31,6 +31,7 @@ MOUNT_DEFAULTS = {
     "acl": "0",
     "shared": "0",
     "replicate": "1",
+    "keepattrs": "0",
 }
 SSH_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
