@@ -133,7 +133,7 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(PYTHON) -m tests.infra --env $(ENV)
 
 ##@ Development
-.PHONY: test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore
+.PHONY: test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore mutants
 bench-provision: ## Our provisioner beside community.proxmox and the bare work: ratios (root, own lab; KEEP=1 for docs/bench.md)
 	@$(AS_ROOT) .venv/bin/python -m tests.bench.provision $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(KEEP),--keep)
 
@@ -154,6 +154,9 @@ drill-faults: ## Kill, fill, cut off each container and move its clock under loa
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) drill $(if $(FROM),--from $(FROM)) $(ANSWERS)
+
+mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
+	@.venv/bin/python -m tests.mutants $(if $(NAME),--only $(NAME)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FRESH),--fresh) $(if $(KEEP),--keep)
 
 test: ## All tests, the whole road on real containers included (root, about 20 minutes)
 	@tests/run all

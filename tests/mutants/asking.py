@@ -1,0 +1,206 @@
+"""Asking the tests about each mutant. pytest collects once and then forks: a child puts the mutant
+in its place in memory and runs the tests concerned, at a MariaDB that was started once. Nothing on
+disk is changed, so a kill leaves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.mariadb import PrivateMariaDB
+from tests.mutants.put import Stillborn, put
+
+# They look at the clock on the wall: a busy machine would look like a dead mutant.
+TIMED = ("within_300_ms", "within_three_seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`code` in the place of module `name` (None: as it is), asked of `tests` within `limit_s`."""
+
+    key: str
+    name: str
+    code: str | None
+    tests: Sequence[str]
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    key: str
+    is_alive: bool
+    took_s: float
+    why: str
+
+
+class Slot:
+    """One child at a time, with a database server of its own: named locks are the server's."""
+
+    def __init__(self, number: int, *, folder: Path) -> None:
+        self.folder = folder / str(number)
+        self.server = PrivateMariaDB(self.folder)
+        self.is_dirty = False
+        self.pid = 0
+        self.question: Question | None = None
+        self.began = 0.0
+
+    def start(self) -> None:
+        self.folder.mkdir()
+        (self.folder / "speech").mkdir()
+        self.server.install()
+        self.server.start()
+
+    def ask(self, question: Question, *, session: pytest.Session) -> None:
+        self.question, self.began = question, time.monotonic()
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._be_asked(question, session)
+        self.is_dirty = False
+
+    def _be_asked(self, question: Question, session: pytest.Session) -> None:
+        """In the child: 0 when every test passed, 1 when one failed, 3 when it was not asked."""
+        status = 3
+        try:
+            os.setsid()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            log = os.open(self.folder / "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            self._settle(session)
+            if question.code is not None:
+                put(question.name, question.code)
+            status = self._run(session, question.tests)
+        except Stillborn as error:
+            status = 1
+            self._tell(str(error))
+        except BaseException:
+            self._tell(f"NOT ASKED: {traceback.format_exc()}")
+        finally:
+            os._exit(status)
+
+    def _settle(self, session: pytest.Session) -> None:
+        from django.conf import settings  # noqa: PLC0415 - set up by tests/app/conftest.py
+        from django.db import connections  # noqa: PLC0415 - likewise
+        from django.test import utils  # noqa: PLC0415 - likewise
+
+        os.environ["CTLV_TESTS_MARIADB"] = str(self.folder)
+        shutil.rmtree(self.folder / "speech")
+        (self.folder / "speech").mkdir()
+        settings.AGENDA_SPEECH_CACHE = self.folder / "speech"
+        database = connections["default"]
+        database.settings_dict["HOST"] = str(self.server.socket)
+        session.config.option.reuse_db = True
+        session.config.option.create_db = self.is_dirty
+        name = f"test_{database.settings_dict['NAME']}"
+        # Made by the first child that needed it, with all its tables.
+        if (self.folder / "data" / name).exists() and not self.is_dirty:
+            database.settings_dict["NAME"] = name
+            utils.setup_databases = lambda *_given, **_named: []
+
+    def _run(self, session: pytest.Session, tests: Sequence[str]) -> int:
+        order = {name: place for place, name in enumerate(tests)}
+        items = [item for item in session.items if item.nodeid.partition("::")[0] in order]
+        items = [item for item in items if not any(words in item.name for words in TIMED)]
+        items.sort(key=lambda item: order[item.nodeid.partition("::")[0]])
+        for number, item in enumerate(items):
+            following = items[number + 1] if number + 1 < len(items) else None
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                self._tell(item.nodeid)
+                return 1
+        self._tell(f"{len(items)} tests passed")
+        return 0 if items else 3
+
+    def _tell(self, why: str) -> None:
+        (self.folder / "why").write_text(json.dumps(why), "utf-8")
+
+    def answer(self) -> Answer | None:
+        """None while the child is at it."""
+        assert self.question is not None
+        took_s = time.monotonic() - self.began
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            if took_s < self.question.limit_s:
+                return None
+            self._kill()
+            os.waitpid(self.pid, 0)
+            self.is_dirty = True  # it may have left rows behind
+            return self._end(is_alive=False, took_s=took_s, why="ran out of time")
+        code = os.waitstatus_to_exitcode(status)
+        why = json.loads((self.folder / "why").read_text("utf-8"))
+        return self._end(is_alive=code != 1, took_s=took_s, why=why)
+
+    def _end(self, *, is_alive: bool, took_s: float, why: str) -> Answer:
+        assert self.question is not None
+        self._kill()  # what the child started and left
+        key, self.question = self.question.key, None
+        return Answer(key=key, is_alive=is_alive, took_s=round(took_s, 2), why=why)
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        if self.question is not None:
+            self._kill()
+        self.server.kill()
+
+
+def ask_all(
+    questions: Iterable[Question],
+    *,
+    slots: Sequence[Slot],
+    session: pytest.Session,
+    tell: Callable[[Answer], None],
+) -> None:
+    """Each question to the next free slot; `tell` hears each answer as it comes."""
+    waiting = iter(questions)
+    is_over = False
+    while not is_over or any(slot.question for slot in slots):
+        for slot in slots:
+            if slot.question is not None and (answer := slot.answer()) is not None:
+                tell(answer)
+            if slot.question is None and not is_over:
+                question = next(waiting, None)
+                is_over = question is None
+                if question is not None:
+                    slot.ask(question, session=session)
+        time.sleep(0.01)
+
+
+class _Host:
+    """pytest's own loop does not run; `work` does, with what was collected."""
+
+    def __init__(self, work: Callable[[pytest.Session], None]) -> None:
+        self.work = work
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.work(session)
+        return True
+
+
+def collected(tests: Sequence[str], work: Callable[[pytest.Session], None]) -> int:
+    """Import the tests and what they import, then call `work`."""
+    import hypothesis  # noqa: PLC0415 - slow, and only here
+
+    hypothesis.settings.register_profile(
+        "mutants", max_examples=30, derandomize=True, database=None, deadline=None
+    )
+    hypothesis.settings.load_profile("mutants")
+    options: list[Any] = ["-q", "-q", "--no-summary", "--capture=no", "-p", "no:cacheprovider"]
+    options += ["-p", "no:xdist"]
+    return int(pytest.main([*options, *tests], plugins=[_Host(work)]))

@@ -1,0 +1,236 @@
+"""Which small changes are made to the code, and to which of it. Pure.
+
+Cosmic Ray makes the changes; three kinds are ours, for what it does not know: the boundary of a
+lookup of Django or of SQL in a string, a call whose result nobody looks at, and an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import parso
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.operator import Operator
+from cosmic_ray.plugins import get_operator
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEECH = ("tests/app/speech/test_sentences.py", "tests/app/speech/test_services.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A module, and the test files that have to notice each change to it, the likeliest first."""
+
+    name: str
+    tests: tuple[str, ...]
+    kinds: tuple[str, ...] = ()  # empty: all
+
+    @property
+    def path(self) -> Path:
+        return ROOT / "app" / f"{self.name.replace('.', '/')}.py"
+
+
+def _speech(name: str, *more: str) -> Subject:
+    own = f"tests/app/speech/test_{name}.py"
+    others = (test for test in (*more, *SPEECH) if test != own)
+    return Subject(name=f"speech.{name}", tests=(own, *others))
+
+
+FORGETTING = (
+    "tests/app/test_forgetting.py",
+    "tests/app/test_grace.py",
+    "tests/app/test_repeat.py",
+    "tests/app/test_announcements.py",
+    "tests/app/test_erased.py",
+)
+
+SUBJECTS = (
+    Subject(
+        name="agenda.clock",
+        tests=("tests/app/test_clock.py", "tests/app/test_repeat.py"),
+    ),
+    Subject(name="agenda.forgetting", tests=FORGETTING),
+    # The deadline rule itself: every question about tasks.
+    Subject(
+        name="agenda.models",
+        tests=(*FORGETTING, "tests/app/test_tasks.py", "tests/app/test_views_of_time.py"),
+        kinds=("LookupBoundary",),
+    ),
+    _speech("breaker"),
+    _speech("moments"),
+    _speech("mp3", "tests/app/speech/test_google.py"),
+    _speech("numbers", "tests/app/speech/test_titles.py"),
+    _speech("sentences"),
+    _speech("titles"),
+    _speech("turns"),
+    _speech("caller"),
+    _speech("local"),
+    _speech("google"),
+    _speech("cache"),
+    _speech("services"),
+)
+
+
+class LookupBoundary(Operator):  # type: ignore[misc]  # Cosmic Ray has no types
+    """`__lte` becomes `__lt`, `<=` in a string becomes `<`, and the other way round."""
+
+    _SWAP: ClassVar = {
+        **{"__lte": "__lt", "__lt": "__lte", "__gte": "__gt", "__gt": "__gte"},
+        **{"<=": "<", "<": "<=", ">=": ">", ">": ">="},
+    }
+    _NAME = re.compile(r"__[lg]te?\b")
+    _SQL = re.compile(r"__[lg]te?\b|(?<= )[<>]=?(?= )")
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        for _ in self._found(node):
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        at = self._found(node)[index]
+        node.value = node.value[: at.start()] + self._SWAP[at[0]] + node.value[at.end() :]
+        return node
+
+    def _found(self, node: Any) -> list[re.Match[str]]:
+        if node.type == "name":
+            return list(self._NAME.finditer(node.value))
+        is_text = node.type in ("string", "fstring_string") and not _is_docstring(node)
+        return list(self._SQL.finditer(node.value)) if is_text else []
+
+    @classmethod
+    def examples(cls) -> tuple[Any, ...]:
+        return ()
+
+
+class CallRemoval(Operator):  # type: ignore[misc]  # likewise
+    """A statement that is only a call becomes `pass`."""
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        if self._is_call(node):
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:  # noqa: ARG002 - Cosmic Ray's signature
+        node.children[0] = parso.parse(f"{node.children[0].get_first_leaf().prefix}pass")
+        return node
+
+    @staticmethod
+    def _is_call(node: Any) -> bool:
+        if node.type != "simple_stmt" or node.children[0].type != "atom_expr":
+            return False
+        return bool(node.children[0].children[-1].get_code().endswith(")"))
+
+    @classmethod
+    def examples(cls) -> tuple[Any, ...]:
+        return ()
+
+
+class Uncaught(Operator):  # type: ignore[misc]  # likewise
+    """`except X` catches something else. (Cosmic Ray's own stumbles over dotted names.)"""
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        if node.type == "except_clause" and len(node.children) > 1:
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:  # noqa: ARG002 - Cosmic Ray's signature
+        node.children[1] = parso.parse(" GeneratorExit")
+        return node
+
+    @classmethod
+    def examples(cls) -> tuple[Any, ...]:
+        return ()
+
+
+def _is_docstring(node: Any) -> bool:
+    return bool(node.parent is not None and node.parent.type == "simple_stmt")
+
+
+# One or two opponents each, those that a mistake would choose: not all of all.
+_COMPARISONS = """Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt
+ Is_IsNot IsNot_Is"""
+_BINARY = "Add_Sub Sub_Add Mul_FloorDiv FloorDiv_Mul Div_Mul Mod_FloorDiv"
+_OTHERS = """ReplaceUnaryOperator_USub_UAdd ReplaceUnaryOperator_Delete_Not AddNot
+ ReplaceTrueWithFalse ReplaceFalseWithTrue ReplaceAndWithOr ReplaceOrWithAnd
+ ReplaceBreakWithContinue ReplaceContinueWithBreak NumberReplacer
+ ZeroIterationForLoop"""
+OWN = {"LookupBoundary": LookupBoundary, "CallRemoval": CallRemoval, "Uncaught": Uncaught}
+KINDS = (
+    *OWN,
+    *(f"ReplaceComparisonOperator_{pair}" for pair in _COMPARISONS.split()),
+    *(f"ReplaceBinaryOperator_{pair}" for pair in _BINARY.split()),
+    *_OTHERS.split(),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    subject: Subject = field(repr=False)
+    kind: str
+    occurrence: int
+    line: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}-{self.occurrence}"
+
+    def code(self) -> str:
+        source = self.subject.path.read_text("utf-8")
+        made = mutate_code(source, _operator(self.kind), self.occurrence)
+        assert made is not None, f"{self.subject.name} has no {self.key}"
+        return str(made)
+
+    def change(self) -> tuple[str, str]:
+        """The lines before and after, without their margins."""
+        before = self.subject.path.read_text("utf-8").splitlines()
+        after = self.code().splitlines()
+        first = next(
+            i for i, pair in enumerate(zip(before, after, strict=False)) if len({*pair}) > 1
+        )
+        return before[first].strip(), after[first].strip()
+
+
+@cache
+def _operator(kind: str) -> Any:
+    return OWN[kind]() if kind in OWN else get_operator(f"core/{kind}")()
+
+
+def mutants(subject: Subject) -> list[Mutant]:
+    """In the order of their lines."""
+    ast = get_ast(subject.path.read_text("utf-8"))
+    found = []
+    for kind in subject.kinds or KINDS:
+        places = [at for node in ast_nodes(ast) for at in _operator(kind).mutation_positions(node)]
+        found += [
+            Mutant(subject=subject, kind=kind, occurrence=number, line=start[0])
+            for number, (start, _end) in enumerate(places)
+        ]
+    lines = subject.path.read_text("utf-8").splitlines()
+    found = [mutant for mutant in found if not lines[mutant.line - 1].lstrip().startswith("@")]
+    # Cosmic Ray takes the `*` of keyword-only parameters for a product.
+    found = [mutant for mutant in found if "Mul" not in mutant.kind or _is_python(mutant.code())]
+    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.occurrence))
+
+
+def _is_python(code: str) -> bool:
+    try:
+        compile(code, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+# Few, and those whose survival would be worst: the instant of the deadline, in each of its homes.
+SAMPLE = (
+    ("agenda.clock", "ReplaceComparisonOperator_NotEq_Eq"),
+    ("agenda.forgetting", "LookupBoundary"),
+    ("agenda.models", "LookupBoundary"),
+)
+SAMPLE_TESTS = {
+    "agenda.clock": ("tests/app/test_clock.py",),
+    "agenda.forgetting": FORGETTING[:2],
+    "agenda.models": FORGETTING[:2],
+}
