@@ -2,6 +2,7 @@
 
     python ansible/certificates.py --state DIR --authority NAME        make it when there is none
     python ansible/certificates.py --state DIR --host NAME ADDRESS...  one for a container
+    python ansible/certificates.py --judge FILE --key FILE NAME...     may one from elsewhere serve?
 
 Both keys stay in the state folder, 0600; role certificate brings a container its own. A certificate
 is made anew when its names change, when another authority signed it, or 60 days before its end.
@@ -16,9 +17,10 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -101,12 +103,92 @@ def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
     return True
 
 
+def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None:
+    """Raises CertificateError unless file and key belong together and serve one of `names` now."""
+    leaf, key = _certificates(file)[0], _secret_key(key_file)
+    if _public(leaf.public_key()) != _public(key.public_key()):
+        raise CertificateError(
+            f"the key {key_file} does not belong to the certificate {file}, "
+            f"which is for {', '.join(sorted(_names(leaf)))}\n"
+            "  Next: name a pair in certificate_site_file and certificate_site_key_file; in the "
+            "first the server's certificate comes first, its chain after it"
+        )
+    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+        ended = leaf.not_valid_after_utc < at
+        day = leaf.not_valid_after_utc if ended else leaf.not_valid_before_utc
+        raise CertificateError(
+            f"the certificate {file} {'ended on' if ended else 'begins only on'} {day:%Y-%m-%d}\n"
+            "  Next: get another one, or compare this machine's clock; "
+            "agenda_tls: internal needs nobody else's"
+        )
+    if not any(_covers(known, name) for known in _names(leaf) for name in names):
+        raise CertificateError(
+            f"the certificate {file} is for {', '.join(sorted(_names(leaf))) or 'nothing'}, "
+            f"and this host answers to {', '.join(names)}\n"
+            "  Next: add its name to agenda_hosts (group_vars/web/agenda.yml), "
+            "or get one for a name there"
+        )
+
+
+def _covers(known: str, name: str) -> bool:
+    head, _, rest = name.lower().partition(".")
+    return known.lower() == name.lower() or bool(head and rest and known.lower() == f"*.{rest}")
+
+
+def _certificates(file: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(file.read_bytes())
+    except OSError as error:
+        raise CertificateError(
+            f"the certificate {file} cannot be read: {error.strerror}\n"
+            "  Next: set certificate_site_file to a file of this machine (group_vars/all/tls.yml)"
+        ) from error
+    except ValueError as error:
+        raise CertificateError(
+            f"the certificate {file} is not PEM (-----BEGIN CERTIFICATE-----)\n"
+            f"  Next: openssl x509 -inform der -in {file} -out {file.with_suffix('.pem')}"
+        ) from error
+
+
+def _secret_key(file: Path) -> Any:
+    """Never says what is in it."""
+    try:
+        if file.stat().st_mode & 0o077:
+            raise CertificateError(
+                f"the key {file} can be read by others: its mode is "
+                f"{file.stat().st_mode & 0o777:04o}\n  Next: chmod 600 {file}"
+            )
+        return serialization.load_pem_private_key(file.read_bytes(), None)
+    except OSError as error:
+        raise CertificateError(
+            f"the key {file} cannot be read: {error.strerror}\n"
+            "  Next: set certificate_site_key_file to a file of this machine, in "
+            "group_vars/all/tls.yml"
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertificateError(
+            f"the key {file} is no PEM key without a password\n"
+            f"  Next: openssl pkey -in {file} -out a file of mode 0600, and name that one"
+        ) from error
+
+
+def _public(key: Any) -> bytes:
+    return bytes(
+        key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+
+
 def _wanted(name: str, addresses: list[str]) -> set[str]:
     return {name, *addresses}
 
 
 def _names(certificate: x509.Certificate) -> set[str]:
-    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
     ips = (str(address) for address in found.get_values_for_type(x509.IPAddress))
     return {*found.get_values_for_type(x509.DNSName), *ips}
 
@@ -185,14 +267,19 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="certificates", description="Certificates of our own.")
-    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--state", type=Path, default=Path())
+    parser.add_argument("--judge", type=Path)
+    parser.add_argument("--key", type=Path, default=Path())
     parser.add_argument("--authority", default="")
     parser.add_argument("--host", default="")
     parser.add_argument("addresses", nargs="*")
     asked = parser.parse_args()
     at = datetime.now(UTC)
     try:
-        if asked.authority:
+        made = False
+        if asked.judge:
+            judge(asked.judge, asked.key, names=asked.addresses, at=at)
+        elif asked.authority:
             made = authority(asked.state, name=asked.authority, at=at)
         else:
             made = host(asked.state, name=asked.host, addresses=asked.addresses, at=at)

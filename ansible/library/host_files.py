@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
 module: host_files
-short_description: Files and folders with content, owner, group and mode
+short_description: Files and folders with content, owner, group and mode, or no file
 description:
   - Each is replaced by one rename, when it is whole and its validation has passed. Works in check mode and with diff.
 options:
@@ -30,6 +30,7 @@ options:
       owner: {description: Whose it is., type: str, default: root}
       group: {description: Which group's., type: str, default: root}
       mode: {description: Four octal digits., required: true, type: str}
+      state: {description: "absent: no file there.", type: str, choices: [present, absent], default: present}
       validate: {description: A command that must succeed; %s is the new file., type: str, default: ""}
 author: CTLV
 """  # noqa: E501 - a table reads better than a wrapped list
@@ -62,6 +63,8 @@ def ids(item: dict[str, Any], *, lenient: bool) -> tuple[int, int]:
 
 def place(module: AnsibleModule, item: dict[str, Any]) -> dict[str, Any] | None:
     """Put one in place; what --diff shows of it, or None when it was right already."""
+    if item.get("state") == "absent":
+        return remove(module, Path(item["path"]))
     path, wanted = Path(item["path"]), item["content"]
     mode, (owner, group) = int(item["mode"], 8), ids(item, lenient=module.check_mode)
     text, has_mode, has_owner, has_group = found(path)
@@ -80,6 +83,16 @@ def place(module: AnsibleModule, item: dict[str, Any]) -> dict[str, Any] | None:
     if wanted is None or text == wanted:
         return {**shown, "before": before, "after": {"path": str(path), "mode": item["mode"]}}
     return {**shown, "before": text or "", "after": wanted}
+
+
+def remove(module: AnsibleModule, path: Path) -> dict[str, Any] | None:
+    """Never a folder. What it held may be a secret: --diff shows its name alone."""
+    if not os.path.lexists(path):
+        return None
+    if not module.check_mode:
+        path.unlink()
+    shown = {"before_header": str(path), "after_header": str(path)}
+    return {**shown, "before": "present\n", "after": "absent\n"}
 
 
 def write(module: AnsibleModule, item: dict[str, Any], owner: int, group: int) -> None:
@@ -123,6 +136,11 @@ def main() -> None:
                     "group": {"type": "str", "default": "root"},
                     "mode": {"type": "str", "required": True},
                     "validate": {"type": "str", "default": ""},
+                    "state": {
+                        "type": "str",
+                        "choices": ["present", "absent"],
+                        "default": "present",
+                    },
                 },
             }
         },
