@@ -218,13 +218,15 @@ def maintenance(environment: str, wanted: str) -> int:
 def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the web container's own address."""
     address = next(iter(addresses(environment, "web").values()))
-    if environment != "lab":
-        hosts = read_inventory(environment)["_meta"]["hostvars"]
-        tls = next(iter(hosts.values())).get("agenda_tls", "off")
-        return f"{'http' if tls == 'off' else 'https'}://{address}"
-    lab = json.loads((state_folder(environment) / "lab.json").read_text("utf-8"))
-    port = next(port for port, to in lab["forwards"].items() if to == f"{address}:80")
-    return f"http://127.0.0.1:{port}"
+    hosts = read_inventory(environment)["_meta"]["hostvars"]
+    has_tls = (next(iter(hosts.values())).get("agenda_tls") or "off") != "off"
+    scheme, port = ("https", 443) if has_tls else ("http", 80)
+    lab: dict[str, Any] = {}
+    if environment == "lab":
+        lab = json.loads((state_folder(environment) / "lab.json").read_text("utf-8"))
+    forwards = lab.get("forwards", {}).items()
+    ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
+    return f"{scheme}://{ours[0] if ours else address}"
 
 
 def say_address(environment: str) -> int:

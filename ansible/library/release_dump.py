@@ -26,33 +26,49 @@ options:
     default: /var/backups/agenda-before-migrations
   keep: {description: How many are kept., type: int, default: 3}
   days: {description: How old one may grow., type: int, default: 14}
+  recipients:
+    description: Whose keys open it (age1...); with none it lies in clear, for root alone.
+    type: list
+    elements: str
+    default: []
 author: CTLV
 """
 TIMEOUT_S = 600
 
 
-def dump(database: str, target: Path) -> None:
-    """Write the compressed dump; under its name only when mariadb-dump said that it is whole."""
+def dump(database: str, target: Path, *, recipients: list[str]) -> None:
+    """Write the compressed dump; under its name only when mariadb-dump said that it is whole.
+
+    With recipients (age1...) only their keys open it.
+    """
     unfinished = target.with_name(f".{target.name}")
     unfinished.unlink(missing_ok=True)
     command = ["mariadb-dump", "--single-transaction", "--quick", "--skip-comments", database]
+    keys = [word for key in recipients for word in ("--recipient", key)]
+    last = ["age", "--encrypt", *keys] if recipients else ["cat"]
     with (
         os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as raw,
-        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, filename="") as packed,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,
+        subprocess.Popen(last, stdin=subprocess.PIPE, stdout=raw, stderr=subprocess.PIPE) as sealed,
     ):
-        assert source.stdout is not None and source.stderr is not None  # noqa: S101 - for the reader
-        shutil.copyfileobj(source.stdout, packed)
-        said = source.stderr.read().decode(errors="replace").strip()
-        if source.wait(TIMEOUT_S) != 0:
+        try:
+            with gzip.GzipFile(
+                fileobj=sealed.stdin, mode="wb", compresslevel=3, filename=""
+            ) as packed:
+                shutil.copyfileobj(source.stdout, packed)  # type: ignore[arg-type] # pipes, as asked
+        except BrokenPipeError:
+            source.terminate()
+        sealed_said = sealed.communicate(timeout=TIMEOUT_S)[1]
+        said = source.communicate(timeout=TIMEOUT_S)[1] or sealed_said
+        if source.returncode != 0 or sealed.returncode != 0:
             unfinished.unlink()
-            raise RuntimeError(said[-300:])
+            raise RuntimeError((sealed_said or said).decode(errors="replace").strip()[-300:])
     unfinished.replace(target)
 
 
 def forget(folder: Path, *, keep: int, days: int, at: float) -> list[str]:
     """Remove all but the latest `keep`, and what is older than `days`; their names."""
-    dumps = sorted(folder.glob("*.sql.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    dumps = sorted(folder.glob("*.sql.gz*"), key=lambda path: path.stat().st_mtime, reverse=True)
     old = [path for path in dumps if at - path.stat().st_mtime > days * 86400]
     gone = sorted({*dumps[keep:], *old})
     for path in gone:
@@ -68,17 +84,19 @@ def main() -> None:
             "folder": {"type": "path", "default": "/var/backups/agenda-before-migrations"},
             "keep": {"type": "int", "default": 3},
             "days": {"type": "int", "default": 14},
+            "recipients": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     given = module.params
     folder = Path(given["folder"])
-    target = folder / f"{time.strftime('%Y-%m-%dT%H%M%S')}-before-{given['name']}.sql.gz"
+    moment, kind = time.strftime("%Y-%m-%dT%H%M%S"), ".age" if given["recipients"] else ""
+    target = folder / f"{moment}-before-{given['name']}.sql.gz{kind}"
     if module.check_mode:
         module.exit_json(changed=True, path=str(target))
     folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        dump(given["database"], target)
+        dump(given["database"], target, recipients=given["recipients"])
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         module.fail_json(msg=f"the dump before the change of the schema failed: {error}")
     forget(folder, keep=given["keep"], days=given["days"], at=time.time())

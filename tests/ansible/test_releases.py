@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import stat
+import subprocess
 
 import pytest
 import release_ask
@@ -298,3 +300,50 @@ def test_only_whole_releases_count(home, kind, released):
     if kind == "none":
         (home / "releases/c/.complete").unlink()
     assert ("c" in [path.name for path in releases.whole(home)]) is released
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """A mariadb-dump of the test's own, first on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def write(line):
+        (folder / "mariadb-dump").write_text(f"#!/bin/sh\n{line}\n")
+        (folder / "mariadb-dump").chmod(0o755)
+
+    return write
+
+
+def test_a_dump_is_opened_by_the_operators_key_alone(tmp_path, programs):
+    programs("echo 'INSERT forgotten'")
+    key = tmp_path / "key"
+    said = subprocess.run(
+        ["age-keygen", "-o", str(key)], capture_output=True, text=True, check=True, timeout=10
+    ).stderr
+    target = tmp_path / "one.sql.gz.age"
+    release_dump.dump("agenda", target, recipients=[said.split()[-1]])
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert b"age-encryption.org" in target.read_bytes()[:40]
+    opened = subprocess.run(
+        ["age", "--decrypt", "--identity", str(key), str(target)],
+        capture_output=True,
+        check=True,
+        timeout=10,
+    ).stdout
+    assert gzip.decompress(opened) == b"INSERT forgotten\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "recipients"),
+    [
+        pytest.param("echo half; exit 2", [], id="the dump fails"),
+        pytest.param("echo whole", ["age1nonsense"], id="the key is none"),
+    ],
+)
+def test_a_dump_that_failed_leaves_nothing(line, recipients, tmp_path, programs):
+    programs(line)
+    with pytest.raises(RuntimeError):
+        release_dump.dump("agenda", tmp_path / "one.sql.gz", recipients=recipients)
+    assert list(tmp_path.glob("*one*")) == []

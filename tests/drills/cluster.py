@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ POLL_S = 0.3
 class Cluster:
     def __init__(self, site: Site) -> None:
         self.site = site
+        if site.tls == "internal":
+            os.environ["SSL_CERT_FILE"] = str(site.state / "tls/ca.pem")
         wanted = desired(load(site.environment, root=ROOT))
         self.api = Proxmox(endpoint(wanted, provision_site(site.environment, root=ROOT)))
 

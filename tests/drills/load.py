@@ -73,9 +73,16 @@ class Client:
     ) -> None:
         self.due_in = due_in
         place = urlsplit(url)
-        self.address, self.port = place.hostname or "", place.port or 80
+        self.scheme = place.scheme
+        is_tls = self.scheme == "https"
         self.host = place.netloc
-        server = {"address": self.address, "port": str(self.port), "host": self.host}
+        server = {
+            "address": place.hostname or "",
+            "port": str(place.port or (443 if is_tls else 80)),
+            "host": self.host,
+            # Cluster makes our own authority one of the system's, for this process.
+            "ca": "system" if is_tls else "",
+        }
         browser = Browser(server)
         sign_in(browser, account)
         page = browser.get("/agenda/tasks/new/")
@@ -102,6 +109,7 @@ class Client:
         headers = {"Host": self.host, "Cookie": self.cookie}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Referer"] = f"{self.scheme}://{self.host}{path}"  # as every browser does
         try:
             self.connection.request(method, path, body=body, headers=headers)
             response = self.connection.getresponse()

@@ -58,9 +58,13 @@ def lab_address() -> str:
             "  Next: run `make up`, or give CTLV_E2E_URL=http://...",
             pytrace=False,
         )
-    forwards = json.loads(file.read_text("utf-8"))["forwards"]
-    web = [port for port, target in forwards.items() if target.endswith(":80")]
-    return f"http://127.0.0.1:{web[0]}"
+    # The first is the agenda's, the second the REST server's.
+    port, target = next(iter(json.loads(file.read_text("utf-8"))["forwards"].items()))
+    return f"{scheme_of(target)}://127.0.0.1:{port}"
+
+
+def scheme_of(target: str) -> str:
+    return "https" if target.endswith(":443") else "http"
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +112,7 @@ def campus_page(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
     if "CTLV_E2E_URL" in os.environ:
         pytest.skip("needs the lab's namespace on VLAN 2028, and CTLV_E2E_URL names another place")
     lab = json.loads(lab_file().read_text("utf-8"))
-    target = next(target for target in lab["forwards"].values() if target.endswith(":80"))
+    target = next(iter(lab["forwards"].values()))
     program = tmp_path / "chromium-on-2028"
     program.write_text(
         f'#!/bin/sh\nexec nsenter --net=/run/netns/{lab["vantage_netns"]} {CHROMIUM} "$@"\n',
@@ -116,7 +120,9 @@ def campus_page(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
     )
     program.chmod(0o700)
     chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-    yield chromium.new_page(base_url=f"http://{target.removesuffix(':80')}", locale="fr")
+    root = f"{scheme_of(target)}://{target.rpartition(':')[0]}"
+    # The lab's own authority is not in the browser's store; verify judges the certificate.
+    yield chromium.new_page(base_url=root, locale="fr", ignore_https_errors=True)
     chromium.close()
 
 
@@ -139,6 +145,7 @@ class Doors:
     ) -> Person:
         context = self.browser.new_context(
             base_url=self.address,
+            ignore_https_errors=True,
             locale=language,
             viewport=viewport or DESK,
             java_script_enabled=javascript,

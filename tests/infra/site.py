@@ -16,6 +16,8 @@ from ipaddress import IPv4Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 ROOT = Path(__file__).parents[2]
 _KEPT = (
     "lxc_vmid",
@@ -28,6 +30,7 @@ _KEPT = (
     "ctlv_deployment_id",
     "verify_vantage",
     "agenda_tls",
+    "certificate_site_file",
 )
 
 
@@ -69,6 +72,8 @@ class Site:
     networks: Mapping[str, IPv4Network]
     vantage: str
     tls: str
+    # With tls == "files": the certificate with its chain, PEM.
+    certificate: str = ""
     lab: Mapping[str, Any] = field(repr=False)
 
     def of(self, group: str) -> tuple[Host, ...]:
@@ -83,25 +88,37 @@ class Site:
         return f"{self.root_of(self.of('web')[0])}/agenda"
 
     def root_of(self, host: Host) -> str:
-        """Where a host's port 80 is reached from here: in the lab, by the loopback forward."""
-        address = host.addresses["campus"]
+        """Where a host is reached from here: in the lab, by the loopback forward."""
+        address, port = host.addresses["campus"], 80 if self.tls == "off" else 443
         forwards = self.lab.get("forwards", {}).items()
-        ours = [f"127.0.0.1:{port}" for port, target in forwards if target == f"{address}:80"]
-        scheme = "http" if ours or self.tls == "off" else "https"
+        ours = [f"127.0.0.1:{here}" for here, target in forwards if target == f"{address}:{port}"]
+        scheme = "http" if self.tls == "off" else "https"
         return f"{scheme}://{ours[0] if ours else address}"
 
     def server(self, web: Host) -> dict[str, Any]:
-        """How `web` is asked from the campus: `ca` is whom its certificate must be signed by."""
+        """How `web` is asked from the campus. `ca`: whom its certificate must be signed by, or
+        itself; `name`: what it must be for.
+        """
         address = web.addresses["campus"]
         if self.tls == "off":
             return {"address": address, "port": 80, "host": address, "ca": ""}
-        own = self.state / "tls/ca.pem"
-        ca = own.read_text("utf-8") if self.tls == "internal" else "system"
-        return {"address": address, "port": 443, "host": address, "ca": ca}
+        server = {"address": address, "port": 443, "host": address, "name": address}
+        if self.tls == "internal":
+            return {**server, "ca": (self.state / "tls/ca.pem").read_text("utf-8")}
+        return {**server, "ca": self.certificate, "name": name_in(self.certificate, address)}
 
     @property
     def ssh_config(self) -> Path:
         return self.state / "ssh_config"
+
+
+def name_in(certificate: str, address: str) -> str:
+    """What a certificate (PEM, the server's first) is for: the address, or a name that fits."""
+    leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if address in map(str, names.get_values_for_type(x509.IPAddress)):
+        return address
+    return next(iter(names.get_values_for_type(x509.DNSName)), address).replace("*", "agenda", 1)
 
 
 def state_folder(environment: str) -> Path:
@@ -179,6 +196,7 @@ def site_from(
         )
     hosts = tuple(_host(name, listing) for name in names)
     common = listing["hosts"][names[0]]
+    tls = str(common.get("agenda_tls") or "off")
     return Site(
         environment=environment,
         deployment_id=str(common.get("ctlv_deployment_id", "")),
@@ -189,9 +207,22 @@ def site_from(
             for name, network in common["lxc_networks"].items()
         },
         vantage=str(common.get("verify_vantage") or ""),
-        tls=str(common.get("agenda_tls") or "off"),
+        tls=tls,
+        certificate=_certificate(common) if tls == "files" else "",
         lab=lab,
     )
+
+
+def _certificate(common: Mapping[str, Any]) -> str:
+    file = Path(str(common.get("certificate_site_file", "")))
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise SiteError(
+            f"the certificate that serves, certificate_site_file, cannot be read: {file}: "
+            f"{error.strerror}",
+            "name it in group_vars/all/tls.yml as a literal path",
+        ) from error
 
 
 def _members(group: str, groups: Mapping[str, Any]) -> set[str]:
@@ -209,8 +240,18 @@ def _host(name: str, listing: Mapping[str, Any]) -> Host:
         addresses={
             nic["network"]: str(ip_interface(nic["address"]).ip) for nic in values["lxc_nics"]
         },
-        open_ports=tuple(_open_port(entry) for entry in values["base_open_ports"]),
+        open_ports=tuple(
+            _open_port(entry) for entry in values["base_open_ports"] if _opens(entry, listing)
+        ),
     )
+
+
+def _opens(entry: Mapping[str, Any], listing: Mapping[str, Any]) -> bool:
+    """As role base decides: a port may be open only with TLS, or with hosts in some group."""
+    only_with = entry.get("only_with")
+    if only_with == "tls":
+        return any((host.get("agenda_tls") or "off") != "off" for host in listing["hosts"].values())
+    return only_with is None or bool(_members(only_with, listing["groups"]))
 
 
 def _open_port(entry: Mapping[str, Any]) -> OpenPort:

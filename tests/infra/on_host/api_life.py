@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import secrets
+import socket
 import ssl
 import sys
 import time
@@ -48,17 +49,34 @@ class Answer:
         return {"status": self.status, "headers": headers, "body": text}
 
 
+class Named(http.client.HTTPSConnection):
+    """To an address, with the name that its certificate must be for."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        context = ssl.create_default_context(
+            cadata=None if asked["ca"] == "system" else asked["ca"]
+        )
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        name = asked.get("name") or asked["address"]
+        super().__init__(name, int(asked["port"]), timeout=20, context=context)
+        self.address, self.context = asked["address"], context
+
+    def connect(self) -> None:
+        sock = socket.create_connection((self.address, self.port), self.timeout)
+        self.sock = self.context.wrap_socket(sock, server_hostname=self.host)
+
+
 class Client:
     def __init__(self, asked: dict[str, Any]) -> None:
-        self.place = (asked["address"], int(asked["port"]))
-        self.ca = asked.get("ca", "")
+        self.place = {name: asked.get(name, "") for name in ("address", "port", "name", "ca")}
         self.host, self.token = asked["host"], asked["token"]
 
     def _connection(self) -> http.client.HTTPConnection:
-        if not self.ca:
-            return http.client.HTTPConnection(*self.place, timeout=20)
-        context = ssl.create_default_context(cadata=None if self.ca == "system" else self.ca)
-        return http.client.HTTPSConnection(*self.place, timeout=20, context=context)
+        if self.place["ca"]:
+            return Named(self.place)
+        return http.client.HTTPConnection(
+            self.place["address"], int(self.place["port"]), timeout=20
+        )
 
     def ask(
         self, method: str, path: str, *, body: Any = None, token: str | None = None, **headers: str

@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import re
+import socket
 import ssl
 import sys
 import time
@@ -72,18 +73,30 @@ class Answer:
         return parsedate_to_datetime(self.headers["date"])
 
 
+class Named(http.client.HTTPSConnection):
+    """To an address, with the name that its certificate must be for."""
+
+    def __init__(self, asked: dict[str, str]) -> None:
+        context = ssl.create_default_context(
+            cadata=None if asked["ca"] == "system" else asked["ca"]
+        )
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        name = asked.get("name") or asked["address"]
+        super().__init__(name, int(asked["port"]), timeout=20, context=context)
+        self.address, self.context = asked["address"], context
+
+    def connect(self) -> None:
+        sock = socket.create_connection((self.address, self.port), self.timeout)
+        self.sock = self.context.wrap_socket(sock, server_hostname=self.host)
+
+
 class Browser:
     """One keep-alive connection, its cookies, and redirects followed on the same server."""
 
     def __init__(self, asked: dict[str, str]) -> None:
-        address, port, ca = asked["address"], int(asked["port"]), asked.get("ca", "")
-        if ca:
-            context = ssl.create_default_context(cadata=None if ca == "system" else ca)
-            self.connection = http.client.HTTPSConnection(
-                address, port, timeout=20, context=context
-            )
-        else:
-            self.connection = http.client.HTTPConnection(address, port, 20)
+        address, port = asked["address"], int(asked["port"])
+        plain = http.client.HTTPConnection(address, port, timeout=20)
+        self.connection = Named(asked) if asked.get("ca") else plain
         self.host = asked["host"]
         self.cookies: dict[str, str] = {}
 
