@@ -40,6 +40,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 LATEST = "latest"
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
+FOR_A_RESTORE = "for a restore"
 # Runs a management command of the release that serves on another database than its own; the account
 # that may change tables only for `migrate`. Arguments: database, user, command...
 ON_DATABASE = """set -eu; database=$1 user=$2; shift 2
@@ -249,8 +250,9 @@ class Backups:
     @contextlib.contextmanager
     def _maintenance(self) -> Iterator[None]:
         """Over when the rows are as they should be: untouched, or restored whole."""
-        was_on = is_under_maintenance(self.hosts)
-        put_under_maintenance(self.hosts, on=True)
+        # What a restore that was killed left on is no wish of anybody's.
+        was_on = is_under_maintenance(self.hosts, besides=FOR_A_RESTORE)
+        put_under_maintenance(self.hosts, on=True, why="" if was_on else FOR_A_RESTORE)
         try:
             yield
         except BaseException:

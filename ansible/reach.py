@@ -189,9 +189,10 @@ def read_hosts(environment: str) -> Iterator[Hosts]:
         hosts.close()
 
 
-def put_under_maintenance(hosts: Hosts, *, on: bool) -> None:
+def put_under_maintenance(hosts: Hosts, *, on: bool, why: str = "") -> None:
     """nginx looks for the file at each request; it stays through a restart of the container."""
-    text = f"since {datetime.now(UTC).isoformat(timespec='seconds')} by {getpass.getuser()}\n"
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    text = f"since {at} by {getpass.getuser()} {why}".rstrip() + "\n"
     for host in hosts.of("web", "rest"):
         if on:
             hosts.run(
@@ -201,10 +202,13 @@ def put_under_maintenance(hosts: Hosts, *, on: bool) -> None:
             hosts.run(host, f"rm -f {MAINTENANCE}")
 
 
-def is_under_maintenance(hosts: Hosts) -> bool:
+def is_under_maintenance(hosts: Hosts, *, besides: str = "") -> bool:
+    """Whether somebody switched it on; `besides`: for another reason than this one."""
+    asked = f"test -e {MAINTENANCE}"
+    if besides:
+        asked += f" && ! grep -q {shlex.quote(besides)} {MAINTENANCE}"
     return any(
-        hosts.run(host, f"test -e {MAINTENANCE}", check=False).returncode == 0
-        for host in hosts.of("web", "rest")
+        hosts.run(host, asked, check=False).returncode == 0 for host in hosts.of("web", "rest")
     )
 
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible.module_utils.releases import link, log, serving
+from ansible.module_utils.releases import link, log, now, serving, write
 
 DOCUMENTATION = """
 module: release_switch
@@ -25,6 +26,19 @@ options:
   action: {description: What the log calls it., type: str, default: switch}
 author: CTLV
 """
+
+
+def switch(home: Path, release: str, socket: str, *, by: str, action: str) -> None:
+    before = serving(home)
+    if before and action == "rollback":
+        # First of all: a rollback that was killed and is run again must not go back once more.
+        noted = {"from": before, "to": release, "at": now(), "by": by}
+        write(home / "rolled-back", json.dumps(noted) + "\n")
+    if before:
+        link(home / "previous", f"{home}/releases/{before}")
+    # The socket comes last: whoever is answered by the release finds its static files too.
+    link(home / "current", f"{home}/releases/{release}")
+    link(home / "current.sock", socket)
 
 
 def main() -> None:
@@ -44,11 +58,7 @@ def main() -> None:
     before = serving(home)
     if module.check_mode or before == release:
         module.exit_json(changed=before != release, before=before)
-    if before:
-        link(home / "previous", f"{home}/releases/{before}")
-    # The socket comes last: whoever is answered by the release finds its static files too.
-    link(home / "current", f"{home}/releases/{release}")
-    link(home / "current.sock", given["socket"])
+    switch(home, release, given["socket"], by=given["by"], action=given["action"])
     log(
         by=given["by"],
         action=given["action"],

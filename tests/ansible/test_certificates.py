@@ -79,3 +79,59 @@ def test_a_missing_key_of_the_authority_is_said_in_two_lines(state):
 def test_without_an_authority_the_next_step_is_make_secrets(tmp_path):
     with pytest.raises(certificates.CertificateError, match="make secrets"):
         issue(tmp_path)
+
+
+@pytest.fixture
+def pair(state):
+    """A certificate of our own authority stands for one from elsewhere."""
+    certificates.host(state, name="agenda.example.org", addresses=["192.0.2.7"], at=AT)
+    return state / "tls/agenda.example.org.pem", state / "tls/agenda.example.org.key"
+
+
+def test_a_pair_from_elsewhere_that_fits_may_serve(pair):
+    certificates.judge(*pair, names=["127.0.0.1", "agenda.example.org"], at=AT)
+    certificates.judge(*pair, names=["192.0.2.7"], at=AT)
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "said"),
+    [
+        pytest.param("", ("192.0.2.7", 400), "ended on", id="ended"),
+        pytest.param("", ("192.0.2.7", -2), "begins only on", id="not yet"),
+        pytest.param("", ("192.0.2.8", 0), "this host answers to 192.0.2.8", id="another name"),
+        pytest.param("other key", ("192.0.2.7", 0), "does not belong to", id="another's key"),
+        pytest.param("open key", ("192.0.2.7", 0), "chmod 600", id="a key that others read"),
+        pytest.param("no key", ("192.0.2.7", 0), "No such file", id="no key"),
+        pytest.param("no file", ("192.0.2.7", 0), "No such file", id="no certificate"),
+        pytest.param("der", ("192.0.2.7", 0), "is not PEM", id="not PEM"),
+        pytest.param("not a key", ("192.0.2.7", 0), "no PEM key", id="not a key"),
+    ],
+)
+def test_a_pair_that_would_fail_is_refused_in_two_lines(pair, change, asked, said):
+    (file, key), (name, days) = pair, asked
+    state = file.parents[1]
+    certificates.host(state, name="other", addresses=["192.0.2.7"], at=AT)
+    if change == "other key":
+        key = state / "tls/other.key"
+    elif change == "open key":
+        key.chmod(0o644)
+    elif change == "no key":
+        key.unlink()
+    elif change == "no file":
+        file.unlink()
+    elif change == "der":
+        file.write_bytes(b"\x30\x82")
+    elif change == "not a key":
+        key.write_text("hello")
+    with pytest.raises(certificates.CertificateError) as refused:
+        certificates.judge(file, key, names=[name], at=AT + timedelta(days=days))
+    lines = str(refused.value).splitlines()
+    assert said in str(refused.value)
+    assert len(lines) == 2
+    assert lines[1].startswith("  Next: ")
+
+
+def test_a_wildcard_is_for_one_label():
+    assert certificates._covers("*.example.org", "Agenda.example.org")
+    assert not certificates._covers("*.example.org", "example.org")
+    assert not certificates._covers("*.example.org", "a.b.example.org")

@@ -14,6 +14,7 @@ import release_dump
 import release_lock
 import release_record
 import release_run
+import release_switch
 
 from ansible.module_utils import releases
 
@@ -347,3 +348,23 @@ def test_a_dump_that_failed_leaves_nothing(line, recipients, tmp_path, programs)
     with pytest.raises(RuntimeError):
         release_dump.dump("agenda", tmp_path / "one.sql.gz", recipients=recipients)
     assert list(tmp_path.glob("*one*")) == []
+
+
+def test_a_rollback_that_was_killed_is_known_as_one_when_it_is_run_again(tmp_path, monkeypatch):
+    """Killed at the last moment before its switch is complete, or after: never one more back."""
+    moves = []
+
+    def link(path, to):
+        assert json.loads((tmp_path / "rolled-back").read_text())["to"] == "one"
+        moves.append(path.name)
+
+    monkeypatch.setattr(release_switch, "link", link)
+    monkeypatch.setattr(release_switch, "serving", lambda _: "two")
+    release_switch.switch(tmp_path, "one", "/run/agenda/one/web.sock", by="ann", action="rollback")
+    assert moves == ["previous", "current", "current.sock"]
+
+
+def test_a_redeploy_is_no_rollback(tmp_path, monkeypatch):
+    monkeypatch.setattr(release_switch, "serving", lambda _: "one")
+    release_switch.switch(tmp_path, "two", "/run/agenda/two/web.sock", by="ann", action="redeploy")
+    assert not (tmp_path / "rolled-back").exists()

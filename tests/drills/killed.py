@@ -1,9 +1,10 @@
-"""Ansible killed inside site.yml, at tasks spread over it: the run after goes on, and all is well.
+"""What changes an environment, killed at moments spread over it: run again, it ends well.
 
     python -m tests.drills.killed --kills 20 --fresh --yes
 
-With --fresh the lab's containers are made anew first, so that every task has something to do. The
-last run is not killed; one more must change nothing, and `make verify` must prove the rest.
+site.yml first. With --fresh the lab's containers are made anew before, so that every task has
+something to do. The last run is not killed; one more must change nothing, and `make verify` must
+prove the rest. Then redeploy, rollback, backup and restore (--others: these alone).
 """
 
 from __future__ import annotations
@@ -19,24 +20,31 @@ from pathlib import Path
 
 from tests.drills import result
 from tests.drills.consent import DrillError, add_arguments
-from tests.infra.site import ROOT, SiteError, state_folder
+from tests.drills.redeploy import nothing, serving, tree_with
+from tests.infra.site import ROOT, SiteError, read_site, state_folder
 
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\]")
 RUN_WITHIN_S = 1200
-# Tasks and handlers of site.yml on a new lab, roughly: where the kills are spread.
-TASKS = 170
+# Tasks and handlers on a new lab, roughly: where the kills are spread.
+TASKS = 280
+TASKS_OF = {"redeploy": 70, "rollback": 36}
+KILLS_OF_OTHERS = 5
+# Seconds after which a backup or a restore is killed; in the lab a restore takes about 20.
+MOMENTS = {"backup": (1.5, 3.0, 5.0), "restore": (3.0, 6.0, 9.0, 12.0, 15.0)}
 
 
-def playbook(environment: str, log: Path, *, kill_at: int = 0) -> tuple[int, str, int]:
-    """Run site.yml, killed as its `kill_at`th task begins (0: never). Status, last task, tasks."""
+def playbook(
+    environment: str, log: Path, *, book: str = "site", tree: Path = ROOT, kill_at: int = 0
+) -> tuple[int, str, int]:
+    """Run one, killed as its `kill_at`th task begins (0: never). Status, last task, tasks."""
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory"]
-    command += [str(ROOT / "inventory" / environment), "ansible/site.yml"]
+    command += [str(tree / "inventory" / environment), f"ansible/{book}.yml"]
     tasks, name = 0, ""
     with (
         log.open("w", encoding="utf-8") as kept,
         subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=tree,
             env={**os.environ, "CTLV_LAB_STATE": str(state_folder("lab"))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -67,12 +75,12 @@ def make(*goals: str) -> None:
         raise DrillError(f"make {' '.join(goals)} failed", "read what it said above")
 
 
-def run(environment: str, *, kills: int, fresh: bool) -> str:
+def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
     result.FOLDER.mkdir(parents=True, exist_ok=True)
     if fresh:
         make("destroy", "YES=1")
         make("provision", "YES=1")
-    rows = ["| kill | at task | named |", "|---|---|---|"]
+    rows = []
     for number in range(1, kills + 1):
         at = max(1, TASKS * number // (kills + 1))
         log = result.FOLDER / f"killed-{number}.log"
@@ -92,26 +100,91 @@ def run(environment: str, *, kills: int, fresh: bool) -> str:
     if set(changed.values()) != {0}:
         raise DrillError(f"the second run after the kills changed {changed}", f"read {log}")
     make("verify")
-    return "\n".join(rows)
+    return rows
+
+
+def others(environment: str) -> list[str]:
+    """Redeploy, rollback, backup and restore, each killed at several moments; a row a kill."""
+    site = read_site(environment)
+    before = serving(site)
+    with tree_with(nothing) as tree:
+        rows = killed_playbook(environment, "redeploy", tree)
+    if serving(site) == before:
+        raise DrillError("the redeploy that was killed did not bring its release", "read the logs")
+    rows += killed_playbook(environment, "rollback", ROOT)
+    if serving(site) != before:
+        raise DrillError(
+            f"after the rollback that was killed {serving(site)} serves, not {before}",
+            "read /var/log/agenda-releases.log on the web container",
+        )
+    make("backup")
+    for verb, words in (("backup", ()), ("restore", ("FROM=latest", "YES=1"))):
+        for number, after_s in enumerate(MOMENTS[verb], start=1):
+            if not killed_make(verb, *words, after_s=after_s):
+                break
+            rows.append(f"| {verb} {number} | after {after_s:.1f} s | make {verb} |")
+            print(rows[-1], flush=True)
+        make(verb, *words)
+    # Also that the maintenance page of the restores is gone.
+    make("verify")
+    return rows
+
+
+def killed_playbook(environment: str, name: str, tree: Path) -> list[str]:
+    """Killed at tasks spread over it, then run to its end."""
+    rows = []
+    for number in range(1, KILLS_OF_OTHERS + 1):
+        at = max(1, TASKS_OF[name] * number // (KILLS_OF_OTHERS + 1))
+        log = result.FOLDER / f"killed-{name}-{number}.log"
+        status, task, tasks = playbook(environment, log, book=name, tree=tree, kill_at=at)
+        if status == 0:
+            break  # it has fewer tasks than that
+        if tasks < at:
+            raise DrillError(f"{name} failed after kill {number - 1}, at: {task}", f"read {log}")
+        rows.append(f"| {name} {number} | {tasks} | {task} |")
+        print(rows[-1], flush=True)
+    log = result.FOLDER / f"killed-{name}-after.log"
+    status, task, _ = playbook(environment, log, book=name, tree=tree)
+    if status != 0:
+        raise DrillError(f"{name} failed after its kills, at: {task}", f"read {log}")
+    return rows
+
+
+def killed_make(*goals: str, after_s: float) -> bool:
+    """Whether it was still running then."""
+    with subprocess.Popen(
+        ["make", *goals], cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as run:
+        try:
+            run.wait(after_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            return True
+    if run.returncode != 0:
+        raise DrillError(f"make {' '.join(goals)} failed", "read what it said above")
+    return False
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills.killed", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--others", action="store_true", help="redeploy and the rest alone")
     parser.add_argument("--fresh", action="store_true", help="make the lab's containers anew first")
     given = parser.parse_args()
     if given.env != "lab" or not given.yes:
         parser.error("it kills runs of site.yml, in the lab only: add --yes")
     began = time.monotonic()
     try:
-        table = run(given.env, kills=given.kills, fresh=given.fresh)
+        rows = [] if given.others else run(given.env, kills=given.kills, fresh=given.fresh)
+        rows += others(given.env)
     except (DrillError, SiteError) as error:
         print(error, file=sys.stderr)
         return 1
+    table = "\n".join(["| kill | at task | named |", "|---|---|---|", *rows])
     kept = result.keep("killed", table, wrong=[], recorded=given.keep)
     print(
-        f"drill-killed: converged after {table.count(chr(10)) - 1} kills, in "
+        f"drill-killed: all ended well after {len(rows)} kills, in "
         f"{time.monotonic() - began:.0f} s; the table is in {kept}"
     )
     return 0

@@ -7,6 +7,7 @@ What each command printed lies under build/road/.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import re
 import shutil
@@ -14,7 +15,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,8 +143,8 @@ def containers(where: Path = ROOT) -> list[str]:
     return sorted(set(re.findall(r"--(ct-\S+)", graph.stdout)))
 
 
-def tree_without_a_rest_server() -> Path:
-    """What is committed, with the one change that an operator makes to do without."""
+def tree_without_a_rest_server_and_with_tls() -> Path:
+    """What is committed, with the changes that an operator makes: one file moved, one word."""
     tree = LOGS / "without-rest"
     shutil.rmtree(tree, ignore_errors=True)
     cloned = run("clone", "git", "clone", "--quiet", "--shared", str(ROOT), str(tree))
@@ -152,13 +152,21 @@ def tree_without_a_rest_server() -> Path:
     (tree / ".venv").symlink_to(ROOT / ".venv")
     hosts = tree / "inventory/lab/hosts-rest.yml"
     hosts.rename(hosts.with_name("hosts-rest.yml.txt"))
+    tls = tree / "inventory/lab/group_vars/all/tls.yml"
+    before = tls.read_text("utf-8")
+    tls.write_text(before.replace('agenda_tls: "off"', "agenda_tls: internal"), "utf-8")
+    assert tls.read_text("utf-8") != before
     return tree
 
 
 def answers(path: str) -> int:
-    """The status that the web's loopback forward answers with."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{WEB_PORT}{path}", timeout=10) as answer:
-        return int(answer.status)
+    """The status that the web's loopback forward, to port 80, answers with."""
+    connection = http.client.HTTPConnection("127.0.0.1", WEB_PORT, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def changed_counts(output: str) -> dict[str, int]:
@@ -177,18 +185,18 @@ def test_up_completes_after_being_killed_at_five_moments():
     assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == len(containers()), status.stdout
 
 
-def test_up_without_a_rest_server_is_verified_and_serves_the_api_itself():
-    """From no containers. `make up` ends with `make verify`."""
+def test_up_without_a_rest_server_and_with_tls_is_verified():
+    """From no containers. `make up` ends with `make verify`, which proves the API and TLS too."""
     assert succeeded(make("destroy", "destroy", "YES=1"))
-    tree = tree_without_a_rest_server()
+    tree = tree_without_a_rest_server_and_with_tls()
     settings = (f"LAB_STATE={ROOT / STATE}", *SETTINGS[1:])
     assert succeeded(run("up-without-rest", "make", "up", *settings, where=tree))
     assert len(containers(tree)) == len(containers()) - 1
     assert "verify lab: proved" in (LOGS / "up-without-rest.log").read_text("utf-8")
-    assert answers("/api/v1/health") == 200
+    assert answers("/api/v1/health") == 308  # to https
 
 
-def test_up_adds_a_rest_server_to_what_runs():
+def test_up_adds_a_rest_server_to_what_runs_and_takes_tls_back():
     assert succeeded(make("up-with-rest", "up"))
     assert answers("/api/v1/health") == 200
 

@@ -58,6 +58,35 @@ def test_declared_ports_are_those_of_one_network():
     assert site().host("db").declared("campus") == set()
 
 
+@pytest.mark.parametrize(
+    ("tls", "declared"), [("off", {80}), (False, {80}), ("internal", {80, 443})]
+)
+def test_a_port_that_wants_tls_is_declared_with_it_alone(tls, declared):
+    ports = [
+        {"network": "campus", "port": 80, "from": "0.0.0.0/0"},
+        {"network": "campus", "port": 443, "from": "0.0.0.0/0", "only_with": "tls"},
+        {"network": "campus", "port": 81, "from": "0.0.0.0/0", "only_with": "rest"},
+    ]
+    web = {**WEB, "base_open_ports": ports, "agenda_tls": tls}
+    assert site(www=web).host("www").declared("campus") == declared
+
+
+@pytest.mark.parametrize(
+    ("tls", "target", "url"),
+    [
+        ("off", "198.18.28.156:80", "http://127.0.0.1:8080/agenda"),
+        ("internal", "198.18.28.156:443", "https://127.0.0.1:8080/agenda"),
+        ("internal", "198.18.28.156:80", "https://198.18.28.156/agenda"),
+    ],
+)
+def test_a_person_finds_the_agenda_where_the_lab_forwards(tls, target, url):
+    hosts = {"www": {**WEB, "agenda_tls": tls}, "db": {**DATABASE, "agenda_tls": tls}}
+    listing = {"hosts": hosts, "groups": GROUPS}
+    lab = {"forwards": {"8080": target}}
+    found = site_from(listing, environment="lab", state=Path("/nowhere"), lab=lab)
+    assert found.url == url
+
+
 def test_everything_that_is_missing_is_said_at_once():
     bare = {"lxc_networks": NETWORKS, "lxc_nics": []}
     with pytest.raises(SiteError) as error:
