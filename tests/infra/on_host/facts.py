@@ -79,6 +79,7 @@ def passwords() -> list[str]:
 def secret_files() -> list[dict[str, str]]:
     """Where secrets lie, with who may read them."""
     places = ["etc/agenda/*", "etc/mysql/debian.cnf", "etc/ssh/ssh_host_*_key", "root/.my.cnf"]
+    places += ["etc/ctlv/tls/*.key"]
     found = []
     for path in (path for place in places for path in Path("/").glob(place)):
         status = path.stat()
@@ -96,7 +97,10 @@ def secret_files() -> list[dict[str, str]]:
 def secrets() -> list[str]:
     """The values themselves: they never leave this machine."""
     named = [path for path in Path("/etc/agenda").glob("*") if path.is_file()]
-    values = [p.read_text("utf-8", errors="replace").strip() for p in named if p.suffix != ".env"]
+    named += Path("/etc/ctlv/tls").glob("*.key")
+    # Settings and certificates lie there too: the authority's is on every host, for all to read.
+    private = [path for path in named if path.suffix not in {".env", ".pem"}]
+    values = [path.read_text("utf-8", errors="replace").strip() for path in private]
     return [value for value in values if len(value) >= 12]
 
 
