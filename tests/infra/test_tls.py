@@ -38,6 +38,15 @@ def test_http_leads_to_https_and_keeps_the_path(web, evidence, tls):
     assert answer["headers"]["location"] == f"https://{web.addresses['campus']}{SIGN_IN}"
 
 
+def test_a_token_that_comes_in_clear_is_refused_and_not_led_on(serving, evidence, tls):
+    clear = {"port": 80, "ca": "", "headers": {"Authorization": "Bearer ctlv_none"}}
+    answer = ask(evidence, serving, "/api/v1/tasks", **clear)
+    if tls:
+        assert (answer["status"], "plain-http" in answer["body"]) == (403, True)
+    else:
+        assert answer["status"] in {401, 403}
+
+
 def test_cookies_and_hsts_follow(web, evidence, tls):
     headers = ask(evidence, web, SIGN_IN)["headers"]
     assert ("secure" in headers["set-cookie"].lower()) is tls
