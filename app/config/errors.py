@@ -18,9 +18,8 @@ RETRY_AFTER_S = 5
 def _page(request: HttpRequest, status: HTTPStatus, name: str) -> HttpResponse:
     # No request in the context: a context processor would ask for the user, thus the database.
     language = getattr(request, "LANGUAGE_CODE", "fr")
-    body = loader.render_to_string(
-        f"errors/{name}.html", {"status": int(status), "language": language}
-    )
+    told = {"status": int(status), "language": language, "was_sent": request.method == "POST"}
+    body = loader.render_to_string(f"errors/{name}.html", told)
     return HttpResponse(body, status=status)
 
 

@@ -118,6 +118,7 @@ def test_a_database_that_dies_in_mid_request_is_a_503_and_the_form_can_be_sent_a
         connection.close()
         mariadb.start()
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "What you just sent may not be saved" in answer.content.decode()
     monkeypatch.setattr(Task, "save", save)
     for _ in range(2):
         close_old_connections()

@@ -31,7 +31,8 @@ BEFORE_S = 3.0
 QUIET_S = 5.0
 # How recent an answer must be; a busy machine takes its time.
 ANSWERED_S = 3.0
-FULL_S = 15
+FULL_S = 30
+NOTES = "x" * 9000
 CUT_S = 30
 # Three purges at least.
 AHEAD_S = 35
@@ -46,6 +47,7 @@ class Fault:
     inject: Callable[[Cluster], float]
     well_within_s: float
     due_in: tuple[timedelta, ...] = (DEADLINE_IN,)
+    notes: str = ""
     around: Callable[[Site], AbstractContextManager[object]] = nullcontext
     unproved: Callable[[Cluster], str] = lambda _cluster: ""
 
@@ -86,27 +88,50 @@ def powered_off(group: str) -> Callable[[Cluster], float]:
     return inject
 
 
-def passing(group: str, begin: str, end: str, lasts_s: int) -> Callable[[Cluster], float]:
-    """A fault that the host itself ends, whatever becomes of us."""
+def passing(
+    group: str, begin: str, proof: str, end: str, lasts_s: int
+) -> Callable[[Cluster], float]:
+    """A fault that the host itself ends, whatever becomes of us. `proof`: it really is one."""
 
     def inject(cluster: Cluster) -> float:
-        script = f"{begin}; sleep {lasts_s}; {end}"
-        unit = "--unit=ctlv-drill --collect"
-        on(cluster, group, f"systemd-run --quiet {unit} sh -c '{script}'")
+        script = f"{begin}; {proof} && touch {PROVED}; sleep {lasts_s}; {end}"
+        on(cluster, group, f"rm -f {PROVED}; systemd-run --quiet {UNIT} sh -c '{script}'")
         time.sleep(lasts_s)
         return float(lasts_s)
 
     return inject
 
 
+def unproved(group: str) -> Callable[[Cluster], str]:
+    def was_none(cluster: Cluster) -> str:
+        try:
+            on(cluster, group, f"rm {PROVED}")
+        except RemoteError:
+            return "the fault did not happen: nothing was proved"
+        return ""
+
+    return was_none
+
+
+# Not "ctlv-...": the sandbox of those units would forbid it all.
+UNIT = "--unit=drill-fault --collect"
+PROVED = "/run/drill-fault"
 # The container's own disk, which the inventory bounds; without writing that much.
 FILL = (
     "rm -f /var/drill-fill /var/drill-rest; "
     "fallocate -l $(df --output=avail -B1 / | tail -n 1) /var/drill-fill; "
     "dd if=/dev/zero of=/var/drill-rest bs=4k 2>/dev/null"
 )
+IS_FULL = "test $(df --output=avail -B1K / | tail -n 1) -lt 64"
 EMPTY = "rm -f /var/drill-fill /var/drill-rest"
 PRIVATE = '$(ip -o -4 address show | grep -w {address} | cut -d" " -f2)'
+
+
+def full(group: str) -> Fault:
+    """People write much meanwhile, so that the database really wants the room."""
+    return Fault(
+        passing(group, FILL, IS_FULL, EMPTY, FULL_S), 90, notes=NOTES, unproved=unproved(group)
+    )
 
 
 def cut_off(cluster: Cluster) -> float:
@@ -115,6 +140,7 @@ def cut_off(cluster: Cluster) -> float:
     cut = passing(
         "web",
         f"leg={leg}; ip link set $leg down",
+        "ip link show $leg | grep -q DOWN",
         "ip link set $leg up",
         CUT_S,
     )
@@ -124,9 +150,9 @@ def cut_off(cluster: Cluster) -> float:
 def ahead(cluster: Cluster) -> float:
     clock = Clock(cluster.site)
     try:
-        clock.set_off("+2h")
+        clock.set_ahead(2 * 3600)
         time.sleep(AHEAD_S)
-        clock.set_off("+0")
+        clock.set_ahead(0)
     finally:
         clock.connections.close()
     return float(AHEAD_S)
@@ -148,13 +174,9 @@ FAULTS = {
     "SIGKILL of MariaDB": Fault(killed("database", "mariadb.service"), 90),
     "power cut of the web container": Fault(powered_off("web"), 120),
     "power cut of the database container": Fault(powered_off("database"), 120),
-    f"disk of the web container full for {FULL_S} s": Fault(
-        passing("web", FILL, EMPTY, FULL_S), 30
-    ),
-    f"disk of the database container full for {FULL_S} s": Fault(
-        passing("database", FILL, EMPTY, FULL_S), 90
-    ),
-    f"{CUT_S} s without VLAN 2112": Fault(cut_off, 90),
+    f"disk of the web container full for {FULL_S} s": full("web"),
+    f"disk of the database container full for {FULL_S} s": full("database"),
+    f"{CUT_S} s without VLAN 2112": Fault(cut_off, 90, unproved=unproved("web")),
     f"clock two hours ahead for {AHEAD_S} s": Fault(
         ahead,
         60,
@@ -178,7 +200,7 @@ def one(cluster: Cluster, fault: Fault) -> tuple[list[str], list[str]]:
     """Columns of the table, and what was wrong."""
     site = cluster.site
     with fault.around(site), person(site) as account:
-        with Load(site.url, account, due_in=fault.due_in) as load:
+        with Load(site.url, account, due_in=fault.due_in, notes=fault.notes) as load:
             time.sleep(BEFORE_S)
             began = time.monotonic()
             lasts_s = fault.inject(cluster)
@@ -189,8 +211,8 @@ def one(cluster: Cluster, fault: Fault) -> tuple[list[str], list[str]]:
                 limit_s=fault.well_within_s + QUIET_S,
             )
         lost = load.outcome.acknowledged - rows_of_the_probe(site)
-        unproved = fault.unproved(cluster)
-    wrong = verdict(load.outcome, len(lost)) + ([unproved] if unproved else [])
+        none = fault.unproved(cluster)
+    wrong = verdict(load.outcome, len(lost)) + ([none] if none else [])
     return columns(load.outcome, began, lasts_s, len(lost)), wrong
 
 

@@ -69,9 +69,14 @@ class Client:
     """One person at one connection."""
 
     def __init__(
-        self, url: str, account: dict[str, str], *, due_in: timedelta = DEADLINE_IN
+        self,
+        url: str,
+        account: dict[str, str],
+        *,
+        due_in: timedelta = DEADLINE_IN,
+        notes: str = "",
     ) -> None:
-        self.due_in = due_in
+        self.due_in, self.notes = due_in, notes
         place = urlsplit(url)
         self.scheme = place.scheme
         is_tls = self.scheme == "https"
@@ -98,7 +103,7 @@ class Client:
             "identity": task,
             "title": f"drill {task}",
             "deadline_at": (datetime.now(UTC) + self.due_in).isoformat(timespec="seconds"),
-            "notes": "",
+            "notes": self.notes,
         }
         return self._ask("POST", "/agenda/tasks/new/", urlencode(values), wanted=302)
 
@@ -124,11 +129,16 @@ class Load:
     """`with Load(...) as load:` people work inside the block; `load.outcome` tells of it after."""
 
     def __init__(
-        self, url: str, account: dict[str, str], *, due_in: Sequence[timedelta] = (DEADLINE_IN,)
+        self,
+        url: str,
+        account: dict[str, str],
+        *,
+        due_in: Sequence[timedelta] = (DEADLINE_IN,),
+        notes: str = "",
     ) -> None:
         """The people's tasks are due in one of `due_in`, each person's always in the same."""
         dues = islice(cycle(due_in), CLIENTS)
-        self.people = [Client(url, account, due_in=due) for due in dues]
+        self.people = [Client(url, account, due_in=due, notes=notes) for due in dues]
         self.outcome = Outcome()
         self.stop = threading.Event()
         self.lock = threading.Lock()
