@@ -102,7 +102,7 @@ def _database_tls() -> dict[str, Any]:
 # MariaDB everywhere, tests included. Ansible creates the database with the same collation.
 DATABASES: dict[str, Any] = {
     "default": {
-        "ENGINE": "django.db.backends.mysql",
+        "ENGINE": "config.mysql",
         "NAME": AGENDA.database_name,
         "USER": AGENDA.database_user,
         "PASSWORD": AGENDA.database_password,

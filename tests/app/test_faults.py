@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from accounts.services import account_create
 from agenda import forgetting
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
+from config.mysql import base
 
 ROWS = 12
 
@@ -150,3 +152,20 @@ def test_the_same_form_sent_twice_at_once_is_one_task(mariadb, owner):
         thread.join()
     assert statuses == [302, 302]
     assert Task.objects.count() == 1
+
+
+def test_a_database_that_is_cut_off_is_found_out_in_seconds(monkeypatch):
+    """The drill cuts a real one off; here no connection goes over a network."""
+    limited = []
+    monkeypatch.setattr(base, "limit", limited.append)
+    monkeypatch.setattr(base.base.DatabaseWrapper, "get_new_connection", lambda _self, link: link)
+    with socket.socket(socket.AF_INET) as far, socket.socket(socket.AF_UNIX) as near:
+        for link in (far, near):
+            assert connection.get_new_connection(link) is link
+        assert len(limited) == 1
+        monkeypatch.undo()
+        base.limit(far)
+        unanswered_ms = far.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert 2000 <= unanswered_ms <= 6000
+        assert far.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) * 1000 < unanswered_ms
