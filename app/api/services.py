@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -196,17 +196,16 @@ def _made_before(once: Once, *, at: datetime) -> Task | None:
     return task
 
 
-def graves_dig(gone: list[tuple[UUID, UUID]]) -> None:
-    """Remember without content that (task, owner) were here, for owners who use the API."""
+def graves_dig(gone: Mapping[UUID, Sequence[str]]) -> None:
+    """Remember without content that these tasks were here, of owners who use the API."""
     if not (gone and settings.API_ENABLED):
         return
     expires_at = timezone.now() + GRAVE_KEPT
-    owners = Token.objects.filter(owner_id__in={owner for _task, owner in gone})
-    users = set(owners.values_list("owner_id", flat=True).distinct())
+    owners = Token.objects.filter(owner_id__in=gone.keys())
     graves = [
-        Grave(digest=_grave_digest(task, owner), expires_at=expires_at)
-        for task, owner in gone
-        if owner in users
+        Grave(digest=_grave_digest(UUID(task), owner), expires_at=expires_at)
+        for owner in owners.values_list("owner_id", flat=True).distinct()
+        for task in gone[owner]
     ]
     Grave.objects.bulk_create(graves, ignore_conflicts=True)
 

@@ -255,7 +255,7 @@ def test_two_purges_at_once_without_their_lock_still_make_one(mariadb, add_serie
                 forgetting._repeat_chunk("deadline_at", AT, at=AT)
             assert Task.objects.count() == 1
             cursor.execute("COMMIT")
-        assert forgetting._repeat_chunk("deadline_at", AT, at=AT) == []
+        assert forgetting._repeat_chunk("deadline_at", AT, at=AT) == {}
         assert Task.objects.count() == 0
     finally:
         other.close()
