@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.contrib.auth.forms import (
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, normal_name
+from accounts.zones import ZoneSelect, zone_names
 from speech.services import leaves_network
 
 
@@ -101,9 +101,13 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        zones = [(name, name) for name in sorted(available_timezones()) if "/" in name]
+        kept = self.instance.time_zone
+        zones = zone_names() if kept in zone_names() else (kept, *zone_names())
         self.fields["time_zone"] = forms.ChoiceField(
-            label=_("Time zone"), required=False, choices=[("", settings.TIME_ZONE), *zones]
+            label=_("Time zone"),
+            required=False,
+            choices=[(name, name) for name in zones],
+            widget=ZoneSelect,
         )
         self.fields["language"] = forms.ChoiceField(
             label=_("Language"),
@@ -112,7 +116,17 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
         )
         if not settings.MAIL_ENABLED:
             del self.fields["email"]
-        if not leaves_network():
+        # Nothing chosen is this machine's own voice, as for who chose it.
+        if leaves_network():
+            self.fields["voice"] = forms.ChoiceField(
+                label=_("Voice"),
+                required=False,
+                choices=[
+                    ("", _("not chosen yet: this site's own")),
+                    *User._meta.get_field("voice").choices,
+                ],
+            )
+        else:
             del self.fields["voice"]
         for name in self.QUIET:
             self.fields[name].widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})

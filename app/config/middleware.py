@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers
 
+from agenda.clock import zone_of
 from config import csp
 
 # Answered without a question about the user: they must answer when the database does not.
@@ -90,5 +90,5 @@ class PreferencesMiddleware:
         if language:
             translation.activate(language)
             request.LANGUAGE_CODE = language
-        with timezone.override(ZoneInfo(zone or settings.TIME_ZONE)):
+        with timezone.override(zone_of(zone)):
             return self.get_response(request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from accounts.models import Session, User
@@ -56,3 +58,38 @@ def test_leaving_takes_the_password_and_erases_everything(page, add, bob):
 @pytest.mark.parametrize("path", ["", "export.json", "leave/"])
 def test_the_account_is_for_who_signed_in(client, db, path):
     assert client.get(ACCOUNT + path).status_code == 302
+
+
+def options(content):
+    return dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)</option>', content))
+
+
+def test_every_zone_with_a_place_can_be_chosen_and_is_shown_as_chosen(page, alice):
+    assert page.post(ACCOUNT, {"time_zone": "America/New_York"}).status_code == 302
+    content = page.get(ACCOUNT).content.decode()
+    assert '<option value="America/New_York" selected>America/New York</option>' in content
+    assert content.count(" selected>") == 2  # language, time zone
+    assert '<optgroup label="Europe">' in content
+    assert page.post(ACCOUNT, {"time_zone": "Mars/Olympus"}).status_code == 422
+
+
+def test_a_zone_that_the_machine_no_longer_knows_is_kept(page, alice):
+    User.objects.update(time_zone="America/Gone")
+    content = page.get(ACCOUNT).content.decode()
+    assert '<option value="America/Gone" selected>America/Gone</option>' in content
+    assert page.post(ACCOUNT, {"time_zone": "America/Gone"}).status_code == 302
+
+
+def test_the_areas_are_named_in_ones_own_language(page, alice):
+    alice.language = "fr"
+    alice.save()
+    content = page.get(ACCOUNT).content.decode()
+    assert '<optgroup label="Amérique">' in content
+    assert '<optgroup label="America">' not in content
+
+
+def test_no_choice_is_a_row_of_hyphens(page, alice, settings):
+    settings.AGENDA_SPEECH = "google"
+    content = page.get(ACCOUNT).content.decode()
+    assert {"", "google", "local"} <= options(content).keys()
+    assert "---" not in content

@@ -235,6 +235,26 @@ def test_an_account_without_pages_is_not_counted_for(alice, add):
     assert alice.forgotten_unheard == 0
 
 
+@pytest.mark.parametrize("repeat", ["", "daily"])
+@pytest.mark.parametrize(
+    ("task", "counted"),
+    [
+        ({"announced": 2}, 1),
+        ({"announced": 3}, 0),
+        ({"announced": 2, "removed_at": AT - TEN}, 0),
+        ({"announced": 3, "removed_at": AT - TEN}, 0),
+    ],
+    ids=["unheard", "heard", "taken away unheard", "taken away"],
+)
+def test_only_what_nobody_heard_or_took_away_counts_as_missed(alice, add, repeat, task, counted):
+    User.objects.update(listened_at=AT)
+    series = {"repeat_from": AT.date(), "repeat_time": AT.time()} if repeat else {}
+    add(deadline_at=AT - TEN, repeat=repeat, **series, **task)
+    tasks_forget(at=AT)
+    alice.refresh_from_db()
+    assert alice.forgotten_unheard == counted
+
+
 # Over HTTP
 
 

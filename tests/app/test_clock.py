@@ -52,6 +52,7 @@ def test_every_wall_clock_comes_back_or_is_skipped(wall):
         ("Europe/Paris", "Europe/Paris (UTC+1)"),
         ("Asia/Kathmandu", "Asia/Kathmandu (UTC+5:45)"),
         ("America/Cayenne", "America/Cayenne (UTC-3)"),
+        ("Pacific/Auckland", "Pacific/Auckland (UTC+13)"),
     ],
 )
 def test_a_zone_is_named_with_its_offset(zone, label):

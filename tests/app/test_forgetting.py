@@ -53,7 +53,15 @@ def test_exactly_what_is_forgotten_is_erased(spread):
 
 def test_forgetting_again_does_nothing(spread):
     tasks_forget(at=AT)
-    assert tasks_forget(at=AT).tasks == 0
+    assert tasks_forget(at=AT) == forgetting.Forgotten(tasks=0, is_elsewhere=False)
+
+
+def test_others_are_told_of_each_task_that_is_gone(spread, monkeypatch):
+    told = []
+    monkeypatch.setattr(forgetting, "ON_FORGOTTEN", [told.extend])
+    past = set(Task.objects.forgotten(at=AT).values_list("id", "owner_id"))
+    tasks_forget(at=AT)
+    assert set(told) == past
 
 
 def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num_queries):
@@ -103,7 +111,7 @@ def test_two_runs_at_once_leave_the_work_to_one(mariadb, add):
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT GET_LOCK(%s, 0)", [forgetting.LOCK])
-        assert tasks_forget(at=AT).is_elsewhere
+        assert tasks_forget(at=AT) == forgetting.Forgotten(tasks=0, is_elsewhere=True)
         assert Task.objects.count() == 1
         with other.cursor() as cursor:
             cursor.execute("SELECT RELEASE_LOCK(%s)", [forgetting.LOCK])

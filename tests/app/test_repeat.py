@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from agenda import forgetting
 from agenda.clock import LAST_INSTANT
 from agenda.forgetting import tasks_forget
-from agenda.models import UNDO_WINDOW, Task
+from agenda.models import UNDO_WINDOW, Task, forgetting_lag
 from agenda.repeat import next_deadline
 from agenda.services import Wording, task_add, task_edit, task_keep, task_remove
 
@@ -237,6 +237,15 @@ def test_a_run_that_is_killed_between_the_two_leaves_the_old_one(add_series, mon
     assert Task.objects.live(at=AT).count() == Task.objects.count() == 1
 
 
+def test_a_series_that_only_a_newer_release_understands_waits_for_it(add):
+    """After a rollback: neither erased without its next one, nor repeated by a guess."""
+    task = add(left=-timedelta(hours=1), repeat="yearly")
+    assert tasks_forget(at=AT).tasks == 0
+    assert [left.id for left in Task.objects.all()] == [task.id]
+    assert not Task.objects.live(at=AT).exists()
+    assert forgetting_lag(at=AT) > timedelta(minutes=2)  # and an operator sees it
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_purges_at_once_without_their_lock_still_make_one(mariadb, add_series, monkeypatch):
     """Should the lock ever fail (another server): the rows' own locks are enough."""
@@ -312,6 +321,56 @@ def test_one_kept_longer_leaves_the_series_where_it_was(add_series, alice):
     tuesday = Task.objects.get().deadline_at
     tasks_forget(at=tuesday)
     assert f"{Task.objects.get().deadline_at.astimezone(PARIS):%a %d %H:%M}" == "Mon 07 18:00"
+
+
+@pytest.mark.parametrize(
+    ("repeat", "first", "until", "again"),
+    [
+        pytest.param(
+            "monthly", datetime(2027, 1, 31, 9), None, "Sun 28 Feb 09:00", id="end of a month"
+        ),
+        pytest.param(
+            "monthly",
+            datetime(2027, 1, 31, 9),
+            datetime(2027, 3, 2, 9),
+            "Wed 31 Mar 09:00",
+            id="beyond the next one",
+        ),
+        pytest.param(
+            "daily",
+            datetime(2026, 3, 28, 2, 30),
+            None,
+            "Mon 30 Mar 02:30",
+            id="onto a skipped hour",
+        ),
+        pytest.param(
+            "weekly",
+            datetime(2026, 10, 24, 2, 30),
+            None,
+            "Sat 31 Oct 02:30",
+            id="onto a double hour",
+        ),
+    ],
+)
+def test_keeping_longer_moves_no_anchor(alice, repeat, first, until, again):
+    deadline_at = first.replace(tzinfo=PARIS)
+    at = deadline_at - timedelta(days=1)
+    wording = Wording(title="x", deadline_at=deadline_at, repeat=repeat)
+    task = task_add(owner_id=alice.pk, wording=wording, at=at)
+    later = until.replace(tzinfo=PARIS) if until else None
+    assert task_keep(owner_id=alice.pk, task_id=task.id, seen_at=deadline_at, at=at, until=later)
+    kept = Task.objects.get()
+    assert kept.deadline_at > deadline_at
+    assert (kept.repeat_from, kept.repeat_time) == (first.date(), first.time())
+    tasks_forget(at=kept.deadline_at)
+    assert f"{Task.objects.get().deadline_at.astimezone(PARIS):%a %d %b %H:%M}" == again
+
+
+def test_a_repeating_task_removed_a_moment_ago_waits_for_its_owner(add_series):
+    task = add_series(left=timedelta(hours=3))
+    assert task_remove(owner_id=task.owner_id, task_id=task.id, at=AT)
+    tasks_forget(at=AT + UNDO_WINDOW / 2)
+    assert [task.id for task in Task.objects.restorable(at=AT)] == [task.id]
 
 
 def test_a_repeating_task_that_was_removed_comes_back_at_its_next_time(add_series):

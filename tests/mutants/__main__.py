@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.mariadb import own_folder
 from tests.mutants.asking import Answer, Question, Slot, ask_all, collected
 from tests.mutants.mutations import ROOT, SAMPLE, SAMPLE_TESTS, SUBJECTS, Mutant, Subject, mutants
 
@@ -247,8 +247,7 @@ def main() -> int:
     began = time.monotonic()
     os.nice(0 if options.sample else 19)
     runs = _chosen(options)
-    folder = own_folder()
-    slots = [Slot(number, folder=folder) for number in range(1 if options.sample else SLOTS)]
+    slots = [Slot() for _ in range(1 if options.sample else SLOTS)]
     refused: list[Refusal] = []
 
     def work(session: pytest.Session) -> None:
@@ -276,6 +275,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # In the background a shell has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except Refusal as refusal:

@@ -15,12 +15,11 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.mariadb import PrivateMariaDB
+from tests.app.mariadb import PrivateMariaDB, own_folder
 from tests.mutants.put import Stillborn, put
 
 # They look at the clock on the wall: a busy machine would look like a dead mutant.
@@ -49,8 +48,8 @@ class Answer:
 class Slot:
     """One child at a time, with a database server of its own: named locks are the server's."""
 
-    def __init__(self, number: int, *, folder: Path) -> None:
-        self.folder = folder / str(number)
+    def __init__(self) -> None:
+        self.folder = own_folder()  # a run that was killed is tidied up by the next one
         self.server = PrivateMariaDB(self.folder)
         self.is_dirty = False
         self.pid = 0
@@ -58,13 +57,13 @@ class Slot:
         self.began = 0.0
 
     def start(self) -> None:
-        self.folder.mkdir()
         (self.folder / "speech").mkdir()
         self.server.install()
         self.server.start()
 
     def ask(self, question: Question, *, session: pytest.Session) -> None:
         self.question, self.began = question, time.monotonic()
+        (self.folder / "why").write_text('"it ended without a word"', "utf-8")
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
@@ -76,7 +75,7 @@ class Slot:
         status = 3
         try:
             os.setsid()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             log = os.open(self.folder / "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
