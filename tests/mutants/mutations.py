@@ -53,7 +53,11 @@ FORGETTING = (
 SUBJECTS = (
     Subject(
         name="agenda.clock",
-        tests=(*("tests/app/test_clock.py", "tests/app/test_keeping.py"), "tests/app/test_repeat.py"),
+        tests=(
+            "tests/app/test_clock.py",
+            "tests/app/test_keeping.py",
+            "tests/app/test_repeat.py",
+        ),
     ),
     Subject(name="agenda.forgetting", tests=FORGETTING),
     # The deadline rule itself: every question about tasks.
