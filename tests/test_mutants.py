@@ -51,6 +51,7 @@ def test_every_mutant_differs_from_the_code(subject):
 
 
 CODE = """
+    from dataclasses import dataclass
     LIMIT = 5
     TABLE = {"a": 1}
 
@@ -61,8 +62,12 @@ CODE = """
         step = 1
         def count(self, number):
             return number + self.step
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Told:
+        is_elsewhere: bool = False
 """
-USER = "from mutated import Counter, TABLE, is_over\nmine = Counter()\n"
+USER = "from mutated import Counter, TABLE, Told, is_over\nmine = Counter()\n"
 
 
 @pytest.fixture
@@ -84,6 +89,7 @@ def user(tmp_path, monkeypatch):
         ("limit=LIMIT", "limit=0", "is_over(3)"),
         ('"a": 1', '"a": 2', "TABLE['a']"),
         ("step = 1", "step = 2", "mine.count(1)"),
+        ("bool = False", "bool = True", "Told().is_elsewhere"),
         ("number + self", "number - self", "mine.count(1)"),
     ],
 )

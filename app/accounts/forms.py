@@ -14,7 +14,7 @@ from django.contrib.auth.forms import (
 )
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User, normal_name
+from accounts.models import VOICES, User, normal_name
 from accounts.zones import ZoneSelect, zone_names
 from speech.services import leaves_network
 
@@ -121,10 +121,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
             self.fields["voice"] = forms.ChoiceField(
                 label=_("Voice"),
                 required=False,
-                choices=[
-                    ("", _("not chosen yet: this site's own")),
-                    *User._meta.get_field("voice").choices,
-                ],
+                choices=[("", _("not chosen yet: this site's own")), *VOICES],
             )
         else:
             del self.fields["voice"]

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from agenda.identity import uuid7
 
 
+VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
+
+
 def normal_name(name: str) -> str:
     """Alice, alice and ALICE are one account (and one throttle)."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
@@ -56,7 +59,7 @@ class User(AbstractUser):
         _("voice"),
         max_length=10,
         blank=True,
-        choices=[("google", _("Google's voice")), ("local", _("This site's own voice"))],
+        choices=VOICES,
     )
     # Only the digest of the feed's secret address; empty: no feed.
     calendar_sha256 = models.CharField(  # noqa: DJ001 - unique, so that none must be NULL

@@ -21,6 +21,13 @@ from api.services import TOKEN_DAYS_MAX, Order, token_create, token_revoke
 MONTH = 30
 
 
+SCOPE_WORDS = {
+    "read": gettext_lazy("read tasks and hear them"),
+    "create": gettext_lazy("add tasks"),
+    "write": gettext_lazy("change and remove tasks, revoke tokens"),
+}
+
+
 class TokenForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("What it is for"),
@@ -29,11 +36,7 @@ class TokenForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("What it may do"),
-        choices=[
-            ("read", gettext_lazy("read tasks and hear them")),
-            ("create", gettext_lazy("add tasks")),
-            ("write", gettext_lazy("change and remove tasks, revoke tokens")),
-        ],
+        choices=list(SCOPE_WORDS.items()),
         widget=forms.CheckboxSelectMultiple,
         initial=["read"],
     )
@@ -62,7 +65,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error)
         else:
             form = TokenForm()
-    context = {"form": form, "text": text, "tokens": Token.objects.filter(owner_id=user.pk)}
+    made = [
+        (token, [SCOPE_WORDS[scope] for scope in token.scope_list])
+        for token in Token.objects.filter(owner_id=user.pk)
+    ]
+    context = {"form": form, "text": text, "tokens": made}
     response = render(request, "api/tokens.html", context, status=422 if form.errors else 200)
     response["Cache-Control"] = "private, no-store"
     return response

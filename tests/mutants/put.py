@@ -109,7 +109,8 @@ def _renew_class(old: type, new: type) -> None:
     for name, value in vars(new).items():
         was = vars(old).get(name)
         if isinstance(was, FunctionType) and isinstance(value, FunctionType):
-            if was.__closure__ is None and value.__closure__ is None:
+            # What @dataclass writes closes over cells of its own; they are as many, and equal.
+            if len(was.__code__.co_freevars) == len(value.__code__.co_freevars):
                 _renew(was, value)
         elif not name.startswith("__") and type(value).__name__ != "member_descriptor":
             setattr(old, name, value)
