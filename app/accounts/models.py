@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
 
-
 VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
 
 
