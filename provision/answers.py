@@ -2,7 +2,8 @@
 
 Something else than Proxmox may listen there, or a proxy in between may answer: a wrong shape is
 found here, at the edge, and not as a traceback three modules further on. Perl knows no difference
-between 1 and "1", and an undefined value arrives as null: both are what they mean.
+between 1 and "1", and an undefined value arrives as null: both are what they mean. What nobody
+reads may have any shape.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ Kind = Callable[[Any], bool]
 Shape = Callable[[Any], Any]
 
 DIGITS = re.compile(r"-?[0-9]{1,18}")
-UPID = re.compile(r"UPID:[A-Za-z0-9.-]+(:[0-9A-Fa-f]+){3}:[^:\s/]+:[^:\s/]*:[^:\s/]+:")
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+# pve-common src/PVE/UPID.pm
+UPID = re.compile(r"UPID:[A-Za-z0-9-]+(:[0-9A-Fa-f]+){3}:[^:\s]+:[^:\s]*:[^:\s]+:")
+NAME = re.compile(r"\w[\w.-]*")
 LARGEST = 2**60
 MOST_SHOWN = 60
+GUESTS = frozenset({"lxc", "qemu"})
+READ = re.compile(
+    r"(net|mp)\d+|description|digest|features|hostname|lock|nameserver|onboot|ostype|protection|"
+    r"rootfs|searchdomain|startup|tags|template|unprivileged"
+)
 # Some year that every C library can print.
 LATEST_S = 2**36
 
@@ -93,22 +100,21 @@ def rows(**kinds: Kind) -> Shape:
 
 
 def resources(answer: Any) -> Any:
-    """Guests, nodes, storages and more: what has a VMID lies on a node."""
-    found = rows(
-        type_=text, vmid_=number, node_=name, status_=scalar, name_=scalar, tags_=text,
-        uptime_=number, mem_=number, disk_=number,
-    )(answer)  # fmt: skip
+    """Guests, nodes, storages and more: a guest has a VMID, and lies on a node."""
+    found = rows(type_=text, vmid_=number)(answer)
     for item in found:
-        if "vmid" in item and "node" not in item:
-            raise ValueError("'node' is missing")
+        if "vmid" in item or item.get("type") in GUESTS:
+            guest(item)
+        elif item.get("type") == "node":
+            node(item)
     return found
 
 
 def config(answer: Any) -> Any:
-    """Every value is a scalar, but for the raw `lxc` keys, which nobody reads."""
+    """Every value is a scalar, but for the raw `lxc` keys and others that nobody reads."""
     known = record(cores_=number, memory_=number, swap_=number)(answer)
     for key, value in known.items():
-        if key != "lxc" and not scalar(value):
+        if READ.fullmatch(key) and not scalar(value):
             raise ValueError(f"{key!r} is {shown(value)}")
     return known
 
@@ -126,6 +132,11 @@ def anything(answer: Any) -> Any:
     return answer
 
 
+node = record(node=name, status_=scalar)
+guest = record(
+    vmid=number, node=name, status_=scalar, name_=scalar, tags_=scalar, uptime_=number,
+    mem_=number, disk_=number,
+)  # fmt: skip
 status = record(
     status_=scalar, uptime_=number, mem_=number, disk_=number, ha_=mapping, lock_=scalar
 )
@@ -137,13 +148,13 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"access/permissions", permissions),
     (r"cluster/nextid", anything),
     (r"cluster/resources", resources),
-    (r"cluster/status", rows(type_=scalar, quorate_=number)),
+    (r"cluster/status", rows(type_=scalar, quorate_=scalar)),
     (r"nodes", rows(node=name, status_=scalar)),
     (r"nodes/[^/]+/time", record(time=number)),
-    (r"nodes/[^/]+/network", rows(iface=text, type_=scalar, bridge_vlan_aware_=number)),
+    (r"nodes/[^/]+/network", rows(iface=text, type_=scalar, bridge_vlan_aware_=scalar)),
     (r"nodes/[^/]+/aplinfo", rows(template_=text)),
     (r"nodes/[^/]+/storage",
-     rows(storage=text, active_=number, avail_=number, content_=text)),
+     rows(storage=text, active_=scalar, avail_=number, content_=text)),
     (r"nodes/[^/]+/storage/[^/]+/content", rows(volid=text)),
     (r"nodes/[^/]+/tasks", rows(upid=upid, type_=scalar, starttime_=number, endtime_=number)),
     (r"nodes/[^/]+/tasks/[^/]+/status", record(status=text, exitstatus_=scalar)),

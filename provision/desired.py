@@ -33,6 +33,8 @@ MTUS = range(576, 65536)
 SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
 VMIDS = range(100, 1_000_000_000)
 MANAGED_TAG = "ctlv"
+# A description may have 8192 characters, and ends with our block.
+LONGEST_NOTE = 7000
 WAITS: Mapping[str, Wait] = {"ssh": "ssh", "running": "running", "none": "none"}
 
 KEYS = frozenset(
@@ -305,6 +307,8 @@ def environment_tag(environment: str) -> str:
 
 def read_note(checker: Checker, host: str) -> str:
     note = checker.text(host, "lxc_note", default="").strip()
+    if len(note.encode()) > LONGEST_NOTE:
+        checker.wrong(host, "lxc_note", f"is longer than {LONGEST_NOTE} bytes")
     if "```ctlv" in note:
         checker.wrong(host, "lxc_note", "must not hold a ```ctlv block: provision writes that")
     return note

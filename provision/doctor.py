@@ -11,12 +11,12 @@ from typing import Any
 from provision.actual import in_parallel, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
-from provision.errors import ApiError, ProvisionError
+from provision.errors import ApiError, ProvisionError, UnknownOutcomeError
 from provision.model import Actual, Wanted
 from provision.plan import check_ownership
 from provision.proxmox import Proxmox, held_on
 from provision.ssh import Ssh
-from provision.wire import newest_template, numbered, parse_nic, render_size
+from provision.wire import newest_template, numbered, parse_bool, parse_props, render_size
 
 SUPPORTED = frozenset({8, 9})
 CLOCK_TOLERANCE_S = 60
@@ -133,7 +133,7 @@ def check_assumed(desired: Desired) -> Iterator[Finding]:
 def check_version(version: Mapping[str, Any]) -> Iterator[Finding]:
     text = str(version.get("version", "?"))
     major = text.partition(".")[0]
-    if major.isdigit() and int(major) in SUPPORTED:
+    if major.isdecimal() and int(major) in SUPPORTED:
         yield ok("version", f"Proxmox VE {text}")
     else:
         yield bad("version", f"Proxmox VE {text} was never tried", "use Proxmox VE 8 or 9")
@@ -217,7 +217,7 @@ def check_quorum(api: Proxmox) -> Iterator[Finding]:
         yield Finding(Verdict.NOTE, "cluster", f"its quorum cannot be read ({error.status})")
         return
     cluster = next((entry for entry in entries if entry.get("type") == "cluster"), None)
-    if cluster is not None and not int(cluster.get("quorate", 1)):
+    if cluster is not None and not parse_bool(cluster.get("quorate", 1)):
         yield bad("cluster", "it has lost its quorum", "bring its nodes back: pvecm status")
     else:
         yield ok("cluster", "quorate" if cluster else "a single node")
@@ -285,7 +285,7 @@ def check_storage(
     if item is None:
         way = "correct lxc_storage or lxc_template_storage; or grant Datastore.Audit on it"
         return bad("storage", f"{name} is not there", way)
-    if not int(item.get("active", 1)):
+    if not parse_bool(item.get("active", 1)):
         return bad("storage", f"{name} is not active", f"see why: pvesm status, on {node}")
     if content not in str(item.get("content", "")).split(","):
         way = f"pvesm set {storage} --content {item.get('content')},{content}"
@@ -314,7 +314,7 @@ def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Find
     if item is None:
         way = "correct lxc_bridge; or grant SDN.Use on it"
         return bad("bridge", f"{bridge} on {node} is not there", way)
-    if int(item.get("bridge_vlan_aware") or 0):
+    if parse_bool(item.get("bridge_vlan_aware", 0)):
         return ok("bridge", f"{bridge} on {node} is VLAN-aware, every interface has a tag")
     if item.get("type") == "bridge" and "bridge_ports" in item and not item["bridge_ports"]:
         way = f"make it VLAN-aware: a tag on {bridge} needs a physical port otherwise"
@@ -373,7 +373,7 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     guests = {
         int(item["vmid"]): item
         for item in api.get("cluster/resources", type="vm")
-        if int(item["vmid"]) not in vmids
+        if "vmid" in item and int(item["vmid"]) not in vmids
     }
     names = {wanted.host.lower() for wanted in desired.containers}
     ours = {
@@ -389,8 +389,8 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     containers = [v for v, item in guests.items() if item.get("type") == "lxc"]
     configs = in_parallel(lambda vmid: config_of(api, guests[vmid]), containers)
     for vmid, config in sorted(configs.items()):
-        for key, text in numbered(config, "net"):
-            address = (parse_nic(key, text).ip or "").partition("/")[0]
+        for _, text in numbered(config, "net"):
+            address = parse_props(text)[1].get("ip", "").partition("/")[0]
             if address in ours:
                 problem = f"container {vmid} has {address} too, the address of {ours[address]}"
                 found.append((problem, "change one of them: two guests cannot share an address"))
@@ -402,7 +402,8 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
 def config_of(api: Proxmox, item: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = api.get(f"nodes/{item['node']}/lxc/{item['vmid']}/config")
-    except ApiError:
+    except (ApiError, UnknownOutcomeError):
+        # Not for our eyes, or its node is down.
         return {}
     return config
 

@@ -50,7 +50,7 @@ MOST_LOG_LINES = 50_000
 NOT_SENT, LOST = 595, frozenset({596, 597, 599})
 # "CT is locked (backup)", "can't lock file .. got timeout", "cfs-lock .. got lock request timeout"
 LOCKED = re.compile(r"got (lock request )?timeout|is locked \(")
-DENIED = re.compile(r"Permission check failed \((?P<path>[^,()]+), (?P<privilege>[^()]+)\)")
+DENIED = re.compile(r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)")
 NOT_FOUND = re.compile(r"Configuration file '[^']*' does not exist")
 SUCCESS = re.compile(r"OK|WARNINGS: \d+")
 
@@ -398,6 +398,19 @@ def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpo
 DOCTOR = "'make doctor' prints the exact pveum commands"
 # What the server says -> what to do about it; the first that matches counts.
 ADVICE = (
+    (
+        re.compile("Sys.Modify for modifying tag"),
+        "let users set this tag: Datacenter, Options, User Tag Access (user-allow: free, or list "
+        "it in user-allow-list), and keep it off Registered Tags; Sys.Modify on / is too much",
+    ),
+    (
+        re.compile("only allowed for root@pam"),
+        "no privilege helps a token here: as root on the node, with pct set; then run this again",
+    ),
+    (
+        re.compile("not available with API token"),
+        "this call takes no token at all: make it as a user, in Proxmox's own pages",
+    ),
     (DENIED, f"grant it to the user and to the token (both, with privilege separation); {DOCTOR}"),
     (re.compile("no quorum"), "bring the cluster's nodes back (pvecm status), then run this again"),
     (

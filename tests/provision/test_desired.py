@@ -127,6 +127,7 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"lxc_tags": ["no space"]}, "lxc_tags", "'no space' is not a tag"),
         ({"lxc_nameserver": "dns.example"}, "lxc_nameserver", "'dns.example' is not an address"),
         ({"lxc_searchdomain": "a_b.example"}, "lxc_searchdomain", "'a_b.example' is not a domain"),
+        ({"lxc_note": "é" * 3501}, "lxc_note", "is longer than 7000 bytes"),
         ({"lxc_note": "```ctlv\n```"}, "lxc_note", "provision writes that"),
         ({"lxc_memroy_mib": 512}, "lxc_memroy_mib", "is not known; did you mean lxc_memory_mib?"),
         ({"lxc_colour": "red"}, "lxc_colour", "is not known"),

@@ -309,6 +309,23 @@ def test_a_bare_refusal_to_create_names_what_is_missing_most_likely(cluster):
 # ---------------------------------------------------------------- the line
 
 
+@pytest.mark.parametrize(
+    ("what", "advice"),
+    [
+        ("/, Sys.Modify for modifying tag 'ctlv'", "User Tag Access"),
+        ("changing feature flags (except nesting) is only allowed for root@pam", "as root on"),
+        ("URI '/x' not available with API token, need proper ticket.", "takes no token at all"),
+    ],
+)
+def test_what_no_privilege_of_ours_would_help_is_not_called_one(cluster, what, advice):
+    """pve-guest-common GuestHelpers.pm, pve-container LXC.pm, pve-manager HTTPServer.pm."""
+    cluster.pve.fail("POST", "/nodes/pve1/lxc", 403, f"Permission check failed ({what})")
+
+    assert cluster.apply() == 1
+    assert advice in cluster.out
+    assert "VM.Allocate on /vms is missing" not in cluster.out
+
+
 def test_an_api_that_is_down_is_said_at_once(cluster):
     (cluster.state / "lab.json").write_text((cluster.state / "lab.json").read_text().replace(
         str(cluster.pve.port), "1"))  # fmt: skip

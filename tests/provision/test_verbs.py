@@ -340,9 +340,21 @@ def test_doctor_accepts_each_kind_of_bridge_that_keeps_vlans_apart(cluster, heal
     assert text in cluster.out
 
 
-def test_a_neighbour_whose_configuration_may_not_be_read_is_no_hindrance(cluster, healthy):
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, "Permission check failed (/vms/109, VM.Audit)"),
+        (595, "No route to host"),
+        (596, "Connection timed out"),
+    ],
+    ids=["not ours to see", "its node is down", "its node has gone silent"],
+)
+def test_a_neighbour_whose_configuration_cannot_be_read_is_no_hindrance(
+    cluster, healthy, monkeypatch, status, message
+):
+    monkeypatch.setattr(cli, "DOCTOR_RETRY_S", 0.2)
     cluster.pve.add_ct(109, "x")
-    cluster.pve.fail("GET", "/lxc/109/config", 403, "Permission check failed (/vms/109, VM.Audit)")
+    cluster.pve.fail("GET", "/lxc/109/config", status, message, times=50)
 
     assert cluster.run("doctor") == 0
     assert "none of 1 visible guests" in cluster.out
