@@ -65,15 +65,15 @@ BLAMELESS = re.compile(
 RAISED = re.compile(
     r"^(?:\w+\.)*\w*(?:Error|Exception|Fault|Exit|Interrupt|ImproperlyConfigured)\b.*"
 )
-SYSTEMD = re.compile(
-    r"(start operation timed out|timeout|oom-kill|out of memory|status=\d+/\w+)", re.IGNORECASE
-)
+# Followed by what systemd did about it, which names nothing.
+HANGS = re.compile(r"start operation timed out")
+SYSTEMD = re.compile(r"(timeout|oom-kill|out of memory|status=\d+/\w+)", re.IGNORECASE)
 
 
 def cause(lines: Sequence[str]) -> str:
     """The line that names why a unit failed: its last exception, else what systemd said; or ""."""
     texts = [line.strip() for line in lines]
-    for pattern, whole_line in ((RAISED, True), (SYSTEMD, False)):
+    for pattern, whole_line in ((RAISED, True), (HANGS, False), (SYSTEMD, False)):
         found = [
             text for text in texts if (pattern.match(text) if whole_line else pattern.search(text))
         ]

@@ -155,7 +155,11 @@ def test_run_is_named_after_the_oldest_playbook_process_above():
             id="a name with dots",
         ),
         pytest.param(
-            ["Starting…", "agenda@x.service: start operation timed out. Terminating."],
+            [
+                "Starting…",
+                "agenda@x.service: start operation timed out. Terminating.",
+                "agenda@x.service: Failed with result 'timeout'.",
+            ],
             "agenda@x.service: start operation timed out. Terminating.",
             id="a hang",
         ),
