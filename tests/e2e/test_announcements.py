@@ -88,3 +88,26 @@ def test_nothing_is_announced_before_a_person_has_armed_it(
     listener.opens()
     listener.page.wait_for_timeout(1500)
     assert listener.page.locator("#live").inner_text().strip() == ""
+
+
+def test_what_was_forgotten_while_the_server_was_down_is_told_in_one_sentence(
+    arrive: Callable[..., Person], agenda: ServedAgenda
+) -> None:
+    person = arrive("fr", expects_errors=True)  # the browser complains of the dead server
+    ready(person)
+    due_in(agenda, person, seconds=4)
+    page = armed(person)
+    page.wait_for_timeout(1500)  # it has been told to ask again in some seconds
+    agenda.stop_serving()
+    # As after an outage of two hours: its last call is long past, unheard, and the timer erases it.
+    agenda.sql(
+        "UPDATE task JOIN account ON account.id = owner_id"  # noqa: S608 - a name of ours
+        " SET deadline_at = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR"
+        f" WHERE username = '{person.name}'"
+    )
+    agenda.manage("agenda_expire")
+    agenda.serve()
+    told = page.locator("#live").get_by_text("Pendant l'arrêt, une tâche a été oubliée.")
+    expect(told).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_timeout(2000)
+    expect(told).to_have_count(1)

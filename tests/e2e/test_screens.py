@@ -5,15 +5,15 @@ is wider than the window, and a photograph lies in build/screenshots.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Response
+from playwright.sync_api import Page, Response, expect
 
 from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
-from tests.e2e.conftest import DESK, PHONE
+from tests.e2e.conftest import DESK, PHONE, Doors
 from tests.e2e.person import SCREENSHOTS, Person
 from tests.e2e.screens import SCREENS, Screen
 
@@ -119,3 +119,108 @@ def test_axe_finds_nothing_on_any_screen(language, viewport, agenda, mail_server
         found += look(page, f"screen-{language}-{size}-{screen.name}")
         found += [f"{screen.name} answers {status}"] if status != screen.status else []
     assert found == []
+
+
+class ClosedAgenda:
+    """An agenda that takes no new accounts and speaks with Google, and how to make it fail."""
+
+    def __init__(self, agenda: ServedAgenda, arrive: Callable[[], Person]) -> None:
+        self.agenda = agenda
+        self.stranger, self.owner = arrive(), arrive()
+        found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
+        assert found, "agenda_demo printed no account"
+        self.owner.name, self.owner.password = found.groups()
+        self.owner.opens("/agenda/sign-in/")
+        self.owner.signs_in()
+        self.owner.page.wait_for_url(re.compile(r"/agenda/?$"))
+
+    def sign_up_closed(self) -> tuple[Page, int]:
+        return self.stranger.page, self.stranger.page.goto("/agenda/sign-up/").status
+
+    def voice_notice(self) -> tuple[Page, int]:
+        self.owner.opens()
+        expect(self.owner.page.locator("form.voice")).to_be_visible()
+        return self.owner.page, 200
+
+    def account_voice(self) -> tuple[Page, int]:
+        self.owner.opens("/agenda/account/")
+        expect(self.owner.page.locator("[name=voice]")).to_be_visible()
+        return self.owner.page, 200
+
+    def forbidden(self) -> tuple[Page, int]:
+        """A member of staff who may do nothing yet."""
+        self.agenda.sql(f"UPDATE account SET is_staff = 1 WHERE username = '{self.owner.name}'")  # noqa: S608 - a name of ours
+        return self.owner.page, self.owner.page.goto("/admin/accounts/user/").status
+
+    def too_old(self) -> tuple[Page, int]:
+        """The page was loaded before somebody signed in: its token is another's."""
+        page = self.stranger.page
+        page.goto("/agenda/sign-in/")
+        page.locator("main [name=csrfmiddlewaretoken]").evaluate("field => { field.value = 'x'; }")
+        page.locator("[name=username]").fill("somebody")
+        page.locator("[name=password]").fill("something")
+        with page.expect_navigation() as sent:
+            page.locator("main form button").first.click()
+        return page, sent.value.status
+
+    def unreadable(self) -> tuple[Page, int]:
+        """Sent to a name that is not this site's: the browser finds it at the same machine."""
+        address = self.agenda.address.replace("127.0.0.1", "elsewhere.localhost")
+        page = self.stranger.page
+        return page, page.goto(f"{address}/agenda/about/").status
+
+    def broken(self) -> tuple[Page, int]:
+        self.agenda.sql("ALTER TABLE task RENAME TO lost")
+        try:
+            return self.owner.page, self.owner.page.goto("/agenda").status
+        finally:
+            self.agenda.sql("ALTER TABLE lost RENAME TO task")
+
+    def resting(self) -> tuple[Page, int]:
+        self.agenda.database.stop()
+        try:
+            return self.owner.page, self.owner.page.goto("/agenda").status
+        finally:
+            self.agenda.database.start()
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[ServedAgenda]:
+    served = ServedAgenda(environment={"AGENDA_SIGNUP": "closed", "AGENDA_SPEECH": "google"})
+    try:
+        served.start()
+        yield served
+    finally:
+        served.stop()
+
+
+@pytest.mark.parametrize(
+    ("language", "viewport"),
+    [pytest.param("fr", DESK, id="french-desk"), pytest.param("en", PHONE, id="english-phone")],
+)
+def test_axe_finds_nothing_where_something_is_closed_or_wrong(language, viewport, closed, browser):
+    doors = Doors(browser, closed.address)
+    try:
+        site = ClosedAgenda(closed, lambda: doors.enter(language, viewport, expects_errors=True))
+        size = "phone" if viewport == PHONE else "desk"
+        found = []
+        for show, status in (
+            (site.sign_up_closed, 403),
+            (site.voice_notice, 200),
+            (site.account_voice, 200),
+            (site.forbidden, 403),
+            (site.too_old, 403),
+            (site.unreadable, 400),
+            (site.broken, 500),
+            (site.resting, 503),
+        ):
+            page, answered = show()
+            name = show.__name__.replace("_", "-")
+            found += look(page, f"screen-{language}-{size}-{name}")
+            found += [f"{name} answers {answered}"] if answered != status else []
+            found += [] if page.locator("h1").count() == 1 else [f"{name} has no heading"]
+            lang = page.locator("html").get_attribute("lang")
+            found += [] if lang == language else [f"{name} is in {lang}"]
+        assert found == []
+    finally:
+        doors.close()
