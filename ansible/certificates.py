@@ -130,6 +130,13 @@ def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None
         )
 
 
+def names_of(file: Path) -> list[str]:
+    """What the certificate in `file` is for, but addresses and names that stand for many."""
+    extensions = _certificates(file)[0].extensions
+    found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [n for n in found.get_values_for_type(x509.DNSName) if not n.startswith("*")]
+
+
 def _covers(known: str, name: str) -> bool:
     head, _, rest = name.lower().partition(".")
     return known.lower() == name.lower() or bool(head and rest and known.lower() == f"*.{rest}")

@@ -222,15 +222,23 @@ def maintenance(environment: str, wanted: str) -> int:
 def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the web container's own address."""
     address = next(iter(addresses(environment, "web").values()))
-    hosts = read_inventory(environment)["_meta"]["hostvars"]
-    has_tls = (next(iter(hosts.values())).get("agenda_tls") or "off") != "off"
-    scheme, port = ("https", 443) if has_tls else ("http", 80)
+    common = next(iter(read_inventory(environment)["_meta"]["hostvars"].values()))
+    tls = common.get("agenda_tls") or "off"
+    scheme, port = ("http", 80) if tls == "off" else ("https", 443)
     lab: dict[str, Any] = {}
     if environment == "lab":
         lab = json.loads((state_folder(environment) / "lab.json").read_text("utf-8"))
     forwards = lab.get("forwards", {}).items()
     ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
-    return f"{scheme}://{ours[0] if ours else address}"
+    name = named_in(Path(common["certificate_site_file"])) if tls == "files" else ""
+    return f"{scheme}://{ours[0] if ours else name or address}"
+
+
+def named_in(certificate: Path) -> str:
+    """The first name that a browser can ask for; "" when there is none but addresses."""
+    from certificates import names_of  # noqa: PLC0415 - cryptography is slow to load
+
+    return next(iter(names_of(certificate)), "")
 
 
 def say_address(environment: str) -> int:

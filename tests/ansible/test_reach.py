@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
+import certificates
 import pytest
 import reach
 
@@ -39,3 +43,28 @@ def test_demo_in_the_lab_asks_nothing(asked, capsys):
     reach.fill_demo("lab", yes=False, confirm="")
     assert asked == [["agenda-manage", "agenda_demo"]]
     assert "at http://lab/agenda" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "forwards", "root"),
+    [
+        (("lab", "off"), {"8080": "192.0.2.7:80"}, "http://127.0.0.1:8080"),
+        (("lab", "internal"), {"8080": "192.0.2.7:443"}, "https://127.0.0.1:8080"),
+        (("lab", "internal"), {"8080": "192.0.2.7:80"}, "https://192.0.2.7"),
+        (("srv-px5", False), {}, "http://192.0.2.7"),
+        (("srv-px5", "internal"), {}, "https://192.0.2.7"),
+        (("srv-px5", "files"), {}, "https://agenda.example.org"),
+    ],
+)
+def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, forwards, root):
+    environment, tls = place
+    monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
+    monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
+    (tmp_path / "lab.json").write_text(json.dumps({"forwards": forwards}))
+    now = datetime.now(UTC)
+    certificates.authority(tmp_path, name="elsewhere", at=now)
+    certificates.host(tmp_path, name="agenda.example.org", addresses=["192.0.2.7"], at=now)
+    file = str(tmp_path / "tls/agenda.example.org.pem")
+    common = {"agenda_tls": tls, "certificate_site_file": file}
+    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": common}}})
+    assert reach.web_root(environment) == root
