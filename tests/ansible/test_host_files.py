@@ -90,3 +90,14 @@ def test_folder_is_not_replaced_by_a_file(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(RuntimeError, match="is a folder"):
         place(tmp_path / "x", "text")
+
+
+def test_a_file_that_is_not_wanted_is_removed_and_its_secret_not_shown(tmp_path):
+    path = tmp_path / "password"
+    path.write_text("hunter2")
+    assert place(path, state="absent", check_mode=True)["before"] == "present\n"
+    assert path.exists()
+    change = place(path, state="absent")
+    assert "hunter2" not in str(change)
+    assert not path.exists()
+    assert place(path, state="absent") is None
