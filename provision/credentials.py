@@ -20,8 +20,10 @@ from provision.errors import CredentialsError
 LAB = "lab"
 # A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
 SECRET = re.compile(r"[\x21-\x7e]+")
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-TOKEN_ID = re.compile(r"(?P<user>[^@!\s]+@[^@!\s]+)!(?P<name>[A-Za-z][\w.-]*)")
+LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*")
+# It travels in a header, which has room for ASCII only.
+TOKEN_ID = re.compile(r"(?P<user>[^@!\s]+@[^@!\s]+)!(?P<name>[A-Za-z][\w.-]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
             next_step=f"write PROXMOX_TOKEN_ID=.. and PROXMOX_TOKEN_SECRET=.. into {file} (0600); "
             f"'make doctor ENV={site.environment}' prints how to make a token",
         )
-    if not TOKEN_ID.fullmatch(token_id):
+    if not (TOKEN_ID.fullmatch(token_id) and token_id.isascii() and token_id.isprintable()):
         raise CredentialsError(
             f"PROXMOX_TOKEN_ID {token_id!r} is not user@realm!name",
             next_step="copy the full token id that 'pveum user token add' printed",
@@ -200,7 +202,7 @@ def read_host(text: str) -> tuple[str, int | None]:
 def read_port(text: str | None, default: int) -> int:
     if not text:
         return default
-    if not text.isdigit() or not 0 < int(text) < 2**16:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 2**16:
         raise CredentialsError(
             f"PROXMOX_PORT {text!r} is not a port", next_step="set it to a number such as 8006"
         )

@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import requests
 from proxmoxer import ProxmoxAPI
 from proxmoxer.core import ResourceException
 from requests import exceptions as http
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util import create_urllib3_context
 
 from provision import answers
@@ -45,6 +45,7 @@ TELL_AFTER_S = 3.0
 TASK_TIMEOUT_S = 600.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_POLL_S = 0.05, 2.0, 1.0
 LOG_TAIL = 5
+MOST_SHOWN = 1000
 MOST_LOG_LINES = 50_000
 # pveproxy could not reach the node's daemon: 595 before it sent, the others after.
 NOT_SENT, LOST = 595, frozenset({596, 597, 599})
@@ -163,7 +164,7 @@ class Proxmox:
             raise self._refused(error, method, path) from error
         except http.SSLError as error:
             raise self._untrusted(error) from error
-        except http.RequestException as error:
+        except (http.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise self._lost(error, method, path) from error
         except (KeyError, TypeError, AttributeError) as error:
             # proxmoxer takes for granted that every JSON is a mapping, and has "data".
@@ -206,7 +207,7 @@ class Proxmox:
 
     # ---------------------------------------------------------------- failures in words
 
-    def _lost(self, error: requests.RequestException, method: str, path: str) -> ProvisionError:
+    def _lost(self, error: Exception, method: str, path: str) -> ProvisionError:
         refused = isinstance(error, http.ConnectTimeout) or "NewConnectionError" in repr(error)
         if refused or not self.was_reached:
             return UnreachableError(
@@ -244,8 +245,8 @@ class Proxmox:
         )
 
     def _refused(self, error: ResourceException, method: str, path: str) -> ProvisionError:
-        message = " ".join(str(error.content or "").split())
-        fields = [f"{key}: {text}".strip() for key, text in fields_of(error.errors).items()]
+        message = short(error.content or "")
+        fields = [short(f"{key}: {text}") for key, text in fields_of(error.errors).items()]
         if error.status_code in LOST:
             return UnknownOutcomeError(
                 f"the node behind {self.endpoint.url} was lost during {method} {path}: "
@@ -297,6 +298,7 @@ class Proxmox:
     def _judge(self, upid: str, exit_status: str) -> str:
         if SUCCESS.fullmatch(exit_status):
             return exit_status
+        exit_status = short(exit_status)
         tail = [line for line in self.task_log(upid) if exit_status not in line][-LOG_TAIL:]
         log = "".join(f"\n    {line}" for line in tail)
         raise TaskError(
@@ -308,7 +310,7 @@ class Proxmox:
     def task_log(self, upid: str) -> list[str]:
         """All lines: without a limit there would be 50, and limit=0 is not "all" everywhere."""
         lines = self.get(f"{task_path(upid)}/log", limit=MOST_LOG_LINES)
-        return [str(line.get("t", "")) for line in lines]
+        return [short(line.get("t", "")) for line in lines]
 
 
 # ---------------------------------------------------------------- rights
@@ -344,7 +346,15 @@ def is_lock_failure(text: str) -> bool:
 
 
 def fields_of(errors: Any) -> Mapping[str, Any]:
-    return errors if isinstance(errors, dict) else {}
+    """Without the page of a proxy, which proxmoxer gives as bytes."""
+    known = errors if isinstance(errors, dict) else {}
+    return {key: text for key, text in known.items() if not isinstance(text, bytes)}
+
+
+def short(text: object) -> str:
+    """What somebody else wrote: on one line, without control characters, and not a page."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text))
+    return " ".join(plain.split())[:MOST_SHOWN]
 
 
 def reason_of(error: BaseException) -> str:

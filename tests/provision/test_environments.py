@@ -82,11 +82,24 @@ def test_a_secret_is_never_printed():
         ({}, "no API token for prod: PROXMOX_TOKEN_ID is not set"),
         ({"PROXMOX_TOKEN_ID": "a@pve!b"}, "PROXMOX_TOKEN_SECRET is not set"),
         (TOKEN_VARIABLES | {"PROXMOX_TOKEN_ID": "root"}, "'root' is not user@realm!name"),
+        (TOKEN_VARIABLES | {"PROXMOX_TOKEN_ID": "Ω@pve!b"}, "'Ω@pve!b' is not user@realm!name"),
+        (TOKEN_VARIABLES | {"PROXMOX_TOKEN_ID": "a\x01@pve!b"}, "is not user@realm!name"),
         (TOKEN_VARIABLES | {"PROXMOX_PORT": "https"}, "PROXMOX_PORT 'https' is not a port"),
+        (TOKEN_VARIABLES | {"PROXMOX_PORT": "²"}, "PROXMOX_PORT '²' is not a port"),
         (TOKEN_VARIABLES | {"PROXMOX_TOKEN_SECRET": "a\nb"}, "PROXMOX_TOKEN_SECRET holds blanks"),
         *(
             (TOKEN_VARIABLES | {"PROXMOX_HOST": text}, f"{text!r} is not an API host")
-            for text in ("http://x", "a b", "x:port", "https://", "u@x", "https://x/api2", "[x")
+            for text in (
+                "http://x",
+                "a b",
+                "x:port",
+                "https://",
+                "u@x",
+                "https://x/api2",
+                "[x",
+                "a..b",
+                "x" * 64,
+            )
         ),
         (TOKEN_VARIABLES | {"PROXMOX_CA_FILE": "/etc/hostname"}, "/etc/hostname holds no cert"),
         (TOKEN_VARIABLES | {"PROXMOX_CA_FILE": "/etc"}, "/etc does not exist"),

@@ -114,6 +114,12 @@ def test_a_server_without_tls_is_said_as_such(meet):
     assert "8006" in second
 
 
+def test_a_ca_file_that_vanishes_is_no_traceback(meet, tmp_path):
+    first, _ = meet(answering(VERSION), ca=tmp_path / "gone.pem")
+
+    assert "gone.pem" in first
+
+
 # ---------------------------------------------------------------- answers
 
 
@@ -149,6 +155,8 @@ ERRORS = {
     "a text": (b'"no"', "403 Forbidden"),
     "a list of errors": (b'{"errors":["x"]}', "400 Parameter verification failed."),
     "no reason": (b"", "500"),
+    "a page of pages": (b"<html>" + b"\n<p>Nothing here</p>" * 9999, "503 Service Unavailable"),
+    "a terminal's commands": (b'{"errors":{"a\\u001b[2J":"\\u001b]0;x\\u0007"}}', "400 \x1b[2JBad"),
     "a page of login": (b"<html>", "401 Authentication required"),
 }
 
@@ -157,6 +165,8 @@ ERRORS = {
 def test_an_error_of_another_shape_is_no_traceback(meet, body, status):
     first, _ = meet(answering(body, status=status))
 
+    assert first.isprintable()
+    assert len(first) < 2000
     said = ("does not answer as Proxmox does", "does not accept the token", status[:3])
     assert any(words in first for words in said)
 
