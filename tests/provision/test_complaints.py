@@ -247,6 +247,45 @@ def test_numbers_that_arrive_as_strings_are_numbers(cluster, reshape):
     assert "VMIDs: 2156 (web) is ours" in cluster.out
 
 
+def as_perl(data, path):
+    """A configuration as pve-container writes it back (Config.pm, write_pct_config and its kin)."""
+    if not path.endswith("/config"):
+        return data
+    config = as_strings(data["data"])
+    for key, text in config.items():
+        if key.startswith("net"):
+            pairs = sorted(set(text.split(",")) | {"type=veth", "firewall=0", "link_down=0"})
+            config[key] = ",".join(pairs)
+        if key.startswith("mp"):
+            volume, *pairs = text.split(",")
+            config[key] = ",".join([volume, *sorted([*pairs, "keepattrs=0", "ro=0"], reverse=True)])
+    config["tags"] = ";".join(reversed(config["tags"].split(";"))).upper()
+    config["description"] = config["description"].rstrip("\n") + "\n"
+    raw = [["lxc.apparmor.profile", "generated"]]
+    return {"data": config | {"lxc": raw, "parent": "before", "lock": None, "arch": "amd64"}}
+
+
+def test_a_configuration_as_the_real_server_writes_it_back_is_no_difference(cluster, reshape):
+    cluster.change(
+        "web",
+        lxc_mounts=[{"path": "/srv", "size_gib": 0.5, "backup_enabled": True}],
+        lxc_note="Première ligne\n\n  * 100 % : #1\n",
+        lxc_nameserver="198.18.28.1, 198.18.28.2",
+        lxc_searchdomain="example.org,example.net",
+        lxc_startup_order=2,
+        lxc_tags=["Web", "zoo", "a+b"],
+    )
+    reshape(as_perl)
+
+    assert cluster.run("plan") == 2
+    assert cluster.apply() == 0, cluster.out + cluster.err
+    assert cluster.run("plan") == 0, cluster.out
+    cluster.change("web", lxc_cores=2, lxc_disk_gib=6.5, lxc_tags=["zoo"])
+    assert cluster.apply() == 0, cluster.out + cluster.err
+    assert cluster.run("plan") == 0, cluster.out
+    assert cluster.run("drift") == 0, cluster.out
+
+
 OPTIONAL = frozenset(
     {"name", "uptime", "mem", "maxmem", "disk", "maxdisk", "cpu", "cpus", "tags", "template", "ha",
      "swap", "lock", "pid", "type", "starttime", "pstart", "user", "avail", "used", "total"}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from provision import ssh as ssh_module
+from provision.apply import Worker
 from provision.ssh import fingerprint
 from tests.provision.conftest import PUBLIC_KEY
 
@@ -98,12 +100,22 @@ def test_the_keys_that_proxmox_reported_are_recorded_and_proof_is_ssh(cluster, h
     assert hosts.asked() == asked, "what is proven is not asked again"
 
 
-def test_the_container_behind_another_waits_for_it(cluster, hosts):
-    hosts.offer("web")
+def test_the_container_behind_another_waits_for_it(cluster, hosts, monkeypatch):
     hosts.offer("db")
+    wait = Worker.wait_for_jump
+
+    def seen(worker):
+        """web's sshd answers only once db has come to wait for it."""
+        if worker.wanted.host == "db":
+            threading.Timer(0.2, hosts.offer, ["web"]).start()
+        wait(worker)
+
+    monkeypatch.setattr(Worker, "wait_for_jump", seen)
     cluster.apply()
 
-    assert hosts.asked() == ["web", "db"]
+    *before, last = hosts.asked()
+    assert last == "db"
+    assert set(before) == {"web"}
     assert "db: waiting for web" in cluster.err
 
 
