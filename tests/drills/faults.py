@@ -95,7 +95,7 @@ def passing(
     """A fault that the host itself ends, whatever becomes of us. `proof`: it really is one."""
 
     def inject(cluster: Cluster) -> float:
-        script = f"{begin}; {proof} && touch {PROVED}; sleep {lasts_s}; {end}"
+        script = f"{begin}; {proof} && touch {PROVED}; sleep {lasts_s}; {end}; rm -f {PROVED}"
         on(cluster, group, f"rm -f {PROVED}; systemd-run --quiet {UNIT} sh -c '{script}'")
         waited(
             lambda: happened(cluster, group),
