@@ -46,6 +46,19 @@ def test_live_restorable_and_forgotten_split_all_tasks_in_three(spread):
     assert titles(tasks.forgotten(at=AT)) == {"past", "long past", "removed", "removed and past"}
 
 
+def test_due_is_from_its_beginning_to_just_before_its_end(add):
+    for title, at in (
+        ("early", AT - TICK),
+        ("begin", AT),
+        ("last", AT + TICK),
+        ("end", AT + 2 * TICK),
+    ):
+        add(title, deadline_at=at)
+    span = {"since": AT, "until": AT + 2 * TICK}
+    assert titles(Task.objects.due(**span)) == {"begin", "last"}
+    assert titles(Task.objects.due_or_repeating(**span)) == {"begin", "last"}
+
+
 def test_exactly_what_is_forgotten_is_erased(spread):
     assert tasks_forget(at=AT).tasks == 4
     assert titles(Task.objects.all()) == {"live", "restorable"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.app.served import ServedAgenda
 from tests.e2e.person import Person
@@ -95,14 +96,16 @@ def test_what_was_forgotten_while_the_server_was_down_is_told_in_one_sentence(
 ) -> None:
     person = arrive("fr", expects_errors=True)  # the browser complains of the dead server
     ready(person)
-    due_in(agenda, person, seconds=4)
+    due_in(agenda, person, seconds=5)
+    person.page.route("**/announcements/", answered_hours_ago)
     page = armed(person)
     page.wait_for_timeout(1500)  # it has been told to ask again in some seconds
     agenda.stop_serving()
-    # As after an outage of two hours: its last call is long past, unheard, and the timer erases it.
+    page.unroute("**/announcements/")
+    # Its last call came and went meanwhile, unheard, and the timer erases it.
     agenda.sql(
         "UPDATE task JOIN account ON account.id = owner_id"  # noqa: S608 - a name of ours
-        " SET deadline_at = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR"
+        " SET announced = 2, deadline_at = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR"
         f" WHERE username = '{person.name}'"
     )
     agenda.manage("agenda_expire")
@@ -111,3 +114,10 @@ def test_what_was_forgotten_while_the_server_was_down_is_told_in_one_sentence(
     expect(told).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_timeout(2000)
     expect(told).to_have_count(1)
+
+
+def answered_hours_ago(route: Route) -> None:
+    """The real answer, but three hours old: nobody can wait for an outage of hours."""
+    answer = route.fetch()
+    old = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
+    route.fulfill(response=answer, json=answer.json() | {"now": old})

@@ -63,7 +63,7 @@ SUBJECTS = (
     # The deadline rule itself: every question about tasks.
     Subject(
         name="agenda.models",
-        tests=(*FORGETTING, "tests/app/test_tasks.py", "tests/app/test_views_of_time.py"),
+        tests=(*FORGETTING, "tests/app/test_tags.py", "tests/app/test_tasks.py"),
         kinds=("LookupBoundary",),
     ),
     _speech("breaker"),
