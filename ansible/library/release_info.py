@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible.module_utils.releases import BAD, good, read, serving, whole
+from ansible.module_utils.releases import BAD, LAST, good, read, serving, whole
 
 DOCUMENTATION = """
 module: release_info
@@ -22,6 +22,7 @@ previous: {description: The latest good one before it, or empty., type: str, ret
 good: {description: All good ones, the latest first., type: list, returned: always}
 bad: {description: Name to what was noted when it failed., type: dict, returned: always}
 unpacked: {description: All that are whole on the host., type: list, returned: always}
+runtimes: {description: Python environments that are whole., type: list, returned: always}
 rolled_back: {description: A rollback that is the last word., type: dict, returned: always}
 """
 
@@ -45,6 +46,7 @@ def main() -> None:
         good=proved,
         bad=bad,
         unpacked=unpacked,
+        runtimes=[path.parent.name for path in (home / "shared").glob(f"*/{LAST}")],
         rolled_back=read(home / "rolled-back"),
     )
 

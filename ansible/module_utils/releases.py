@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 GOOD, BAD = "GOOD_RELEASE", "BAD_RELEASE"
+# The last file of an archive: where it is, everything is.
+LAST = ".complete"
 LOG = Path("/var/log/agenda-releases.log")
 
 
@@ -67,7 +69,7 @@ def serving(home: Path) -> str:
 
 def whole(home: Path) -> list[Path]:
     """The folders of all releases that were unpacked to their end."""
-    return [path.parent for path in sorted((home / "releases").glob("*/.complete"))]
+    return [path.parent for path in sorted((home / "releases").glob(f"*/{LAST}"))]
 
 
 def good(home: Path) -> list[str]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import secrets
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
+import release_alone
 import release_ask
 import release_dump
 import release_lock
 import release_record
 import release_run
 import release_switch
+import release_unpack
 
 from ansible.module_utils import releases
 
@@ -372,3 +376,74 @@ def test_a_redeploy_is_no_rollback(tmp_path, monkeypatch):
     monkeypatch.setattr(release_switch, "serving", lambda _: "one")
     release_switch.switch(tmp_path, "two", "/run/agenda/two/web.sock", by="ann", action="redeploy")
     assert not (tmp_path / "rolled-back").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "stopped"),
+    [
+        pytest.param("ActiveState=active\nUnitFileState=enabled", True, id="the one before"),
+        pytest.param("ActiveState=activating\nUnitFileState=disabled", True, id="it restarts"),
+        pytest.param("ActiveState=inactive\nUnitFileState=enabled", True, id="it would at boot"),
+        pytest.param("ActiveState=deactivating\nUnitFileState=disabled", False, id="it stops"),
+        pytest.param("ActiveState=inactive\nUnitFileState=disabled", False, id="it stopped"),
+    ],
+)
+def test_other_releases_are_stopped_when_they_run_or_would(shown, stopped, monkeypatch):
+    listed = "agenda@new.service loaded active\nagenda@old.service loaded active\n"
+    monkeypatch.setattr(
+        release_alone, "systemctl", lambda verb, *_: listed if verb == "list-units" else shown
+    )
+
+    assert release_alone.others("new") == (["agenda@old.service"] if stopped else [])
+
+
+def archive_of(folder: Path, target: Path) -> Path:
+    subprocess.run(["tar", "-czf", target, "-C", folder, "."], check=True)
+    return target
+
+
+def test_archive_is_unpacked_and_gone(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / ".complete").write_text("")
+    archive = archive_of(source, tmp_path / "archive.tar.gz")
+
+    release_unpack.unpack(archive, tmp_path / "there")
+
+    assert (tmp_path / "there/.complete").is_file()
+    assert not archive.exists()
+
+
+def test_half_an_archive_is_no_release(tmp_path):
+    """A run killed while it sent: tar fails, and what is there lacks its last file."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "first").write_bytes(secrets.token_bytes(100_000))
+    (source / ".complete").write_text("")
+    archive = archive_of(source, tmp_path / "archive.tar.gz")
+    archive.write_bytes(archive.read_bytes()[:50_000])
+
+    with pytest.raises(subprocess.CalledProcessError):
+        release_unpack.unpack(archive, tmp_path / "there")
+
+    assert archive.exists()
+
+
+@pytest.mark.parametrize("answer", [(500, b"oops"), (200, b"")], ids=["refused", "no form"])
+def test_account_that_asked_is_removed_whatever_the_answer(answer, monkeypatch):
+    ran = []
+
+    def shell(command):
+        ran.append(command[-1])
+        return '{"username": "probe", "password": "x"}'
+
+    monkeypatch.setattr(release_ask, "shell", shell)
+    person = Server(answer, (200, b"no form"))
+    person.form = lambda _path: release_ask.Person.form(person, "/agenda/sign-in/")
+    person.expect = lambda *_: person.ask("GET", "/")[1]
+    given = {"manage": ["manage"], "questions": ["page"], "ready_s": 1, "unit": "agenda@x.service"}
+
+    with pytest.raises(release_ask.RefusedError):
+        release_ask.as_a_user(given, person)
+
+    assert ran == ["create", "remove"]

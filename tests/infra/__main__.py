@@ -72,6 +72,7 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
     began = time.monotonic()
     read_site(environment)
     os.environ["CTLV_VERIFY"] = environment
+    os.environ["CTLV_VERIFY_QUICK"] = "1" if quick else ""
     here = Path(__file__).parent
     report = ROOT / "build/verify" / f"{environment}.xml"
     result = Result()

@@ -12,6 +12,7 @@ from tests.infra.remote import Connections
 from tests.infra.site import Site, read_site
 
 ENVIRONMENT = os.environ.get("CTLV_VERIFY", "")
+QUICK = bool(os.environ.get("CTLV_VERIFY_QUICK"))
 # Collected by `pytest tests` too, where there is nothing deployed to ask.
 collect_ignore_glob = [] if ENVIRONMENT else ["test_*.py"]
 # Without a REST server there is nothing to prove of one, and nothing that would not be proved.
@@ -49,8 +50,11 @@ def connections(site: Site) -> Iterator[Connections]:
 
 
 @pytest.fixture(scope="session")
-def evidence(site: Site, connections: Connections) -> Iterator[Evidence]:
-    gathered = Evidence(site, connections)
+def evidence(
+    site: Site, connections: Connections, request: pytest.FixtureRequest
+) -> Iterator[Evidence]:
+    modules = {item.path.stem for item in request.session.items}
+    gathered = Evidence(site, connections, modules=modules, quick=QUICK)
     yield gathered
     gathered.close()
 

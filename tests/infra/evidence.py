@@ -1,17 +1,20 @@
 """What verify gathers, each piece once and in the background, and hands to the tests.
 
-The long piece is the life of a task; everything else is asked meanwhile.
+The long piece is the life of a task; everything else is asked meanwhile. Only what a test of this
+run wants is gathered.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import secrets
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,9 +30,24 @@ from tests.infra.site import Host, Site, SiteError
 DATABASE = "agenda"
 CACHE = "/var/cache/agenda"
 MANAGE = "/usr/local/sbin/agenda-manage"
-# Long enough to be heard and looked for; on a busy machine a second task gets more time.
-TASK_LIVES_S = (10, 40)
+# Long enough to be heard and looked for: so many times what the making of its account took, which
+# tells how busy the machines are. A second task gets three times that.
+TASK_LIVES_MIN_S, TASK_LIVES_MAX_S, LIVES_PER_ACCOUNT = 5, 20, 2
 ERASED_WITHIN_S = 60
+# nginx writes its log after it has answered.
+LOGGED_WITHIN_S = 0.5
+# What is gathered before a test of these modules asks for it, and what facts they alone want.
+WANTED_BY = {
+    "test_life": ("life", "api_lives"),
+    "test_api": ("api_lives",),
+    "test_confinement": ("confinement",),
+    "test_database": ("logins",),
+    "test_tls": ("logins",),
+    "test_backups": ("logins",),
+    "test_leaks": ("leaks",),
+    "test_isolation": ("scans",),
+}
+COSTLY_FACTS = {"test_access": "leaks", "test_confinement": "exposure", "test_backups": "backups"}
 SCAN_WAIT_S = 1.2
 WELL_KNOWN = tuple(range(1, 1025))
 # What no account of ours may do; and, by group, the account of its hosts and what that one may not.
@@ -103,26 +121,76 @@ class ApiLife:
 
 
 class Evidence:
-    def __init__(self, site: Site, connections: Connections) -> None:
+    """`modules`: those of the tests of this run. `quick`: after a switch, see `_urge`."""
+
+    def __init__(
+        self, site: Site, connections: Connections, *, modules: Collection[str], quick: bool = False
+    ) -> None:
         self.site = site
         self.connections = connections
+        self.quick = quick
+        self.costly_facts = sorted(COSTLY_FACTS[name] for name in modules if name in COSTLY_FACTS)
         self.vantage: Place | None = vantage(site)
         self.pool = ThreadPoolExecutor(max_workers=64)
         # In every request and title of this run: nothing that keeps it may be left.
         self.needle = f"verify-{secrets.token_hex(8)}"
-        self._facts = {h.name: self._later(self._ask_facts, h) for h in site.hosts}
         # Of its own, because the rows of one life are counted while the other goes on.
         self.api_needle = f"verify-{secrets.token_hex(8)}"
         # The tokens of probe accounts: they too must be in no log.
         self.tokens: list[str] = []
-        self._lives = {h.name: self._later(self._live, h) for h in site.of("web")}
-        self._confined = {h.name: self._later(self._confine, h) for h in self._serving()}
-        secrets_of = secret_values.runs(site.environment, os.environ)
-        self._blinded = secret_values.blinded(secrets_of)
-        self._leaks = {h.name: self._later(self._search, h) for h in site.hosts}
-        self._api_lives = self._later(self._live_apis)
-        self._scans = self._later(self._scan_all)
-        self._logins = {h.name: self._later(self._try_logins, h) for h in self._serving()}
+        self._asked_at = 0.0
+        self._lock = threading.RLock()
+        self._begun: dict[str, Future[Any]] = {}
+        self._begin(modules)
+
+    def _begin(self, modules: Collection[str]) -> None:
+        """The longest first."""
+        wanted = {piece for name in modules for piece in WANTED_BY.get(name, ())}
+        for host in self.site.hosts:
+            self._facts(host)
+        for piece, hosts, begin in (
+            ("life", self.site.of("web"), self._life),
+            ("confinement", self._serving(), self._confinement),
+            ("leaks", self.site.hosts, self._leaks),
+            ("logins", self._serving(), self._logins),
+        ):
+            if piece in wanted:
+                for host in hosts:
+                    begin(host)
+        for piece, start in (("api_lives", self._api_lives), ("scans", self._scans)):
+            if piece in wanted:
+                start()
+
+    def _once(self, piece: str, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        with self._lock:
+            if piece not in self._begun:
+                self._begun[piece] = self._later(work, *arguments)
+            return self._begun[piece]
+
+    def _facts(self, host: Host) -> Future[Any]:
+        return self._once(f"facts {host.name}", self._ask_facts, host)
+
+    def _life(self, web: Host) -> Future[Any]:
+        return self._once(f"life {web.name}", self._live, web)
+
+    def _confinement(self, host: Host) -> Future[Any]:
+        return self._once(f"confinement {host.name}", self._confine, host)
+
+    def _leaks(self, host: Host) -> Future[Any]:
+        return self._once(f"leaks {host.name}", self._search, host)
+
+    def _logins(self, host: Host) -> Future[Any]:
+        return self._once(f"logins {host.name}", self._try_logins, host)
+
+    def _api_lives(self) -> Future[Any]:
+        return self._once("API lives", self._live_apis)
+
+    def _scans(self) -> Future[Any]:
+        return self._once("scans", self._scan_all)
+
+    @cached_property
+    def _blinded(self) -> dict[str, Any]:
+        return secret_values.blinded(secret_values.runs(self.site.environment, os.environ))
 
     def _later(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         return self.pool.submit(work, *arguments)
@@ -140,22 +208,22 @@ class Evidence:
         return lambda host: self.vantage or self.place(host)
 
     def facts(self, host: Host) -> dict[str, Any]:
-        return had(self._facts[host.name])
+        return had(self._facts(host))
 
     def life(self, host: Host) -> Life:
-        return had(self._lives[host.name])
+        return had(self._life(host))
 
     def confinement(self, host: Host) -> dict[str, dict[str, str]]:
-        return had(self._confined[host.name])
+        return had(self._confinement(host))
 
     def logins(self, host: Host) -> dict[str, Any]:
-        return had(self._logins[host.name])
+        return had(self._logins(host))
 
     def leaks(self, host: Host) -> dict[str, Any]:
-        return had(self._leaks[host.name])
+        return had(self._leaks(host))
 
     def scan(self, name: str) -> dict[str, Any]:
-        return had(self._scans)[name]
+        return had(self._scans())[name]
 
     def close(self) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
@@ -163,12 +231,14 @@ class Evidence:
     # --- how each piece is gathered -------------------------------------------------
 
     def _ask_facts(self, host: Host) -> dict[str, Any]:
-        return self.place(host).program("facts", {"units": list(UNITS)})
+        return self.place(host).program(
+            "facts", {"units": list(UNITS), "costly": self.costly_facts}
+        )
 
     def _search(self, host: Host) -> dict[str, Any]:
         """Last of all, so that what this run left is searched too."""
-        for life in self._lives.values():
-            life.exception()
+        for web in self.site.of("web"):
+            self._life(web).exception()
         return self.place(host).program("leaks", self._blinded)
 
     def _running_units(self, host: Host) -> list[str]:
@@ -207,10 +277,12 @@ class Evidence:
         title = f"Rendre {self.needle}"
         where = self.web_viewpoint(web)
         server = self.site.server(web)
+        asked_at = time.monotonic()
         with self._probe(web) as account:
+            lifetimes_s = lifetimes_s_of(time.monotonic() - asked_at)
             self.tokens.append(account.pop("token"))
             asked = {**server, **account, "title": title, "stage": "begin"}
-            for lives_s in TASK_LIVES_S:
+            for lives_s in lifetimes_s:
                 begin = where.program("journey", {**asked, "lives_s": lives_s})
                 row = {"database": DATABASE, "task": begin["task"], "needle": self.needle}
                 files = self.place(web).program("audio", {"cache": CACHE, "audio": begin["audio"]})
@@ -218,6 +290,7 @@ class Evidence:
                 if files["files"] and before["seconds"] is None:
                     break
             watched = where.program("journey", {**server, **_watching(begin), "title": title})
+            self._urge(self.place(web))
             gone = self._later(database.program, "rows", {**row, "wait_s": ERASED_WITHIN_S})
             silent = self.place(web).program("audio", {**files, "wait_s": ERASED_WITHIN_S})
             erased = gone.result()
@@ -233,23 +306,32 @@ class Evidence:
             probe_rows_left=left["held"],
         )
 
+    def _urge(self, place: Place) -> None:
+        """A switch changed what the timer starts and not the timer: do not wait for its tick."""
+        if self.quick:
+            place.run(["systemctl", "start", "agenda-expiry.service"])
+
     def api_life(self, host: Host) -> ApiLife:
-        return had(self._api_lives)[host.name]
+        return had(self._api_lives())[host.name]
 
     def _live_apis(self) -> dict[str, ApiLife]:
         """With an account of its own: on the agenda's page its tasks would be in the way."""
+        asked_at = time.monotonic()
         with self._probe(self.site.of("web")[0], purpose="api") as account:
+            lifetimes_s = lifetimes_s_of(time.monotonic() - asked_at)
             token = account["token"]
             self.tokens.append(token)
-            lives = {h.name: self._later(self._live_api, h, token) for h in self._serving()}
+            lives = {
+                h.name: self._later(self._live_api, h, token, lifetimes_s) for h in self._serving()
+            }
             return {name: life.result() for name, life in lives.items()}
 
-    def _live_api(self, host: Host, token: str) -> ApiLife:
+    def _live_api(self, host: Host, token: str, lifetimes_s: tuple[int, int]) -> ApiLife:
         """The API at the address of `host`, and the audio of whichever host said it."""
         where, server = self.web_viewpoint(host), {**self.site.server(host), "token": token}
         title = f"Appeler {self.api_needle}"
         speaker = self.place((self.site.of("rest") or (host,))[0])
-        for lives_s in TASK_LIVES_S:
+        for lives_s in lifetimes_s:
             asked = {**server, "title": title, "lives_s": lives_s, "stage": "begin"}
             begin = where.program("api_life", asked)
             if "task" not in begin:
@@ -259,6 +341,7 @@ class Evidence:
                 break
         seen = {name: begin[name] for name in ("task", "deadline_at")}
         watched = where.program("api_life", {**server, **seen, "stage": "watch"})
+        self._urge(speaker)
         silent = speaker.program("audio", {**files, "wait_s": ERASED_WITHIN_S})
         return ApiLife(begin, files["files"], watched, silent["seconds"])
 
@@ -337,13 +420,22 @@ class Evidence:
         return targets
 
     def requests(self, place: Place, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return place.program("http_probe", {"requests": requests})
+        try:
+            return place.program("http_probe", {"requests": requests})
+        finally:
+            self._asked_at = time.monotonic()
 
     def traces(self, host: Host) -> list[str]:
-        time.sleep(0.5)  # nginx writes its log after it has answered
+        time.sleep(max(0.0, self._asked_at + LOGGED_WITHIN_S - time.monotonic()))
         return self.place(host).program(
             "traces", {"needles": [self.needle, *filter(None, self.tokens)]}
         )["found"]
+
+
+def lifetimes_s_of(account_took_s: float) -> tuple[int, int]:
+    paced_s = math.ceil(LIVES_PER_ACCOUNT * account_took_s)
+    first_s = min(TASK_LIVES_MAX_S, max(TASK_LIVES_MIN_S, paced_s))
+    return first_s, 3 * first_s
 
 
 def had(gathered: Future[Any]) -> Any:

@@ -82,7 +82,7 @@ def test_a_task_is_gone_from_the_api_at_its_deadline(serving, evidence):
     assert watched["last"]["headers"]["content-type"] == PROBLEM
 
 
-def test_its_audio_is_erased_by_the_timer_of_the_host_that_spoke(serving, evidence):
+def test_its_audio_is_erased_of_the_host_that_spoke(serving, evidence):
     life = lived(evidence, serving)
     assert life.audio_files, "the sound was found in no file of the cache while the task lived"
     assert life.audio_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"

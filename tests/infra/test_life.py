@@ -23,14 +23,14 @@ def test_a_task_is_gone_from_every_answer_at_its_deadline(web, evidence):
     assert (life.watched["early"], life.watched["late"]) == ([], [])
 
 
-def test_its_row_is_erased_by_the_timer(web, evidence):
+def test_its_row_is_erased(web, evidence):
     life = evidence.life(web)
     assert life.row_was_there
     assert life.row_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"
     assert life.rows_that_hold_it == 0
 
 
-def test_its_audio_is_erased_by_the_timer(web, evidence):
+def test_its_audio_is_erased(web, evidence):
     life = evidence.life(web)
     assert life.audio_files, "the sound was found in no file of the cache while the task lived"
     assert life.audio_gone_s is not None, f"still there after {ERASED_WITHIN_S} s"
