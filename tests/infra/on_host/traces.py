@@ -1,6 +1,7 @@
 """Is a text in any log of this machine, or in any file that others may read? Changes nothing.
 
-In: {"needles": [text, ...]}. Out: {"found": ["/var/log/nginx/access.log", "the journal", ...]}
+In: {"needles": [text, ...], "since_s": how many seconds of the journal to search}.
+Out: {"found": ["/var/log/nginx/access.log", "the journal", ...]}
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ def tail(path: Path) -> bytes:
 
 
 def main() -> None:
-    needles = json.load(sys.stdin)["needles"]
+    asked = json.load(sys.stdin)
+    needles = asked["needles"]
     found = [str(p) for p in files() if any(needle.encode() in tail(p) for needle in needles)]
     journal = subprocess.run(
-        ["journalctl", "--since=-10min", "--output=json", "--no-pager"],
+        ["journalctl", f"--since=-{asked['since_s']}s", "--output=json", "--no-pager"],
         capture_output=True,
         text=True,
         errors="replace",
