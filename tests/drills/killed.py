@@ -64,6 +64,11 @@ def playbook(
         return run.wait(RUN_WITHIN_S), name, tasks
 
 
+def escaped(task: str) -> str:
+    """A task's name in a table."""
+    return task.replace("|", "\\|")
+
+
 def changes(log: Path) -> dict[str, int]:
     found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", log.read_text("utf-8"), re.MULTILINE)
     return {host: int(changed) for host, changed in found}
@@ -89,7 +94,7 @@ def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
             break  # it has fewer tasks than that
         if tasks < at:
             raise DrillError(f"site.yml failed after kill {number - 1}, at: {name}", f"read {log}")
-        rows.append(f"| {number} | {tasks} | {name} |")
+        rows.append(f"| {number} | {tasks} | {escaped(name)} |")
         print(rows[-1], flush=True)
     for turn in ("after", "again"):
         log = result.FOLDER / f"killed-{turn}.log"
@@ -141,7 +146,7 @@ def killed_playbook(environment: str, name: str, tree: Path) -> list[str]:
             break  # it has fewer tasks than that
         if tasks < at:
             raise DrillError(f"{name} failed after kill {number - 1}, at: {task}", f"read {log}")
-        rows.append(f"| {name} {number} | {tasks} | {task} |")
+        rows.append(f"| {name} {number} | {tasks} | {escaped(task)} |")
         print(rows[-1], flush=True)
     log = result.FOLDER / f"killed-{name}-after.log"
     status, task, _ = playbook(environment, log, book=name, tree=tree)
