@@ -50,3 +50,34 @@ def test_mp3_is_accepted(audio):
 )
 def test_anything_else_is_not(audio):
     assert not mp3.is_mp3(audio)
+
+
+# ISO 11172-3 and 13818-3, Layer III: kbit/s by index 1 to 14, and Hz by index.
+RATES = {
+    3: ("32 40 48 56 64 80 96 112 128 160 192 224 256 320", (44100, 48000, 32000), 1152),
+    2: ("8 16 24 32 40 48 56 64 80 96 112 128 144 160", (22050, 24000, 16000), 576),
+    0: ("8 16 24 32 40 48 56 64 80 96 112 128 144 160", (11025, 12000, 8000), 576),
+}
+
+
+def frames(version, rate, hz, padding, *, size):
+    bits = 0x7FF << 21 | version << 19 | 1 << 17 | 1 << 16 | rate << 12 | hz << 10 | padding << 9
+    return (bits.to_bytes(4, "big") + b"\0" * (size - 4)) * 20
+
+
+@pytest.mark.parametrize("version", RATES)
+@pytest.mark.parametrize("padding", [0, 1])
+def test_every_rate_of_the_standard_is_measured(version, padding):
+    kbits, hertz, samples = RATES[version]
+    for rate, kbit in enumerate(map(int, kbits.split()), start=1):
+        for index, hz in enumerate(hertz):
+            size = samples * kbit * 125 // hz + padding
+            audio = frames(version, rate, index, padding, size=size)
+            # Whole frames only: a wrong length would lose its way before the end.
+            assert mp3.duration_s(audio) == pytest.approx(20 * samples / hz)
+
+
+@pytest.mark.parametrize("version", RATES)
+@pytest.mark.parametrize(("rate", "hz"), [(0, 0), (15, 0), (1, 3)])
+def test_what_the_standard_reserves_is_no_frame(version, rate, hz):
+    assert mp3.duration_s(frames(version, rate, hz, 0, size=2000)) == 0
