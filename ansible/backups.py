@@ -149,10 +149,10 @@ class Backups:
     # --- the verbs ------------------------------------------------------------------
 
     def backup(self) -> Backup:
-        self.hosts.run(self.database, "systemctl start ctlv-backup.service", timeout_s=3600)
+        self.hosts.run(self.database, start("ctlv-backup.service"), timeout_s=3600)
         made = self.fetched(self.there(self.database)[-1])
         take = "if [ -e /etc/systemd/system/ctlv-backup-take.timer ]; "
-        take += "then systemctl start ctlv-backup-take.service; fi"
+        take += f"then {start('ctlv-backup-take.service')}; fi"
         for host in self.hosts.of("web"):
             self.hosts.run(host, take, timeout_s=3600)
         self.journals()
@@ -264,8 +264,10 @@ class Backups:
 
     def _keep_what_is_there(self) -> None:
         """A way back from a mistaken restore, where there is anything to keep."""
-        start = "systemctl start ctlv-backup.service"
-        if self.hosts.run(self.database, start, check=False, timeout_s=3600).returncode == 0:
+        made = self.hosts.run(
+            self.database, start("ctlv-backup.service"), check=False, timeout_s=3600
+        )
+        if made.returncode == 0:
             print(f"what is there now is kept as {self.there(self.database)[-1].name}", flush=True)
         else:
             print("what is there now could not be backed up; going on", flush=True)
@@ -322,6 +324,11 @@ class Backups:
                 next_step="see `make logs HOST=database`, or restore another one",
             )
         return dict(json.loads(ended.stdout))
+
+
+def start(unit: str) -> str:
+    """As often as somebody asks: systemd's limit of starts is there for failures at night."""
+    return f"systemctl reset-failed {unit}; systemctl start {unit}"
 
 
 def different(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
