@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from provision.desired import desired
 from provision.inventory import load
 from provision.proxmox import Proxmox
 from tests.drills.consent import DrillError
+from tests.drills.load import trust
 from tests.infra.remote import Connections, RemoteError
 from tests.infra.site import ROOT, Host, Site
 
@@ -22,8 +22,7 @@ POLL_S = 0.3
 class Cluster:
     def __init__(self, site: Site) -> None:
         self.site = site
-        if site.tls == "internal":
-            os.environ["SSL_CERT_FILE"] = str(site.state / "tls/ca.pem")
+        trust(site)
         wanted = desired(load(site.environment, root=ROOT))
         self.api = Proxmox(endpoint(wanted, provision_site(site.environment, root=ROOT)))
 

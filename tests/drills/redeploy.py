@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.drills import result
 from tests.drills.broken import BROKEN
 from tests.drills.consent import DrillError, add_arguments, ask
-from tests.drills.load import Load, Outcome
+from tests.drills.load import Load, Outcome, trust
 from tests.infra.evidence import DATABASE, MANAGE
 from tests.infra.remote import Connections, RemoteError
 from tests.infra.site import ROOT, Site, SiteError, read_site
@@ -151,6 +151,7 @@ def person(site: Site) -> Iterator[dict[str, str]]:
 
 def run(site: Site, *, switches: int, broken: list[str]) -> Result:
     """What the people saw, which acknowledged writes are lost, and what was wrong."""
+    trust(site)
     with person(site) as account:
         with Load(site.url, account) as load:
             seen = Result(load.outcome)
