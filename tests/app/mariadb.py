@@ -55,15 +55,17 @@ class PrivateMariaDB:
         self.folder = folder
         self.options = options
         self.socket = folder / "s"
+        self.temporary = folder / "tmp"
         self.process: subprocess.Popen[bytes] | None = None
         self._as_user = [f"--user={_server_user()}"] if os.geteuid() == 0 else []
 
     def install(self) -> None:
         data = self.folder / "data"
-        data.mkdir()
+        for folder in (data, self.temporary):
+            folder.mkdir()
         if os.geteuid() == 0:
-            shutil.chown(self.folder, _server_user())
-            shutil.chown(data, _server_user())
+            for folder in (self.folder, data, self.temporary):
+                shutil.chown(folder, _server_user())
         made = subprocess.run(
             [
                 *("mariadb-install-db", "--no-defaults", f"--datadir={data}"),
@@ -73,6 +75,8 @@ class PrivateMariaDB:
             capture_output=True,
             text=True,
             timeout=START_LIMIT_S,
+            # A starting server removes its leftovers from /tmp, and takes another's for its own.
+            env={**os.environ, "TMPDIR": str(self.temporary)},
         )
         if made.returncode != 0:
             raise RuntimeError(f"mariadb-install-db: {made.stdout[-1000:]}{made.stderr[-1000:]}")
@@ -82,6 +86,7 @@ class PrivateMariaDB:
             [
                 *(SERVER, "--no-defaults", *self._as_user),
                 *(f"--datadir={self.folder}/data", f"--socket={self.socket}"),
+                f"--tmpdir={self.temporary}",
                 *(f"--pid-file={self.folder}/pid", f"--log-error={self.folder}/log"),
                 *("--skip-networking", "--skip-log-bin", "--performance-schema=0"),
                 *("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"),
