@@ -127,7 +127,7 @@ FILL = (
     "dd if=/dev/zero of=/var/drill-rest bs=4k 2>/dev/null"
 )
 # Else new rows find room enough where old ones were deleted, and nobody notices a full disk.
-SHRINK = f"mariadb {DATABASE} -e \"OPTIMIZE TABLE task\""
+SHRINK = f'mariadb {DATABASE} -e "OPTIMIZE TABLE task"'
 IS_FULL = "test $(df --output=avail -B1K / | tail -n 1) -lt 64"
 EMPTY = "rm -f /var/drill-fill /var/drill-rest"
 PRIVATE = '$(ip -o -4 address show | grep -w {address} | cut -d" " -f2)'
