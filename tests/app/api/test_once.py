@@ -118,6 +118,29 @@ def test_a_removed_task_is_not_made_again_by_a_late_copy(api):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_new_key_is_not_called_taken_because_somebody_holds_the_account(api, alice):
+    """As the timer does for a moment when it forgets a task of that account."""
+    entered, may_go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            type(alice).objects.filter(pk=alice.pk).update(language="fr")
+            entered.set()
+            may_go_on.wait(timeout=10)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert entered.wait(timeout=30)
+        threading.Timer(0.5, may_go_on.set).start()
+        assert api.post("/tasks", task(), Idempotency_Key="new").status_code == 201
+    finally:
+        may_go_on.set()
+        holder.join()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_copy_that_comes_meanwhile_is_told_to_wait(api, monkeypatch):
     """The first request is held in the middle of its transaction."""
     entered, may_go_on = threading.Event(), threading.Event()
