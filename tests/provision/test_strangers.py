@@ -200,27 +200,21 @@ def test_a_server_that_says_nothing_is_given_up(meet, hasty):
     assert "timed out" in first
 
 
-def test_a_server_that_drips_is_given_up(meet, hasty):
+@pytest.mark.parametrize(
+    ("begun", "drop"),
+    [
+        pytest.param(b"Content-Length: 100000\r\n\r\n", b" ", id="its body"),
+        pytest.param(b"", b"X: y\r\n", id="its headers"),
+    ],
+)
+def test_a_server_that_drips_is_given_up(meet, hasty, begun, drop):
     """The limit of a request is one of silence: a byte now and then would hold us for ever."""
 
     def drip(connection):
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + begun)
         while True:
-            connection.sendall(b" ")
-            time.sleep(0.2)
-
-    first, _ = meet(drip)
-
-    assert "timed out" in first
-
-
-def test_a_server_that_drips_its_headers_is_given_up(meet, hasty):
-    def drip(connection):
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            connection.sendall(b"X: y\r\n")
+            connection.sendall(drop)
             time.sleep(0.2)
 
     first, _ = meet(drip)
