@@ -11,6 +11,7 @@ from tests.infra.site import ROOT
 ROWS = ["DELETE", "INSERT", "SELECT", "UPDATE"]
 # Access denied: to log in, to a database, to a command, to a column, to what only root may.
 DENIED = {"ERROR 1044", "ERROR 1045", "ERROR 1142", "ERROR 1143", "ERROR 1227"}
+DAY_S = 24 * 3600
 SCHEMA = sorted([*ROWS, "ALTER", "CREATE", "DROP", "INDEX", "REFERENCES"])
 
 
@@ -54,6 +55,12 @@ def test_local_accounts_have_no_password(web, evidence):
     assert local, "no local account: this test looks in the wrong place"
     for name, (plugin, locked) in local.items():
         assert plugin == "unix_socket" or locked == "1" or name.startswith(("root@", "mysql@"))
+
+
+def test_its_log_keeps_no_words_longer_than_a_day(database, evidence):
+    facts = evidence.facts(database)
+    assert facts["journald"]["MaxRetentionSec"] == "22h"
+    assert 0 <= facts["journal_age_s"] < DAY_S
 
 
 def is_local(name: str) -> bool:

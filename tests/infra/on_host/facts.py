@@ -104,6 +104,19 @@ def secrets() -> list[str]:
     return [value for value in values if len(value) >= 12]
 
 
+def journal_age_s() -> float:
+    """How long ago the oldest line of the journal was written."""
+    heads = re.findall(
+        r"(?m)^Head realtime timestamp: .*\(([0-9a-f]+)\)$", run("journalctl", "--header")
+    )
+    return time.time() - min(int(head, 16) for head in heads) / 1e6
+
+
+def journald() -> dict[str, str]:
+    lines = run("systemd-analyze", "cat-config", "systemd/journald.conf").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
 def leaks() -> list[str]:
     """Files and process lists that others may read and that hold one of our secrets' values."""
     values = secrets()
@@ -199,6 +212,8 @@ def main() -> None:
         "root": run("passwd", "-S", "root").split(),
         "passwords": passwords(),
         "secret_files": secret_files(),
+        "journald": journald(),
+        "journal_age_s": journal_age_s(),
     }
     costly = {"leaks": leaks, "exposure": lambda: exposure(ours), "backups": backups}
     answer |= {name: costly[name]() for name in asked["costly"]}
