@@ -26,8 +26,7 @@ from tests.infra.site import ROOT, SiteError, read_site, state_folder
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\]")
 RUN_WITHIN_S = 1200
 # Tasks and handlers on a new lab, roughly: where the kills are spread.
-TASKS = 280
-TASKS_OF = {"redeploy": 70, "rollback": 36}
+TASKS = {"site": 280, "redeploy": 70, "rollback": 36}
 KILLS_OF_OTHERS = 5
 # Seconds after which a backup or a restore is killed; in the lab a restore takes about 20.
 MOMENTS = {"backup": (1.5, 3.0, 5.0), "restore": (3.0, 6.0, 9.0, 12.0, 15.0)}
@@ -85,22 +84,9 @@ def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
     if fresh:
         make("destroy", "YES=1")
         make("provision", "YES=1")
-    rows = []
-    for number in range(1, kills + 1):
-        at = max(1, TASKS * number // (kills + 1))
-        log = result.FOLDER / f"killed-{number}.log"
-        status, name, tasks = playbook(environment, log, kill_at=at)
-        if status == 0:
-            break  # it has fewer tasks than that
-        if tasks < at:
-            raise DrillError(f"site.yml failed after kill {number - 1}, at: {name}", f"read {log}")
-        rows.append(f"| {number} | {tasks} | {escaped(name)} |")
-        print(rows[-1], flush=True)
-    for turn in ("after", "again"):
-        log = result.FOLDER / f"killed-{turn}.log"
-        status, name, _ = playbook(environment, log)
-        if status != 0:
-            raise DrillError(f"site.yml failed {turn}, at: {name}", f"read {log}")
+    rows = killed_playbook(environment, "site", ROOT, kills=kills)
+    log = result.FOLDER / "killed-again.log"
+    ended_well(environment, log, book="site", tree=ROOT, when="once more")
     changed = changes(log)
     if set(changed.values()) != {0}:
         raise DrillError(f"the second run after the kills changed {changed}", f"read {log}")
@@ -113,10 +99,10 @@ def others(environment: str) -> list[str]:
     site = read_site(environment)
     before = serving(site)
     with tree_with(nothing) as tree:
-        rows = killed_playbook(environment, "redeploy", tree)
+        rows = killed_playbook(environment, "redeploy", tree, kills=KILLS_OF_OTHERS)
     if serving(site) == before:
         raise DrillError("the redeploy that was killed did not bring its release", "read the logs")
-    rows += killed_playbook(environment, "rollback", ROOT)
+    rows += killed_playbook(environment, "rollback", ROOT, kills=KILLS_OF_OTHERS)
     if serving(site) != before:
         raise DrillError(
             f"after the rollback that was killed {serving(site)} serves, not {before}",
@@ -135,11 +121,11 @@ def others(environment: str) -> list[str]:
     return rows
 
 
-def killed_playbook(environment: str, name: str, tree: Path) -> list[str]:
+def killed_playbook(environment: str, name: str, tree: Path, *, kills: int) -> list[str]:
     """Killed at tasks spread over it, then run to its end."""
     rows = []
-    for number in range(1, KILLS_OF_OTHERS + 1):
-        at = max(1, TASKS_OF[name] * number // (KILLS_OF_OTHERS + 1))
+    for number in range(1, kills + 1):
+        at = max(1, TASKS[name] * number // (kills + 1))
         log = result.FOLDER / f"killed-{name}-{number}.log"
         status, task, tasks = playbook(environment, log, book=name, tree=tree, kill_at=at)
         if status == 0:
@@ -149,10 +135,14 @@ def killed_playbook(environment: str, name: str, tree: Path) -> list[str]:
         rows.append(f"| {name} {number} | {tasks} | {escaped(task)} |")
         print(rows[-1], flush=True)
     log = result.FOLDER / f"killed-{name}-after.log"
-    status, task, _ = playbook(environment, log, book=name, tree=tree)
-    if status != 0:
-        raise DrillError(f"{name} failed after its kills, at: {task}", f"read {log}")
+    ended_well(environment, log, book=name, tree=tree, when="after its kills")
     return rows
+
+
+def ended_well(environment: str, log: Path, *, book: str, tree: Path, when: str) -> None:
+    status, task, _ = playbook(environment, log, book=book, tree=tree)
+    if status != 0:
+        raise DrillError(f"{book} failed {when}, at: {task}", f"read {log}")
 
 
 def killed_make(*goals: str, after_s: float) -> bool:
