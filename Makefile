@@ -115,7 +115,7 @@ backup: ## Back up the database now, and fetch it (every night it happens by its
 
 restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
 	@[ -n "$(FROM)" ] || { $(PYTHON) ansible/backups.py --env $(ENV) list; printf 'restore: no FROM= given\n  Next: choose one of these: make restore FROM=<name>\n' >&2; exit 1; }
-	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) restore --from $(FROM) $(if $(JOURNAL),--journal $(JOURNAL)) $(ANSWERS)
+	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) restore --from $(FROM) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(ROWS),--rows $(ROWS)) $(ANSWERS)
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin

@@ -184,7 +184,9 @@ class Backups:
             known |= told
         return sorted(known)
 
-    def restore(self, wanted: str, *, agree: Agreement, incomplete_journal: bool) -> str:
+    def restore(
+        self, wanted: str, *, agree: Agreement, incomplete_journal: bool, may_lose_rows: bool
+    ) -> str:
         chosen = self.find(wanted)
         self._need_key()
         if not incomplete_journal:
@@ -196,7 +198,7 @@ class Backups:
         began = time.monotonic()
         with self._maintenance():
             time.sleep(DRAIN_S)
-            self._keep_what_is_there()
+            self._keep_what_is_there(may_lose_rows=may_lose_rows)
             said = self._load(chosen, RESTORED)
             self.hosts.run(self.database, f"ctlv-restore swap {LIVE} {RESTORED}", timeout_s=600)
             self.hosts.run(self.hosts.first("web"), "agenda-manage agenda_expire")
@@ -262,15 +264,20 @@ class Backups:
         if not was_on:
             put_under_maintenance(self.hosts, on=False)
 
-    def _keep_what_is_there(self) -> None:
-        """A way back from a mistaken restore, where there is anything to keep."""
+    def _keep_what_is_there(self, *, may_lose_rows: bool) -> None:
+        """A way back from a mistaken restore; without one only where the operator says so."""
         made = self.hosts.run(
             self.database, start("ctlv-backup.service"), check=False, timeout_s=3600
         )
         if made.returncode == 0:
             print(f"what is there now is kept as {self.there(self.database)[-1].name}", flush=True)
-        else:
+        elif may_lose_rows:
             print("what is there now could not be backed up; going on", flush=True)
+        else:
+            raise ReachError(
+                f"what is there now could not be backed up first: {made.stderr.strip()[-400:]}",
+                next_step="see `make logs HOST=database`; if those rows may go, add ROWS=lost",
+            )
 
     def _load(self, chosen: Backup, scratch: str) -> str:
         """Into `scratch`, compared with the manifest, brought up to date, and forgotten anew."""
@@ -369,6 +376,7 @@ def arguments() -> argparse.Namespace:
     restore.add_argument("--yes", action="store_true")
     restore.add_argument("--confirm", default="")
     restore.add_argument("--journal", choices=["complete", "incomplete"], default="complete")
+    restore.add_argument("--rows", choices=["kept", "lost"], default="kept")
     drill = verbs.add_parser("drill", help="restore one aside, compare, measure")
     drill.add_argument("--from", dest="wanted", default=LATEST)
     drill.add_argument("--yes", action="store_true")
@@ -388,8 +396,12 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
     agree = Agreement(asked.env, yes=asked.yes, confirm=asked.confirm)
     if asked.verb == "drill":
         return backups.drill(asked.wanted)
-    incomplete = asked.journal == "incomplete"
-    return backups.restore(asked.wanted, agree=agree, incomplete_journal=incomplete)
+    return backups.restore(
+        asked.wanted,
+        agree=agree,
+        incomplete_journal=asked.journal == "incomplete",
+        may_lose_rows=asked.rows == "lost",
+    )
 
 
 def main() -> int:

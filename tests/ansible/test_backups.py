@@ -275,6 +275,28 @@ def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
     backups.Agreement("lab", yes=True, confirm="")("replaces all rows")
 
 
+class Hosts:
+    """Containers whose every command ends as it is told to."""
+
+    def __init__(self, status: int, stderr: str = "") -> None:
+        self.ended = subprocess.CompletedProcess((), status, "", stderr)
+
+    def first(self, group):
+        return group
+
+    def run(self, *_words, **_options):
+        return self.ended
+
+
+def test_rows_that_cannot_be_backed_up_are_not_replaced_unless_they_may_be_lost(capsys):
+    mine = object.__new__(backups.Backups)
+    mine.hosts = Hosts(1, "Table './agenda/task' is marked as crashed")
+    with pytest.raises(reach.ReachError, match=r"marked as crashed\n.*Next:.*ROWS=lost"):
+        mine._keep_what_is_there(may_lose_rows=False)
+    mine._keep_what_is_there(may_lose_rows=True)
+    assert "could not be backed up; going on" in capsys.readouterr().out
+
+
 def test_one_file_says_that_there_is_maintenance():
     names = yaml.safe_load((ROOT / "ansible/roles/nginx/vars/main.yml").read_text())
     assert names["__nginx_maintenance"] == reach.MAINTENANCE
