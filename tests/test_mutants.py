@@ -55,6 +55,11 @@ CODE = """
     LIMIT = 5
     TABLE = {"a": 1}
 
+    def above(limit):
+        return lambda number: number > limit
+
+    RULES = (above(5),)
+
     def is_over(number, *, limit=LIMIT):
         return number > limit
 
@@ -67,7 +72,7 @@ CODE = """
     class Told:
         is_elsewhere: bool = False
 """
-USER = "from mutated import Counter, TABLE, Told, is_over\nmine = Counter()\n"
+USER = "from mutated import RULES, TABLE, Counter, Told, is_over\nmine = Counter()\n"
 
 
 @pytest.fixture
@@ -91,6 +96,7 @@ def user(tmp_path, monkeypatch):
         ("step = 1", "step = 2", "mine.count(1)"),
         ("bool = False", "bool = True", "Told().is_elsewhere"),
         ("number + self", "number - self", "mine.count(1)"),
+        ("lambda number: number > limit", "lambda number: number >= limit", "RULES[0](5)"),
     ],
 )
 def test_a_change_is_felt_by_those_who_imported_the_name_before(user, before, after, asked):

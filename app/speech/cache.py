@@ -128,7 +128,7 @@ class Cache:
         """
         try:
             with os.scandir(self.folder) as entries:
-                spoken = {entry.name.split(".")[0] for entry in entries}
+                spoken = {entry.name.partition(".")[0] for entry in entries}
         except FileNotFoundError:
             return
         except OSError as error:
@@ -230,7 +230,7 @@ class _File:
 
     @property
     def subject(self) -> str:
-        return self.path.name.split(".", maxsplit=1)[0]
+        return self.path.name.partition(".")[0]
 
     @property
     def is_lock(self) -> bool:

@@ -50,5 +50,4 @@ def _mp3(samples: bytes) -> bytes:
     encoder.set_in_sample_rate(SAMPLE_RATE_HZ)
     encoder.set_channels(1)
     encoder.set_quality(7)
-    encoder.silence()
     return bytes(encoder.encode(samples)) + bytes(encoder.flush())

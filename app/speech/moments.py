@@ -13,7 +13,8 @@ from speech import numbers
 Language = Literal["fr", "en"]
 
 NOON = 12
-HALF_A_DAY = timedelta(hours=12)
+# From here on nobody needs the minutes too.
+MANY_HOURS = 12
 FRENCH_DAYS = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
 FRENCH_MONTHS = [
     "janvier",
@@ -98,7 +99,7 @@ def remaining(left: timedelta, *, language: Language) -> str:
     hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
     if left >= timedelta(days=1):
         parts = [_count(left.days, "jour", "day", language)]
-    elif left >= HALF_A_DAY or not minutes:
+    elif hours >= MANY_HOURS or not minutes:
         parts = [_count(hours, "heure", "hour", language)]
     elif hours:
         parts = [

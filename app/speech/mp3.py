@@ -28,16 +28,13 @@ RATE_HZ = {
 
 def is_mp3(audio: bytes) -> bool:
     """Whether `audio` is one row of Layer III frames from its start to its end."""
-    return len(audio) > SMALLEST_BYTES and duration_s(audio) > 0
+    return len(audio) >= SMALLEST_BYTES and duration_s(audio) > 0
 
 
 def duration_s(audio: bytes) -> float:
     """Return how long `audio` plays; 0.0 when it is not MP3 from its start to its end."""
     at, seconds = _after_tag(audio), 0.0
-    while at + HEADER_BYTES <= len(audio):
-        frame = _frame(audio[at : at + HEADER_BYTES])
-        if frame is None:
-            break
+    while frame := _frame(audio[at : at + HEADER_BYTES]):
         size_bytes, frame_s = frame
         at, seconds = at + size_bytes, seconds + frame_s
     # Less than a frame may be left over: some encoders pad their end.
@@ -46,7 +43,7 @@ def duration_s(audio: bytes) -> float:
 
 def _after_tag(audio: bytes) -> int:
     """Return where the frames begin: an ID3v2 tag carries its own length, seven bits a byte."""
-    if not audio.startswith(b"ID3") or len(audio) < ID3_HEADER_BYTES:
+    if not audio.startswith(b"ID3"):
         return 0
     size = 0
     for byte in audio[6:ID3_HEADER_BYTES]:

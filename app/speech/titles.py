@@ -173,7 +173,7 @@ def _label(match: re.Match[str], language: Language) -> str:
 
 def _ordinal(match: re.Match[str], language: Language) -> str | None:
     number = int(match[1])
-    if not 1 < number <= numbers.LARGEST:
+    if number <= 1:
         return None
     return numbers.french_ordinal(number) if language == "fr" else numbers.english_ordinal(number)
 

@@ -47,7 +47,9 @@ def _shape(const: object) -> object:
         return (type(const).__name__, repr(const))
     if const.co_name.startswith("<"):  # a lambda or a comprehension of the body itself
         return (const.co_code, const.co_names, [_shape(inner) for inner in const.co_consts])
-    return const.co_name
+    # A lambda that a function makes may lie in a table already: that table is made anew.
+    made = [inner for inner in const.co_consts if getattr(inner, "co_name", "") == "<lambda>"]
+    return (const.co_name, [_shape(inner) for inner in made])
 
 
 def _codes(code: CodeType) -> Iterator[tuple[str, CodeType]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import gzip
 import json
 import math
 import ssl
@@ -89,8 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def begin(self, length: int | None) -> None:
+    def begin(self, length: int | None, *, encoding: str = "") -> None:
         self.send_response(200)
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         if length is None:
             self.send_header("Transfer-Encoding", "chunked")
         else:
@@ -140,6 +143,12 @@ def _chunks(to: _Handler) -> None:
     to.wfile.write(b"0\r\n\r\n")
 
 
+def _gzip(to: _Handler) -> None:
+    packed = gzip.compress(answer_with(to.server.audio))
+    to.begin(len(packed), encoding="gzip")
+    to.wfile.write(packed)
+
+
 def _drip(to: _Handler) -> None:
     """A byte now and then, for ever: no time-out of a socket ever fires."""
     to.begin(10_000_000)
@@ -163,6 +172,7 @@ def _flood(to: _Handler) -> None:
 MOODS: dict[str, Callable[[_Handler], None]] = {
     "good": _good,
     "chunks": _chunks,
+    "gzip": _gzip,
     "refuse": lambda to: to.answer(429, b"Too Many Requests"),
     "consent": lambda to: to.answer(200, CONSENT),
     "redirect": _redirect,

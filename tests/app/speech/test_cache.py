@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from speech import cache as cache_module
-from speech.cache import ABANDONED_AFTER, GOOGLE_LINE, LONGEST_KEPT, Cache, Key
+from speech.cache import GOOGLE_LINE, Cache, Key
 from tests.app.speech.google_stand_in import tone_mp3
 
 AUDIO = tone_mp3(seconds=0.4)
@@ -78,8 +78,8 @@ def test_audio_is_gone_at_the_instant_of_its_deadline(cache):
 def test_audio_of_a_task_of_next_year_lies_here_for_a_day_at_most(cache):
     write(cache, expires_at=datetime(9999, 12, 31, tzinfo=UTC))
 
-    assert cache.read(key(), at=AT + LONGEST_KEPT - timedelta(seconds=1)) == AUDIO
-    assert cache.read(key(), at=AT + LONGEST_KEPT) is None
+    assert cache.read(key(), at=AT + timedelta(hours=24, seconds=-1)) == AUDIO
+    assert cache.read(key(), at=AT + timedelta(hours=24)) is None
 
 
 def test_audio_that_comes_after_the_deadline_is_not_kept(cache):
@@ -149,22 +149,56 @@ def test_the_sweep_erases_what_is_due_and_nothing_else(cache):
 
 
 def test_the_sweep_removes_what_killed_processes_left(cache):
-    now = datetime.now(UTC)
-    write(cache, key(subject="alive"), at=now, expires_at=now + timedelta(hours=1))
+    write(cache, key(subject="alive"))
     with cache.turn("dead", limit_s=1.0):
         pass
     for name in [".new-killed", GOOGLE_LINE, "stranger.txt"]:
         (cache.folder / name).write_bytes(b"half")
-
-    cache.sweep(at=now)
     before = {path.name for path in cache.folder.iterdir()}
-    cache.sweep(at=now + ABANDONED_AFTER + timedelta(seconds=5))
+    for name in before - {cache.name(key(subject="alive"))}:
+        os.utime(cache.folder / name, (AT.timestamp(), AT.timestamp()))
+
+    cache.sweep(at=AT + timedelta(seconds=59))
+    assert {path.name for path in cache.folder.iterdir()} == before
+    cache.sweep(at=AT + timedelta(minutes=1))
     after = {path.name for path in cache.folder.iterdir()}
 
-    gone = before - after
-    assert ".new-killed" in gone
-    assert len(gone) == 2  # and the lock of the subject without audio
-    assert {GOOGLE_LINE, "stranger.txt"} <= after
+    # And the lock of the subject without audio.
+    assert before - after == {".new-killed", cache._lock("dead").name}
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(lambda cache: cache.forget("task"), id="forget"),
+        pytest.param(lambda cache: cache.sweep(at=SOON), id="sweep"),
+        pytest.param(lambda cache: cache._shrink(), id="shrink"),
+    ],
+)
+def test_a_file_that_another_erased_meanwhile_stops_no_work(folder, monkeypatch, caplog, work):
+    cache, empty = (Cache(folder=folder, secret=b"", limit_bytes=limit) for limit in (10**9, 0))
+    for language in ("fr", "en"):
+        write(cache, key(language=language))
+    files = Cache._files
+
+    def late(self):
+        found = sorted(files(self), key=lambda file: not file.is_audio)
+        for file in found[:1]:
+            file.path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Cache, "_files", late)
+    work(empty)
+
+    assert audios(cache) == []
+    assert caplog.messages == []
+
+
+def test_a_link_that_leads_nowhere_stops_no_sweep(cache):
+    write(cache)
+    (cache.folder / "loop").symlink_to("loop")
+
+    assert cache.sweep(at=SOON) == 1
 
 
 def test_the_folder_never_holds_more_than_its_limit(folder):

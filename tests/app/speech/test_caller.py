@@ -29,11 +29,12 @@ def slow():
     call.may_end.set()
 
 
-def test_the_answer_comes_from_another_thread():
+def test_the_answer_comes_from_a_thread_that_keeps_no_process_alive():
     def name():
-        return threading.current_thread().name.encode()
+        thread = threading.current_thread()
+        return f"{thread.name} {thread.daemon}".encode()
 
-    assert Caller().ask("key", name).result(LIMIT_S) == b"google-caller"
+    assert Caller().ask("key", name).result(LIMIT_S) == b"google-caller True"
 
 
 def test_those_who_want_the_same_words_share_one_call(slow):
@@ -81,7 +82,9 @@ def test_lateness_is_that_of_the_present_call(slow):
     assert slow.began.wait(LIMIT_S)
 
     assert not caller.is_late(2.5)
-    now_s[0] += 2.6
+    now_s[0] += 2.5
+    assert not caller.is_late(2.5)
+    now_s[0] += 0.1
     assert caller.is_late(2.5)
     slow.may_end.set()
     future.result(LIMIT_S)

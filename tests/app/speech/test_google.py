@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from speech import google as client
 from speech.errors import GoogleError
-from tests.app.speech.google_stand_in import StandIn
+from tests.app.speech.google_stand_in import StandIn, answer_with
 
 TEXT = "Rendre le TP trois, demain à midi."
 LONG = "Un deux trois quatre cinq six sept huit neuf dix. " * 5
@@ -28,7 +28,7 @@ def test_the_address_is_the_one_gtts_would_ask():
     assert theirs == client.HOST + client.PATH
 
 
-@pytest.mark.parametrize("mood", ["good", "chunks"])
+@pytest.mark.parametrize("mood", ["good", "chunks", "gzip"])
 def test_a_good_answer_is_its_audio(google, mood):
     google.behave(mood)
 
@@ -43,8 +43,9 @@ def test_a_long_text_goes_in_parts_of_a_hundred_characters(google):
 
 
 def test_a_text_of_too_many_requests_is_not_accepted():
-    assert client.accepts("mot " * 24 * client.MOST_REQUESTS)
-    assert not client.accepts("mot " * 26 * client.MOST_REQUESTS)
+    # Twenty-five words of these fill the hundred characters of a request.
+    assert client.accepts("mot " * 25 * 20)
+    assert not client.accepts("mot " * 25 * 20 + "mot")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,29 @@ def test_the_deadline_holds_whatever_the_server_does(google, mood):
     with pytest.raises(GoogleError):
         fetch(google, seconds=0.3)
     assert datetime.now(UTC) - began < timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize(("more_bytes", "is_too_much"), [(0, False), (-1, True)])
+def test_an_answer_has_a_largest_size(google, monkeypatch, more_bytes, is_too_much):
+    size_bytes = len(answer_with(google.audio))
+    monkeypatch.setattr(client, "LARGEST_ANSWER_BYTES", size_bytes + more_bytes)
+
+    if not is_too_much:
+        assert fetch(google) == google.audio
+        return
+    with pytest.raises(GoogleError, match="larger than any speech"):
+        fetch(google)
+
+
+@pytest.mark.parametrize(("now_s", "left_s"), [(0.0, 1.5), (1.0, 0.5), (1.5, None), (2.0, None)])
+def test_a_deadline_ends_at_its_instant(now_s, left_s):
+    deadline = client.Deadline(1.5, clock=lambda: now_s)
+
+    if left_s is not None:
+        assert deadline.left_s() == left_s
+        return
+    with pytest.raises(GoogleError, match="in time"):
+        deadline.left_s()
 
 
 def test_the_deadline_is_for_all_parts_together(google):

@@ -1,4 +1,6 @@
+import io
 import subprocess
+import wave
 
 import pytest
 
@@ -12,6 +14,22 @@ def test_a_sentence_becomes_mp3(language):
 
     assert mp3.is_mp3(audio)
     assert 1.5 < mp3.duration_s(audio) < 6
+    assert len(audio) / mp3.duration_s(audio) == pytest.approx(48_000 / 8, rel=0.01)
+
+
+def test_the_samples_are_as_the_encoder_is_told():
+    heard = subprocess.run(
+        ["espeak-ng", "--stdin", "--stdout"],
+        input=b"Un.",
+        capture_output=True,
+        check=True,
+        timeout=10,
+    ).stdout
+
+    with wave.open(io.BytesIO(heard)) as sound:
+        told = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
+    assert told == (1, 2, local.SAMPLE_RATE_HZ)
+    assert heard.index(b"data") + 8 == local.WAV_HEADER_BYTES
 
 
 @pytest.mark.parametrize("text", ["-v de --help", "$(reboot)", "<speak>x</speak>", "😀", "漢字"])

@@ -90,6 +90,11 @@ def test_the_hour_that_comes_twice_says_which_one():
             "dans deux heures et cinq minutes",
             "in two hours and five minutes",
         ),
+        (
+            timedelta(hours=11, minutes=59),
+            "dans onze heures et cinquante-neuf minutes",
+            "in eleven hours and fifty-nine minutes",
+        ),
         (timedelta(hours=12, minutes=5), "dans douze heures", "in twelve hours"),
         (timedelta(hours=23, minutes=59), "dans vingt-trois heures", "in twenty-three hours"),
         (timedelta(days=1), "dans un jour", "in one day"),

@@ -5,6 +5,10 @@ from tests.app.speech.google_stand_in import CONSENT, tone_mp3
 
 TONE = tone_mp3(seconds=1.0)
 ID3 = b"ID3\x04\x00\x00\x00\x00\x01\x00" + b"\0" * 128
+# Flags (an extended header), then a length in which all four bytes have a part.
+PICTURE = b"ID3\x04\x00\x40\x01\x02\x03\x04" + b"\0" * (1 << 21 | 2 << 14 | 3 << 7 | 4)
+# 32 kbit/s at 44.1 kHz: 104 bytes, 1152 samples.
+FRAME = b"\xff\xfb\x10\xc4" + b"\0" * 100
 
 
 def test_a_second_of_sound_is_about_a_second_long():
@@ -12,10 +16,7 @@ def test_a_second_of_sound_is_about_a_second_long():
 
 
 def test_mpeg_1_is_read_too():
-    # 32 kbit/s at 44.1 kHz: frames of 104 bytes, 1152 samples each.
-    frame = b"\xff\xfb\x10\xc4" + b"\0" * 100
-
-    assert mp3.duration_s(frame * 20) == pytest.approx(20 * 1152 / 44100)
+    assert mp3.duration_s(FRAME * 20) == pytest.approx(20 * 1152 / 44100)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +24,10 @@ def test_mpeg_1_is_read_too():
     [
         pytest.param(TONE, id="bare frames"),
         pytest.param(ID3 + TONE, id="behind an ID3 tag"),
+        pytest.param(PICTURE + TONE, id="behind two megabytes of a picture"),
         pytest.param(TONE + b"TAG" + b"\0" * 125, id="before an ID3v1 tag"),
         pytest.param(TONE + TONE, id="two answers in a row"),
+        pytest.param((FRAME * 10)[:1024], id="just long enough"),
     ],
 )
 def test_mp3_is_accepted(audio):
@@ -37,6 +40,7 @@ def test_mp3_is_accepted(audio):
         pytest.param(b"", id="nothing"),
         pytest.param(CONSENT, id="a page"),
         pytest.param(TONE[:600], id="too short to be speech"),
+        pytest.param((FRAME * 10)[:1023], id="a byte too short"),
         pytest.param(b"\0" * 4000, id="zeros, as after a crash"),
         pytest.param(TONE + CONSENT, id="a page behind good frames"),
         pytest.param(b"RIFF" + b"\0" * 3000, id="a WAV"),
@@ -80,4 +84,11 @@ def test_every_rate_of_the_standard_is_measured(version, padding):
 @pytest.mark.parametrize("version", RATES)
 @pytest.mark.parametrize(("rate", "hz"), [(0, 0), (15, 0), (1, 3)])
 def test_what_the_standard_reserves_is_no_frame(version, rate, hz):
-    assert mp3.duration_s(frames(version, rate, hz, 0, size=2000)) == 0
+    reserved = frames(version, rate, hz, 0, size=40)
+
+    assert mp3.duration_s(FRAME * 20 + reserved) == mp3.duration_s(FRAME * 20)
+
+
+@pytest.mark.parametrize(("left_bytes", "seconds"), [(1440, 20 * 1152 / 44100), (1441, 0.0)])
+def test_less_than_the_largest_frame_may_be_left_over(left_bytes, seconds):
+    assert mp3.duration_s(FRAME * 20 + b"\0" * left_bytes) == pytest.approx(seconds)

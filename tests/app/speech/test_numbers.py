@@ -63,6 +63,7 @@ def test_french_numbers_agree_with_a_feminine_noun(number, words):
         (100, "one hundred"),
         (204, "two hundred and four"),
         (1000, "one thousand"),
+        (1100, "one thousand one hundred"),
         (2005, "two thousand and five"),
         (2204, "two thousand two hundred and four"),
         (9999, "nine thousand nine hundred and ninety-nine"),

@@ -127,6 +127,12 @@ def test_a_full_day_is_told_in_part_and_counted_whole(language, opening, ending)
     assert said.endswith(ending)
 
 
+def test_a_day_that_is_just_full_is_told_whole():
+    full = [Spoken(title=f"t{i}", deadline_at=AT) for i in range(20)]
+
+    assert sentences.day_sentence(tasks=full, at=AT, language="en").endswith(": t19.")
+
+
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [

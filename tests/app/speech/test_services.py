@@ -113,6 +113,61 @@ def test_when_google_hangs_the_machine_speaks_once_patience_is_over(site, mood):
     assert site.kept() == ["local"]
 
 
+class Unanswered:
+    """Google's line, where every answer is too late: it notes how long one would have waited."""
+
+    def __init__(self, *, is_late=False):
+        self.waits_s, self._is_late = [], is_late
+
+    def ask(self, *_):
+        return self
+
+    def result(self, timeout):
+        self.waits_s.append(timeout)
+        raise TimeoutError
+
+    def is_late(self, *_):
+        return self._is_late
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_request_waits_for_google_unless_the_line_is_late(site, monkeypatch, is_late):
+    line = Unanswered(is_late=is_late)
+    monkeypatch.setattr(services, "CALLER", line)
+
+    assert site.speak().voice == "local"
+    assert [wait_s > 0 for wait_s in line.waits_s] == [True] * (not is_late)
+
+
+def test_nobody_waits_for_google_while_a_voice_lies_ready(site, monkeypatch):
+    site.google.behave("missing")
+    site.speak()
+    line = Unanswered()
+    monkeypatch.setattr(services, "CALLER", line)
+
+    assert site.speak().voice == "local"
+    assert line.waits_s == []
+
+
+@pytest.mark.parametrize(("requests", "seconds"), [(1, 6.0), (3, 8.0)])
+def test_each_request_of_a_call_gives_it_a_second_more(site, monkeypatch, requests, seconds):
+    after, given = client.Deadline.after, []
+
+    def noted(seconds):
+        given.append(seconds)
+        return after(seconds)
+
+    monkeypatch.setattr(client.Deadline, "after", noted)
+
+    site.speak(text="mot " * 25 * requests)
+
+    assert given == [seconds]
+
+
+def test_the_folders_limit_is_in_mebibytes(site):
+    assert services._cache().limit_bytes == 10 * 2**20
+
+
 def test_a_server_error_is_forgiven_once(site):
     site.google.behave("broken", "good")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.titles import LONGEST, spoken_title
+from speech.titles import spoken_title
 
 MARKS = ["1 000", "1.", "1-", "+", "€1"]
 TWELFTH = "the twelfth of March, twenty twenty-seven"
@@ -24,7 +24,12 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ("B2.14", "B deux quatorze", "B two fourteen"),
         ("C0.07", "C zéro zéro sept", "C zero oh seven"),
         ("A14", "A quatorze", "A fourteen"),
-        ("B12345", "B 12345", "B 12345"),
+        (
+            "B9999",
+            "B neuf mille neuf cent quatre-vingt-dix-neuf",
+            "B nine thousand nine hundred and ninety-nine",
+        ),
+        ("B10000", "B 10000", "B 10000"),
         ("12/03", "douze mars", "the twelfth of March"),
         ("01/12", "premier décembre", "the first of December"),
         (
@@ -39,6 +44,8 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ),
         ("31/02", "31 sur 02", "31 out of 02"),
         ("12/13", "12 sur 13", "12 out of 13"),
+        ("12/00", "12 sur 00", "12 out of 00"),
+        ("0/03", "0 sur 03", "0 out of 03"),
         ("3/4", "3 sur 4", "3 out of 4"),
         ("14h30", "quatorze heures trente", "two thirty p.m."),
         ("14 h 30", "quatorze heures trente", "two thirty p.m."),
@@ -52,11 +59,15 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ("13pm", "13pm", "13pm"),
         ("14h-16h", "quatorze heures à seize heures", "two p.m. to four p.m."),
         ("8:30–10:00", "huit heures trente à dix heures", "eight thirty a.m. to ten a.m."),
+        ("23h", "vingt-trois heures", "eleven p.m."),
+        ("24h", "vingt-quatre heures", "twenty-four hours"),
+        ("41h", "quarante et une heures", "forty-one hours"),
         ("48h", "quarante-huit heures", "forty-eight hours"),
         ("48h30", "quarante-huit heures trente", "forty-eight hours thirty"),
         ("99h99", "99h99", "99h99"),
         ("21 min", "vingt et une minutes", "twenty-one minutes"),
         ("1mn", "une minute", "one minute"),
+        ("2 min", "deux minutes", "two minutes"),
         ("10:20:30", "10:20:30", "10:20:30"),
         ("n°4", "numéro 4", "number 4"),
         ("50 %", "50 pour cent", "50 percent"),
@@ -90,14 +101,19 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ("b2.04", "b deux zéro quatre", "b two oh four"),
         ("v2.04", "v2.04", "v2.04"),
         ("0e essai", "0e essai", "0e essai"),
+        ("1e essai", "1e essai", "1e essai"),
         ("UE 3.2", "UE 3,2", "UE 3.2"),
         ("le 12/3", "le douze mars", "le the twelfth of March"),
         ("12.03.2027", "douze mars deux mille vingt-sept", TWELFTH),
         ("10-12/03", "dix au douze mars", "the tenth to the twelfth of March"),
+        ("1-12/03", "premier au douze mars", "the first to the twelfth of March"),
         ("31-12/03", "31-12 sur 03", "31-12 out of 03"),
+        ("12-12/03", "12-12 sur 03", "12-12 out of 03"),
+        ("0-12/03", "0-12 sur 03", "0-12 out of 03"),
         ("5.30pm", "dix-sept heures trente", "five thirty p.m."),
         ("call @ 5pm", "call à dix-sept heures", "call at five p.m."),
         ("1h30min", "une heure trente", "one hour thirty"),
+        ("2h30min", "deux heures trente", "two hours thirty"),
         ("1,5 h", "1,5 h", "1.5 h"),
         ("24h/24, 7j/7", ALWAYS_FRENCH, ALWAYS_ENGLISH),
         ("24/7", ALWAYS_FRENCH, ALWAYS_ENGLISH),
@@ -127,15 +143,26 @@ def test_titles_are_said_as_people_say_them(title, french, english):
     assert spoken_title(title, language="en") == english
 
 
-def test_a_long_title_is_cut_between_words():
-    spoken = spoken_title("mot " * 2500, language="fr")
+@pytest.mark.parametrize(
+    ("month", "days"), [*enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1)]
+)
+def test_a_month_ends_with_its_last_day(month, days):
+    assert "sur" not in spoken_title(f"{days}/{month:02}", language="fr")
+    assert spoken_title(f"{days + 1}/{month:02}", language="fr").startswith(f"{days + 1} sur ")
 
-    assert len(spoken) <= LONGEST
-    assert spoken.endswith("mot")
+
+def test_three_hundred_characters_are_said_whole():
+    title = "mot " * 74 + "mots"
+
+    assert spoken_title(title, language="fr") == title
+
+
+def test_a_longer_title_is_cut_between_words():
+    assert spoken_title("un " * 99 + "deux trois", language="fr") == ("un " * 99).strip()
 
 
 def test_a_word_without_end_is_cut_too():
-    assert len(spoken_title("x" * 10_000, language="fr")) == LONGEST
+    assert spoken_title("x" * 10_000, language="fr") == "x" * 300
 
 
 @given(st.text(max_size=400), st.sampled_from(["fr", "en"]))

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -26,19 +27,33 @@ def call(path, *, now_s, error=None):
             raise error
 
 
+def files_open():
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 def test_a_free_lock_is_had_at_once(folder):
     with turns.locked(folder / "a.lock", limit_s=0.0) as descriptor:
         assert descriptor is not None
+    assert (folder / "a.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_has_no_time_does_not_wait(folder):
+    clock = Clock()
+    with (
+        turns.locked(folder / "a.lock", limit_s=0.0),
+        turns.locked(folder / "a.lock", limit_s=0.0, clock=clock, sleep=pytest.fail) as second,
+    ):
+        assert second is None
 
 
 def test_a_held_lock_is_waited_for_and_given_up(folder):
     clock = Clock()
     with (
         turns.locked(folder / "a.lock", limit_s=0.0),
-        turns.locked(folder / "a.lock", limit_s=1.0, clock=clock, sleep=clock.sleep) as second,
+        turns.locked(folder / "a.lock", limit_s=0.5, clock=clock, sleep=clock.sleep) as second,
     ):
         assert second is None
-        assert clock.now_s == pytest.approx(1.0, abs=0.05)
+        assert clock.now_s == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_lock_that_is_let_go_goes_to_who_waits(folder):
@@ -100,6 +115,16 @@ def test_three_failures_leave_google_alone_for_every_process(folder):
     assert not turns.google_is_open(path, now=lambda: 1001.0)
     with pytest.raises(GoogleError, match="left alone"):
         call(path, now_s=1001.0)
+
+
+def test_to_ask_about_the_line_leaves_no_file_open(folder):
+    path = folder / "google.lock"
+    call(path, now_s=0.0)
+    before = files_open()
+
+    assert turns.google_is_open(path)
+
+    assert files_open() == before
 
 
 def test_after_the_pause_one_good_call_opens_it_again(folder):
