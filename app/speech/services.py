@@ -127,14 +127,14 @@ def problems() -> list[str]:
 
 def _made(words: Utterance, at: datetime) -> Speech:
     cache, ends_s = _cache(), time.monotonic() + PATIENCE_S
-    with cache.turn(words.subject, limit_s=PATIENCE_S) as turn:
+    with cache.turn(words.subject, limit_s=PATIENCE_S):
         # Who had the turn before us may have made it.
         found = _on_disk(words, at)
         if found is not None:
             return found
         mark = cache.mark(words.subject)
-        may_wait = turn is not None and not CALLER.is_late(PATIENCE_S)
-        audio = _google(words, mark, wait_s=ends_s - time.monotonic() if may_wait else 0.0)
+        wait_s = 0.0 if CALLER.is_late(PATIENCE_S) else ends_s - time.monotonic()
+        audio = _google(words, mark, wait_s=wait_s)
         if audio is not None:
             return _speech(words, "google", audio)
         audio = local.speak(text=words.text, language=spoken_language(words.language))

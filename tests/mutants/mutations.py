@@ -214,8 +214,13 @@ def mutants(subject: Subject) -> list[Mutant]:
         ]
     lines = subject.path.read_text("utf-8").splitlines()
     found = [mutant for mutant in found if not lines[mutant.line - 1].lstrip().startswith("@")]
-    # Cosmic Ray takes the `*` of keyword-only parameters for a product.
-    found = [mutant for mutant in found if "Mul" not in mutant.kind or _is_python(mutant.code())]
+    # Cosmic Ray takes the `*` of keyword-only parameters for a product, and writes `not x := y`.
+    doubtful = ("Mul", "AddNot")
+    found = [
+        mutant
+        for mutant in found
+        if not any(words in mutant.kind for words in doubtful) or _is_python(mutant.code())
+    ]
     return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.occurrence))
 
 
