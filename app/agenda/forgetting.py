@@ -22,12 +22,12 @@ from agenda.announcements import unheard_count
 from agenda.announcing import LAST_STEP
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
+from agenda.pace import Pace
 from agenda.services import day_subject, task_again
 from speech import services as speech
 
-# A thousand rows take about 50 ms. Only who writes to those rows waits for them, and nobody does:
-# they are past their time. What a chunk costs besides its rows is shared by more of them.
-CHUNK_ROWS = 1000
+# Making the next of so many is enough for one transaction, also while nobody else is there.
+REPEATED_ROWS = 500
 LOCK = "agenda_forget"
 
 Owner = TypeVar("Owner", UUID, str)
@@ -52,41 +52,43 @@ def tasks_forget(*, at: datetime) -> Forgotten:
     with _alone() as is_alone:
         if not is_alone:
             return Forgotten(tasks=0, is_elsewhere=True)
-        repeated = _in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at))
-        repeated += _in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at))
-        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace(), at=at))
-        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace(), at=at))
+        pace = Pace()
+        repeated = _in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at), pace)
+        repeated += _in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at), pace)
+        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace(), at=at), pace)
+        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace(), at=at), pace)
     return Forgotten(tasks=erased if grace() else erased + repeated)
 
 
-def _in_chunks(forget_chunk: Callable[[], Gone]) -> int:
-    total = 0
-    while True:
-        gone = forget_chunk()
-        rows = sum(map(len, gone.values()))
-        total += rows
+def _in_chunks(forget_chunk: Callable[[int], tuple[Gone, bool]], pace: Pace) -> int:
+    total, is_more = 0, True
+    while is_more:
+        gone, is_more = forget_chunk(pace.rows)
+        total += sum(map(len, gone.values()))
         for tell in ON_FORGOTTEN:
             tell(gone)
         if gone:
             speech.forget_all([*chain(*gone.values()), *map(day_subject, gone)])
-        if rows < CHUNK_ROWS:
-            return total
+        if is_more:
+            pace.rest()
+    return total
 
 
-def _repeat_chunk(column: str, until: datetime, *, at: datetime) -> Gone:
+def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> tuple[Gone, bool]:
     """Tasks of a series: the next ones are made in the transaction that forgets these. Their locks
     make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
     Where the site gives a grace, these stay as long as others do, but are of no series any more.
     """
+    rows = min(rows, REPEATED_ROWS)
     with transaction.atomic():
         due = Task.objects.repeating().filter(**{f"{column}__lte": until})
-        last = list(due.order_by(column, "id").select_for_update()[:CHUNK_ROWS])
+        last = list(due.order_by(column, "id").select_for_update()[:rows])
         zones = _zones({task.owner_id for task in last})
         again = {task.id: task_again(task, at=at, zone=zones[task.owner_id]) for task in last}
         journal.note_series(again, at=at)
         Task.objects.bulk_create([task for task in again.values() if task is not None])
         _forget_rows(last, at=at)
-    return _by_owner((str(task.id), task.owner_id) for task in last)
+    return _by_owner((str(task.id), task.owner_id) for task in last), len(last) == rows
 
 
 def _by_owner(rows: Iterable[tuple[str, Owner]]) -> dict[Owner, list[str]]:
@@ -111,20 +113,20 @@ def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
     return {owner_id: zone_of(name) for owner_id, name in named}
 
 
-def _erase_chunk(column: str, until: datetime, *, at: datetime) -> Gone:
+def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> tuple[Gone, bool]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
-            f" ORDER BY {column}, id LIMIT {CHUNK_ROWS}"
+            f" ORDER BY {column}, id LIMIT {rows}"
             f" RETURNING id, owner_id, announced < {LAST_STEP} AND removed_at IS NULL",
             [connection.ops.adapt_datetimefield_value(until)],
         )
-        rows = cursor.fetchall()
-        journal.note(Task, (task for task, _owner, _is_mute in rows), at=timezone.now())
-        unheard = Counter(owner for _task, owner, is_mute in rows if is_mute)
+        gone = cursor.fetchall()
+        journal.note(Task, (task for task, _owner, _is_mute in gone), at=timezone.now())
+        unheard = Counter(owner for _task, owner, is_mute in gone if is_mute)
         unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
-    tasks = _by_owner((task, owner) for task, owner, _is_mute in rows)
-    return {UUID(owner): ids for owner, ids in tasks.items()}
+    tasks = _by_owner((task, owner) for task, owner, _is_mute in gone)
+    return {UUID(owner): ids for owner, ids in tasks.items()}, len(gone) == rows
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services import account_create
-from agenda import forgetting
+from agenda import forgetting, pace
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
 from config.mysql import base
@@ -69,7 +69,8 @@ def db_for_good(transactional_db) -> None:
 def test_a_database_that_dies_in_mid_purge_loses_no_chunk_and_keeps_no_half(
     mariadb, owner, monkeypatch
 ):
-    monkeypatch.setattr(forgetting, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(pace, "GENTLE_ROWS", 4)
+    monkeypatch.setattr(pace, "ALONE_ROWS", 4)
     at = timezone.now()
     Task.objects.bulk_create(
         Task(owner=owner, title=f"t{n}", deadline_at=at, created_at=at) for n in range(ROWS)

@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Session
-from agenda import forgetting
-from agenda.forgetting import CHUNK_ROWS, tasks_forget
+from agenda import forgetting, pace
+from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task
 from speech import services as speech
 
@@ -79,12 +79,13 @@ def test_others_are_told_of_each_task_that_is_gone(spread, monkeypatch):
 
 
 def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num_queries):
-    rows = 2 * CHUNK_ROWS + 1
+    rows = 2 * pace.GENTLE_ROWS + 1
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(rows)
     )
-    # Lock, three chunks (each told to the API and to listening pages), three empty ones, unlock.
-    with django_assert_max_num_queries(26):
+    # Lock, three chunks (each told to the API and to listening pages; twice it is asked who else is
+    # there), three empty ones, unlock.
+    with django_assert_max_num_queries(30):
         assert tasks_forget(at=AT).tasks == rows
     assert not Task.objects.exists()
 
@@ -103,7 +104,7 @@ def test_audio_of_what_is_erased_is_forgotten(spread, monkeypatch):
 
 
 def test_a_run_that_is_killed_leaves_whole_chunks_and_the_next_one_finishes(alice, monkeypatch):
-    monkeypatch.setattr(forgetting, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(5)
     )

@@ -215,7 +215,7 @@ def test_after_a_long_stop_there_is_one_and_not_one_for_each_missed_day(add_seri
 
 
 def test_more_series_than_a_chunk(add_series, monkeypatch):
-    monkeypatch.setattr(forgetting, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(forgetting, "REPEATED_ROWS", 2)
     for _ in range(5):
         add_series()
     assert tasks_forget(at=AT).tasks == 5
@@ -261,10 +261,10 @@ def test_two_purges_at_once_without_their_lock_still_make_one(mariadb, add_serie
             with connection.cursor() as mine:
                 mine.execute("SET SESSION innodb_lock_wait_timeout=1")
             with pytest.raises(Exception, match="Lock wait timeout"):
-                forgetting._repeat_chunk("deadline_at", AT, at=AT)
+                forgetting._repeat_chunk("deadline_at", AT, 9, at=AT)
             assert Task.objects.count() == 1
             cursor.execute("COMMIT")
-        assert forgetting._repeat_chunk("deadline_at", AT, at=AT) == {}
+        assert forgetting._repeat_chunk("deadline_at", AT, 9, at=AT) == ({}, False)
         assert Task.objects.count() == 0
     finally:
         other.close()
@@ -285,7 +285,7 @@ def test_two_purges_that_read_the_same_row_make_one(mariadb, add_series, monkeyp
 
     def purge(_):
         try:
-            forgetting._repeat_chunk("deadline_at", AT, at=AT)
+            forgetting._repeat_chunk("deadline_at", AT, 9, at=AT)
         finally:
             connections.close_all()
 
