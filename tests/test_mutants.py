@@ -34,7 +34,7 @@ def test_every_module_that_speaks_or_forgets_is_among_the_subjects():
     without_decisions = {"__init__", "apps", "errors"}
     asked = {subject.name for subject in SUBJECTS}
     assert {f"speech.{name}" for name in written - without_decisions} <= asked
-    assert {"agenda.clock", "agenda.forgetting", "agenda.models"} <= asked
+    assert {"agenda.clock", "agenda.forgetting", "agenda.models", "agenda.pace"} <= asked
     assert not [
         test for subject in SUBJECTS for test in subject.tests if not (ROOT / test).exists()
     ]

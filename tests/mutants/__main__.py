@@ -133,7 +133,7 @@ def _baseline(run: Run, ask: Ask) -> None:
 
 
 def _ask(run: Run, ask: Ask, *, stop_at: float) -> None:
-    if not any(run.questions()):
+    if time.monotonic() >= stop_at or not any(run.questions()):
         return
     _baseline(run, ask)
     waiting = list(run.questions())

@@ -60,6 +60,7 @@ SUBJECTS = (
         ),
     ),
     Subject(name="agenda.forgetting", tests=FORGETTING),
+    Subject(name="agenda.pace", tests=("tests/app/test_pace.py", "tests/app/test_forgetting.py")),
     # The deadline rule itself: every question about tasks.
     Subject(
         name="agenda.models",
