@@ -21,7 +21,8 @@ class Pace:
 
     def __init__(self) -> None:
         self.rows, self._is_alone = GENTLE_ROWS, False
-        self._others, self._began_s = -1, time.perf_counter()
+        self._others: int | None = None
+        self._began_s = time.perf_counter()
 
     def rest(self) -> None:
         """Give way to others, if there are any; then `rows` is what the next chunk may take."""

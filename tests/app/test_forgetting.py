@@ -15,6 +15,7 @@ from accounts.models import Session
 from agenda import forgetting, pace
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task
+from agenda.pace import Pace
 from speech import services as speech
 
 AT = timezone.now()
@@ -88,6 +89,18 @@ def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num
     with django_assert_max_num_queries(30):
         assert tasks_forget(at=AT).tasks == rows
     assert not Task.objects.exists()
+
+
+def test_after_each_full_chunk_others_have_their_turn(add, monkeypatch):
+    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
+    for number in range(5):
+        add(str(number), deadline_at=AT)
+    left = []
+    monkeypatch.setattr(Pace, "rest", lambda _: left.append(Task.objects.count()))
+
+    tasks_forget(at=AT)
+
+    assert left == [3, 1]
 
 
 def test_a_clock_that_jumped_back_erases_nothing_early(spread):
