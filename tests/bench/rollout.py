@@ -105,7 +105,7 @@ def compare(site: Site, rounds: int) -> tuple[list[float], list[float], int]:
 
 def dearest(printed: str, number: int = 5) -> str:
     found = re.findall(r"^(\S.*?) -+ ([\d.]+)s$", printed, flags=re.MULTILINE)
-    seconds = Counter({name: float(value) for name, value in found})
+    seconds = Counter({name.replace("|", "\\|"): float(value) for name, value in found})
     return ", ".join(f"{name} {value:.1f}" for name, value in seconds.most_common(number))
 
 

@@ -26,7 +26,7 @@ from tests.infra.site import ROOT, SiteError, read_site, state_folder
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\]")
 RUN_WITHIN_S = 1200
 # Tasks and handlers on a new lab, roughly: where the kills are spread.
-TASKS = {"site": 280, "redeploy": 70, "rollback": 36}
+TASKS = {"site": 236, "redeploy": 70, "rollback": 36}
 KILLS_OF_OTHERS = 5
 # Seconds after which a backup or a restore is killed; in the lab a restore takes about 20.
 MOMENTS = {"backup": (1.5, 3.0, 5.0), "restore": (3.0, 6.0, 9.0, 12.0, 15.0)}
