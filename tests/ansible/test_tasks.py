@@ -67,7 +67,7 @@ def test_flush_of_handlers_says_why(path):
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines):
         if "meta: flush_handlers" in line:
-            assert lines[number - 2].startswith("#"), (
+            assert lines[number - 2].lstrip().startswith("#"), (
                 f"{path}:{number + 1} flushes without a reason"
             )
 
