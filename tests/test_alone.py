@@ -1,0 +1,61 @@
+"""setup/alone: one run at a time, and what a killed one leaves is in nobody's way for long."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ALONE = Path(__file__).parents[1] / "setup/alone"
+
+
+def alone(lock, *command, orphans_s=1):
+    environment = {**os.environ, "CTLV_ORPHANS_S": str(orphans_s)}
+    return subprocess.Popen(
+        [ALONE, lock, *command], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return tmp_path / "state" / "busy.lock"
+
+
+def began(file):
+    limit_s = time.monotonic() + 20
+    while not (file.exists() and file.read_text()) and time.monotonic() < limit_s:
+        time.sleep(0.02)
+    return file.read_text()
+
+
+def test_the_command_runs_and_its_status_is_ours(lock):
+    assert alone(lock, "sh", "-c", "exit 7").wait(20) == 7
+
+
+def test_a_second_run_waits_for_one_that_works_however_long(lock, tmp_path):
+    mark = tmp_path / "mark"
+    script = f"echo begun > {mark}; sleep 3; echo ended > {mark}"
+    first = alone(lock, "sh", "-c", script)
+    began(mark)
+    second = alone(lock, "cat", mark)
+    assert (second.wait(20), first.wait(20)) == (0, 0)
+    assert mark.read_text() == "ended\n"
+    said = second.stderr.read()
+    assert "waiting for it" in said
+    assert "Ending" not in said
+
+
+def test_an_orphan_of_a_killed_run_is_ended_after_a_while(lock, tmp_path):
+    mark = tmp_path / "mark"
+    orphan = f"setsid sh -c 'echo $$ > {mark}; exec sleep 300' & wait"
+    first = alone(lock, "sh", "-c", orphan)
+    process = int(began(mark))
+    first.send_signal(signal.SIGKILL)
+    first.wait(20)
+    second = alone(lock, "true")
+    assert second.wait(20) == 0
+    assert f"left behind: process {process}" in second.stderr.read()
