@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,11 @@ APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """`unified`: cgroup version 2 alone. `swap_limit`: the kernel can limit a container's swap."""
+    """`unified`: cgroup version 2 alone. `swap_limit`: the kernel can limit a container's swap.
+
+    `apparmor`: the kernel has it on and its parser is installed; lxc only recommends that package,
+    and refuses to start a container whose profile it cannot load.
+    """
 
     unified: bool
     apparmor: bool
@@ -28,12 +33,15 @@ def started_at(pid: int) -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot_s
 
 
-def look(*, cgroups: Path = CGROUPS, apparmor: Path = APPARMOR) -> Machine:
+def look(
+    *, cgroups: Path = CGROUPS, apparmor: Path = APPARMOR, parser: str = "apparmor_parser"
+) -> Machine:
     """Return what this machine has."""
     unified = (cgroups / "cgroup.controllers").exists()
+    enabled = apparmor.exists() and apparmor.read_text().strip() == "Y"
     return Machine(
         unified=unified,
-        apparmor=apparmor.exists() and apparmor.read_text().strip() == "Y",
+        apparmor=enabled and shutil.which(parser) is not None,
         cpus=tuple(sorted(os.sched_getaffinity(0))),
         swap_limit=unified or (cgroups / "memory" / "memory.memsw.limit_in_bytes").exists(),
     )

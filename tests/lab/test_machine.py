@@ -63,6 +63,23 @@ def test_a_taken_port_is_named_with_the_option_that_changes_it(wanted):
         checks.check_machine(wanted, own=replace(wanted, api_port=1))  # it is the lab's own
 
 
+@pytest.mark.parametrize(
+    ("enabled", "parser", "used"),
+    [
+        pytest.param("Y\n", "sh", True, id="on, with its parser"),
+        pytest.param("Y\n", "no-such-parser", False, id="on, without its parser"),
+        pytest.param("N\n", "sh", False, id="off"),
+        pytest.param(None, "sh", False, id="not in the kernel"),
+    ],
+)
+def test_apparmor_is_used_where_lxc_can_load_a_profile(enabled, parser, used, tmp_path):
+    file = tmp_path / "enabled"
+    if enabled:
+        file.write_text(enabled)
+
+    assert machine.look(apparmor=file, parser=parser).apparmor is used
+
+
 def test_a_process_was_started_when_it_was():
     with subprocess.Popen(["sleep", "5"]) as child:
         assert machine.started_at(child.pid) == pytest.approx(time.time(), abs=2)
