@@ -59,3 +59,13 @@ def test_an_orphan_of_a_killed_run_is_ended_after_a_while(lock, tmp_path):
     second = alone(lock, "true")
     assert second.wait(20) == 0
     assert f"left behind: process {process}" in second.stderr.read()
+
+
+@pytest.mark.parametrize("word", ["soon", "-1", "601", "1.5", "6; true"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(word, lock, tmp_path):
+    mark = tmp_path / "mark"
+    refused = alone(lock, "touch", mark, orphans_s=word)
+    assert refused.wait(20) == 1
+    assert f"CTLV_ORPHANS_S is '{word}'" in (said := refused.stderr.read())
+    assert "Next: " in said
+    assert not mark.exists()

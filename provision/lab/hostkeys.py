@@ -1,6 +1,7 @@
 """New SSH host keys for each container, made on this machine as Proxmox does.
 
-RSA takes most of a second: a few keys are made ahead, kept in memory only.
+RSA takes most of a second: a few keys are made ahead, kept in memory only. ssh-keygen needs files:
+they lie in the lab's folder under /run, in memory too, where a killed lab's are found and removed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import queue
+import shutil
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -35,9 +37,9 @@ class HostKey:
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def make(kind: str, comment: str, *, niceness: int = 0) -> HostKey:
+def make(kind: str, comment: str, *, where: Path, niceness: int = 0) -> HostKey:
     """Return a new key; with a niceness of 19 only processors that nobody wants make it."""
-    with tempfile.TemporaryDirectory(prefix="ctlv-keys-") as folder:
+    with tempfile.TemporaryDirectory(dir=where) as folder:
         file = Path(folder) / "key"
         command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(file)]
         run(["nice", f"--adjustment={niceness}", *command], timeout_s=TIMEOUT_S)
@@ -47,7 +49,10 @@ def make(kind: str, comment: str, *, niceness: int = 0) -> HostKey:
 class HostKeys:
     """Makes the keys of containers, one RSA key always ahead."""
 
-    def __init__(self, *, ready: int = READY) -> None:
+    def __init__(self, folder: Path, *, ready: int = READY) -> None:
+        self._folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
         self._ahead: queue.Queue[HostKey] = queue.Queue(maxsize=ready)
         self._filling = threading.Lock()
 
@@ -61,7 +66,7 @@ class HostKeys:
             return
         try:
             while not self._ahead.full():
-                self._ahead.put_nowait(make("rsa", "", niceness=19))
+                self._ahead.put_nowait(make("rsa", "", where=self._folder, niceness=19))
         finally:
             self._filling.release()
 
@@ -71,7 +76,7 @@ class HostKeys:
         try:
             rsa = self._ahead.get_nowait()
         except queue.Empty:
-            rsa = make("rsa", "")
+            rsa = make("rsa", "", where=self._folder)
         algorithm, key = rsa.public.split()[:2]
         named = HostKey("rsa", rsa.private, f"{algorithm} {key} {comment}\n")
-        return [named, *(make(kind, comment) for kind in KINDS[1:])]
+        return [named, *(make(kind, comment, where=self._folder) for kind in KINDS[1:])]

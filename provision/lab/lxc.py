@@ -49,7 +49,7 @@ class LxcRuntime:
         self.settings = settings
         self.templates = templates
         self.machine = host or machine.look()
-        self.keys = HostKeys()
+        self.keys = HostKeys(settings.run_folder / "keys")
         self.folder = settings.run_folder / "lxc"
         self.folder.mkdir(parents=True, exist_ok=True)
         # Root of a container walks through it; nobody else of this machine sees what is below.

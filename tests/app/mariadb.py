@@ -1,12 +1,14 @@
 """A MariaDB of the tests' own: one for each process that asks, in memory, ended by its Popen.
 
-Its folder names this process and holds the server's pid, so that the next run also ends the server
-of a run that was killed. Imports nothing of the application.
+This process holds a lock on its folder, and the folder holds the server's pid, so that the next run
+also ends the server of a run that was killed. Imports nothing of the application.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import os
 import pwd
 import secrets
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # Short: a unix socket's path has at most 107 characters.
@@ -34,11 +37,24 @@ def _server_user() -> str:
     return "mysql" if "mysql" in names else "nobody"
 
 
+def _hold(folder: Path) -> int | None:
+    """Lock `folder` as long as this process lives; None when another's lock is on it.
+
+    Whoever lives is known by the lock and not by a pid: another container has pids of its own.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
 def _end_leftovers() -> None:
     """End servers whose pytest is gone, and remove their folders."""
-    for folder in BASE.glob(f"{PREFIX}-{os.geteuid()}-*"):
-        owner_pid = int(folder.name.split("-")[3])
-        if Path(f"/proc/{owner_pid}").exists():
+    for folder in BASE.glob(f"{PREFIX}-{os.geteuid()}-*/"):
+        if (held := _hold(folder)) is None:
             continue
         pid_file = folder / "pid"
         if pid_file.exists() and (pid := pid_file.read_text().strip()).isdigit():
@@ -46,6 +62,7 @@ def _end_leftovers() -> None:
             if command.exists() and str(folder).encode() in command.read_bytes():
                 os.kill(int(pid), signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
 
 
 class PrivateMariaDB:
@@ -127,9 +144,21 @@ class PrivateMariaDB:
             self.process = None
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time: a folder that was just made is not locked yet."""
+    with (BASE / f"{PREFIX}-{os.geteuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def own_folder() -> Path:
-    _end_leftovers()
-    folder = BASE / f"{PREFIX}-{os.geteuid()}-{os.getpid()}-{secrets.token_hex(2)}"
-    folder.mkdir(mode=0o755)
+    """Make the folder of this process's servers; it goes with the process."""
+    with _alone():
+        _end_leftovers()
+        folder = BASE / f"{PREFIX}-{os.geteuid()}-{os.getpid()}-{secrets.token_hex(2)}"
+        folder.mkdir(mode=0o755)
+        # Never closed: the kernel does it when the process ends.
+        _hold(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -89,7 +89,7 @@ def test_a_process_was_started_when_it_was():
 
 @pytest.mark.parametrize("kind", hostkeys.KINDS)
 def test_a_fingerprint_is_the_one_ssh_keygen_shows(kind, tmp_path):
-    key = hostkeys.make(kind, "root@web")
+    key = hostkeys.make(kind, "root@web", where=tmp_path)
     (tmp_path / "key.pub").write_text(key.public)
     command = ["ssh-keygen", "-l", "-E", "sha256", "-f", str(tmp_path / "key.pub")]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -98,27 +98,36 @@ def test_a_fingerprint_is_the_one_ssh_keygen_shows(kind, tmp_path):
     assert shown[2] == "root@web"
 
 
-def test_no_container_gets_the_key_of_another():
-    keys = hostkeys.HostKeys(ready=1)
+def test_no_container_gets_the_key_of_another(tmp_path):
+    keys = hostkeys.HostKeys(tmp_path / "keys", ready=1)
     keys._fill()
 
     taken = [key.private for _ in range(2) for key in keys.take("web.example.org")]
 
     assert len(set(taken)) == 2 * len(hostkeys.KINDS)
     assert {re.split(r"\s", key.public)[2] for key in keys.take("web.example.org")} == {"root@web"}
+    assert list((tmp_path / "keys").iterdir()) == []
 
 
-def test_keys_are_made_ahead_by_one_thread_behind_everything_else(monkeypatch):
+def test_keys_that_a_killed_lab_left_are_removed(tmp_path):
+    left = tmp_path / "keys" / "tmpabcdefgh"
+    left.mkdir(parents=True)
+    (left / "key").write_text("private")
+    hostkeys.HostKeys(tmp_path / "keys")
+    assert list((tmp_path / "keys").iterdir()) == []
+
+
+def test_keys_are_made_ahead_by_one_thread_behind_everything_else(monkeypatch, tmp_path):
     """Three containers boot when their keys are replaced: that must not take their processors."""
     made = []
 
-    def make(kind, comment, *, niceness=0):
+    def make(kind, comment, *, where, niceness=0):
         made.append((kind, niceness))
         time.sleep(0.02)
         return hostkeys.HostKey(kind, "private", f"{kind} AAAA {comment}\n")
 
     monkeypatch.setattr(hostkeys, "make", make)
-    keys = hostkeys.HostKeys(ready=3)
+    keys = hostkeys.HostKeys(tmp_path / "keys", ready=3)
     fillers = [threading.Thread(target=keys._fill) for _ in range(4)]
     for filler in fillers:
         filler.start()
