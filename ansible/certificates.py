@@ -104,7 +104,10 @@ def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
 
 
 def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None:
-    """Raises CertificateError unless file and key belong together and serve one of `names` now."""
+    """Raises CertificateError unless file and key belong together and serve one of `names` now.
+
+    The names by which a host reaches only itself do not count: nobody else comes by them.
+    """
     leaf, key = _certificates(file)[0], _secret_key(key_file)
     if _public(leaf.public_key()) != _public(key.public_key()):
         raise CertificateError(
@@ -121,6 +124,7 @@ def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None
             "  Next: get another one, or compare this machine's clock; "
             "agenda_tls: internal needs nobody else's"
         )
+    names = [name for name in names if not _is_loopback(name)]
     if not any(_covers(known, name) for known in _names(leaf) for name in names):
         raise CertificateError(
             f"the certificate {file} is for {', '.join(sorted(_names(leaf))) or 'nothing'}, "
@@ -135,6 +139,13 @@ def names_of(file: Path) -> list[str]:
     extensions = _certificates(file)[0].extensions
     found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return [n for n in found.get_values_for_type(x509.DNSName) if not n.startswith("*")]
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def _covers(known: str, name: str) -> bool:

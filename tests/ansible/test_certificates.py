@@ -131,6 +131,18 @@ def test_a_pair_that_would_fail_is_refused_in_two_lines(pair, change, asked, sai
     assert lines[1].startswith("  Next: ")
 
 
+def test_a_name_by_which_a_host_reaches_only_itself_is_not_enough(state):
+    """Every host of ours answers to 127.0.0.1 and localhost; nobody else comes by them."""
+    own = ["127.0.0.1", "127.8.9.10", "::1"]
+    certificates.host(state, name="localhost", addresses=own, at=AT)
+    file, key = state / "tls/localhost.pem", state / "tls/localhost.key"
+    for_both = r"this host answers to 192\.0\.2\.7, a\.example\.org\n"
+    with pytest.raises(certificates.CertificateError, match=for_both):
+        certificates.judge(
+            file, key, names=[*own, "192.0.2.7", "a.example.org", "LOCALHOST"], at=AT
+        )
+
+
 def test_a_wildcard_is_for_one_label():
     assert certificates._covers("*.example.org", "Agenda.example.org")
     assert not certificates._covers("*.example.org", "example.org")
