@@ -251,7 +251,8 @@ def run_adopt(session: Session) -> int:
         print(f"  {line}")
     print("Then, with the fingerprint that the last line printed:")
     print(
-        f"  python -m provision trust {wanted.host} --env {arguments.env} --fingerprint SHA256:..."
+        f"  .venv/bin/python -m provision trust {wanted.host} --env {arguments.env} "
+        "--fingerprint SHA256:..."
     )
     if not arguments.reboot:
         print("make provision removes the differences; a restart needs --reboot (make: REBOOT=1).")

@@ -112,12 +112,12 @@ def read_lab(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise CredentialsError(
             f"the lab of {folder} is not up: {error.strerror} (lab.json)",
-            next_step="start it: make up, or python -m provision.lab up",
+            next_step="start it: make up",
         ) from error
     except ValueError as error:
         raise CredentialsError(
             f"{folder / 'lab.json'} is damaged: {error}",
-            next_step="start the lab again: python -m provision.lab up",
+            next_step="start the lab again: make up",
         ) from error
     return lab
 
@@ -136,7 +136,7 @@ def lab_endpoint(site: Site) -> Endpoint:
     except KeyError as error:
         raise CredentialsError(
             f"{site.state / 'lab.json'} lacks {error}",
-            next_step="start the lab again: python -m provision.lab up",
+            next_step="start the lab again: make up",
         ) from error
 
 

@@ -15,7 +15,7 @@ from provision.errors import SavedPlanError
 from provision.model import Plan
 from provision.report import plan_data
 
-NEXT = "make a new one: python -m provision plan --out FILE"
+NEXT = "make a new one: .venv/bin/python -m provision plan --out FILE"
 
 
 def fingerprint(desired: Desired) -> str:

@@ -271,5 +271,6 @@ def unknown_key(
     return HostKeyError(
         f"{wanted.host}: the host key at {wanted.address} {why}: {offered[key]}",
         next_step=f"compare it on the container's console ({SHOW_KEY}); "
-        f"if it is the same: python -m provision trust {wanted.host} --fingerprint {offered[key]}",
+        f"if it is the same: .venv/bin/python -m provision trust {wanted.host} "
+        f"--fingerprint {offered[key]}",
     )

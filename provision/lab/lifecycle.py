@@ -260,6 +260,8 @@ def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
     if not keep_templates:
         shutil.rmtree(templates.cache_folder(), ignore_errors=True)
     say("Nothing of the lab is left" + (", but the cached templates" if keep_templates else ""))
+    if state.is_dir() and (kept := sorted(place.name for place in state.iterdir())):
+        say(f"Kept in {state}, because they are not the lab's: {', '.join(kept)}")
 
 
 OWN_FILES = (

@@ -44,7 +44,7 @@ def build(settings: Settings, facts: Facts) -> None:
     except CommandError as error:
         raise LabError(
             f"the lab's network could not be made: {error}",
-            next_step="run `python -m provision.lab reset`, then `up` again",
+            next_step="run `.venv/bin/python -m provision.lab reset`, then `up` again",
         ) from error
 
 

@@ -181,7 +181,7 @@ def _read(path: Path, *, state: Path | None = None) -> Settings | None:
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(
             f"{path} is damaged: {error}",
-            next_step=f"remove {path}, then run `python -m provision.lab reset` and `up`",
+            next_step=f"remove {path}, then run `.venv/bin/python -m provision.lab reset` and `up`",
         ) from error
 
 

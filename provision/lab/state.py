@@ -50,7 +50,8 @@ def _load(path: Path) -> Any:
     except ValueError as error:
         raise LabError(
             f"{path} is damaged: {error}",
-            next_step="`python -m provision.lab reset`, then `up`: the containers are lost",
+            next_step="run `.venv/bin/python -m provision.lab reset`, then `up`: "
+            "the containers are lost",
         ) from error
 
 
