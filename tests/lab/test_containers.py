@@ -10,7 +10,7 @@ import pytest
 
 from provision.lab.mounts import unmount_all
 from provision.lab.settings import RUN
-from tests.lab.labs import LXC, NEIGHBOUR, PRIVATE, WEB
+from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
 from tests.lab.support import creation
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
@@ -92,6 +92,8 @@ def test_root_in_the_container_is_nobody_here(lab):
 
 
 def test_limits_are_true_and_change_while_it_runs(lab):
+    if not lab.lxcfs_serves():
+        pytest.skip(NO_LXCFS)
     lab.create(memory=512, cores=1)
     lab.start()
     assert lab.says("free -m | awk '/Mem/ {print $2}'; nproc") == "512\n1"

@@ -129,7 +129,9 @@ def test_what_needs_no_restart_arrives_in_the_running_container(world, run):
     assert run("apply", "--yes") == 0, world.text
 
     assert world.booted("web") == booted
-    assert world.inside("web", "free -m | awk '/Mem/ {print $2}'; nproc") == "768\n2"
+    assert world.inside("web", "nproc") == "2"
+    if world.lab.lxcfs_serves():
+        assert world.inside("web", "free -m | awk '/Mem/ {print $2}'") == "768"
     sizes = world.inside("web", "df --output=size -BM / /srv/data | tail -2").split()
     assert [round(int(size.rstrip("M")) / 1024) for size in sizes] == [6, 1]
     addresses = world.inside("web", "ip -brief address show scope global")
