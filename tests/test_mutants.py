@@ -12,6 +12,8 @@ import pytest
 from tests.mutants.mutations import KINDS, SUBJECTS, mutants
 from tests.mutants.put import Stillborn, put
 
+pytestmark = pytest.mark.tools
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

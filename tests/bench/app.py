@@ -440,7 +440,7 @@ def measure(agenda: ServedAgenda, report: Report, arguments: argparse.Namespace)
 
 
 def make_small() -> None:
-    """For `make test-fast`: everything is done, so little that nothing can be said of speed."""
+    """For `make test`: everything is done, so little that nothing can be said of speed."""
     global PAGES_A_ROUND, SECONDS_A_LOAD, QUIET_S, CLIENTS
     PAGES_A_ROUND, SECONDS_A_LOAD, QUIET_S, CLIENTS = 3, 0.3, 0.3, (1, 2)
 

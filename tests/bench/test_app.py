@@ -11,6 +11,8 @@ import pytest
 
 from tests.bench.app import CHUNK_ROWS
 
+pytestmark = pytest.mark.tools
+
 ROOT = Path(__file__).parents[2]
 FIGURES = [
     r"agenda page of 50 tasks, .* [\d.]+ times",
