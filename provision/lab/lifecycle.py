@@ -277,6 +277,10 @@ OWN_FILES = (
     "id_ed25519.pub",
     "images",
     "templates",
+    # The provisioner's, of containers that are no more: a new one would be taken for an intruder.
+    "known_hosts",
+    "ssh_config",
+    ".ssh.lock",
     "settings.json",  # last: without it the others would not be found again
 )
 
