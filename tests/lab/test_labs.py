@@ -298,6 +298,19 @@ def test_reset_gives_the_ids_back(make_lab):
     assert Path("/etc/subuid").read_text() == before
 
 
+def test_reset_forgets_host_keys_and_names_what_it_keeps(make_lab):
+    """Found by `make up` after a reset: the new containers' keys were not the recorded ones."""
+    lab = make_lab()
+    lab.up()
+    (lab.state / "known_hosts").write_text("of containers that are no more\n")
+    (lab.state / "backups").mkdir()
+
+    ended = lab.verb("reset", "--keep-templates")
+
+    assert [place.name for place in lab.state.iterdir()] == ["backups"]
+    assert f"Kept in {lab.state}, because they are not the lab's: backups" in ended.stdout
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_touched(make_lab):
     lab = make_lab()
     with socket.create_server(("127.0.0.1", lab.ports[2])):
