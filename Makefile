@@ -161,7 +161,7 @@ mutants: ## Small mistakes in deadline, purge and speech: does a test notice eac
 test: ## All tests, the whole road on real containers included (root, about 25 minutes)
 	@tests/run all
 
-test-fast: ## Tests without root and network, under two minutes
+test-fast: ## Tests without root and network, about two minutes
 	@tests/run fast
 
 lint: ## Every linter
