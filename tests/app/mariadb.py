@@ -38,11 +38,15 @@ def _server_user() -> str:
 
 
 def _hold(folder: Path) -> int | None:
-    """Lock `folder` as long as this process lives; None when another's lock is on it.
+    """Lock `folder` as long as this process lives; None when another's lock is on it, or its owner
+    removed it just now.
 
     Whoever lives is known by the lock and not by a pid: another container has pids of its own.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
