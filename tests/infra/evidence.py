@@ -85,6 +85,8 @@ UNITS = (
     "ctlv-backup.service",
     "ctlv-backup-take.service",
 )
+# What a timer starts every few seconds on the hosts that serve.
+TICKING = ("agenda-expiry.service",)
 
 
 @dataclass(slots=True)
@@ -232,9 +234,9 @@ class Evidence:
     # --- how each piece is gathered -------------------------------------------------
 
     def _ask_facts(self, host: Host) -> dict[str, Any]:
-        return self.place(host).program(
-            "facts", {"units": list(UNITS), "costly": self.costly_facts}
-        )
+        asked = {"units": list(UNITS), "costly": self.costly_facts}
+        ticks = TICKING if host in self._serving() else ()
+        return self.place(host).program("facts", {**asked, "ticks": list(ticks)})
 
     def _search(self, host: Host) -> dict[str, Any]:
         """Last of all, so that what this run left is searched too."""

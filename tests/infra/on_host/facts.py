@@ -1,6 +1,7 @@
 """Everything verify wants to know of one container, in one round trip. Changes nothing.
 
-In: {"units": [names or globs], "costly": some of leaks, exposure, backups}. Out: see `main`.
+In: {"units": [names or globs], "ticks": [services that a timer starts], "costly": some of leaks,
+exposure, backups}. Out: see `main`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WORLD = 0o007
+# The timer's ten seconds, and a run that finds much to do.
+TICKS_WITHIN_S = 30
 SHOWN = "Id,ActiveState,SubState,Result,UnitFileState,User,MainPID,ExecStart,FragmentPath"
 
 
@@ -28,6 +31,25 @@ def units(patterns: list[str]) -> dict[str, dict[str, str]]:
     blocks = run("systemctl", "show", f"--property={SHOWN}", "--", *patterns).split("\n\n")
     shown = [dict(line.split("=", 1) for line in b.splitlines() if "=" in line) for b in blocks]
     return {unit["Id"]: {**unit, "uid": uid_of(unit.get("MainPID", "0"))} for unit in shown if unit}
+
+
+def await_ticks(names: list[str], *, since_s: float, limit_s: float = TICKS_WITHIN_S) -> None:
+    """Where the last run failed, wait until one that began after `since_s` (of the monotonic
+    clock) has ended: what an older one met, as a database that was restarting, may be over.
+    """
+    ends_s = time.monotonic() + limit_s
+    while time.monotonic() < ends_s and not all(is_answered(name, since_s) for name in names):
+        time.sleep(0.5)
+
+
+def is_answered(name: str, since_s: float) -> bool:
+    shown = run(
+        "systemctl", "show", "--property=Result,ActiveState,ExecMainStartTimestampMonotonic", name
+    )
+    unit = dict(line.split("=", 1) for line in shown.splitlines())
+    began_s = int(unit["ExecMainStartTimestampMonotonic"]) / 1e6
+    is_new = began_s >= since_s and unit["ActiveState"] in {"inactive", "failed"}
+    return unit["Result"] == "success" or is_new
 
 
 def uid_of(pid: str) -> str:
@@ -193,6 +215,7 @@ def encrypted(path: Path) -> bool:
 
 def main() -> None:
     asked = json.load(sys.stdin)
+    await_ticks(asked["ticks"], since_s=time.monotonic())
     seen = units(asked["units"])
     there = [name for name, unit in seen.items() if unit.get("FragmentPath")]
     ours = [name for name in there if name.startswith("agenda") and name.endswith(".service")]
