@@ -2,7 +2,8 @@
 
 A task is hidden by the clock as it stands, and shown again when the clock is set right; erasing
 goes by the earliest of three: this host's clock, the database's, and the time that the clock of
-the time since boot, which nobody sets, counts on from the last run.
+the time since boot, which nobody sets, counts on from the last run. Sounds go by the two of this
+host: they are made anew when a clock was wrong, and must go also while no database answers.
 """
 
 from __future__ import annotations
@@ -46,15 +47,23 @@ def seen_next(last: Seen | None, *, at: datetime, up_s: float) -> Seen:
     return Seen(at=expected, up_s=up_s, since_s=since_s)
 
 
-def erase_until(*, at: datetime) -> tuple[datetime, str]:
-    """What was due before may be erased; and what an operator should know, or "". `at` is now."""
+def sounds_until(*, at: datetime) -> datetime:
+    """Sounds that were due before may be erased. Asks nobody else. `at` is now."""
     up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    now = _remembered(at=at, up_s=up_s)
-    until = min(at, now.at, _database_time())
+    return min(at, _remembered(at=at, up_s=up_s).at)
+
+
+def rows_until(*, sounds_until: datetime) -> datetime:
+    """Rows that were due before may be erased. Asks the database for its time."""
+    return min(sounds_until, _database_time())
+
+
+def doubt(*, at: datetime, until: datetime) -> str:
+    """What an operator should know of a clock that says `at` where `until` is gone by, or ""."""
     if at - until <= JUMP:
-        return until, ""
+        return ""
     ahead_s = int((at - until).total_seconds())
-    return until, f"this clock is {ahead_s} s ahead: what is due since {until:%H:%M} UTC is kept"
+    return f"this clock is {ahead_s} s ahead: what is due since {until:%H:%M} UTC is kept"
 
 
 def _remembered(*, at: datetime, up_s: float) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from agenda import trusted_time
 from agenda.models import Task
 from agenda.trusted_time import DOUBTED_FOR_S, Seen, seen_next
+from tests.app.served import ServedAgenda
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LAST = Seen(at=AT, up_s=1000.0)
@@ -106,3 +108,22 @@ def test_a_full_disk_keeps_nothing_from_being_erased(add, run, settings):
 
 def test_the_database_is_asked_for_its_time(db):
     assert abs(trusted_time._database_time() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_without_a_database_sounds_go_at_their_deadline_and_the_failure_is_two_lines():
+    agenda = ServedAgenda()  # never started: nothing answers at its socket
+    names = (f"{'b' * 32}.local.mp3", f"{'c' * 32}.local.mp3", "lock")
+    due, later, spoken = (agenda.folder / "speech" / f"{'a' * 32}.{name}" for name in names)
+    for file in (due, later, spoken):
+        file.write_bytes(b"sound")
+    os.utime(due, (0, 0))
+    os.utime(later, (2**32, 2**32))
+    with pytest.raises(RuntimeError) as failed:
+        agenda.manage("agenda_expire")
+    assert (due.exists(), later.exists()) == (False, True)
+    told, following, *more = (
+        str(failed.value).removeprefix("manage.py agenda_expire: ").splitlines()
+    )
+    assert told.startswith("the database cannot be used: Can't connect")
+    assert following.startswith("  Next: ")
+    assert more == []

@@ -66,11 +66,11 @@ class ServedRest(ServedAgenda):
         wanted = " ".join(scopes or ("read", "create", "write"))
         return self.run(self.folder / "make_token.py", name, wanted).strip()
 
-    def manage_rest(self, *arguments: str) -> str:
-        """A management command as the REST container runs it."""
+    def manage_rest(self, *arguments: str, **settings: str) -> str:
+        """A management command as the REST container runs it, with other `settings`."""
         web = self.environment
         self.environment = {k: v for k, v in web.items() if k != "AGENDA_SECRET_KEY_FILE"}
-        self.environment |= {"AGENDA_ROLE": "rest", "AGENDA_DATABASE_USER": ACCOUNT}
+        self.environment |= {"AGENDA_ROLE": "rest", "AGENDA_DATABASE_USER": ACCOUNT, **settings}
         try:
             return self.manage(*arguments)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from agenda import erased
 from agenda.forgetting import tasks_forget
-from agenda.trusted_time import erase_until
+from agenda.trusted_time import doubt, rows_until, sounds_until
 from api.services import api_forget
 from speech import services as speech
 
@@ -21,18 +22,21 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
-        at, doubt = erase_until(at=timezone.now())
-        if doubt:
-            self.stderr.write(doubt)
+        now = timezone.now()
+        until = sounds_until(at=now)
+        # First, and without the database: sounds go also while it does not answer.
+        audio = speech.erase_expired(at=until)
         if not settings.IS_WEB:
             # A host of the REST server alone: rows are erased by others, its sounds by nobody else.
-            self.stdout.write(f"erased: audio {speech.erase_expired(at=at)}")
+            self._tell_doubt(now, until)
+            self.stdout.write(f"erased: audio {audio}")
             return
+        at = rows_until(sounds_until=until)
+        self._tell_doubt(now, at)
         from accounts.reset import resets_forget  # noqa: PLC0415 - only the web has sign-ins
         from accounts.services import sessions_forget  # noqa: PLC0415 - only the web has sign-ins
 
         forgotten = tasks_forget(at=at)
-        audio = speech.erase_expired(at=at)
         sessions = sessions_forget(at=at)
         resets_forget(at=at)
         api_forget(at=at)
@@ -41,3 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")
             return
         self.stdout.write(f"erased: tasks {forgotten.tasks}, audio {audio}, sessions {sessions}")
+
+    def _tell_doubt(self, at: datetime, until: datetime) -> None:
+        if said := doubt(at=at, until=until):
+            self.stderr.write(said)
