@@ -24,7 +24,7 @@ from tests.infra import secret_values
 
 ROOT = Path(__file__).parents[2]
 LOGS = ROOT / "build/road"
-STATE = ".lab-test"
+STATE = ROOT / ".lab-test"
 # Of this clone alone: what a killed run in another clone left alive is in nobody's way.
 NAME = f"ctlv-road-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
 
@@ -66,7 +66,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1500)]
 
 
 def environment() -> dict[str, str]:
-    state = {"CTLV_LAB_STATE": str(ROOT / STATE)}
+    state = {"CTLV_LAB_STATE": str(STATE)}
     return {**os.environ, **state, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
 
 
@@ -101,10 +101,10 @@ def succeeded(ended: subprocess.CompletedProcess[str]) -> bool:
 
 
 def reset() -> None:
-    lab = (".venv/bin/python", "-m", "provision.lab", "reset", "--state", STATE, "--keep-templates")
-    ended = run("reset", *lab)
+    lab = (".venv/bin/python", "-m", "provision.lab")
+    ended = run("reset", *lab, "reset", "--state", str(STATE), "--keep-templates")
     assert succeeded(ended)
-    shutil.rmtree(ROOT / STATE, ignore_errors=True)
+    shutil.rmtree(STATE, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,12 +116,12 @@ def own_lab() -> Iterator[None]:
     reset()
 
 
-def kill_up_after(seconds: float) -> None:
+def kill_up_after(seconds: float, *, where: Path) -> None:
     log = LOGS / f"up-killed-after-{seconds:.0f}s.log"
     with log.open("w", encoding="utf-8") as out:
         up = subprocess.Popen(
             ("make", "up", *SETTINGS),
-            cwd=ROOT,
+            cwd=where,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -176,24 +176,20 @@ def changed_counts(output: str) -> dict[str, int]:
 
 
 def test_up_completes_after_being_killed_at_five_moments():
-    for seconds in KILLED_AFTER_S:
-        kill_up_after(seconds)
-        time.sleep(0.5)
-    assert succeeded(make("up-after-kills", "up"))
-    status = make("status-after-kills", "status")
-    assert succeeded(status)
-    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == len(containers()), status.stdout
-
-
-def test_up_without_a_rest_server_and_with_tls_is_verified():
-    """From no containers. `make up` ends with `make verify`, which proves the API and TLS too."""
-    assert succeeded(make("destroy", "destroy", "YES=1"))
+    """From nothing to the two containers of the smallest site. `make up` ends with `make verify`,
+    which proves the API and TLS too.
+    """
     tree = tree_without_a_rest_server_and_with_tls()
-    settings = (f"LAB_STATE={ROOT / STATE}", *SETTINGS[1:])
-    assert succeeded(run("up-without-rest", "make", "up", *settings, where=tree))
-    assert len(containers(tree)) == len(containers()) - 1
-    assert "verify lab: proved" in (LOGS / "up-without-rest.log").read_text("utf-8")
+    for seconds in KILLED_AFTER_S:
+        kill_up_after(seconds, where=tree)
+        time.sleep(0.5)
+    assert succeeded(run("up-after-kills", "make", "up", *SETTINGS, where=tree))
+    assert "verify lab: proved" in (LOGS / "up-after-kills.log").read_text("utf-8")
+    assert len(containers(tree)) == len(containers()) - 1 == 2
     assert answers("/api/v1/health") == 308  # to https
+    status = run("status-after-kills", "make", "status", *SETTINGS, where=tree)
+    assert succeeded(status)
+    assert len(set(re.findall(r"\b21\d\d\b", status.stdout))) == 2, status.stdout
 
 
 def test_up_adds_a_rest_server_to_what_runs_and_takes_tls_back():
@@ -284,11 +280,10 @@ def test_a_backup_comes_back_row_for_row_and_forgotten_stays_forgotten():
 
 
 def test_no_secret_lies_where_it_does_not_belong_on_the_operators_machine(monkeypatch):
-    monkeypatch.setenv("CTLV_LAB_STATE", str(ROOT / STATE))
+    monkeypatch.setenv("CTLV_LAB_STATE", str(STATE))
     secrets = secret_values.runs("lab", environment())
     assert len(secrets) >= 5
-    state = ROOT / STATE
-    homes = {path for pattern in secret_values.KEPT_IN for path in state.glob(pattern)}
+    homes = {path for pattern in secret_values.KEPT_IN for path in STATE.glob(pattern)}
     assert {oct(path.stat().st_mode & 0o077) for path in homes} == {"0o0"}
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -300,7 +295,7 @@ def test_no_secret_lies_where_it_does_not_belong_on_the_operators_machine(monkey
     files = [ROOT / name.decode() for name in listed.split(b"\0") if name]
     files += (ROOT / "build").rglob("*")
     # Not images/ and templates/: those are the containers' disks, which `make verify` searches.
-    for part in state.iterdir():
+    for part in STATE.iterdir():
         if part.name not in {"images", "templates", "lxc"}:
             files += [part, *part.rglob("*")]
     files += Path("/proc").glob("[0-9]*/cmdline")
@@ -311,6 +306,15 @@ def test_no_secret_lies_where_it_does_not_belong_on_the_operators_machine(monkey
         for name in secret_values.named_in(content(path), secrets)
     }
     assert found == set()
+
+
+def test_destroy_leaves_no_container_and_provision_makes_them_anew():
+    """The last: `provision` waits for SSH, and thereby proves that the old host keys are gone."""
+    assert succeeded(make("destroy", "destroy", "YES=1"))
+    status = make("status-after-destroy", "status")
+    assert status.returncode != 0
+    assert "running" not in status.stdout, status.stdout
+    assert succeeded(make("provision-anew", "provision", "YES=1"))
 
 
 def content(path: Path) -> bytes:
