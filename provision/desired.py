@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 from provision.errors import InventoryError
@@ -138,6 +139,11 @@ class Checker:
         if not isinstance(value, str):
             self.wrong(host, key, f"{value!r} is not a text")
             return ""
+        if not is_unicode(value):
+            self.wrong(host, key, f"{value!r} holds half a character")
+            return ""
+        if not value and default is None and pattern is None:
+            self.wrong(host, key, "is empty")
         if pattern is not None and not pattern.fullmatch(value):
             self.wrong(host, key, f"{value!r} is not a valid name")
         return value
@@ -154,6 +160,11 @@ class Checker:
                     host, f"{key}[{position}].{name}", f"is not known{suggestion(name, known)}"
                 )
         return value
+
+
+def is_unicode(text: str) -> bool:
+    """False for what no encoding can send: JSON may hold a surrogate without its other half."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def suggestion(name: str, known: frozenset[str]) -> str:
@@ -231,7 +242,7 @@ def read_host(checker: Checker, host: str) -> Wanted:
 
 def check_names(checker: Checker, host: str) -> None:
     if not LABEL.fullmatch(host):
-        checker.wrong(host, "hosts.yml", "is no host name: letters, digits, hyphens, at most 63")
+        checker.wrong(host, "name", "is no host name: letters, digits, hyphens, at most 63")
     for key in checker.inventory.hosts[host]:
         if key.startswith("lxc_") and key not in KEYS:
             checker.wrong(host, key, f"is not known{suggestion(key, KEYS)}")
@@ -347,7 +358,19 @@ def read_networks(checker: Checker, host: str) -> dict[str, Network]:
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
         checker.wrong(host, "lxc_networks", f"{value!r} is not a mapping of networks")
         return {}
-    return {name: read_network(checker, host, name, entry) for name, entry in value.items()}
+    networks = {name: read_network(checker, host, name, entry) for name, entry in value.items()}
+    for (name, one), (other_name, other) in combinations(networks.items(), 2):
+        if one.tag is not None and one.tag == other.tag:
+            checker.wrong(
+                host, f"lxc_networks.{other_name}.tag", f"{other.tag} is the tag of {name} already"
+            )
+        if one.subnet and other.subnet and one.subnet.overlaps(other.subnet):
+            checker.wrong(
+                host,
+                f"lxc_networks.{other_name}.subnet",
+                f"{other.subnet} overlaps {one.subnet} of {name}",
+            )
+    return networks
 
 
 def read_network(checker: Checker, host: str, name: str, entry: Mapping[str, Any]) -> Network:
@@ -377,6 +400,9 @@ def read_subnet(text: Any, wrong: Wrong) -> ipaddress.IPv4Network | None:
     if text is None:
         wrong("subnet", "is missing")
         return None
+    if "/" not in str(text):
+        wrong("subnet", f"{text!r} lacks its prefix length, such as /24")
+        return None
     try:
         return ipaddress.IPv4Network(str(text))
     except ValueError as error:
@@ -394,6 +420,8 @@ def read_gateway(text: Any, subnet: ipaddress.IPv4Network | None, wrong: Wrong) 
         return None
     if subnet is not None and gateway not in subnet:
         wrong("gateway", f"{gateway} is outside {subnet}")
+    elif subnet is not None and gateway in (subnet.network_address, subnet.broadcast_address):
+        wrong("gateway", f"{gateway} is the network's own or its broadcast address")
     return str(gateway)
 
 
@@ -418,8 +446,8 @@ def read_nics(checker: Checker, host: str, networks: Mapping[str, Network]) -> t
 def read_nic(
     item: Mapping[str, Any], networks: Mapping[str, Network], bridge: str, wrong: Wrong
 ) -> Nic:
-    name = str(item.get("name", ""))
-    if not INTERFACE.fullmatch(name) or len(name) > INTERFACE_NAME_MAX:
+    name = item.get("name")
+    if not is_interface_name(name):
         wrong("name", f"{name!r} is no interface name of at most {INTERFACE_NAME_MAX} characters")
     network = networks.get(str(item.get("network")))
     if network is None:
@@ -429,14 +457,29 @@ def read_nic(
     elif network.tag and len(f"{bridge}v{network.tag}") > INTERFACE_NAME_MAX:
         wrong("network", f"the bridge {bridge}v{network.tag} would exceed {INTERFACE_NAME_MAX}")
     return Nic(
-        name=name,
+        name=str(name),
         bridge=bridge,
         tag=network.tag,
         ip=read_interface_address(item.get("address"), network, wrong),
         gateway=network.gateway,
         mtu=read_mtu(item.get("mtu"), wrong),
-        firewall=item.get("firewall") is True,
+        firewall=read_flag(item, "firewall", wrong),
     )
+
+
+def is_interface_name(name: Any) -> bool:
+    """The container's loopback interface is its own affair."""
+    if not isinstance(name, str) or name == "lo":
+        return False
+    return INTERFACE.fullmatch(name) is not None and len(name) <= INTERFACE_NAME_MAX
+
+
+def read_flag(item: Mapping[str, Any], key: str, wrong: Wrong) -> bool:
+    """False when it is not said; "yes" and 1 are mistakes, not a silent false."""
+    value = item.get(key)
+    if value is not None and not isinstance(value, bool):
+        wrong(key, f"{value!r} is not true or false")
+    return value is True
 
 
 def read_mtu(mtu: Any, wrong: Wrong) -> int | None:
@@ -470,9 +513,8 @@ def read_address(checker: Checker, host: str, nics: tuple[Nic, ...]) -> str:
     address = checker.text(host, "ansible_host")
     own = [nic.ip.partition("/")[0] for nic in nics if nic.ip]
     if address and address not in own:
-        checker.wrong(
-            host, "ansible_host", f"{address} is none of its interfaces ({', '.join(own)})"
-        )
+        shown = address if address.isprintable() else repr(address)
+        checker.wrong(host, "ansible_host", f"{shown} is none of its interfaces ({', '.join(own)})")
     return address
 
 
@@ -488,19 +530,23 @@ def read_mounts(checker: Checker, host: str) -> tuple[Mount, ...]:
 
 
 def read_mount(checker: Checker, host: str, key: str, item: Mapping[str, Any]) -> Mount:
+    wrong = checker.at(host, key)
     path = str(item.get("path", ""))
-    if not re.fullmatch(r"(/[\w.-]+)+", path) or ".." in path:
-        checker.wrong(host, f"{key}.path", f"{path!r} is not a plain absolute path below /")
-    storage = str(item.get("storage") or checker.inventory.hosts[host].get("lxc_storage", ""))
-    if not IDENTIFIER.fullmatch(storage):
-        checker.wrong(host, f"{key}.storage", f"{storage!r} is not a valid name")
-    if "size_gib" not in item:
-        checker.wrong(host, f"{key}.size_gib", "is missing")
+    # Proxmox refuses "." and ".." as parts of it.
+    if not re.fullmatch(r"(/[\w.-]+)+", path) or ".." in path or "." in path.split("/"):
+        wrong("path", f"{path!r} is not a plain absolute path below /")
+    storage = item.get("storage")
+    if storage is None:
+        storage = checker.inventory.hosts[host].get("lxc_storage", "")
+    if not isinstance(storage, str) or not IDENTIFIER.fullmatch(storage):
+        wrong("storage", f"{storage!r} is not a valid name")
+    if item.get("size_gib") is None:
+        wrong("size_gib", "is missing")
     return Mount(
         path=path,
-        storage=storage,
+        storage=str(storage),
         size_bytes=read_gib(checker, host, f"{key}.size_gib", item.get("size_gib")),
-        backup_enabled=item.get("backup_enabled") is True,
+        backup_enabled=read_flag(item, "backup_enabled", wrong),
     )
 
 
@@ -512,7 +558,12 @@ def doubles(values: Iterable[Any]) -> list[Any]:
 
 
 def check_doubles(checker: Checker, containers: tuple[Wanted, ...]) -> None:
-    written = [w for w in containers if "lxc_vmid" in checker.inventory.hosts[w.host]]
+    for name in doubles(w.host.lower() for w in containers):
+        hosts = [w.host for w in containers if w.host.lower() == name]
+        for host in hosts:
+            checker.wrong(host, "name", f"is one name to DNS and SSH: {' and '.join(hosts)}")
+    # One that was refused has been replaced by the lowest.
+    written = [w for w in containers if checker.inventory.hosts[w.host].get("lxc_vmid") == w.vmid]
     for vmid in doubles(w.vmid for w in written):
         hosts = [w.host for w in written if w.vmid == vmid]
         for host in hosts:
@@ -561,7 +612,10 @@ def read_deployment(checker: Checker, host: str) -> str:
 
 
 def read_assumed(checker: Checker, host: str) -> tuple[str, ...]:
-    value = checker.value(host, "lxc_assumed", [])
+    value = checker.inventory.hosts[host].get("lxc_assumed")
+    if value is None:
+        # Each line removed as it was confirmed: what is left is the key alone.
+        return ()
     if not isinstance(value, list):
         checker.wrong(host, "lxc_assumed", f"{value!r} is not a list; when all is checked: []")
         return ()

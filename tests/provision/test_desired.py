@@ -154,6 +154,16 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"lxc_nics": [nic(address="198.18.28.1/24")]}, "lxc_nics[0].address", "is the gateway's"),
         ({"lxc_nics": [nic(address="web/24")]}, "lxc_nics[0].address",
          "'web/24' is not an address"),
+        ({"ansible_host": ""}, "ansible_host", "is empty"),
+        ({"ansible_host": "a\nb"}, "ansible_host", r"'a\nb' is none of its interfaces"),
+        ({"lxc_template": ""}, "lxc_template", "is empty"),
+        ({"lxc_note": "\ud800"}, "lxc_note", "holds half a character"),
+        ({"lxc_nics": [nic(name="lo")]}, "lxc_nics[0].name", "'lo' is no interface name"),
+        ({"lxc_nics": [nic(name=True)]}, "lxc_nics[0].name", "True is no interface name"),
+        ({"lxc_nics": [nic(name=None)]}, "lxc_nics[0].name", "None is no interface name"),
+        ({"lxc_nics": [nic(firewall="yes")]}, "lxc_nics[0].firewall",
+         "'yes' is not true or false"),
+        ({"lxc_nics": [nic(firewall=1)]}, "lxc_nics[0].firewall", "1 is not true or false"),
         ({"lxc_nics": [nic(mtu=10)]}, "lxc_nics[0].mtu", "10 is not a number from 576"),
         ({"lxc_bridge": "vmbr01234567"}, "lxc_nics[0].network",
          "vmbr01234567v2028 would exceed 15"),
@@ -168,6 +178,14 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
          "is not a network"),
         (with_network("campus", gateway="198.18.29.1"), "lxc_networks.campus.gateway",
          "is outside 198.18.28.0/24"),
+        (with_network("campus", gateway="198.18.28.255"), "lxc_networks.campus.gateway",
+         "is the network's own or its broadcast address"),
+        (with_network("campus", subnet="198.18.28.0"), "lxc_networks.campus.subnet",
+         "lacks its prefix length"),
+        (with_network("campus", tag=2112), "lxc_networks.private.tag",
+         "2112 is the tag of campus already"),
+        (with_network("private", subnet="198.18.0.0/16"), "lxc_networks.private.subnet",
+         "198.18.0.0/16 overlaps 198.18.28.0/24 of campus"),
         (with_network("campus", gateway="gw"), "lxc_networks.campus.gateway",
          "'gw' is not an address"),
         (with_network("campus", color="red"), "lxc_networks.campus.color", "is not known"),
@@ -176,6 +194,14 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
          "'srv' is not a plain absolute path"),
         ({"lxc_mounts": [{"path": "/a/../b", "size_gib": 1}]}, "lxc_mounts[0].path",
          "is not a plain absolute"),
+        ({"lxc_mounts": [{"path": "/a/./b", "size_gib": 1}]}, "lxc_mounts[0].path",
+         "is not a plain absolute"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": None}]}, "lxc_mounts[0].size_gib",
+         "is missing"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "storage": True}]},
+         "lxc_mounts[0].storage", "True is not a valid name"),
+        ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "backup_enabled": "no"}]},
+         "lxc_mounts[0].backup_enabled", "'no' is not true or false"),
         ({"lxc_mounts": [{"path": "/srv"}]}, "lxc_mounts[0].size_gib", "is missing"),
         ({"lxc_mounts": [{"path": "/srv", "size_gib": 1, "storage": "-"}]}, "lxc_mounts[0].storage",
          "'-' is not"),
@@ -223,6 +249,25 @@ def test_two_missing_vmids_are_missing_not_double():
     hosts = [{k: v for k, v in host.items() if k != "lxc_vmid"} for host in (WEB, DB)]
 
     assert "used twice" not in mistakes(web=hosts[0], db=hosts[1])
+
+
+@pytest.mark.parametrize("wrong", [None, "abc", 99], ids=["null", "a text", "too small"])
+def test_vmids_that_are_refused_are_not_double_too(wrong):
+    problem = mistakes(web=WEB | {"lxc_vmid": wrong}, db=DB | {"lxc_vmid": 100}, third=DB)
+
+    assert "100 is used twice" not in problem
+
+
+def test_host_names_that_differ_in_case_only_are_one():
+    problem = mistakes(web=WEB, Web=DB)
+
+    assert "Web: name: is one name to DNS and SSH: web and Web" in problem
+
+
+def test_a_list_of_guesses_that_lost_its_last_line_is_empty():
+    hosts = {"web": WEB | {"lxc_assumed": None}, "db": DB | {"lxc_assumed": None}}
+
+    assert desired(inventory(**hosts)).assumed == ()
 
 
 def test_an_address_used_twice_names_both_hosts():
