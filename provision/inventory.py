@@ -13,13 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import inventorycache
+from provision import inventorycache, inventoryfiles
 from provision.errors import InventoryError
 
 KEPT = re.compile(r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host")
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 TIMEOUT_S = 60.0
+# Not the project's: that one names a vault client, which must not be asked here. A file that cannot
+# be read is a failure, not a warning and an inventory without its hosts; and so is a key that is
+# written twice, of which the last one would count.
+CONFIGURATION = """\
+[defaults]
+duplicate_dict_key = error
+[inventory]
+any_unparsed_is_failed = True
+"""
 ENVIRONMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -34,6 +43,8 @@ class Inventory:
     def place(self, host: str, key: str) -> str:
         """File and line of a variable; where it belongs, when it is written nowhere."""
         default = f"inventory/{self.environment}/host_vars/{host}/container.yml"
+        if key == inventoryfiles.NAME:
+            default = f"inventory/{self.environment}/hosts.yml"
         return self.places.get((host, key), default)
 
 
@@ -89,34 +100,42 @@ def readable_files(folder: Path) -> Iterator[Path]:
 
 def ansible_inventory(folder: Path) -> dict[str, Any]:
     """Run ansible-inventory over a copy without encrypted files, so that no password is needed."""
-    with tempfile.TemporaryDirectory(prefix="ctlv-inventory-") as copy:
-        mirror(folder, Path(copy) / folder.name)
-        config = Path(copy) / "ansible.cfg"
-        # Not the project's: that one names a vault client, which must not be asked here. A file
-        # that cannot be read is a failure, not a warning and an inventory without its hosts.
-        config.write_text("[defaults]\n[inventory]\nany_unparsed_is_failed = True\n")
-        tool = Path(sys.executable).with_name("ansible-inventory")
-        try:
-            done = subprocess.run(
-                [str(tool), "--inventory", str(Path(copy) / folder.name), "--list"],
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-                env=quiet_environment(config),
-            )
-            listing: dict[str, Any] = json.loads(done.stdout)
-        except subprocess.CalledProcessError as error:
-            text = error.stderr.replace(copy, "inventory").strip()
-            raise InventoryError(
-                f"Ansible cannot read inventory/{folder.name}: {first_error(text)}",
-                next_step=f"run: ansible-inventory -i inventory/{folder.name} --list",
-            ) from error
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise InventoryError(
-                f"ansible-inventory did not work: {error}",
-                next_step="make the tools anew: setup/machine, or make up",
-            ) from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="ctlv-inventory-") as copy:
+            return list_copy(folder, Path(copy))
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise InventoryError(
+            f"ansible-inventory did not work: {error}",
+            next_step="make the tools anew: setup/machine, or make up",
+        ) from error
+
+
+def list_copy(folder: Path, copy: Path) -> dict[str, Any]:
+    mirror(folder, copy / folder.name)
+    config = copy / "ansible.cfg"
+    config.write_text(CONFIGURATION)
+    tool = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run(
+        [str(tool), "--inventory", str(copy / folder.name), "--list"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env=quiet_environment(config),
+    )
+    if done.returncode != 0:
+        text = done.stderr.replace(str(copy), "inventory").strip()
+        # Ansible names the mistake, and seldom the file.
+        wrong = inventoryfiles.mistakes(folder, readable_files(folder))
+        raise InventoryError(
+            "\n  ".join(
+                [f"Ansible cannot read inventory/{folder.name}: {first_error(text)}", *wrong]
+            ),
+            next_step="correct the lines named above; nothing was called"
+            if wrong
+            else f"run: ansible-inventory -i inventory/{folder.name} --list",
+        )
+    listing: dict[str, Any] = json.loads(done.stdout)
     return listing
 
 
@@ -166,11 +185,18 @@ def members(listing: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 def find_places(folder: Path, groups: Mapping[str, frozenset[str]]) -> dict[tuple[str, str], str]:
     """Where each kept variable of each host is written: the file that wins, and the line."""
-    places: dict[tuple[str, str], str] = {}
+    inline = list(inventoryfiles.places(folder))
+    places = {
+        (host, key): place
+        for kind, group, key, place in inline
+        if kind == "group"
+        for host in groups.get(group, ())
+    }
     wide_to_narrow = sorted(groups, key=lambda group: (group != "all", -len(groups[group])))
     for group in wide_to_narrow:
         for key, place in keys_below(folder, folder / "group_vars" / group):
             places.update({(host, key): place for host in groups[group]})
+    places.update({(name, key): place for kind, name, key, place in inline if kind == "host"})
     for host in groups.get("all", frozenset()):
         for key, place in keys_below(folder, folder / "host_vars" / host):
             places[(host, key)] = place

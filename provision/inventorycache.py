@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 MOST_KEPT = 50
 STATIC = frozenset({".yml", ".yaml"})
 # ansible-core's own list, of those that lie beside inventories.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision import inventory
+from provision import inventory, inventoryfiles
 from provision.desired import desired
 from provision.errors import InventoryError
 from provision.plan import numbered
@@ -158,6 +158,71 @@ def test_broken_yaml_is_said_with_its_own_words(root):
 
     assert "inventory/lab" in str(error.value)
     assert "ctlv-inventory-" not in str(error.value)
+
+
+BROKEN = {
+    "written twice": ("lxc_vmid: 2157", "lxc_vmid: 2157\nlxc_vmid: 2199",
+                      "container.yml:3: lxc_vmid is written twice, in line 2 too"),
+    "twice in a list": ("name: eth0,", "name: eth0, name: eth1,", ":5: name is written twice"),
+    "a tab": ("lxc_vmid: 2157", "\tlxc_vmid: 2157", "container.yml:2: is not YAML: found"),
+    "no text": ("lxc_vmid: 2157", "lxc_vmid: \xff", "container.yml: is not YAML: 'utf-8' codec"),
+    "a control character": ("2157", "2157 \x01", "container.yml: is not YAML: unacceptable char"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "text"), BROKEN.values(), ids=BROKEN)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(root, old, new, text):
+    """Ansible says what is wrong, not where; of a key written twice it takes the last, silently."""
+    host = "host_vars/ct-tpgei-ctlv-B11-MySqlDB/container.yml"
+    file = root / "inventory/lab" / host
+    file.write_text(file.read_text().replace(old, new, 1), encoding="latin-1")
+
+    with pytest.raises(InventoryError) as error:
+        inventory.load("lab", root=root)
+
+    assert f"inventory/lab/{host}" in error.value.problem
+    assert text in error.value.problem
+
+
+def test_an_alias_of_itself_is_no_endless_search(tmp_path):
+    file = tmp_path / "hosts.yml"
+    file.write_text("all: &all {children: {again: *all, all: {}}}\n")
+
+    assert inventoryfiles.mistakes(tmp_path, [file, tmp_path / "hosts.ini"]) == []
+
+
+def test_what_is_no_yaml_names_no_place(tmp_path):
+    (tmp_path / "hosts.yml").write_text("all: [")
+    (tmp_path / "more.yml").write_text("- a list\n")
+
+    assert list(inventoryfiles.places(tmp_path)) == []
+
+
+def test_what_stands_in_hosts_yml_is_named_there(root):
+    hosts = root / "inventory/lab/hosts.yml"
+    hosts.write_text(
+        hosts.read_text().replace("ct-tpgei-ctlv-B11-MySqlDB:", "my_db: {lxc_cores: 0}")
+        + "  vars:\n    lxc_note: 5\n"
+    )
+
+    with pytest.raises(InventoryError) as error:
+        desired(inventory.load("lab", root=root))
+
+    text = hosts.read_text().splitlines()
+    line = next(n for n, row in enumerate(text, start=1) if "my_db" in row)
+    assert f"inventory/lab/hosts.yml:{line}: my_db: name: is no host name" in error.value.problem
+    assert f"inventory/lab/hosts.yml:{line}: my_db: lxc_cores: 0 is not" in error.value.problem
+    assert f"inventory/lab/hosts.yml:{len(text)}: my_db: lxc_note: 5 is" in error.value.problem
+
+
+def test_a_folder_that_cannot_be_listed_is_said(root, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(inventory, "mirror", refuse)
+
+    with pytest.raises(InventoryError, match="Permission denied"):
+        inventory.load("lab", root=root)
 
 
 def test_an_inventory_without_containers_says_so(root):
