@@ -134,6 +134,8 @@ def run_apply(session: Session) -> int:
     if planned.has_moves:
         check_assumed(planned, session.desired)
         check_bridges(planned, session.api)
+        if any(step.before is None for step in planned.steps):
+            session.ssh.public_keys()
         if not session.arguments.file:
             confirm(session, f"Apply this to {session.arguments.env}?")
     return carry_out(session, planned, settings)
@@ -238,6 +240,7 @@ def run_adopt(session: Session) -> int:
     arguments = session.arguments
     wanted = choose(session.desired, arguments.name, arguments.vmid)
     adoption = examine(session.api, session.desired, wanted)
+    keys = session.ssh.public_keys()
     print(f"{wanted.host}: differences from the inventory:")
     print("\n".join(report.step_lines(adoption.differences)[1:]) or "    none")
     if adoption.is_ours_already:
@@ -247,7 +250,7 @@ def run_adopt(session: Session) -> int:
         mark_container(session.api, adoption)
         print(f"Adopted: VMID {wanted.vmid} is {wanted.host}; nothing else of it was changed.")
     print(f"On {adoption.found.container.node}, as root, so that Ansible can log in:")
-    for line in console_lines(adoption, session.ssh.public_keys()):
+    for line in console_lines(adoption, keys):
         print(f"  {line}")
     print("Then, with the fingerprint that the last line printed:")
     print(
@@ -358,13 +361,22 @@ def run_destroy(session: Session) -> int:
 # ---------------------------------------------------------------- asking
 
 
+def ask(question: str) -> str:
+    """What was typed; empty when the terminal was closed (Ctrl-D), or cannot be read as text."""
+    try:
+        return input(question).strip()
+    except (EOFError, UnicodeError):
+        print()
+        return ""
+
+
 def confirm(session: Session, question: str) -> None:
     """Raises UsageError unless the operator agrees, or has said --yes."""
     if session.arguments.yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to ask", next_step="say --yes (make: YES=1)")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes", "o", "oui"}:
+    if ask(f"{question} [y/N] ").lower() not in {"y", "yes", "o", "oui"}:
         raise UsageError("not confirmed, nothing was changed", next_step="answer y to go on")
 
 
@@ -378,7 +390,7 @@ def confirm_destruction(session: Session, names: Sequence[str], *, what: str = "
     accepted = {arguments.env} | ({names[0]} if len(names) == 1 else set())
     given = arguments.confirm
     if given is None and sys.stdin.isatty():
-        given = input(f"Type {' or '.join(sorted(accepted))} to go on: ").strip()
+        given = ask(f"Type {' or '.join(sorted(accepted))} to go on: ")
     if given not in accepted:
         raise UsageError(
             f"not confirmed ({given or 'no name given'}), nothing was changed",

@@ -63,12 +63,21 @@ class Site:
 
 
 def state_folder(environment: str, *, root: Path, variables: Mapping[str, str]) -> Path:
-    """The state folder, made when it is missing (0700)."""
+    """The state folder, made when it is missing (0700).
+
+    Raises CredentialsError when it cannot be made.
+    """
     if environment == LAB:
         folder = Path(variables.get("CTLV_LAB_STATE") or root / ".lab").absolute()
     else:
         folder = Path(variables.get("HOME", "~")).expanduser() / ".config/ctlv" / environment
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CredentialsError(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            next_step="see that HOME (in the lab CTLV_LAB_STATE) names a folder you may write to",
+        ) from error
     return folder
 
 
@@ -108,7 +117,11 @@ def endpoint(
 
 def read_lab(folder: Path) -> dict[str, Any]:
     try:
-        lab: dict[str, Any] = json.loads((folder / "lab.json").read_text())
+        lab = json.loads((folder / "lab.json").read_text())
+        if not isinstance(lab, dict):
+            raise ValueError("it holds no mapping")
+        if not isinstance(lab.get("api_port", 0), int):
+            raise ValueError(f"api_port is {lab['api_port']!r}")
     except OSError as error:
         raise CredentialsError(
             f"the lab of {folder} is not up: {error.strerror} (lab.json)",
@@ -127,7 +140,7 @@ def lab_endpoint(site: Site) -> Endpoint:
     try:
         return Endpoint(
             host=str(lab["api_host"]),
-            port=int(lab["api_port"]),
+            port=lab["api_port"],
             ca_file=site.state / str(lab["ca_file"]),
             token_id=str(lab["token_id"]),
             token_secret=str(lab["token_secret"]),
@@ -209,11 +222,22 @@ def read_port(text: str | None, default: int) -> int:
     return int(text)
 
 
+def file_of(name: str, state: Path) -> Path:
+    """Relative names count from the state folder. Raises CredentialsError for ~NOBODY."""
+    try:
+        return state / Path(name).expanduser()
+    except RuntimeError as error:
+        raise CredentialsError(
+            f"{name!r} begins with the home of a user who does not exist",
+            next_step="correct it where it is written: the inventory, or PROXMOX_CA_FILE",
+        ) from error
+
+
 def find_ca(name: str | None, state: Path) -> Path | None:
-    """Relative names count from the state folder. Raises CredentialsError when it is not there."""
+    """Raises CredentialsError when it is not there, or no certificate."""
     if not name:
         return None
-    path = state / Path(name).expanduser()
+    path = file_of(name, state)
     if not path.is_file():
         raise CredentialsError(
             f"the CA file {path} does not exist",

@@ -133,7 +133,7 @@ class Checker:
         default: str | None = None,
         pattern: re.Pattern[str] | None = None,
     ) -> str:
-        value = self.value(host, key, default)
+        value: object = self.value(host, key, default)
         if value is None:
             return ""
         if not isinstance(value, str):

@@ -15,6 +15,7 @@ from provision.errors import SavedPlanError
 from provision.model import Plan
 from provision.report import plan_data
 
+KINDS = ("containers", "matching")
 NEXT = "make a new one: .venv/bin/python -m provision plan --out FILE"
 
 
@@ -36,9 +37,22 @@ def load(file: Path) -> dict[str, Any]:
         data = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise SavedPlanError(f"{file} cannot be read as a plan: {error}", next_step=NEXT) from error
-    if not isinstance(data, dict) or data.get("format") != 1:
+    if not is_plan(data):
         raise SavedPlanError(f"{file} is not a plan of this program", next_step=NEXT)
-    return data
+    plan: dict[str, Any] = data
+    return plan
+
+
+def is_plan(data: Any) -> bool:
+    """Whether it has the parts that `check` compares; schema.json says the rest."""
+    if not isinstance(data, dict) or data.get("format") != 1:
+        return False
+    kinds = [data.get(kind) for kind in KINDS]
+    return all(isinstance(entries, list) for entries in kinds) and all(
+        isinstance(entry, dict) and isinstance(entry.get("vmid"), int)
+        for entries in kinds
+        for entry in entries or ()
+    )
 
 
 def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
@@ -52,8 +66,8 @@ def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
     if old.get("inventory") != fingerprint(desired):
         problems.append("the inventory has changed since the plan was made")
     now = plan_data(plan)
-    for kind in ("containers", "matching"):
-        before = {entry["vmid"]: entry for entry in old.get(kind, [])}
+    for kind in KINDS:
+        before = {entry["vmid"]: entry for entry in old[kind]}
         after = {entry["vmid"]: entry for entry in now[kind]}
         problems += [
             f"container {vmid} has changed since the plan was made"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.credentials import Site
+from provision.credentials import Site, file_of
 from provision.desired import Desired
 from provision.errors import CredentialsError, HostKeyError, WaitError
 from provision.model import Wanted
@@ -47,28 +47,33 @@ class Ssh:
     # ---------------------------------------------------------------- the operator's key
 
     def public_key_file(self) -> Path:
-        return self.site.state / Path(self.desired.ssh_public_key_file).expanduser()
+        return file_of(self.desired.ssh_public_key_file, self.site.state)
 
     def public_keys(self) -> str:
         """The keys to inject at creation; there is no later chance. Raises CredentialsError."""
         file = self.public_key_file()
         try:
             lines = [line.strip() for line in file.read_text().splitlines()]
-            text = "\n".join(line for line in lines if line and not line.startswith("#"))
-        except OSError as error:
+            keys = [line for line in lines if line and not line.startswith("#")]
+        except (OSError, ValueError) as error:
             raise CredentialsError(
-                f"the SSH public key {file} cannot be read: {error.strerror}",
+                f"the SSH public key {file} cannot be read: "
+                f"{getattr(error, 'strerror', None) or error}",
                 next_step="make one: ssh-keygen -t ed25519; or set lxc_ssh_public_key_file",
             ) from error
-        checked = subprocess.run(
-            ["ssh-keygen", "-l", "-f", str(file)], check=False, capture_output=True, timeout=10
-        )
-        if checked.returncode != 0 or "PRIVATE KEY" in text or not text:
+        if not keys or any("PRIVATE KEY" in key for key in keys):
             raise CredentialsError(
                 f"{file} is not an SSH public key",
                 next_step="set lxc_ssh_public_key_file to the .pub file",
             )
-        return text
+        # Proxmox asks of each line alone, and refuses the whole creation for one bad one.
+        for number, key in enumerate(keys, start=1):
+            if run(["ssh-keygen", "-l", "-f", "-"], timeout_s=10, stdin=key).returncode != 0:
+                raise CredentialsError(
+                    f"key {number} of {len(keys)} in {file} is not an SSH public key",
+                    next_step="set lxc_ssh_public_key_file to a .pub file of nothing but keys",
+                )
+        return "\n".join(keys)
 
     # ---------------------------------------------------------------- files
 
@@ -79,11 +84,19 @@ class Ssh:
     def known_keys(self, host: str) -> frozenset[str]:
         """The recorded keys ("type base64") of one container."""
         alias = host_key_alias(self.desired, host)
-        lines = self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
-        fields = (line.split() for line in lines)
+        fields = (line.split() for line in self._known_lines())
         return frozenset(
             f"{f[1]} {f[2]}" for f in fields if len(f) >= KNOWN_HOSTS_FIELDS and f[0] == alias
         )
+
+    def _known_lines(self) -> list[str]:
+        """Other people's lines too, whatever their bytes."""
+        try:
+            return self.known_hosts.read_text(errors="surrogateescape").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unusable(self.known_hosts, error) from error
 
     def record(self, host: str, keys: Sequence[str]) -> None:
         alias = host_key_alias(self.desired, host)
@@ -94,16 +107,18 @@ class Ssh:
 
     def _rewrite_known_hosts(self, alias: str, lines: Sequence[str]) -> None:
         with self._locked():
-            old = self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
-            kept = [line for line in old if line.split()[:1] != [alias]]
+            kept = [line for line in self._known_lines() if line.split()[:1] != [alias]]
             replace_file(self.known_hosts, "".join(f"{line}\n" for line in [*kept, *lines]))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One writer at a time, threads and processes alike."""
-        with (self.site.state / ".ssh.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        try:
+            with (self.site.state / ".ssh.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise unusable(self.site.state, error) from error
 
     # ---------------------------------------------------------------- proof
 
@@ -175,13 +190,9 @@ class Ssh:
                 text for key, value in options.items() for text in ("-o", f"{key}={value}")
             ]
             try:
-                done = subprocess.run(
+                done = run(
                     ["ssh", "-F", str(self.config), *arguments, wanted.host, "true"],
-                    check=False,
-                    capture_output=True,
-                    text=True,
-                    stdin=subprocess.DEVNULL,
-                    timeout=CONNECT_TIMEOUT_S * 5,
+                    timeout_s=CONNECT_TIMEOUT_S * 5,
                 )
                 answer = (done.stderr.strip().splitlines() or ["no answer"])[-1]
             except subprocess.TimeoutExpired:
@@ -242,10 +253,32 @@ def quoted(path: Path) -> str:
     return f'"{path}"'
 
 
+def run(
+    arguments: Sequence[str], *, timeout_s: float, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Raises CredentialsError when there is no such program, TimeoutExpired."""
+    try:
+        return subprocess.run(
+            arguments, check=False, capture_output=True, text=True, input=stdin, timeout=timeout_s
+        )
+    except OSError as error:
+        raise CredentialsError(
+            f"{arguments[0]} cannot be run: {error.strerror}",
+            next_step="install Debian's openssh-client: setup/machine, or make up",
+        ) from error
+
+
+def unusable(path: Path, error: OSError) -> CredentialsError:
+    return CredentialsError(
+        f"{path} cannot be read or written: {error.strerror or error}",
+        next_step="see its owner, its kind and the space left there, then run this again",
+    )
+
+
 def replace_file(path: Path, text: str) -> None:
     """Write and rename, so that a reader never sees half a file; 0600."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
         file.write(text)
     Path(name).replace(path)
 

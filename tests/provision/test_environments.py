@@ -135,11 +135,35 @@ def test_a_lab_that_is_not_up_says_how_to_start_it(tmp_path):
     assert "make up" in error.value.next_step
 
 
-@pytest.mark.parametrize(("text", "problem"), [("{", "is damaged"), ("{}", "lacks 'api_host'")])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "is damaged"),
+        ("{}", "lacks 'api_host'"),
+        ("[]", "is damaged: it holds no mapping"),
+        ("null", "is damaged: it holds no mapping"),
+        ('{"api_port": "x"}', "is damaged: api_port is 'x'"),
+    ],
+)
 def test_a_broken_lab_file_is_said(tmp_path, text, problem):
     (tmp_path / "lab.json").write_text(text)
     with pytest.raises(CredentialsError, match=problem):
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path))
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/below", "a file/below/it"])
+def test_a_folder_that_cannot_be_made_is_said(tmp_path, place):
+    (tmp_path / "a file").write_text("")
+
+    with pytest.raises(CredentialsError, match=r"the folder .*a file.* cannot be made"):
+        of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path / place))
+    with pytest.raises(CredentialsError, match=r"the folder .*a file.* cannot be made"):
+        of(tmp_path, HOME=str(tmp_path / place))
+
+
+def test_the_home_of_nobody_is_said(tmp_path):
+    with pytest.raises(CredentialsError, match="home of a user who does not exist"):
+        of(tmp_path, **TOKEN_VARIABLES, PROXMOX_CA_FILE="~no.such.user/ca.pem")
 
 
 # ---------------------------------------------------------------- the unmodified srv-px5

@@ -221,15 +221,65 @@ def test_the_newest_creation_counts(cluster, hosts):
         ("", "is not an SSH public key"),
         ("ssh-ed25519 AAAA nonsense\n", "is not an SSH public key"),
         (f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\nabc\n", "is not an SSH public key"),
+        (f"{PUBLIC_KEY}\n# fine so far\nssh-ed25519 AAAA\n", "key 2 of 2 in "),
+        ("\xff\xfe", "cannot be read: 'utf-8' codec"),
     ],
-    ids=["empty", "damaged", "the private half"],
+    ids=["empty", "damaged", "the private half", "one damaged of two", "no text"],
 )
 def test_what_is_no_public_key_stops_before_anything_is_made(cluster, text, problem):
-    (cluster.state / "id_ed25519.pub").write_text(text)
+    (cluster.state / "id_ed25519.pub").write_text(text, encoding="latin-1")
 
     assert cluster.apply() == 1
     assert problem in cluster.out + cluster.err
     assert cluster.pve.cts == []
+
+
+def test_a_key_that_is_missing_is_said_once_and_before_the_question(cluster):
+    (cluster.state / "id_ed25519.pub").unlink()
+
+    assert cluster.run("apply") == 1
+    assert cluster.err.count("cannot be read") == 1
+    assert "nobody is there to ask" not in cluster.err
+    assert cluster.writes() == []
+
+
+def test_a_key_in_the_home_of_nobody_is_said(cluster):
+    for host in ("web", "db"):
+        cluster.change(host, lxc_ssh_public_key_file="~no.such.user/key.pub")
+
+    assert cluster.apply() == 1
+    assert "home of a user who does not exist" in cluster.err
+
+
+@pytest.mark.parametrize("name", ["known_hosts", "ssh_config", ".ssh.lock"])
+def test_a_folder_where_a_file_belongs_is_said(cluster, name):
+    for host in ("web", "db"):
+        cluster.change(host, lxc_wait="ssh")
+    cluster.apply("--wait", "none")
+    for file in cluster.state.glob(name):
+        file.unlink()
+    (cluster.state / name).mkdir()
+
+    assert cluster.apply("--wait-timeout", "0.1") == 1
+    assert "cannot be read or written" in cluster.out + cluster.err
+    assert "  Next: " in cluster.out + cluster.err
+
+
+def test_lines_of_others_are_kept_whatever_their_bytes(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    (cluster.state / "known_hosts").write_bytes(b"caf\xe9 ssh-ed25519 AAAA\n")
+
+    assert cluster.apply() == 0, cluster.out + cluster.err
+    assert (cluster.state / "known_hosts").read_bytes().startswith(b"caf\xe9 ssh-ed25519 AAAA\n")
+
+
+def test_a_machine_without_ssh_says_so(cluster, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert cluster.apply() == 1
+    assert "ssh-keygen cannot be run: No such file or directory" in cluster.err
+    assert cluster.writes() == []
 
 
 def test_comments_and_several_keys_are_taken(cluster):

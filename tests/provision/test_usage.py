@@ -67,6 +67,19 @@ def test_a_question_is_answered_by_yes_only(cluster, monkeypatch, answer, code):
     assert len(cluster.pve.cts) == (0 if code else 2)
 
 
+@pytest.mark.parametrize("closed", [EOFError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")])
+def test_a_terminal_that_is_closed_is_a_no(cluster, monkeypatch, closed):
+    def fail(_):
+        raise closed
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", fail)
+
+    assert cluster.run("apply") == 1
+    assert "not confirmed, nothing was changed" in cluster.err
+    assert cluster.pve.cts == []
+
+
 def test_a_failure_is_named_once_a_line(cluster):
     cluster.pve.fail("POST", "/nodes/pve1/lxc", 500, "web: out of luck", times=1)
 

@@ -56,12 +56,26 @@ def test_a_saved_plan_is_refused_when_the_world_has_moved(cluster, tmp_path, cha
     assert cluster.writes() == []
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}'])
+NO_PLANS = [
+    "{",
+    "[]",
+    '{"format": 2}',
+    '{"format": 1}',
+    '{"format": 1, "containers": [], "matching": null}',
+    '{"format": 1, "containers": {"vmid": 1}, "matching": []}',
+    '{"format": 1, "containers": [1], "matching": []}',
+    '{"format": 1, "containers": [{}], "matching": []}',
+    '{"format": 1, "containers": [{"vmid": "a"}], "matching": []}',
+]
+
+
+@pytest.mark.parametrize("content", NO_PLANS)
 def test_what_is_no_plan_is_refused(cluster, tmp_path, content):
     (tmp_path / "plan.json").write_text(content)
 
     assert cluster.run("apply", str(tmp_path / "plan.json")) == 1
     assert "plan" in cluster.err
+    assert cluster.calls() == []
 
 
 def test_a_plan_for_another_environment_is_refused(cluster, tmp_path):
@@ -150,6 +164,14 @@ def test_an_adopted_container_is_changed_in_place_and_keeps_mac_and_disk(cluster
     assert old.config["rootfs"] == disk
     assert not [t for t in cluster.pve.tasklog if t["id"] == "2156" and t["type"] != "resize"]
     assert cluster.run("plan") == 0
+
+
+def test_a_missing_key_is_said_before_anything_is_adopted(cluster, old):
+    (cluster.state / "id_ed25519.pub").unlink()
+
+    assert cluster.run("adopt", "web", "--yes") == 1
+    assert "the SSH public key" in cluster.err
+    assert cluster.writes() == []
 
 
 def test_adopting_again_changes_nothing(cluster, old):
