@@ -49,6 +49,7 @@ from provision.wire import create_params, fingerprints
 
 CREATES_PER_STORAGE = 4
 POLL_S = 0.3
+LOCKED_PAUSE_S = 4.0
 MOST_ROUNDS = 20
 CREATE_TRIES = 3
 ALREADY_EXISTS = re.compile(
@@ -140,6 +141,8 @@ class Worker:
         self.did: list[str] = []
         self.node = step.before.container.node if step.before else step.wanted.container.node
         self.create_upid: str | None = None
+        # Of a move that was tried again: what to say when it never works.
+        self.last_failure: ProvisionError | None = None
         self.began = context.clock()
 
     @property
@@ -187,8 +190,9 @@ class Worker:
                 break
             if self.perform(step.moves[0]):
                 done.append(move)
+                self.last_failure = None
             step = self.replan()
-        raise self.not_taken(step)
+        raise self.last_failure or self.not_taken(step)
 
     def replan(self) -> Step:
         """Read and decide again. Raises PlanError when it became someone else's meanwhile."""
@@ -229,13 +233,23 @@ class Worker:
         )
 
     def perform(self, move: Move) -> bool:
-        """Do one thing. False when nobody knows whether it happened: the next reading tells."""
+        """Do one thing. False when it did not happen, or nobody knows: the next reading tells."""
         try:
             self.act(move)
         except UnknownOutcomeError as error:
             self.say(f"{error.problem}; looking what happened")
             if isinstance(move, Create):
                 self.settle()
+            self.last_failure = error
+            return False
+        except TaskError as error:
+            # A task takes its lock itself, after the call was accepted; creations have their own
+            # tries.
+            if isinstance(move, Create) or not is_lock_failure(error.exit_status or ""):
+                raise
+            self.say(f"{error.exit_status}; waiting")
+            self.last_failure = error
+            self.context.sleep(LOCKED_PAUSE_S)
             return False
         return True
 

@@ -1,7 +1,7 @@
 """The edge: the only module that imports proxmoxer, sends a request or waits for a task.
 
 What may be sent again, and why (../README.md and the tests name the reports behind it):
-- reads: after anything that passes (a lost connection, 595, 596, 599, "got timeout");
+- reads: after anything that passes (a lost connection, 595, 596, 599, 502 to 504, "got timeout");
 - writes: only when the server surely did nothing: it was not reached, or says that it did not get
   a lock. Anything else raises UnknownOutcomeError, and the caller reads before it decides.
 """
@@ -43,12 +43,15 @@ MOST_ANSWER_BYTES = 64 * 1024**2
 # Silence looks like a hang: after this long the operator hears what is being waited for.
 TELL_AFTER_S = 3.0
 TASK_TIMEOUT_S = 600.0
+NEW_TASK_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_POLL_S = 0.05, 2.0, 1.0
 LOG_TAIL = 5
 MOST_SHOWN = 1000
 MOST_LOG_LINES = 50_000
 # pveproxy could not reach the node's daemon: 595 before it sent, the others after.
 NOT_SENT, LOST = 595, frozenset({596, 597, 599})
+# A proxy that an administrator put before pveproxy; like LOST, but Proxmox was perhaps never there.
+GATEWAY = frozenset({502, 503, 504})
 # "CT is locked (backup)", "can't lock file .. got timeout", "cfs-lock .. got lock request timeout"
 LOCKED = re.compile(r"got (lock request )?timeout|is locked \(")
 DENIED = re.compile(r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)")
@@ -159,7 +162,7 @@ class Proxmox:
         try:
             answer = getattr(session(path), method.lower())(**params)
         except ResourceException as error:
-            self.was_reached = True
+            self.was_reached |= error.status_code not in GATEWAY
             self._idle.append(session)
             raise self._refused(error, method, path) from error
         except http.SSLError as error:
@@ -253,6 +256,12 @@ class Proxmox:
                 f"{error.status_code} {message}",
                 next_step="see whether the node is up, then run the same command again",
             )
+        if error.status_code in GATEWAY:
+            return UnknownOutcomeError(
+                f"what stands before Proxmox at {self.endpoint.url} answers {method} {path}: "
+                f"{error.status_code} {message}",
+                next_step="see whether pveproxy runs behind it, then run the same command again",
+            )
         detail = "; ".join([message, *fields])
         return ApiError(
             problem_of(error.status_code, detail, method, path, self.endpoint),
@@ -281,7 +290,7 @@ class Proxmox:
             raise self._no_proxmox("task", "UPID", f"{answers.shown(upid)} instead of a task's id")
         path = task_path(upid)
         while True:
-            status = self.get(f"{path}/status")
+            status = self._task_status(path, is_new=self.clock() - began < NEW_TASK_S)
             if status.get("status") == "stopped":
                 return self._judge(upid, str(status.get("exitstatus", "")))
             waited_s = self.clock() - began
@@ -294,6 +303,16 @@ class Proxmox:
             on_poll()
             # Short tasks are asked about often, long ones seldom: nobody waits a tenth too long.
             self.sleep(min(max(waited_s / 10, FIRST_PAUSE_S), LONGEST_POLL_S))
+
+    def _task_status(self, path: str, *, is_new: bool) -> Mapping[str, Any]:
+        """A task that was begun a moment ago may not be known yet: 400, as bpg met it."""
+        try:
+            status: Mapping[str, Any] = self.get(f"{path}/status")
+        except ApiError as error:
+            if not (is_new and error.status == HTTPStatus.BAD_REQUEST):
+                raise
+            return {}
+        return status
 
     def _judge(self, upid: str, exit_status: str) -> str:
         if SUCCESS.fullmatch(exit_status):

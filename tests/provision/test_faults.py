@@ -17,7 +17,7 @@ from fakepve import TaskError
 from fakepve.certs import make_cert
 from fakepve.server import error
 
-from provision import cli, creation, proxmox
+from provision import apply, cli, creation, proxmox
 from tests.provision.conftest import TOKEN
 from tests.provision.situations import many
 
@@ -350,7 +350,7 @@ def test_a_certificate_of_another_ca_is_refused(cluster, tmp_path):
     assert cluster.calls() == []
 
 
-@pytest.mark.parametrize("status", [595, 596, 599])
+@pytest.mark.parametrize("status", [595, 596, 599, 502, 503, 504])
 def test_a_node_lost_for_a_moment_is_asked_again(cluster, status):
     """packer#8476: 596, and the run had ended."""
     cluster.pve.fail("GET", "/nodes/pve1/lxc", status, "Connection timed out", times=3)
@@ -363,6 +363,8 @@ def test_a_node_lost_for_a_moment_is_asked_again(cluster, status):
 LOSSES = {
     "596 before": ("before", "596"),
     "596 after": ("after", "596"),
+    "502 before": ("before", "502"),
+    "504 after": ("after", "504"),
     "cut before": ("before", "cut"),
     "cut after": ("after", "cut"),
 }
@@ -383,8 +385,8 @@ def lose(cluster, monkeypatch):
             left[0] -= 1
             if when == "after":
                 await original(request, *args)
-            if how == "596":
-                return error(596, "Connection timed out")
+            if how != "cut":
+                return error(int(how), "Connection timed out")
             request.transport.close()
             raise ConnectionResetError("cut by the test")
 
@@ -424,6 +426,76 @@ def test_a_lost_answer_to_destroy_is_looked_into(cluster, lose, suffix, loss):
 
     assert cluster.run("destroy", "web", "--yes", "--stop") == 0
     assert [ct.vmid for ct in cluster.pve.cts] == [2157]
+
+
+def test_an_answer_that_is_lost_each_time_is_named_in_the_end(cluster):
+    """Not "Proxmox reported success": it reported nothing."""
+    cluster.pve.fail("POST", "/lxc/2156/status/start", 596, "Connection timed out", times=99)
+
+    assert cluster.apply() == 1
+    assert "reported success" not in cluster.out
+    assert "was lost during POST nodes/pve1/lxc/2156/status/start: 596" in cluster.out
+
+
+def test_a_proxy_without_proxmox_behind_it_is_said_at_once(cluster):
+    cluster.pve.fail("GET", "/cluster/resources", 502, "Bad Gateway", times=99)
+    began = time.monotonic()
+
+    assert cluster.run("plan") == 1
+    assert "answers GET cluster/resources: 502 Bad Gateway" in cluster.err
+    assert time.monotonic() - began < 5
+
+
+def lose_the_lock(cluster, kind, times):
+    """Tasks of this kind end as they do when a backup holds the container's lock."""
+    original, left = cluster.pve.task, [times]
+
+    async def locked():
+        raise TaskError(LOCK_TEXT)
+
+    async def task(node, started, *args, **kwargs):
+        if started == kind and left[0]:
+            left[0] -= 1
+            return await original(node, started, args[0], args[1], locked)
+        return await original(node, started, *args, **kwargs)
+
+    cluster.pve.task = task
+
+
+def test_a_start_whose_task_loses_the_lock_is_tried_again(cluster, monkeypatch):
+    """The call is accepted, the task takes the lock: no refusal that could be sent again."""
+    monkeypatch.setattr(apply, "LOCKED_PAUSE_S", 0.01)
+    lose_the_lock(cluster, "vzstart", 3)
+
+    assert cluster.apply() == 0, cluster.out
+    assert len(good_tasks(cluster, "vzstart")) == 2
+    assert "got timeout; waiting" in cluster.err
+
+
+def test_a_start_whose_task_never_gets_the_lock_is_named(cluster, monkeypatch):
+    monkeypatch.setattr(apply, "LOCKED_PAUSE_S", 0.01)
+    lose_the_lock(cluster, "vzstart", 999)
+
+    assert cluster.apply() == 1
+    assert f"task vzstart 2156 failed: {LOCK_TEXT}" in cluster.out
+
+
+@pytest.mark.parametrize(("times", "code"), [(3, 0), (9999, 1)], ids=["a moment", "for good"])
+def test_a_task_that_is_not_known_yet_is_asked_for_again(cluster, monkeypatch, times, code):
+    """bpg retries 400 just after a creation: the UPID is there before its task is."""
+    monkeypatch.setattr(proxmox, "NEW_TASK_S", 1.0)
+    original, left = cluster.pve._answer, [times]
+
+    async def answer(request, *args):
+        if ":vzcreate:2156:" in request.path and request.path.endswith("/status") and left[0]:
+            left[0] -= 1
+            return error(400, "Parameter verification failed.", {"upid": "no such task"})
+        return await original(request, *args)
+
+    monkeypatch.setattr(cluster.pve, "_answer", answer)
+
+    assert cluster.apply() == code
+    assert ("upid: no such task" in cluster.out) == bool(code)
 
 
 @pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.02)
