@@ -22,6 +22,8 @@ LAB = "lab"
 SECRET = re.compile(r"[\x21-\x7e]+")
 LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST = re.compile(rf"{LABEL}(\.{LABEL})*")
+LONGEST_FILE_NAME = 255  # bytes: limits.h, NAME_MAX
+CORRECT_FILE = "correct it where it is written: the inventory, or PROXMOX_CA_FILE"
 # It travels in a header, which has room for ASCII only.
 TOKEN_ID = re.compile(r"(?P<user>[^@!\s]+@[^@!\s]+)!(?P<name>[A-Za-z][\w.-]*)", re.ASCII)
 
@@ -223,14 +225,17 @@ def read_port(text: str | None, default: int) -> int:
 
 
 def file_of(name: str, state: Path) -> Path:
-    """Relative names count from the state folder. Raises CredentialsError for ~NOBODY."""
+    """Relative names count from the state folder. Raises CredentialsError for no file name."""
     try:
-        return state / Path(name).expanduser()
+        path = state / Path(name).expanduser()
     except RuntimeError as error:
         raise CredentialsError(
             f"{name!r} begins with the home of a user who does not exist",
-            next_step="correct it where it is written: the inventory, or PROXMOX_CA_FILE",
+            next_step=CORRECT_FILE,
         ) from error
+    if not 0 < len(path.name.encode()) <= LONGEST_FILE_NAME:
+        raise CredentialsError(f"{name!r} cannot be the name of a file", next_step=CORRECT_FILE)
+    return path
 
 
 def find_ca(name: str | None, state: Path) -> Path | None:

@@ -166,6 +166,12 @@ def test_the_home_of_nobody_is_said(tmp_path):
         of(tmp_path, **TOKEN_VARIABLES, PROXMOX_CA_FILE="~no.such.user/ca.pem")
 
 
+@pytest.mark.parametrize("name", ["/", "x" * 300], ids=["a root", "too long"])
+def test_what_can_name_no_file_is_said(tmp_path, name):
+    with pytest.raises(CredentialsError, match="cannot be the name of a file"):
+        of(tmp_path, **TOKEN_VARIABLES, PROXMOX_CA_FILE=name)
+
+
 # ---------------------------------------------------------------- the unmodified srv-px5
 
 
