@@ -13,13 +13,14 @@ from speech.services import Speech, Utterance
 
 # nginx refuses answers whose headers are larger than its buffer of 4 KiB.
 HEADER_LENGTH_MAX = 2500
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+# More digits than a file can have bytes are no number: int() refuses thousands of them.
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 
 
 def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpResponse:
     """Never kept by the browser: it must be able to forget too. `Sunset` (RFC 8594) says when."""
     audio = said.audio
-    part = _part(request.headers.get("Range", ""), len(audio))
+    part = _part(_wanted(request, said.etag), len(audio))
     if part is None:
         response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{len(audio)}"})
     elif len(part) == len(audio):
@@ -40,6 +41,13 @@ def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpRespon
 
 def _sunset(at: datetime) -> str:
     return http_date(at.timestamp())
+
+
+def _wanted(request: HttpRequest, current: str) -> str:
+    """The Range header; none when the client holds the rest of another sound (If-Range)."""
+    if request.headers.get("If-Range", current) != current:
+        return ""
+    return request.headers.get("Range", "")
 
 
 def _part(header: str, length: int) -> range | None:
