@@ -28,6 +28,7 @@ LARGEST_DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_BYTES = 64 * 1024
 LENGTH_DIGITS_MAX = 12
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
+UNCODED = "identity"
 WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 WITH_BODY = {"POST", "PUT", "PATCH"}
 KEPT = ("Allow", "Content-Range", "Retry-After")
@@ -61,8 +62,9 @@ class ApiMiddleware:
         # The agenda's own sentences in an answer are of the same language as the API's.
         request.META["HTTP_ACCEPT_LANGUAGE"] = spoken(request)
         response = self._answer(request)
-        if response.status_code in WITHOUT_CONTENT:
-            del response["Content-Type"]
+        _measure(response)
+        if request.method == "HEAD":
+            _empty(response)
         patch_vary_headers(response, ["Accept", "Accept-Language", "Authorization"])
         _share(request, response)
         return response
@@ -73,11 +75,17 @@ class ApiMiddleware:
             _drain(request)
             return problem_response(request, refused)
         if request.method == "HEAD":
-            request.method = "GET"
-            return _without_body(self._problems_only(request))
+            return self._as_get(request)
         if request.method == "OPTIONS":
             return _options(self._problems_only(request))
         return self._problems_only(request)
+
+    def _as_get(self, request: HttpRequest) -> HttpResponse:
+        request.method = "GET"
+        try:
+            return self._problems_only(request)
+        finally:
+            request.method = "HEAD"
 
     def _problems_only(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -113,6 +121,10 @@ def _refusal(request: HttpRequest) -> Problem | None:
 
 
 def _refused_type(request: HttpRequest) -> Problem | None:
+    coding = request.headers.get("Content-Encoding", "").strip().lower() or UNCODED
+    if coding != UNCODED:
+        headers = {"Accept-Encoding": UNCODED}
+        return Problem("unsupported-media-type", detail=coding[:100], headers=headers)
     charset = (request.content_params or {}).get("charset", "utf-8").strip('"').lower()
     if request.content_type in JSON_TYPES and charset in {"utf-8", "utf8", "us-ascii"}:
         return None
@@ -146,14 +158,21 @@ def _options(response: HttpResponse) -> HttpResponse:
     return HttpResponse(status=204, headers={"Allow": response["Allow"]})
 
 
-def _without_body(response: HttpResponse) -> HttpResponse:
+def _measure(response: HttpResponse) -> None:
+    """Say how long the content is: Django does it for what comes from further inside only."""
+    if response.status_code in WITHOUT_CONTENT:
+        del response["Content-Type"]
+        del response["Content-Length"]
+    elif not response.streaming:
+        response["Content-Length"] = str(len(response.content))
+
+
+def _empty(response: HttpResponse) -> None:
+    """For HEAD: all of the answer but its content."""
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = iter([])
-        return response
-    length = len(response.content)
-    response.content = b""
-    response["Content-Length"] = str(length)
-    return response
+    else:
+        response.content = b""
 
 
 def _share(request: HttpRequest, response: HttpResponse) -> None:

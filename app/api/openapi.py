@@ -66,6 +66,8 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
+            if len(request.body) < int(request.META.get("CONTENT_LENGTH") or 0):
+                raise ValueError("the connection ended before the body")
             text = request.body.decode()
             return json.loads(text, parse_constant=_no_number, object_pairs_hook=_named_once)
         except (ValueError, RecursionError, UnreadablePostError) as error:

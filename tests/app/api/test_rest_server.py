@@ -219,3 +219,59 @@ def test_a_body_of_ten_megabytes_is_refused_and_its_sender_learns_why(rest):
 )
 def test_what_no_client_sends_is_refused_as_the_clients_fault(rest, content):
     assert raw(rest, content).split()[1].startswith(b"4")
+
+
+def whole(rest, *lines, body=b""):
+    """Send a request's lines as they are; return the answer's status, headers and body."""
+    host = urlsplit(rest.address)
+    content = "\r\n".join([*lines, "Host: localhost", "Connection: close", "", ""])
+    with socket.create_connection((host.hostname, host.port), timeout=30) as there:
+        there.sendall(content.encode("latin-1") + body)
+        there.shutdown(socket.SHUT_WR)
+        head, _, got = there.makefile("rb").read().partition(b"\r\n\r\n")
+    status, *fields = head.decode("latin-1").split("\r\n")
+    named = (field.partition(": ") for field in fields)
+    return int(status.split()[1]), {name.lower(): value for name, _, value in named}, got
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/api/v1/nowhere", []),
+        ("/api/v1/tasks/1", []),
+        ("/api/v1/tasks", []),
+        ("/api/v1/tasks", ["Content-Length: 300000"]),
+        ("/api/v1/tasks/01a20dd3-d6b8-7dec-b142-c487e60e1119/keep", []),
+    ],
+)
+def test_every_refusal_says_how_long_it_is_and_head_gets_none_of_it(rest, method, path, lines):
+    status, got, body = whole(rest, f"{method} {path} HTTP/1.1", *lines)
+    assert (status >= 400, "transfer-encoding" in got) == (True, False)
+    length = int(got["content-length"])
+    assert (length > 0, len(body)) == (True, length if method == "GET" else 0)
+
+
+def test_an_answer_without_content_tells_no_length(rest):
+    sent = headers(rest.token_of("carol"))
+    made = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]
+    same = rest.ask("GET", made["location"], **sent | {"If-None-Match": made["etag"]})
+    gone = rest.ask("DELETE", made["location"], **sent | {"If-Match": "*"})
+    told = rest.ask("OPTIONS", "/api/v1/tasks")
+    assert [answer[0] for answer in (same, gone, told)] == [304, 204, 204]
+    for _, got, body in (same, gone, told):
+        assert ("content-length" in got, "content-type" in got, body) == (False, False, b"")
+
+
+def test_a_body_that_was_cut_is_not_taken_for_the_whole(rest):
+    token, body = rest.token_of("carol"), task("half of it").encode()
+    status, got, _ = whole(
+        rest,
+        "POST /api/v1/tasks HTTP/1.1",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) + 9}",
+        body=body,
+    )
+    assert (status, got["content-type"]) == (400, "application/problem+json")
+    assert b"half of it" not in rest.ask("GET", "/api/v1/tasks", **headers(token))[2]

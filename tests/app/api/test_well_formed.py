@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from agenda.models import Task
+from tests.app.api.program import task
+
 pytestmark = pytest.mark.django_db
+
+
+def test_a_compressed_body_is_refused_before_it_is_read(api):
+    answer = api.post("/tasks", task(), Content_Encoding="gzip")
+    assert answer.json()["type"].endswith("#problem-unsupported-media-type")
+    assert answer["Accept-Encoding"] == "identity"
+    assert not Task.objects.exists()
+    assert api.post("/tasks", task(), Content_Encoding="identity").status_code == 201
 
 
 @pytest.mark.parametrize(
