@@ -13,6 +13,7 @@ from ninja import Schema
 from agenda.models import Task
 from api.conditional import etag, is_unchanged
 from api.faults import sentence
+from api.negotiation import preferred
 from api.outgoing import as_json, task_out
 from api.problems import Problem, problem_response, spoken
 
@@ -30,7 +31,7 @@ def json_only(run: Run) -> Run:
 
     @wraps(run)
     def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if "HTTP_ACCEPT" in request.META and not request.accepts(JSON):
+        if preferred(request.headers.get("Accept", "*/*"), [JSON]) is None:
             return problem_response(request, Problem("not-acceptable", detail=JSON))
         return run(request, *args, **kwargs)
 
@@ -38,12 +39,21 @@ def json_only(run: Run) -> Run:
 
 
 def refuse_unknown(request: HttpRequest, known: type[Schema]) -> None:
-    """A filter that is misspelt must not become a list of everything."""
-    unknown = sorted(set(request.GET) - set(known.model_fields))
-    if unknown:
-        detail = sentence("extra_forbidden", language=spoken(request))
-        found = [{"parameter": name[:100], "detail": detail} for name in unknown]
-        raise Problem("invalid", faults=found)
+    """A filter that is misspelt must not become a list of everything, nor one of two be dropped."""
+    kinds = {
+        name: "extra_forbidden" if name not in known.model_fields else "repeated"
+        for name, values in sorted(request.GET.lists())
+        if name not in known.model_fields or len(values) > 1
+    }
+    if kinds:
+        language = spoken(request)
+        raise Problem(
+            "invalid",
+            faults=[
+                {"parameter": name[:100], "detail": sentence(kind, language=language)}
+                for name, kind in kinds.items()
+            ],
+        )
 
 
 def task_etag(task: Task) -> str:

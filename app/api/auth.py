@@ -29,7 +29,8 @@ class BearerToken(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Token:
         if not (request.is_secure() or settings.API_PLAIN_HTTP):
             raise Problem("plain-http")
-        found = token_find(token, at=timezone.now())
+        # RFC 9110: one space or more after the scheme.
+        found = token_find(token.lstrip(" "), at=timezone.now())
         if found is None:
             raise Problem(
                 "unauthorized", headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}

@@ -13,6 +13,7 @@ from api.problems import Fault
 SENTENCES: dict[str, tuple[str, str]] = {
     "missing": ("C'est nécessaire.", "This is needed."),
     "extra_forbidden": ("Ce nom est inconnu ici.", "This name is unknown here."),
+    "repeated": ("C'est dit deux fois.", "This is said twice."),
     "string_type": ("Un texte est attendu.", "A text is expected."),
     "string_too_short": (
         "Il faut au moins {min_length} caractère(s).",

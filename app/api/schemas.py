@@ -17,16 +17,20 @@ from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, tag_name
 
 RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:[0-5]\d)", re.ASCII
 )
 # All but tab, line feed and carriage return.
 CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 CONTROL = re.compile(f"[{CONTROLS}]")
+DIGITS = re.compile(r"-?\d+(?:\.0+)?", re.ASCII)
 MINUTES_A_YEAR = 366 * 24 * 60
 
 
 def _instant(value: Any) -> datetime:
-    """An instant as RFC 3339 writes it, with its offset. Numbers are not instants here."""
+    """An instant as RFC 3339 writes it, with its offset. Numbers are not instants here.
+
+    What is finer than a microsecond, as several languages write it, is cut off.
+    """
     if not isinstance(value, str) or not RFC_3339.fullmatch(value):
         raise PydanticCustomError("instant", "not an RFC 3339 date-time with an offset")
     try:
@@ -57,6 +61,19 @@ def _said(value: str) -> str:
 def _whole(value: Any) -> Any:
     """60.0 is a whole number too, as JSON Schema has it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _digits(value: Any) -> Any:
+    """A whole number in an address has one spelling: no sign, no space, no underscore."""
+    if isinstance(value, str) and not DIGITS.fullmatch(value):
+        raise PydanticCustomError("int_parsing", "no digits")
+    return value
+
+
+def _true_or_false(value: Any) -> Any:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise PydanticCustomError("bool_parsing", "neither true nor false")
+    return value
 
 
 def _tag(value: str) -> str:
@@ -247,13 +264,15 @@ class Filters(In):
     ] = ""
     deadline_from: Instant | None = Field(default=None, description="Not before this instant.")
     deadline_until: Instant | None = Field(default=None, description="Not after this instant.")
-    private: bool | None = Field(default=None, description="Only those, or only the others.")
+    private: Annotated[bool, BeforeValidator(_true_or_false)] | None = Field(
+        default=None, description="Only those, or only the others."
+    )
     tag: Annotated[
         str, Field(min_length=1, max_length=TAG_LENGTH_MAX + 1, description="Carrying this tag.")
     ] = ""
     priority: PriorityName | None = Field(default=None, description="This or a higher one.")
     sort: Literal["deadline", "-deadline", "created", "-created"] = "deadline"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_digits)] = 50
     cursor: Annotated[str, Field(max_length=200, description="`next` of the page before.")] = ""
 
 

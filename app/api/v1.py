@@ -14,15 +14,19 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import register_converter
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from api.auth import CHALLENGE
 from api.faults import model_faults, request_faults
+from api.identities import NAME, IdentityConverter
 from api.openapi import AgendaApi
 from api.problems import Problem, problem_response, spoken
 from api.routes import account, dump, service, sound, tasks
 
 log = logging.getLogger("agenda.api")
+
+register_converter(IdentityConverter, NAME)
 
 api = AgendaApi(
     title="Agenda",

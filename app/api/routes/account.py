@@ -49,7 +49,7 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
 
 
 @router.delete(
-    "/tokens/{uuid:token_id}",
+    "/tokens/{identity:token_id}",
     auth=WRITE,
     response={204: None, frozenset({404, 409}): ProblemOut} | READS,
 )

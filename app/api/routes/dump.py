@@ -18,6 +18,7 @@ from agenda.calendar import ICS_PRIORITIES
 from agenda.models import Priority, Task
 from api.answers import refuse_unknown
 from api.auth import READ, token_of
+from api.negotiation import preferred
 from api.outgoing import PRIORITIES, ROW_COLUMNS, Row, instant_of, moment, row_json
 from api.problems import Problem
 from api.question import rows_of
@@ -62,7 +63,7 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
 def _media_type(request: HttpRequest, name: str) -> str:
     if name:
         return next(media for media, extension in EXTENSIONS.items() if extension == name)
-    media_type = request.get_preferred_type(list(WRITERS))
+    media_type = preferred(request.headers.get("Accept", "*/*"), list(WRITERS))
     if media_type is None:
         raise Problem("not-acceptable", detail=", ".join(WRITERS))
     return media_type

@@ -18,6 +18,7 @@ from agenda.sound import sound
 from agenda.spoken import day_utterance, task_utterance
 from api.auth import READ, token_of
 from api.conditional import is_unchanged
+from api.negotiation import preferred
 from api.problems import Problem, spoken
 from api.routes.tasks import ONE, READS, task_or_problem
 from api.schemas import ProblemOut
@@ -31,7 +32,7 @@ AUDIO = "audio/mpeg"
 SOUND = {200: str, 206: str, 304: None, frozenset({416, 503}): ProblemOut}
 
 
-@router.get("/tasks/{uuid:task_id}/speech", auth=READ, response=SOUND | ONE)
+@router.get("/tasks/{identity:task_id}/speech", auth=READ, response=SOUND | ONE)
 def hear_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """The task as an MP3, in the language of `Accept-Language` or the user's. Takes ranges."""
     _require_audio(request)
@@ -67,7 +68,7 @@ def _said(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpRespon
 
 
 def _require_audio(request: HttpRequest) -> None:
-    if not request.accepts(AUDIO):
+    if preferred(request.headers.get("Accept", "*/*"), [AUDIO]) is None:
         raise Problem("not-acceptable", detail=AUDIO)
 
 

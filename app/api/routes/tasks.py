@@ -166,20 +166,20 @@ def _idempotency_key(request: HttpRequest) -> str | None:
     return key
 
 
-@router.get("/{uuid:task_id}", auth=READ, response={200: TaskOut, 304: None} | ONE)
+@router.get("/{identity:task_id}", auth=READ, response={200: TaskOut, 304: None} | ONE)
 def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """One task. `Sunset` says when it will be forgotten; from then on the answer is 410."""
     at = timezone.now()
     return task_answer(request, task_or_problem(request, task_id, at=at), at=at)
 
 
-@router.put("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.put("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
     return _change(request, task_id, lambda _: _wording(task.model_dump()))
 
 
-@router.patch("/{uuid:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.patch("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
 def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> HttpResponse:
     """Change what is sent, keep the rest. Needs `If-Match`."""
     sent = changes.model_dump(exclude_unset=True)
@@ -199,7 +199,7 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
     return _change(request, task_id, changed)
 
 
-@router.post("/{uuid:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.post("/{identity:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
     require_precondition(request)
@@ -218,7 +218,7 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
     return task_answer(request, task, at=at)
 
 
-@router.delete("/{uuid:task_id}", auth=WRITE, response={204: None} | CHANGES)
+@router.delete("/{identity:task_id}", auth=WRITE, response={204: None} | CHANGES)
 def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Remove a task, and with it those that would come after it. Needs `If-Match`. On its page the
     user can undo this for a minute.
