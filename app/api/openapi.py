@@ -40,6 +40,13 @@ IDEMPOTENCY_KEY = {
     "description": "Chosen by the client: the same request sent again has its effect once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+RANGE = {
+    "in": "header",
+    "name": "Range",
+    "required": False,
+    "description": "Bytes of the sound (RFC 9110, section 14.2); If-Range is read too.",
+    "schema": {"type": "string", "examples": ["bytes=0-1023"]},
+}
 # Problems that only these operations have; the others may be any's.
 ONLY_OF: dict[str, set[str]] = {
     "unknown-cursor": {"list_tasks"},
@@ -51,11 +58,36 @@ ONLY_OF: dict[str, set[str]] = {
     "forbidden": set(),
 }
 HEADERS = {
+    "Accept": "The media types that are understood.",
+    "Accept-Ranges": "bytes",
+    "Content-Range": "Which bytes of how many these are.",
     "ETag": "Strong; for If-None-Match and If-Match.",
-    "Sunset": "When the task will be forgotten (RFC 8594).",
-    "Location": "The task's address.",
+    "Idempotent-Replayed": "true: the task was made before, by the same request.",
     "Link": 'The next page, rel="next".',
+    "Location": "The task's address.",
     "Retry-After": "Seconds.",
+    "Sunset": "When the task will be forgotten (RFC 8594).",
+    "WWW-Authenticate": "Bearer, and what is wrong with the token (RFC 6750).",
+    "X-Agenda-Voice": "Whose voice it is.",
+}
+# Where they stand: of every operation, then of single ones.
+OF_STATUS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(["200", "201", "206", "304", "412"], ("ETag",)),
+    "401": ("WWW-Authenticate",),
+    "415": ("Accept",),
+    "416": ("Content-Range",),
+    **dict.fromkeys(["429", "503"], ("Retry-After",)),
+}
+OF_SOUND = ("Accept-Ranges", "Sunset", "X-Agenda-Voice")
+OF_ANSWER: dict[tuple[str, str], tuple[str, ...]] = {
+    ("create_task", "201"): ("Idempotent-Replayed", "Location", "Sunset"),
+    ("list_tasks", "200"): ("Link",),
+    **dict.fromkeys(
+        [(name, "200") for name in ("read_task", "replace_task", "change_task", "keep_task")],
+        ("Sunset",),
+    ),
+    **{(name, "200"): OF_SOUND for name in ("hear_task", "hear_day")},
+    **{(name, "206"): (*OF_SOUND, "Content-Range") for name in ("hear_task", "hear_day")},
 }
 
 
@@ -106,7 +138,16 @@ class AgendaApi(NinjaAPI):
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
                 _complete(path, method, operation)
+        _forget_unused(schema)
         return schema  # type: ignore[no-any-return] # json.loads
+
+
+def _forget_unused(document: Node) -> None:
+    """Ninja also lists what it has made parameters of."""
+    text, schemas = json.dumps(document), document["components"]["schemas"]
+    for name in list(schemas):
+        if f'"#/components/schemas/{name}"' not in text:
+            del schemas[name]
 
 
 def _complete(path: str, method: str, operation: Node) -> None:
@@ -127,19 +168,34 @@ def _complete(path: str, method: str, operation: Node) -> None:
 def _parameters(path: str, method: str, operation: Node) -> None:
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
-        parameter["schema"].pop("default", None) if parameter["schema"].get(
-            "default"
-        ) is None else None
+        parameter["schema"] = _sendable(parameter["schema"])
     if "428" in operation["responses"] and path.endswith(("{task_id}", "/keep")):
         parameters.append(IF_MATCH)
     if "304" in operation["responses"]:
         parameters.append(IF_NONE_MATCH)
+    if "206" in operation["responses"]:
+        parameters.append(RANGE)
     if method == "post" and path.endswith("/tasks"):
         parameters.append(IDEMPOTENCY_KEY)
 
 
+def _sendable(schema: Node) -> Node:
+    """What an address can carry: a parameter is left out, and never null."""
+    given = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    kept = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
+    if schema.get("default"):
+        kept["default"] = schema["default"]
+    return given[0] | kept if given else kept
+
+
 def _response(path: str, name: str, status: str, response: Node) -> None:
     content = response.get("content", {})
+    headers = OF_STATUS.get(status, ()) + OF_ANSWER.get((name, status), ())
+    if headers and name != "dump_tasks":
+        response["headers"] = {
+            header: {"description": HEADERS[header], "schema": {"type": "string"}}
+            for header in headers
+        }
     if int(status) >= PROBLEM_FROM:
         response["content"] = {MEDIA_TYPE: content.get(JSON, {})}
         response["description"] = " ".join(
@@ -153,13 +209,6 @@ def _response(path: str, name: str, status: str, response: Node) -> None:
     if path.endswith("/dump") and status == "200":
         text = {"schema": {"type": "string"}}
         response["content"] = {JSON: content[JSON], **dict.fromkeys(DUMP_TYPES, text)}
-        return
-    names = ["ETag"] if status in {"200", "201", "206", "304"} else []
-    names += ["Location", "Sunset"] if status == "201" else []
-    if names:
-        response["headers"] = {
-            name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names
-        }
 
 
 def _links() -> Node:

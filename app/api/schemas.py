@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,22 @@ CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 CONTROL = re.compile(f"[{CONTROLS}]")
 DIGITS = re.compile(r"-?\d+(?:\.0+)?", re.ASCII)
 MINUTES_A_YEAR = 366 * 24 * 60
+
+
+def _marks() -> str:
+    """The accents and vowel signs of the common plane, as ranges: generators take \\p{M} for whole
+    blocks, with what is not a character yet.
+    """
+    points = {point for point in range(0x10000) if unicodedata.category(chr(point))[0] == "M"}
+    firsts = sorted(point for point in points if point - 1 not in points)
+    lasts = sorted(point for point in points if point + 1 not in points)
+    return "".join(
+        rf"\u{first:04x}-\u{last:04x}" for first, last in zip(firsts, lasts, strict=True)
+    )
+
+
+# As agenda.tags.tag_name reads it, for whoever reads the contract.
+TAG_PATTERN = rf"^#?[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}{_marks()}_-]{{0,{TAG_LENGTH_MAX - 1}}}$"
 
 
 def _instant(value: Any) -> datetime:
@@ -77,7 +94,7 @@ def _true_or_false(value: Any) -> Any:
 
 
 def _tag(value: str) -> str:
-    if tag_name(value) is None:
+    if value != value.strip() or tag_name(value) is None:
         raise PydanticCustomError("tag", "no tag")
     return value
 
@@ -129,7 +146,7 @@ Tag = Annotated[
         strict=True,
         max_length=TAG_LENGTH_MAX + 1,
         description='Letters, digits, "-" and "_", 30 at most, with or without "#".',
-        json_schema_extra={"format": "tag"},
+        json_schema_extra={"pattern": TAG_PATTERN},
         examples=["projet"],
     ),
     AfterValidator(_writable),

@@ -22,6 +22,7 @@ from api.negotiation import preferred
 from api.outgoing import PRIORITIES, ROW_COLUMNS, Row, instant_of, moment, row_json
 from api.problems import Problem
 from api.question import rows_of
+from api.routes.tasks import READS
 from api.schemas import Dump, DumpFormat, ProblemOut
 
 router = Router(tags=["dump"])
@@ -39,7 +40,7 @@ CALENDAR_OPENING = (
 CALENDAR_CLOSING = b"END:VCALENDAR\r\n"
 
 
-@router.get("", auth=READ, response={200: Dump, frozenset({401, 403, 406, 422, 429}): ProblemOut})
+@router.get("", auth=READ, response={200: Dump, 422: ProblemOut} | READS)
 def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttpResponse:
     """Every scheduled task, soonest first, streamed.
 

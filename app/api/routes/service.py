@@ -11,17 +11,18 @@ from api.problems import Problem
 from api.schemas import Health, ProblemOut, Readiness
 from speech import services as speech
 
+READS = {frozenset({400, 406}): ProblemOut}
 router = Router(tags=["service"])
 router.add_decorator(json_only, mode="view")
 
 
-@router.get("/health", response={200: Health, 304: None, 406: ProblemOut})
+@router.get("/health", response={200: Health, 304: None} | READS)
 def health(request: HttpRequest) -> HttpResponse:
     """The process answers. Asks nobody."""
     return json_answer(request, {"status": "ok"})
 
 
-@router.get("/ready", response={200: Readiness, 304: None, 406: ProblemOut, 503: ProblemOut})
+@router.get("/ready", response={200: Readiness, 304: None, 503: ProblemOut} | READS)
 def ready(request: HttpRequest) -> HttpResponse:
     """The database answers. A voice that is missing is told, but stops no task."""
     try:

@@ -29,7 +29,7 @@ from speech.services import Utterance
 router = Router(tags=["speech"])
 
 AUDIO = "audio/mpeg"
-SOUND = {200: str, 206: str, 304: None, frozenset({416, 503}): ProblemOut}
+SOUND = {200: str, 206: str, 304: None, 416: ProblemOut}
 
 
 @router.get("/tasks/{identity:task_id}/speech", auth=READ, response=SOUND | ONE)

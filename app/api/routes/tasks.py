@@ -34,13 +34,17 @@ router.add_decorator(json_only, mode="view")
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 Answers = dict[Any, Any]
-READS: Answers = {frozenset({401, 403, 406, 429}): ProblemOut}
+READS: Answers = {frozenset({400, 401, 403, 406, 429, 503}): ProblemOut}
 ONE: Answers = READS | {frozenset({404, 410}): ProblemOut}
-CHANGES: Answers = ONE | {frozenset({400, 412, 413, 415, 422, 428}): ProblemOut}
+CHANGES: Answers = ONE | {frozenset({412, 428}): ProblemOut}
+# Of those that take a body.
+BODY: Answers = {frozenset({411, 413, 415, 422}): ProblemOut}
 
 
 @router.get(
-    "", auth=READ, response={200: TaskPage, 304: None, 404: ProblemOut, 422: ProblemOut} | READS
+    "",
+    auth=READ,
+    response={200: TaskPage, 304: None, frozenset({404, 414, 422}): ProblemOut} | READS,
 )
 def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     """Your scheduled tasks, a page at a time.
@@ -125,7 +129,9 @@ def _cursor(row: Row, sort: str) -> Cursor:
     return Cursor(sort, moment(text), UUID(row.id))
 
 
-@router.post("", auth=CREATE, response={201: TaskOut, 409: ProblemOut} | CHANGES)
+@router.post(
+    "", auth=CREATE, response={201: TaskOut, frozenset({409, 410}): ProblemOut} | READS | BODY
+)
 def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     """Add a task.
 
@@ -173,13 +179,13 @@ def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return task_answer(request, task_or_problem(request, task_id, at=at), at=at)
 
 
-@router.put("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.put("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
     return _change(request, task_id, lambda _: _wording(task.model_dump()))
 
 
-@router.patch("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.patch("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
 def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> HttpResponse:
     """Change what is sent, keep the rest. Needs `If-Match`."""
     sent = changes.model_dump(exclude_unset=True)
@@ -199,7 +205,7 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
     return _change(request, task_id, changed)
 
 
-@router.post("/{identity:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES)
+@router.post("/{identity:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
     require_precondition(request)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 ETAG_LENGTH = 34
-LETTERS = st.sampled_from("abcxyz019éüñжמλ日한")
-INSIDE = st.one_of(LETTERS, st.sampled_from("-_"))
 
 # A deadline that has passed, and a filter that no date can meet, are other tests' business.
 schemathesis.openapi.format(
@@ -20,15 +18,6 @@ schemathesis.openapi.format(
     st.datetimes(datetime(2050, 1, 1), datetime(9998, 12, 1), timezones=st.just(UTC))
     .flatmap(lambda at: OFFSETS.map(at.astimezone))
     .map(lambda at: at.isoformat()),
-)
-schemathesis.openapi.format(
-    "tag",
-    st.builds(
-        lambda mark, first, rest: mark + first + rest,
-        st.sampled_from(["", "#"]),
-        LETTERS,
-        st.text(INSIDE, max_size=20),
-    ),
 )
 
 
