@@ -85,6 +85,11 @@ KINDS: dict[str, Kind] = {
     "range-not-satisfiable": Kind(
         416, "Le son est plus court que cela.", "The sound is shorter than that."
     ),
+    "expectation-failed": Kind(
+        417,
+        "De ce qu'annonce Expect, seul 100-continue est compris.",
+        "Of what Expect announces only 100-continue is understood.",
+    ),
     "invalid": Kind(
         422, "Des valeurs ne peuvent pas être acceptées.", "Some values cannot be accepted."
     ),
@@ -101,7 +106,11 @@ KINDS: dict[str, Kind] = {
     "too-many-requests": Kind(
         429, "Trop de requêtes avec ce jeton.", "Too many requests with this token."
     ),
+    "headers-too-large": Kind(431, "Les en-têtes sont trop longs.", "The headers are too long."),
     "internal": Kind(500, "Une erreur de notre côté.", "An error on our side."),
+    "not-implemented": Kind(
+        501, "Ce Transfer-Encoding est inconnu.", "This Transfer-Encoding is unknown."
+    ),
     "unavailable": Kind(
         503, "Le service revient bientôt.", "The service will be back in a moment."
     ),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from api.problems import KINDS
 from tests.app.api.served import ACCOUNT
 from tests.app.served import APP
 
@@ -275,3 +276,54 @@ def test_a_body_that_was_cut_is_not_taken_for_the_whole(rest):
     )
     assert (status, got["content-type"]) == (400, "application/problem+json")
     assert b"half of it" not in rest.ask("GET", "/api/v1/tasks", **headers(token))[2]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected", "kind"),
+    [
+        (["GET /api/v1/tasks?q=" + "x" * 9000 + " HTTP/1.1"], 414, "uri-too-long"),
+        (["GET /api/v1/tasks HTTP/1.1", "X: " + "x" * 9000], 431, "headers-too-large"),
+        (
+            ["GET /api/v1/tasks HTTP/1.1", *(f"X{number}: x" for number in range(150))],
+            431,
+            "headers-too-large",
+        ),
+        (
+            ["POST /api/v1/tasks HTTP/1.1", "Content-Type: a/b", "Content-Type: c/d"],
+            400,
+            "bad-request",
+        ),
+        (["POST /api/v1/tasks HTTP/1.1", "Expect: a miracle"], 417, "expectation-failed"),
+        (["POST /api/v1/tasks HTTP/1.1", "Transfer-Encoding: gzip"], 400, "bad-request"),
+        (["POST /api/v1/tasks HTTP/1.1", "Transfer-Encoding: x"], 501, "not-implemented"),
+        (["get /api/v1/tasks HTTP/1.1"], 400, "bad-request"),
+        (["GET /api/v1/tasks HTTP/1.1", "no header"], 400, "bad-request"),
+        (["GET /api/v1/tasks HTTP/9.9"], 400, "bad-request"),
+        (["GET * HTTP/1.1"], 400, "bad-request"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_gunicorn_cannot_read_is_a_problem_in_both_languages(rest, lines, expected, kind):
+    status, got, body = whole(rest, *lines)
+    assert (status, got["content-type"]) == (expected, "application/problem+json")
+    assert (got["cache-control"], got["content-language"]) == ("no-store", "fr, en")
+    assert int(got["content-length"]) == len(body)
+    known = KINDS[kind]
+    assert json.loads(body) == {
+        "type": f"/api/v1/docs#problem-{kind}",
+        "title": f"{known.french} / {known.english}",
+        "status": expected,
+    }
+
+
+def test_what_gunicorn_cannot_read_never_reaches_the_log(rest):
+    secret = "a-secret-that-was-sent"
+    for lines in (
+        [f"GET /api/v1/tasks?q={secret} HTTP/9.9"],
+        [f"GET /agenda/calendar/{secret} "],
+        ["GET /api/v1/tasks HTTP/1.1", f"Authorization Bearer {secret}"],
+        ["GET /api/v1/tasks HTTP/1.1", f"Expect: {secret}"],
+    ):
+        assert whole(rest, *lines)[0] >= 400
+    assert secret not in rest.log()
+    assert "a request that is no HTTP: ExpectationFailed" in rest.log()
