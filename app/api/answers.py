@@ -12,7 +12,7 @@ from ninja import Schema
 
 from agenda.models import Task
 from api.conditional import etag, is_unchanged
-from api.faults import sentence
+from api.faults import FAULTS_MAX, NAME_LENGTH_MAX, sentence
 from api.negotiation import preferred
 from api.outgoing import as_json, task_out
 from api.problems import Problem, problem_response, spoken
@@ -50,8 +50,8 @@ def refuse_unknown(request: HttpRequest, known: type[Schema]) -> None:
         raise Problem(
             "invalid",
             faults=[
-                {"parameter": name[:100], "detail": sentence(kind, language=language)}
-                for name, kind in kinds.items()
+                {"parameter": name[:NAME_LENGTH_MAX], "detail": sentence(kind, language=language)}
+                for name, kind in list(kinds.items())[:FAULTS_MAX]
             ],
         )
 

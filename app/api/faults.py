@@ -57,6 +57,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "model_type": ("Un objet est attendu.", "An object is expected."),
 }
 OTHERWISE = ("Cette valeur ne peut pas être acceptée.", "This value cannot be accepted.")
+# More, or longer, nobody reads; and an answer must not be many times what was sent.
+FAULTS_MAX = 100
+NAME_LENGTH_MAX = 100
 API_NAMES = {"is_private": "private"}
 
 
@@ -64,7 +67,7 @@ def request_faults(errors: Sequence[Mapping[str, Any]], *, language: str) -> lis
     return [
         _place(error["loc"])
         | {"detail": sentence(error["type"], language=language, context=error.get("ctx"))}
-        for error in errors
+        for error in errors[:FAULTS_MAX]
     ]
 
 
@@ -87,7 +90,8 @@ def _place(location: Sequence[str | int]) -> Fault:
 
 
 def _pointer(path: Sequence[str | int]) -> str:
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    names = (str(part)[:NAME_LENGTH_MAX] for part in path)
+    parts = (name.replace("~", "~0").replace("/", "~1") for name in names)
     return "".join(f"/{part}" for part in parts)
 
 

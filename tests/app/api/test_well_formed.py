@@ -108,3 +108,10 @@ def test_a_range_of_another_sound_gets_all_of_this_one(api, add):
     for other in ('"another"', f"W/{whole['ETag']}", "Sat, 01 Jan 2000 00:00:00 GMT"):
         answer = api.get(here, Range="bytes=0-3", If_Range=other)
         assert (answer.status_code, answer.content) == (200, whole.content)
+
+
+def test_a_body_of_nothing_but_mistakes_gets_a_short_answer(api):
+    many = api.post("/tasks", {f"{number:x}": 1 for number in range(20_000)})
+    assert (many.status_code, len(many.json()["errors"])) == (422, 100)
+    long = api.post("/tasks", task() | {"k" * 200_000: 1})
+    assert long.json()["errors"][0]["pointer"] == "/" + "k" * 100
