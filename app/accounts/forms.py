@@ -57,6 +57,15 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg] # generic to m
     def clean_username(self) -> str:
         return normal_name(self.cleaned_data["username"])
 
+    def account(self) -> dict[str, str]:
+        """What the account is made of."""
+        given = self.cleaned_data
+        return {
+            "username": given["username"],
+            "password": given["password1"],
+            "email": given.get("email", ""),
+        }
+
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg] # generic to mypy only
     """A new password, twice, from somebody who proved who they are in another way."""

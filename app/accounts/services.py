@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from axes.models import AccessAttempt
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import FirstAdminLink, Session, User
@@ -22,8 +23,15 @@ SESSIONS_A_CHUNK = 500
 
 
 def account_create(*, username: str, password: str, language: str = "", **extra: Any) -> User:
-    """The names and the password were checked by the form."""
-    return User.objects.create_user(username, password=password, language=language, **extra)
+    """The names and the password were checked by the form. Raises ValidationError when the name
+    was taken since: by somebody else, or by a second click on the same button.
+    """
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(username, password=password, language=language, **extra)
+    except IntegrityError as error:
+        taken = User._meta.get_field("username").error_messages["unique"]
+        raise ValidationError({"username": taken}) from error
 
 
 def first_admin_link_create(*, at: datetime) -> str:
@@ -44,7 +52,9 @@ def first_admin_link_is_open(token: str, *, at: datetime) -> bool:
 def first_admin_create(
     *, token: str, username: str, password: str, at: datetime, email: str = ""
 ) -> User | None:
-    """Use the link up and make the administrator, both or neither. None: used or old."""
+    """Use the link up and make the administrator, both or neither. None: used or old. Raises
+    ValidationError as account_create does.
+    """
     with transaction.atomic():
         links = FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token))
         if not links.update(used_at=at):

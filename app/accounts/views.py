@@ -13,6 +13,7 @@ from django.contrib.auth.views import (
     PasswordChangeView,
     PasswordResetConfirmView,
 )
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -80,13 +81,13 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return redirect("agenda")
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        user = account_create(
-            username=form.cleaned_data["username"],
-            password=form.cleaned_data["password1"],
-            email=form.cleaned_data.get("email", ""),
-        )
-        login(request, user, backend=BACKEND)
-        return redirect("agenda")
+        try:
+            user = account_create(**form.account())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            login(request, user, backend=BACKEND)
+            return redirect("agenda")
     return render(request, "accounts/sign_up.html", {"form": form})
 
 
@@ -98,17 +99,15 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404("used, too old, or never given out")
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        user = first_admin_create(
-            token=token,
-            username=form.cleaned_data["username"],
-            password=form.cleaned_data["password1"],
-            email=form.cleaned_data.get("email", ""),
-            at=at,
-        )
-        if user is None:
-            raise Http404("used a moment ago")
-        login(request, user, backend=BACKEND)
-        return redirect("agenda")
+        try:
+            user = first_admin_create(token=token, at=at, **form.account())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            if user is None:
+                raise Http404("used a moment ago")
+            login(request, user, backend=BACKEND)
+            return redirect("agenda")
     return render(request, "accounts/first_admin.html", {"form": form})
 
 

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from accounts.forms import SignUpForm
 from accounts.models import FirstAdminLink, Session, User
 from accounts.services import account_remove, first_admin_link_create
 from agenda.models import Task
@@ -110,6 +111,24 @@ def test_a_password_is_changed_and_other_devices_are_signed_out(page, alice):
         "new_password2": "quite another password",
     }
     page.post("/agenda/account/password/", given)
+def test_a_name_taken_a_moment_ago_is_told_beside_its_field(client, alice, monkeypatch):
+    # Somebody else, or a second click, signs up between the question and the answer.
+    monkeypatch.setattr(SignUpForm, "validate_unique", lambda _: None)
+    given = {"username": "alice", "password1": PASSWORD, "password2": PASSWORD}
+    for path in ("/agenda/sign-up/", link := first_admin_path()):
+        response = client.post(path, given, headers={"Accept-Language": "en"})
+        assert response.status_code == 200
+        assert "This name is taken." in response.content.decode()
+    assert client.post(link, given | {"username": "root"}).status_code == 302
+
+
+def test_each_mistake_in_a_password_is_a_line_of_its_own(client, db):
+    given = {"username": "eve", "password1": "12345", "password2": "12345"}
+    said = client.post("/agenda/sign-up/", given, headers={"Accept-Language": "en"})
+    assert "too common.This" not in said.content.decode()
+    assert "<br>" in said.content.decode()
+
+
     alice.refresh_from_db()
     assert alice.check_password("quite another password")
     assert page.get("/agenda").status_code == 200
