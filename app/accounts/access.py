@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.forms import SignInForm
 from accounts.models import User
@@ -20,6 +21,8 @@ View = Callable[..., HttpResponseBase]
 # Not words of the user's: made anew on every page.
 NOT_KEPT = {"csrfmiddlewaretoken", "username", "password", "next"}
 PREFIX = "kept-"
+# It stands in an address itself, and nginx takes no longer ones than 8 KiB.
+BACK_LENGTH_MAX = 500
 
 
 def sign_in_required(view: View) -> View:
@@ -29,9 +32,26 @@ def sign_in_required(view: View) -> View:
             return view(request, *args, **kwargs)
         if request.method == "POST" and keeps_text(view):
             return ask_to_sign_in(request)
-        return HttpResponseRedirect(f"{reverse('sign-in')}?next={quote(request.path)}")
+        address = reverse("sign-in")
+        if back := _way_back(request):
+            address = f"{address}?next={quote(back)}"
+        return HttpResponseRedirect(address)
 
     return guarded
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Where to go after signing in: here, or to the page whose button was pressed, for the
+    button's own address shows nothing. Empty when the browser does not say which page that was.
+    """
+    if request.method in {"GET", "HEAD"}:
+        back = request.get_full_path()
+        return back if len(back) <= BACK_LENGTH_MAX else request.path
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}):
+        return ""
+    back = urlunsplit(("", "", *urlsplit(page)[2:4], ""))
+    return back if len(back) <= BACK_LENGTH_MAX else ""
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -57,17 +77,31 @@ def keeps_text(view: View) -> bool:
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     """The session ended while somebody wrote: the sign-in page carries the words along."""
-    kept = [(PREFIX + name, value) for name, value in request.POST.items() if name not in NOT_KEPT]
-    context = {"form": SignInForm(request), "next": request.path, "kept": kept}
+    return _sign_in_page(request, words_along(request))
+
+
+def _sign_in_page(request: HttpRequest, along: dict[str, Any]) -> HttpResponse:
+    context = {"form": SignInForm(request)} | along
     return render(request, "accounts/sign_in.html", context, status=HTTPStatus.UNAUTHORIZED)
 
 
+def words_along(request: HttpRequest) -> dict[str, Any]:
+    """For a page with words that are not saved: what its other forms carry along in kept.html."""
+    words = words_kept(request) or request.POST
+    kept = [(PREFIX + name, value) for name, value in words.items() if name not in NOT_KEPT]
+    return {"kept": kept, "next": request.path}
+
+
+def kept_fields(request: HttpRequest) -> list[tuple[str, Any]]:
+    """The words that a form carried along, as its hidden fields."""
+    return [(name, value) for name, value in request.POST.items() if name.startswith(PREFIX)]
+
+
 def words_carried(request: HttpRequest) -> QueryDict | None:
-    """The words that the sign-in page carried along; None when there were none."""
+    """The words that a form carried along; None when there were none."""
     words = QueryDict(mutable=True)
-    for name, value in request.POST.items():
-        if name.startswith(PREFIX):
-            words[name.removeprefix(PREFIX)] = str(value)
+    for name, value in kept_fields(request):
+        words[name.removeprefix(PREFIX)] = str(value)
     return words or None
 
 
@@ -75,6 +109,18 @@ def words_kept(request: HttpRequest) -> QueryDict | None:
     """What a text-keeping view shall fill its form with, instead of saving it."""
     kept: QueryDict | None = getattr(request, "words_kept", None)
     return kept
+
+
+def words_again(request: HttpRequest, path: str) -> HttpResponse | None:
+    """The page at `path` with the words that were carried along; None when there are none. Who is
+    not signed in is asked to sign in, with the words carried on.
+    """
+    words = words_carried(request)
+    if words is None:
+        return None
+    if request.user.is_authenticated:
+        return show_again(request, path, words)
+    return _sign_in_page(request, {"kept": kept_fields(request), "next": path})
 
 
 def show_again(request: HttpRequest, path: str, words: QueryDict) -> HttpResponse | None:
@@ -85,7 +131,7 @@ def show_again(request: HttpRequest, path: str, words: QueryDict) -> HttpRespons
         return None
     if not keeps_text(match.func):
         return None
-    request.method = "GET"
+    request.method, request.path = "GET", path
     request.words_kept = words  # type: ignore[attr-defined] # read back by words_kept
     page: HttpResponse = match.func(request, *match.args, **match.kwargs)
     return page

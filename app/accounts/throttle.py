@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from accounts.access import kept_fields
 from accounts.models import normal_name
 
 COOL_OFF_S = 15 * 60
@@ -22,6 +23,11 @@ def username(request: HttpRequest | None, credentials: Mapping[str, Any] | None)
 def locked_out(
     request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:
-    page = render(request, "accounts/locked_out.html", {"minutes": COOL_OFF_S // 60}, status=429)
+    context = {
+        "minutes": COOL_OFF_S // 60,
+        "next": request.POST.get("next", ""),
+        "kept": kept_fields(request),
+    }
+    page = render(request, "accounts/locked_out.html", context, status=429)
     page["Retry-After"] = str(COOL_OFF_S)
     return page

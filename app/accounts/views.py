@@ -15,6 +15,7 @@ from django.contrib.auth.views import (
 )
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
@@ -24,7 +25,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import PREFIX, show_again, sign_in_required, signed_in, words_carried
+from accounts.access import (
+    kept_fields,
+    sign_in_required,
+    signed_in,
+    words_again,
+)
 from accounts.export import export
 from accounts.forms import (
     LeaveForm,
@@ -55,17 +61,25 @@ class SignInView(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:  # in another tab: the words of this one are shown too
+            again = words_again(request, self.get_success_url())
+            if again is not None:
+                return again
+        return super().dispatch(request, *args, **kwargs)
+
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
-        words = words_carried(self.request)
-        again = show_again(self.request, self.get_success_url(), words) if words else None
-        return again or done
+        return words_again(self.request, self.get_success_url()) or done
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_form_kwargs()
+        if "username" not in self.request.POST:  # only words, carried here from another page
+            given["data"] = given["files"] = None
+        return given
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kept = [
-            (name, value) for name, value in self.request.POST.items() if name.startswith(PREFIX)
-        ]
-        return super().get_context_data(**kwargs) | {"kept": kept}
+        return super().get_context_data(**kwargs) | {"kept": kept_fields(self.request)}
 
 
 class SignOutView(LogoutView):
@@ -118,11 +132,15 @@ def account(request: HttpRequest) -> HttpResponse:
     form = PreferencesForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         user.save(update_fields=list(form.fields))
+        if not user.language:
+            request.COOKIES.pop(settings.LANGUAGE_COOKIE_NAME, None)
         translation.activate(user.language or get_language_from_request(request))
         messages.success(request, _("Saved."))
         response = redirect("account")
         if user.language:
             _remember_language(response, user.language)
+        else:
+            response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         return response
     status = 422 if form.errors else 200
     return render(request, "accounts/account.html", {"form": form}, status=status)
@@ -247,11 +265,13 @@ def language(request: HttpRequest) -> HttpResponse:
     after = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(after, allowed_hosts=None):
         after = reverse("agenda")
-    response = HttpResponseRedirect(after)
+    response: HttpResponse = HttpResponseRedirect(after)
     if chosen in dict(settings.LANGUAGES):
         if request.user.is_authenticated:
             request.user.language = chosen
             request.user.save(update_fields=["language"])
+        translation.activate(chosen)
+        response = words_again(request, after) or response
         _remember_language(response, chosen)
     return response
 

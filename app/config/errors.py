@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template import loader
 from django.urls import Resolver404, resolve
+from django.utils import translation
+from django.utils.translation import get_language_from_request
 
-from accounts.access import ask_to_sign_in, keeps_text, show_again
+from accounts.access import ask_to_sign_in, keeps_text, show_again, words_again
 
 RETRY_AFTER_S = 5
+
+Next = Callable[[HttpRequest], HttpResponse]
 
 
 def _page(request: HttpRequest, status: HTTPStatus, name: str) -> HttpResponse:
     # No request in the context: a context processor would ask for the user, thus the database.
-    language = getattr(request, "LANGUAGE_CODE", "fr")
+    # What is refused early has no language yet, and the one before it may have had another.
+    language = getattr(request, "LANGUAGE_CODE", "") or get_language_from_request(request)
     told = {"status": int(status), "language": language, "was_sent": request.method == "POST"}
-    body = loader.render_to_string(f"errors/{name}.html", told)
+    with translation.override(language):
+        body = loader.render_to_string(f"errors/{name}.html", told)
     return HttpResponse(body, status=status)
 
 
@@ -40,11 +47,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     Our own page's words are shown again, unsaved: only what the browser vouches for as our own.
     """
-    if request.headers.get("Sec-Fetch-Site") == "same-origin" and request.method == "POST":
+    if request.method == "POST" and _is_from_our_page(request):
         again = _form_again(request)
         if again is not None:
             return again
     return _page(request, HTTPStatus.FORBIDDEN, "csrf")
+
+
+def _is_from_our_page(request: HttpRequest) -> bool:
+    """As the browser says, which no page can make it say: over plain http only by Origin."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site:
+        return site == "same-origin"
+    return request.headers.get("Origin") == f"{request.scheme}://{request.get_host()}"
 
 
 def _form_again(request: HttpRequest) -> HttpResponse | None:
@@ -52,6 +67,8 @@ def _form_again(request: HttpRequest) -> HttpResponse | None:
         match = resolve(request.path)
     except Resolver404:
         return None
+    if match.url_name == "sign-in":
+        return words_again(request, request.POST.get("next", ""))
     if not keeps_text(match.func):
         return None
     if not request.user.is_authenticated:
@@ -66,3 +83,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
         page["Retry-After"] = str(RETRY_AFTER_S)
         return page
     return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, "500")
+
+
+class WrongMethodMiddleware:
+    """Who opens the address of a button gets a page, where Django answers with an empty one."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED, "405")
+            page["Allow"] = response["Allow"]
+            return page
+        return response

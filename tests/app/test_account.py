@@ -22,6 +22,13 @@ def test_preferences_are_saved_and_followed(page, alice):
     assert 'lang="fr"' in content
 
 
+def test_the_browsers_language_counts_again_once_it_is_chosen(page, alice):
+    page.post(ACCOUNT, {"language": "fr"})
+    page.post(ACCOUNT, {"language": ""})
+    for path in (ACCOUNT, "/agenda"):
+        assert '<html lang="en"' in page.get(path, headers={"Accept-Language": "en"}).text
+
+
 @pytest.mark.parametrize("given", [{"time_zone": "Europe/Atlantis"}, {"language": "xx"}])
 def test_unknown_preferences_are_refused(page, alice, given):
     assert page.post(ACCOUNT, given).status_code == 422

@@ -36,6 +36,30 @@ def test_somebody_unknown_is_sent_to_sign_in_and_back(client, add):
     assert response["Location"] == f"/agenda/tasks/{task.id}/"
 
 
+def test_signing_in_leads_back_to_what_was_searched_for(client, alice):
+    asked = client.get("/agenda/search/", {"q": "two words"})
+    shown = client.get(asked["Location"]).content.decode()
+    assert 'name="next" value="/agenda/search/?q=two+words"' in shown
+
+
+@pytest.mark.parametrize(
+    ("came_from", "path"),
+    [
+        ("http://testserver/agenda/search/?q=x", "/agenda/search/?q=x"),
+        ("https://elsewhere.example/agenda/month/", None),
+        ("http://testserver//elsewhere.example", None),
+        ("", None),
+    ],
+)
+def test_a_button_pressed_after_the_session_leads_back_to_its_page(client, add, came_from, path):
+    """Not to the button's own address, which shows nothing."""
+    asked = client.post(f"/agenda/tasks/{add().id}/remove/", headers={"Referer": came_from})
+    there = client.get(asked["Location"])
+    given = {"username": "alice", "password": PASSWORD, "next": there.context["next"]}
+    assert client.post(SIGN_IN, given)["Location"] == (path or "/agenda")
+    assert Task.objects.filter(removed_at=None).count() == 1
+
+
 def test_signing_in_never_leads_to_another_site(client, alice):
     response = client.post(
         SIGN_IN, {"username": "alice", "password": PASSWORD, "next": "https://elsewhere.example/"}
@@ -87,6 +111,24 @@ def test_signing_up_refuses_bad_input_beside_its_field(client, alice, given):
     assert User.objects.count() == 1
 
 
+def test_a_name_taken_a_moment_ago_is_told_beside_its_field(client, alice, monkeypatch):
+    # Somebody else, or a second click, signs up between the question and the answer.
+    monkeypatch.setattr(SignUpForm, "validate_unique", lambda _: None)
+    given = {"username": "alice", "password1": PASSWORD, "password2": PASSWORD}
+    for path in ("/agenda/sign-up/", link := first_admin_path()):
+        response = client.post(path, given, headers={"Accept-Language": "en"})
+        assert response.status_code == 200
+        assert "This name is taken." in response.content.decode()
+    assert client.post(link, given | {"username": "root"}).status_code == 302
+
+
+def test_each_mistake_in_a_password_is_a_line_of_its_own(client, db):
+    given = {"username": "eve", "password1": "12345", "password2": "12345"}
+    said = client.post("/agenda/sign-up/", given, headers={"Accept-Language": "en"})
+    assert "too common.This" not in said.content.decode()
+    assert "<br>" in said.content.decode()
+
+
 def test_sign_up_can_be_closed(client, db, settings):
     settings.SIGNUP_OPEN = False
     given = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
@@ -111,24 +153,6 @@ def test_a_password_is_changed_and_other_devices_are_signed_out(page, alice):
         "new_password2": "quite another password",
     }
     page.post("/agenda/account/password/", given)
-def test_a_name_taken_a_moment_ago_is_told_beside_its_field(client, alice, monkeypatch):
-    # Somebody else, or a second click, signs up between the question and the answer.
-    monkeypatch.setattr(SignUpForm, "validate_unique", lambda _: None)
-    given = {"username": "alice", "password1": PASSWORD, "password2": PASSWORD}
-    for path in ("/agenda/sign-up/", link := first_admin_path()):
-        response = client.post(path, given, headers={"Accept-Language": "en"})
-        assert response.status_code == 200
-        assert "This name is taken." in response.content.decode()
-    assert client.post(link, given | {"username": "root"}).status_code == 302
-
-
-def test_each_mistake_in_a_password_is_a_line_of_its_own(client, db):
-    given = {"username": "eve", "password1": "12345", "password2": "12345"}
-    said = client.post("/agenda/sign-up/", given, headers={"Accept-Language": "en"})
-    assert "too common.This" not in said.content.decode()
-    assert "<br>" in said.content.decode()
-
-
     alice.refresh_from_db()
     assert alice.check_password("quite another password")
     assert page.get("/agenda").status_code == 200
@@ -211,6 +235,98 @@ def test_words_kept_for_a_task_of_somebody_else_show_nothing_of_it(client, alice
     response = client.post(SIGN_IN, given)
     assert response.status_code == 404
     assert b"unspoken" not in response.content
+
+
+def carried(path, **given):
+    return {"next": path, "kept-title": "Half a thought", "kept-notes": "and notes"} | given
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_words_survive_a_sign_in_that_happened_in_another_tab(alice, is_old):
+    browser = Client(enforce_csrf_checks=is_old, headers={"Sec-Fetch-Site": "same-origin"})
+    browser.force_login(alice)
+    given = carried("/agenda/tasks/new/", username="alice", password=PASSWORD)
+    content = browser.post(SIGN_IN, given).content.decode()
+    assert 'value="Half a thought"' in content
+    assert 'action="/agenda/tasks/new/"' in content
+    assert not Task.objects.exists()
+
+
+def test_words_survive_a_sign_in_page_that_became_too_old(alice):
+    browser = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": "same-origin"})
+    given = carried("/agenda/tasks/new/", username="alice", password=PASSWORD)
+    response = browser.post(SIGN_IN, given)
+    content = response.content.decode()
+    assert response.status_code == 401
+    assert 'name="kept-title" value="Half a thought"' in content
+    assert 'name="next" value="/agenda/tasks/new/"' in content
+    assert PASSWORD not in content
+
+
+def test_words_survive_being_locked_out(client, alice):
+    lock_out(client)
+    given = carried("/agenda/tasks/new/", username="alice", password="wrong")
+    page = client.post(SIGN_IN, given)
+    assert page.status_code == 429
+    assert 'name="kept-notes" value="and notes"' in page.content.decode()
+    back = client.post(SIGN_IN, carried("/agenda/tasks/new/")).content.decode()
+    assert 'name="kept-notes" value="and notes"' in back
+    assert 'name="next" value="/agenda/tasks/new/"' in back
+    assert "has-problem" not in back
+
+
+def test_words_survive_another_language_on_the_sign_in_page(client, add):
+    path = f"/agenda/tasks/{add().id}/"
+    asked = client.post(path, writing(), headers={"Accept-Language": "en"}).content.decode()
+    footer = asked[asked.index("<footer>") :]
+    assert 'name="kept-title" value="Half a thought"' in footer
+    shown = client.post("/agenda/language/", carried(path, language="fr"))
+    content = shown.content.decode()
+    assert 'lang="fr"' in content
+    assert 'name="kept-title" value="Half a thought"' in content
+    assert f'name="next" value="{path}"' in content
+    assert shown.cookies["django_language"].value == "fr"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/agenda/tasks/new/", {"title": "Half a thought", "deadline_at": "nonsense"}),
+        ("/agenda/tasks/quick/", {"line": "Half a thought"}),
+    ],
+)
+def test_words_survive_another_language_on_the_page_that_shows_them(page, alice, path, words):
+    content = page.post(path, words).text
+    footer = content[content.index("<footer>") :]
+    for again in ("fr", "en"):
+        for name, value in words.items():
+            assert f'name="kept-{name}" value="{value}"' in footer
+        assert f'name="next" value="{path}"' in footer
+        sent = {f"kept-{name}": value for name, value in words.items()}
+        content = page.post("/agenda/language/", {"language": again, "next": path} | sent).text
+        assert f'<html lang="{again}"' in content
+        assert 'value="Half a thought"' in content[: content.index("<footer>")]
+        footer = content[content.index("<footer>") :]
+
+
+def test_a_language_is_chosen_without_losing_what_was_searched_for(page):
+    assert 'name="next" value="/agenda/search/?q=bread"' in page.get("/agenda/search/?q=bread").text
+
+
+def test_quick_add_without_a_line_is_the_empty_form(page):
+    assert page.get("/agenda/tasks/quick/")["Location"] == "/agenda/tasks/new/"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_ours"),
+    [("http://testserver", True), ("http://elsewhere.example", False), ("null", False)],
+)
+def test_over_plain_http_the_origin_says_whose_old_form_it_is(alice, origin, is_ours):
+    strict = Client(enforce_csrf_checks=True, headers={"Origin": origin})
+    strict.force_login(alice)
+    response = strict.post("/agenda/tasks/new/", writing())
+    assert response.status_code == (200 if is_ours else 403)
+    assert (b"Half a thought" in response.content) is is_ours
 
 
 @pytest.mark.parametrize("site", ["same-origin", "cross-site", ""])

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, close_old_connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from agenda.identity import uuid7
 from agenda.templatetags.agenda_page import task_url
@@ -91,6 +92,29 @@ WORDS = {
     500: ("notre faute", "our fault"),
     503: ("se repose", "resting"),
 }
+
+
+@pytest.mark.parametrize(("language", "word"), [("fr", "rien ici"), ("en", "nothing here")])
+def test_what_is_refused_before_its_language_is_known_is_told_in_it(client, language, word):
+    translation.activate("en" if language == "fr" else "fr")  # of who was served before
+    stranger = {"REMOTE_ADDR": "192.0.2.1", "HTTP_ACCEPT_LANGUAGE": language}
+    content = client.get("/admin/", **stranger).text
+    assert word in content
+    assert f'<html lang="{language}"' in content
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("fr", "ne s’ouvre pas ainsi"), ("en", "cannot be opened like this")],
+)
+def test_an_address_of_a_button_has_a_page_for_who_opens_it(page, alice, add, language, words):
+    alice.language = language
+    alice.save()
+    for path in ("/agenda/sign-out/", f"/agenda/tasks/{add().id}/remove/"):
+        response = page.get(path)
+        assert response.status_code == 405
+        assert response["Allow"].startswith("POST")
+        assert words in response.text
 
 
 def break_the_database(*args, **kwargs):
