@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import MINYEAR, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,8 +18,10 @@ from agenda.clock import SkippedHour, instant
 from agenda.identity import is_uuid7, uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
 from agenda.quickadd import Line
-from agenda.services import Wording
+from agenda.services import HAS_PASSED, TOO_FAR, Wording, deadline_problem, tags_problem
 from agenda.tags import COLUMN_LENGTH
+
+ONE_DAY = timedelta(days=1)
 
 
 class DeadlineField(forms.Field):
@@ -46,7 +48,9 @@ class DeadlineField(forms.Field):
                 _("The clocks skip this hour that night. Choose an hour before or after.")
             ) from None
         except OverflowError:
-            raise ValidationError(_("Choose a deadline before the year 9999.")) from None
+            if wall.year == MINYEAR:
+                raise ValidationError(HAS_PASSED) from None
+            raise ValidationError(TOO_FAR) from None
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, datetime) and timezone.is_aware(value):
@@ -54,6 +58,10 @@ class DeadlineField(forms.Field):
             # A deadline that was given to the second keeps it when only the title is edited.
             return wall.strftime("%Y-%m-%dT%H:%M:%S") if wall.second else wall
         return value
+
+
+def _on_the_wall(at: datetime) -> datetime:
+    return timezone.localtime(at).replace(tzinfo=None, microsecond=0, fold=0)
 
 
 def _parsed(text: str) -> datetime | None:
@@ -71,8 +79,17 @@ def _parsed(text: str) -> datetime | None:
     return None
 
 
+class NotesField(forms.CharField):
+    """A line break counts as one character, as browsers count it, though they send two."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
 class TaskForm(forms.Form):
-    """Add and edit share it. `identity` is the new task's, given out with the empty form."""
+    """Add and edit share it. `identity` is the new task's, given out with the empty form; `shown`
+    is the deadline of the task that is edited.
+    """
 
     identity = forms.UUIDField(required=False, widget=forms.HiddenInput)
     title = forms.CharField(
@@ -85,7 +102,7 @@ class TaskForm(forms.Form):
         label=gettext_lazy("Until when"),
         error_messages={"required": gettext_lazy("Say until when.")},
     )
-    notes = forms.CharField(
+    notes = NotesField(
         label=gettext_lazy("Notes"),
         max_length=NOTES_LENGTH_MAX,
         required=False,
@@ -111,6 +128,21 @@ class TaskForm(forms.Form):
         label=gettext_lazy("Private: these words are never sent to Google"), required=False
     )
 
+    def __init__(self, *args: Any, shown: datetime | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.shown = shown
+
+    def clean_deadline_at(self) -> datetime:
+        """Sent back as it was shown it is the same instant, also in an hour that comes twice, and
+        to the microsecond.
+        """
+        given: datetime = self.cleaned_data["deadline_at"]
+        shown = self.shown
+        # Only near each other: the calendar's last instants have no wall clock everywhere.
+        if shown is None or abs(given - shown) > ONE_DAY:
+            return given
+        return shown if _on_the_wall(given) == _on_the_wall(shown) else given
+
     def clean_identity(self) -> UUID | None:
         identity: UUID | None = self.cleaned_data["identity"]
         return identity if identity is not None and is_uuid7(identity) else None
@@ -118,6 +150,14 @@ class TaskForm(forms.Form):
     def clean_tags(self) -> list[str]:
         tags: str = self.cleaned_data["tags"]
         return tags.replace(",", " ").split()
+
+    def tell_the_rest(self, *, at: datetime) -> None:
+        """Where parsing failed, also say what the services would refuse: every mistake at once."""
+        deadline_at, tags = (self.cleaned_data.get(name) for name in ("deadline_at", "tags"))
+        if deadline_at and (problem := deadline_problem(deadline_at, at=at)):
+            self.add_error("deadline_at", problem)
+        if tags and (problem := tags_problem(tags)):
+            self.add_error("tags", problem)
 
     def wording(self) -> Wording:
         given = self.cleaned_data

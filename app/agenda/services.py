@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from agenda.announcing import steps_due
 from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later
@@ -23,6 +24,8 @@ from agenda.repeat import next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
 from speech import services as speech
 
+HAS_PASSED = gettext_lazy("This moment has passed. Choose a later one.")
+TOO_FAR = gettext_lazy("Choose a deadline before the year 9999.")
 # What the next task of a series has of the one before.
 AGAIN = (
     *("owner_id", "title", "notes", "is_private", "tags", "priority"),
@@ -217,18 +220,24 @@ def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
         errors = error.error_dict
     if not says_something(fields["title"]):
         errors["title"] = _("Say what is to be done.")
-    if wording.deadline_at <= at:
-        errors["deadline_at"] = _("This moment has passed. Choose a later one.")
-    elif wording.deadline_at > LAST_INSTANT:
-        errors["deadline_at"] = _("Choose a deadline before the year 9999.")
-    if problem := _tags_problem(wording.tags):
+    if problem := deadline_problem(wording.deadline_at, at=at):
+        errors["deadline_at"] = problem
+    if problem := tags_problem(wording.tags):
         errors["tags"] = problem
     if errors:
         raise ValidationError(errors)
     return fields
 
 
-def _tags_problem(tags: Sequence[str]) -> str:
+def deadline_problem(deadline_at: datetime, *, at: datetime) -> str:
+    """Why this cannot be a deadline; empty when it can."""
+    if deadline_at <= at:
+        return str(HAS_PASSED)
+    return str(TOO_FAR) if deadline_at > LAST_INSTANT else ""
+
+
+def tags_problem(tags: Sequence[str]) -> str:
+    """Why these cannot be a task's tags; empty when they can."""
     names, wrong = tag_names(tags)
     if wrong:
         return _(

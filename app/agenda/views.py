@@ -19,7 +19,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import sign_in_required, signed_in, text_keeping, words_kept
+from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
 from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services, wording
@@ -29,6 +29,7 @@ from agenda.calendar import calendar
 from agenda.clock import day_start, zone_label, zone_of
 from agenda.forms import TaskForm, line_values, new_task_values, task_values
 from agenda.grouping import grouped
+from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.quickadd import read_line
 from agenda.sound import sound
@@ -52,9 +53,13 @@ def _zone() -> ZoneInfo:
     return ZoneInfo(timezone.get_current_timezone_name())
 
 
-def _task(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task:
+def _found(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task | None:
     """The user's own live task. Somebody else's does not exist."""
-    task = Task.objects.of(signed_in(request).pk).live(at=at).filter(id=task_id).first()
+    return Task.objects.of(signed_in(request).pk).live(at=at).filter(id=task_id).first()
+
+
+def _task(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task:
+    task = _found(request, task_id, at=at)
     if task is None:
         raise Http404("no such task")
     return task
@@ -213,12 +218,15 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     """One line read as a title and a deadline, shown in the form before anything is saved."""
     at = timezone.now()
     given = words_kept(request) or request.POST
+    if request.method != "POST" and "line" not in given:
+        return redirect("task-new")  # no line was written, such as after a change of language
     wall = timezone.localtime(at).replace(tzinfo=None)
     line = read_line(
         given.get("line", "")[:NOTES_LENGTH_MAX], at=wall, language=get_language() or "fr"
     )
     initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
-    context = _task_context(TaskForm(initial=initial), at=at) | {"line": line, "was_kept": False}
+    form = TaskForm(initial=initial)
+    context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}
     return render(request, "agenda/task_form.html", context)
 
 
@@ -227,8 +235,10 @@ def task_quick(request: HttpRequest) -> HttpResponse:
 @text_keeping
 def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
-    task = _task(request, task_id, at=at)
-    form = _task_form(request, initial=task_values(task))
+    task = _found(request, task_id, at=at)
+    if task is None:
+        return _task_is_gone(request, at=at)
+    form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
     if request.method == "POST" and form.is_valid():
         try:
             found = services.task_edit(task=task, wording=form.wording(), at=at)
@@ -236,16 +246,29 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
             form.add_error(None, error)
         else:
             if not found:
-                raise Http404("forgotten or removed a moment ago")
+                return _task_is_gone(request, at=at)
             messages.success(request, _("Changed."))
             return redirect("agenda")
     return _task_page(request, form, at=at, task=task)
 
 
-def _task_form(request: HttpRequest, *, initial: dict[str, Any]) -> TaskForm:
+def _task_is_gone(request: HttpRequest, *, at: datetime) -> HttpResponse:
+    """What was written for a task that is no longer there can become a new one."""
+    words = words_kept(request) or request.POST
+    if not (words.get("title") or words.get("notes")):
+        raise Http404("no such task")
+    given = words.dict() | {"identity": uuid7()}
+    context = _task_context(request, TaskForm(initial=given), at=at)
+    context |= {"is_gone": True, "next": reverse("task-new")}
+    return render(request, "agenda/task_form.html", context, status=404)
+
+
+def _task_form(
+    request: HttpRequest, *, initial: dict[str, Any], shown: datetime | None = None
+) -> TaskForm:
     """Filled by what was sent, or by words kept over a sign-in, else by `initial`."""
     if request.method == "POST":
-        return TaskForm(request.POST)
+        return TaskForm(request.POST, shown=shown)
     kept = words_kept(request)
     return TaskForm(initial=initial | kept.dict() if kept else initial)
 
@@ -253,7 +276,9 @@ def _task_form(request: HttpRequest, *, initial: dict[str, Any]) -> TaskForm:
 def _task_page(
     request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
 ) -> HttpResponse:
-    context = _task_context(form, at=at) | {
+    if form.errors:
+        form.tell_the_rest(at=at)
+    context = _task_context(request, form, at=at) | {
         "task": task,
         "was_kept": words_kept(request) is not None,
     }
@@ -261,8 +286,8 @@ def _task_page(
     return render(request, "agenda/task_form.html", context, status=status)
 
 
-def _task_context(form: TaskForm, *, at: datetime) -> dict[str, Any]:
-    return {
+def _task_context(request: HttpRequest, form: TaskForm, *, at: datetime) -> dict[str, Any]:
+    return words_along(request) | {
         "form": form,
         "zone": zone_label(at, zone=_zone()),
         "leaves_network": speech.leaves_network(),
@@ -276,8 +301,11 @@ def _next_full_hour(at: datetime) -> datetime:
 @require_POST
 @sign_in_required
 def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
     owner_id = signed_in(request).pk
-    if not services.task_remove(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+    # A second click on the same button finds it removed already, and means the same.
+    removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
+    if not (services.task_remove(owner_id=owner_id, task_id=task_id, at=at) or removed.exists()):
         raise Http404("no such task")
     return redirect("agenda")
 
@@ -296,10 +324,10 @@ def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @require_POST
 @sign_in_required
 def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    owner_id = signed_in(request).pk
-    until = services.task_restore(owner_id=owner_id, task_id=task_id, at=timezone.now())
-    if until is None:
-        raise Http404("no such task, or too late")
+    at = timezone.now()
+    until = services.task_restore(owner_id=signed_in(request).pk, task_id=task_id, at=at)
+    if until is None:  # a second click finds it back already
+        until = _task(request, task_id, at=at).deadline_at
     local = timezone.localtime(until)
     words = {"day": wording.day(local, today=timezone.localtime()), "time": f"{local:%H:%M}"}
     messages.success(request, _("It is back, until %(day)s at %(time)s.") % words)

@@ -104,6 +104,26 @@ def test_bad_input_is_answered_beside_its_field(page, given, said):
     assert not Task.objects.exists()
 
 
+def test_every_mistake_is_told_at_once(page):
+    wrong = {"title": " ", "deadline_at": "2020-01-01T10:00", "tags": "no$tag"}
+    content = page.post(NEW, form(**wrong)).text
+    for said in ("Say what is to be done.", "This moment has passed.", "cannot be a tag"):
+        assert content.count(said) == 1
+
+
+def test_a_year_long_past_has_passed(page):
+    content = page.post(NEW, form(deadline_at="0001-01-01T00:00")).text
+    assert "This moment has passed." in content
+    assert "before the year 9999" not in content
+
+
+def test_line_breaks_in_notes_are_counted_as_the_browser_counts_them(page):
+    """It lets 10,000 characters be written, and sends each line break as two."""
+    notes = ("x" * 99 + "\r\n") * 99 + "x" * 100
+    assert page.post(NEW, form(notes=notes)).status_code == 302
+    assert len(Task.objects.get().notes) == 10_000
+
+
 def test_bad_input_keeps_what_was_written(page):
     response = page.post(NEW, form(title="Keep me", deadline_at="nonsense", notes="and me"))
     content = response.content.decode()
@@ -206,6 +226,41 @@ def test_what_is_not_yours_or_not_there_is_404(page, add, bob, whose):
         assert response.status_code in {404, 405}, (method, address)
         assert b"unspoken" not in response.content
     assert list(Task.objects.values()) == before
+
+
+def test_a_second_click_on_remove_or_undo_changes_and_breaks_nothing(page, add):
+    task = add()
+    for act in ("remove", "restore"):
+        for _ in range(2):
+            response = page.post(f"/agenda/tasks/{task.id}/{act}/", follow=True)
+            assert response.redirect_chain == [("/agenda", 302)]
+            assert ('id="task-' in response.text) is (act == "restore")
+
+
+@pytest.mark.parametrize("whose", ["expired", "removed", "somebody else's"])
+def test_words_for_a_task_that_is_gone_can_become_a_new_one(page, add, bob, whose):
+    task = {
+        "expired": lambda: add("unspoken", left=timedelta(0)),
+        "removed": lambda: add("unspoken", removed_at=timezone.now()),
+        "somebody else's": lambda: add("unspoken", owner=bob),
+    }[whose]()
+    sent = form(title="At the last moment", notes="a long note", tags="tp", priority="1")
+    response = page.post(f"/agenda/tasks/{task.id}/", sent)
+    assert response.status_code == 404
+    content = response.text
+    for kept in ('value="At the last moment"', "a long note", 'value="tp"', 'action="' + NEW):
+        assert kept in content
+    assert str(task.id) not in content
+    assert "unspoken" not in content
+    assert Task.objects.count() == 1
+
+
+def test_an_hour_that_comes_twice_is_not_moved_by_an_edit_of_something_else(page, add):
+    first = datetime(2027, 10, 31, 0, 30, 0, 500, tzinfo=UTC)  # 02:30 in Paris, for the first time
+    task = add(deadline_at=first)
+    page.post(f"/agenda/tasks/{task.id}/", form(title="other", deadline_at="2027-10-31T02:30"))
+    task.refresh_from_db()
+    assert (task.title, task.deadline_at) == ("other", first)
 
 
 def test_nobody_sees_anothers_task_on_the_agenda(page, add, bob):
