@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -97,6 +98,20 @@ def test_a_forgotten_password_is_set_anew(language, viewport, arrive, mail_serve
     stale = person.page.goto(link)
     assert stale
     assert stale.status == 404
+
+
+def test_a_line_that_is_being_written_outlives_the_last_task(arrive):
+    """With the last task the page is asked for anew: not one word may be lost by that."""
+    person = arrive("en", DESK)
+    person.signs_up()
+    person.adds("Soon over", lives=timedelta(seconds=6))
+    line = person.page.locator("#quick")
+    line.press_sequentially("Half a li")
+    expect(person.page.locator(".empty")).to_be_visible(timeout=15_000)
+    expect(line).to_have_value("Half a li")
+    expect(line).to_be_focused()
+    person.opens()
+    expect(line).to_have_value("")
 
 
 def test_a_whole_life_without_javascript(arrive):

@@ -11,6 +11,22 @@ const say = (text) => {
   live.replaceChildren(line);
 };
 
+// A page that is asked for anew keeps the line that is being written, in this tab and only for that.
+
+const quick = document.getElementById("quick");
+
+const reload = () => {
+  if (quick?.value) sessionStorage.setItem("line", quick.value);
+  location.reload();
+};
+
+const begun = sessionStorage.getItem("line");
+sessionStorage.removeItem("line");
+if (begun && quick) {
+  quick.value = begun;
+  quick.focus();
+}
+
 // Speaking in place
 
 const player = new Audio();
@@ -104,7 +120,7 @@ let isSpeaking = false;
 
 const keepLonger = async (one) => {
   await post(one.keep, { seen: one.seen });
-  if (document.querySelector(".page-agenda")) location.reload();
+  if (document.querySelector(".page-agenda")) reload();
   else say(words.kept);
 };
 
@@ -208,7 +224,7 @@ const forgetTask = (task) => {
     task.remove();
     if (group && !group.querySelector(".task")) group.remove();
     if (held) document.getElementById("main").focus();
-    if (!document.querySelector(".task")) location.reload();
+    if (!document.querySelector(".task")) reload();
   }, 1000);
 };
 
@@ -245,7 +261,7 @@ const move = (step) => {
 };
 
 const keys = {
-  n: () => (document.getElementById("quick") ?? document.querySelector(".nav-add"))?.focus(),
+  n: () => (quick ?? document.querySelector(".nav-add"))?.focus(),
   "/": () => document.querySelector('[data-key="/"]')?.click(),
   j: () => move(1),
   k: () => move(-1),
