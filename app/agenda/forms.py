@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import MINYEAR, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -179,6 +180,11 @@ def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:
 def task_values(task: Task) -> dict[str, Any]:
     names = ("title", "notes", "deadline_at", "is_private", "priority", "repeat")
     return {name: getattr(task, name) for name in names} | {"tags": " ".join(task.tag_names)}
+
+
+def seen_mark(task: Task) -> str:
+    """Of what stands in the form of a task: another mark, another tab has changed it since."""
+    return hashlib.sha256(repr(task_values(task)).encode()).hexdigest()[:16]
 
 
 def line_values(line: Line) -> dict[str, Any]:

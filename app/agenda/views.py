@@ -27,7 +27,7 @@ from agenda.announcements import LISTENING, Due, announcements_claim
 from agenda.announcing import LAST_STEP
 from agenda.calendar import calendar
 from agenda.clock import day_start, zone_label, zone_of
-from agenda.forms import TaskForm, line_values, new_task_values, task_values
+from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
 from agenda.grouping import grouped
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
@@ -95,11 +95,12 @@ def search(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     words = request.GET.get("q", "").replace("\x00", "")[:TITLE_LENGTH_MAX]
     tasks = Task.objects.of(signed_in(request).pk).live(at=at).about(words).by_deadline()
-    found = list(tasks[:SEARCH_RESULTS_MAX]) if words.strip() else []
+    found = list(tasks[: SEARCH_RESULTS_MAX + 1]) if words.strip() else []
     context = {
         "at": at,
         "words": words,
-        "groups": grouped(found, at=at, zone=_zone()),
+        "groups": grouped(found[:SEARCH_RESULTS_MAX], at=at, zone=_zone()),
+        "most": SEARCH_RESULTS_MAX if len(found) > SEARCH_RESULTS_MAX else 0,
         "speaks": speech.is_enabled(),
     }
     return render(request, "agenda/search.html", context)
@@ -239,6 +240,12 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if task is None:
         return _task_is_gone(request, at=at)
     form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
+    mark = seen_mark(task)
+    if request.method == "POST" and request.POST.get("seen", mark) != mark:
+        form.add_error(
+            None,
+            _("This task was changed elsewhere since you opened it. Saving now replaces that."),
+        )
     if request.method == "POST" and form.is_valid():
         try:
             found = services.task_edit(task=task, wording=form.wording(), at=at)
@@ -281,9 +288,16 @@ def _task_page(
     context = _task_context(request, form, at=at) | {
         "task": task,
         "was_kept": words_kept(request) is not None,
+        "seen": _seen(request, task) if task else "",
     }
     status = 422 if form.errors else 200
     return render(request, "agenda/task_form.html", context, status=status)
+
+
+def _seen(request: HttpRequest, task: Task) -> str:
+    """Which version of the task a form is filled from: the one that was read before a sign-in."""
+    kept = words_kept(request)
+    return (kept.get("seen") if kept else None) or seen_mark(task)
 
 
 def _task_context(request: HttpRequest, form: TaskForm, *, at: datetime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -170,6 +171,35 @@ def test_a_task_is_edited(page, add):
     response = page.post(f"/agenda/tasks/{task.id}/", form(title="after"), follow=True)
     assert b"after" in response.content
     assert b"untouched" not in response.content
+
+
+def seen_on(answer):
+    return re.search(r'name="seen" value="([^"]+)"', answer.text)[1]
+
+
+def test_a_change_made_in_another_tab_is_not_overwritten_unseen(page, add):
+    task = add("as it was")
+    path = f"/agenda/tasks/{task.id}/"
+    first = second = {"seen": seen_on(page.get(path))}
+    assert page.post(path, form(title="first tab", **first)).status_code == 302
+    refused = page.post(path, form(title="second tab", notes="mine", **second))
+    assert refused.status_code == 422
+    assert "changed elsewhere" in refused.text
+    assert 'value="second tab"' in refused.text
+    task.refresh_from_db()
+    assert task.title == "first tab"
+    again = form(title="second tab", notes="mine", seen=seen_on(refused))
+    assert page.post(path, again).status_code == 302
+    task.refresh_from_db()
+    assert (task.title, task.notes) == ("second tab", "mine")
+
+
+def test_one_more_day_given_in_another_tab_is_not_taken_back_unseen(page, add):
+    task = add("as it was")
+    path = f"/agenda/tasks/{task.id}/"
+    seen = seen_on(page.get(path))
+    page.post(f"{path}keep/", {"seen": task.deadline_at.isoformat()})
+    assert page.post(path, form(seen=seen)).status_code == 422
 
 
 def test_the_edit_page_shows_what_is_saved(page, add):

@@ -113,3 +113,14 @@ def test_one_kept_longer_stands_where_it_is_and_its_series_where_it_was(page, al
     shown = months.weeks(2027, 3, Task.objects.all(), zone=ZoneInfo("Europe/Paris"))
     days = [day.day.isoformat() for week in shown for day in week if day.entries]
     assert days == [f"2027-03-{day}" for day in ("02", "08", "15", "22", "29")]
+
+
+def test_search_says_when_there_is_more_than_it_shows(page, add, monkeypatch):
+    monkeypatch.setattr("agenda.views.SEARCH_RESULTS_MAX", 2)
+    add("bread 1")
+    add("bread 2")
+    assert "These are the first" not in page.get("/agenda/search/?q=bread").text
+    add("bread 3")
+    content = page.get("/agenda/search/?q=bread").text
+    assert "These are the first 2." in content
+    assert content.count('id="task-') == 2
