@@ -216,6 +216,50 @@ def test_the_month_is_walked_by_keyboard(arrive):
     page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/$"))
 
 
+def test_a_phone_s_month_shows_times_and_still_names_its_tasks(arrive):
+    person = arrive("en", PHONE)
+    person.signs_up()
+    adds_in_a_line(person, "walk tomorrow 8am")
+    person.opens("/agenda/month/")
+    link = person.page.get_by_role("link", name="08:00 walk")
+    expect(link).to_have_count(1)
+    assert link.locator("span").bounding_box()["width"] <= 1
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert person.page.evaluate(wide) == 0
+
+
+LEFTS = """(one) => {
+  const node = [...one.childNodes].find(child => child.textContent.includes("هذه"));
+  const at = node.textContent.indexOf("هذه"), range = document.createRange();
+  const left = (from) => (range.setStart(node, from), range.setEnd(node, from + 1),
+    range.getBoundingClientRect().left);
+  return [left(at), left(node.textContent.indexOf("!", at))];
+}"""
+
+
+def test_words_written_from_right_to_left_end_at_their_left(arrive):
+    person = arrive("en", DESK)
+    person.signs_up()
+    person.adds("هذه مهمة!", notes="هذه ملاحظة!")
+    for place in (".what h3 a", ".notes"):
+        first, last = person.page.locator(place).evaluate(LEFTS)
+        assert last < first, place
+    person.task("هذه").get_by_role("button", name="Remove").click()
+    notice = person.page.locator(".undo .cut")
+    expect(notice).to_contain_text("Removed: “هذه مهمة!”.")
+
+
+def test_a_long_title_does_not_hide_when_a_removed_task_comes_back(arrive):
+    person = arrive("en", PHONE)
+    person.signs_up()
+    adds_in_a_line(person, f"{'W' * 150} every day 8am")
+    person.page.locator("form[action$='/remove/'] button").click()
+    back = person.page.locator(".undo").get_by_text("It comes back on")
+    seen = back.evaluate("one => one.clientHeight >= one.scrollHeight && one.innerText")
+    assert "at 08:00" in str(seen)
+    assert "W" not in str(seen)
+
+
 MOVES = """() => [...document.querySelectorAll('*')].filter(one => {
   const style = getComputedStyle(one);
   const lasts = value => value.split(',').some(part => parseFloat(part) > 0);
