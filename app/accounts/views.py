@@ -23,7 +23,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, get_language_from_request
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import (
     kept_fields,
@@ -163,7 +163,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/calendar.html", context)
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD"])
 @sign_in_required
 def export_all(request: HttpRequest) -> HttpResponse:
     response = JsonResponse(

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
 from accounts.services import calendar_owner
@@ -162,7 +162,7 @@ def day_hear(request: HttpRequest) -> HttpResponse:
     return render(request, "agenda/hear_day.html", {"at": at, "words": words, "voice": voice})
 
 
-@require_GET
+@require_read
 @sign_in_required
 def day_speech(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
@@ -391,7 +391,7 @@ def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return render(request, "agenda/hear.html", {"task": task, "words": words, "voice": voice})
 
 
-@require_GET
+@require_read
 @sign_in_required
 def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
@@ -400,7 +400,7 @@ def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return _spoken(request, words, at=at)
 
 
-@require_GET
+@require_read
 @sign_in_required
 def announcement_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpResponse:
     if not 1 <= step <= LAST_STEP:
@@ -409,7 +409,7 @@ def announcement_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpR
     return _spoken(request, _announcement(request, _task(request, task_id, at=at), step, at), at=at)
 
 
-@require_GET
+@require_read
 @sign_in_required
 def missed_speech(request: HttpRequest, reminders: int, forgotten: int) -> HttpResponse:
     if not 0 < reminders + forgotten <= MISSED_MAX:

@@ -117,6 +117,17 @@ def test_no_method_and_no_strange_address_is_a_500(walker, add, address):
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    "address", by_route([one for one in OURS if one.route.startswith("agenda")])
+)
+def test_what_can_be_read_can_be_asked_about(walker, add, address):
+    """HEAD answers as GET does, without the words: RFC 9110 wants both everywhere."""
+    path = address.path(task_id=str(add().pk), step="1")
+    read, asked = (walker().generic(method, path) for method in ("GET", "HEAD"))
+    assert asked.status_code == read.status_code
+    assert asked.content == b""
+
+
 @pytest.mark.parametrize("address", by_route(OURS))
 def test_no_words_in_a_form_or_query_are_a_500(walker, add, field_names, address):
     path = address.path(task_id=str(add().pk))
