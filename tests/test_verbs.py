@@ -47,7 +47,10 @@ def test_the_readmes_links_lead_somewhere():
 
 
 # Stand for what the verbs call: say what they were given, one word a line.
-SHOW = '#!/bin/bash\nprintf "<%s>\\n" "$@"\nprintf "LC_ALL=%s\\nPATH=%s\\nHOME=%s\\n" "$LC_ALL" "$PATH" "$HOME"\n'
+SHOW = """#!/bin/bash
+printf '<%s>\n' "$@"
+printf 'LC_ALL=%s\nPATH=%s\nHOME=%s\n' "$LC_ALL" "$PATH" "$HOME"
+"""
 ALONE = '#!/bin/bash\nshift\nexec "$@"\n'
 SUDO = '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'
 
