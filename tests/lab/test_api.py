@@ -420,6 +420,18 @@ def test_what_the_lab_cannot_do_is_refused_and_not_feigned(runtime, tmp_path, me
         assert pve.tasklog == []
 
 
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("root@pam", "secret"), ("root@pam", ""), ("root@pam", None), ("ctlv@pve", None)],
+)
+def test_only_the_token_opens_the_api_and_no_password_does(api, user, password):
+    """fakepve knows root@pam by "secret", and a user without a password by none at all."""
+    login = {"username": user, "password": password}
+    for how in ({"json": login}, {"data": login}):
+        answer = api.session.post(f"{api.url}/access/ticket", timeout=30, **how)
+        assert answer.status_code == 401, answer.text
+
+
 def test_suspend_is_a_failed_task_and_leaves_the_container_running(api, running):
     status, _ = api.task(api.data("POST", f"{LXC}/{running}/status/suspend"))
 

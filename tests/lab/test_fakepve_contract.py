@@ -16,6 +16,7 @@ METHODS = {
     "task": ["node", "ttype", "tid", "user", "body", "vm", "lock", "log"],
     "acquire": ["vm", "holder", "wait"],
     "release": ["vm", "holder"],
+    "check_password": ["user", "password"],
     "grant": ["user", "path", "privs"],
     "require": ["user", "path", "priv"],
     "_upid": ["node", "ttype", "tid", "user"],
