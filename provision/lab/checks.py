@@ -71,6 +71,8 @@ def _ports(settings: Settings, own: Settings | None) -> Iterable[Finding]:
         "--web-port": settings.web_port,
         "--rest-port": settings.rest_port,
     }
+    for port in {port for port in ports.values() if [*ports.values()].count(port) > 1}:
+        yield f"port {port} is given twice", f"give each of {', '.join(ports)} another"
     for option, port in ports.items():
         if port not in listening and not port_is_free(port):
             step = f"end what listens there (`ss -ltnp`), or choose another with {option}"

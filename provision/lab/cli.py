@@ -18,6 +18,7 @@ from provision.lab.errors import LabError
 from provision.lab.templates import RELEASES
 
 DONE, FAILED = 0, 1
+LAST_PORT = 65535
 
 
 def say(text: str) -> None:
@@ -28,6 +29,8 @@ def say(text: str) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one verb; an expected failure is two lines on stderr."""
     options = parser().parse_args(words)
+    # Root of a container, and the proxy as nobody, walk through folders that are made here.
+    os.umask(0o022)
     # Plain `su` keeps a path without the administrator's programs.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     options.state = Path(options.state or settings.default_state()).resolve()
@@ -63,12 +66,19 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--state", help="the lab's folder (default: $CTLV_LAB_STATE or .lab)")
     start = made["up"]
     start.add_argument("--name", help="names of its network namespaces and containers")
-    start.add_argument("--api-port", type=int, help="port of the API (8006)")
-    start.add_argument("--web-port", type=int, help="port of the agenda (8080)")
-    start.add_argument("--rest-port", type=int, help="port of the REST server (8081)")
+    start.add_argument("--api-port", type=port, help="port of the API (8006)")
+    start.add_argument("--web-port", type=port, help="port of the agenda (8080)")
+    start.add_argument("--rest-port", type=port, help="port of the REST server (8081)")
     start.add_argument("--template", type=int, choices=sorted(RELEASES), default=max(RELEASES))
     made["reset"].add_argument("--keep-templates", action="store_true")
     return main_parser
+
+
+def port(text: str) -> int:
+    """Return the port that an option names."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_PORT):
+        raise argparse.ArgumentTypeError(f"'{text}' is no port (1 to {LAST_PORT})")
+    return int(text)
 
 
 def _up(options: argparse.Namespace) -> int:

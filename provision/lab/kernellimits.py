@@ -24,13 +24,12 @@ def raise_limits(*, run: Path = RUN, sysctl: Path = SYSCTL) -> None:
     """Raise what is lower than a lab needs, and note what it was."""
     note = run / "limits.json"
     before = json.loads(note.read_text()) if note.exists() else {}
-    for name, wanted in WANTED.items():
-        file = sysctl / name
-        if not file.exists() or int(file.read_text()) >= wanted:
-            continue
-        before.setdefault(name, int(file.read_text()))
-        file.write_text(str(wanted))
-    write_atomically(note, json.dumps(before))
+    found = {name: int((sysctl / name).read_text()) for name in WANTED if (sysctl / name).exists()}
+    low = {name: value for name, value in found.items() if value < WANTED[name]}
+    # Noted first: whoever is killed in between has changed nothing that is not put back.
+    write_atomically(note, json.dumps({**low, **before}))
+    for name in low:
+        (sysctl / name).write_text(str(WANTED[name]))
 
 
 def put_back(*, run: Path = RUN, sysctl: Path = SYSCTL) -> None:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from provision.lab import checks, kernellimits, lxcfs, mounts, network, settings, subids, templates
-from provision.lab.commands import CommandError, run
+from provision.lab.commands import CommandError, run, succeeds
 from provision.lab.errors import LabError
+from provision.lab.lxc import clear_remains
 from provision.lab.settings import Settings
 
 API_WAIT_S = 120.0
@@ -38,7 +39,7 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     checks.check_machine(wanted, own=kept if runs else None)
     _check_name_is_free(wanted)
     wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lab = _complete(wanted)
+    lab = _complete(wanted, runs=runs)
     template = templates.build(release, say=say)
     kernellimits.raise_limits()
     say(f"Network {lab.netns}: bridges, gateway, vantage")
@@ -55,17 +56,23 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     return lab
 
 
-def _complete(wanted: Settings) -> Settings:
+def _complete(wanted: Settings, *, runs: bool) -> Settings:
     """Choose what a new lab still needs, keep it, and take what it needs on this machine."""
-    chosen = replace(
-        wanted,
-        proxy_port=wanted.proxy_port or checks.free_port(),
-        id_base=wanted.id_base or subids.choose(),
-    )
-    settings.save(chosen)
-    chosen.run_folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    port = wanted.proxy_port
+    if not port or not (runs or checks.port_is_free(port)):  # nobody kept it for us meanwhile
+        port = checks.free_port()
+    chosen = replace(wanted, proxy_port=port)
+
+    def keep(id_base: int) -> None:
+        nonlocal chosen
+        chosen = replace(chosen, id_base=id_base)
+        settings.save(chosen)
+
+    subids.claim(wanted.id_base, keep=keep)
+    chosen.run_folder.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.RUN, chosen.run_folder):
+        folder.chmod(0o755)
     settings.claim(chosen)
-    subids.claim(chosen.id_base)
     key = chosen.state / "id_ed25519"
     if not key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", chosen.name, "-f", key])
@@ -195,6 +202,7 @@ def down(state: Path, *, say: Say) -> None:
 def _stop_containers(lab: Settings, *, how: Sequence[str], say: Say) -> None:
     """End the API, then all containers at once: `how` are lxc-stop's options."""
     _end_api(lab.state)  # first: it would note them as stopped, and not start them again
+    _thaw(lab)
     names = list(running_containers(lab))
     if names:
         say(f"Stopping {len(names)} container(s)")
@@ -207,18 +215,41 @@ def _stop_containers(lab: Settings, *, how: Sequence[str], say: Say) -> None:
         )
         for name in names
     ]
-    for wait in waits:
-        wait.wait(timeout=SHUTDOWN_S + 30)
+    for name, wait in zip(names, waits, strict=True):
+        try:
+            wait.wait(timeout=SHUTDOWN_S + 30)
+        except subprocess.TimeoutExpired:
+            wait.kill()
+            say(f"{name} does not stop: it is killed")
+    for name in containers(lab):
+        try:
+            clear_remains(name)
+        except OSError as error:
+            raise LabError(
+                f"{name}: {error}", next_step="look at them with `ps`, then run the same again"
+            ) from error
+
+
+def _thaw(lab: Settings) -> None:
+    """Let disks be written to that a snapshot held when it was cut: what waits could never stop."""
+    for place in mounts.mounted(below=lab.run_folder / "lxc"):
+        if "/disks/" in place:
+            succeeds(["fsfreeze", "--unfreeze", place])
+
+
+def containers(lab: Settings) -> list[str]:
+    """Return the names, in LXC, of the lab's containers that have been started."""
+    folder = lab.run_folder / "lxc"
+    return sorted(place.name for place in folder.iterdir()) if folder.is_dir() else []
 
 
 def running_containers(lab: Settings) -> Iterator[str]:
     """Return the names, in LXC, of the lab's containers that run."""
-    folder = lab.run_folder / "lxc"
-    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for name in containers(lab):
         with contextlib.suppress(CommandError):
-            said = run(["lxc-info", "-n", place.name, "-P", str(folder), "-s", "-H"])
-            if said.strip() != "STOPPED":
-                yield place.name
+            words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-s", "-H"]
+            if run(["lxc-info", *words]).strip() != "STOPPED":
+                yield name
 
 
 def init_pids(lab: Settings) -> Iterator[int]:

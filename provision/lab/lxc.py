@@ -18,6 +18,7 @@ from typing import Any
 
 from provision.lab import hotplug, lxcconfig, lxcfs, machine, network
 from provision.lab.commands import CommandError, run
+from provision.lab.errors import LabError
 from provision.lab.guest import Disk, Guest, Nic, hosts_file, interfaces_file, resolver_file
 from provision.lab.hostkeys import HostKeys
 from provision.lab.lxcconfig import Surroundings
@@ -89,7 +90,7 @@ class LxcRuntime:
         try:
             self._unpack(guest, birth, say)
             self._personalise(guest, birth, say)
-        except (CommandError, OSError) as error:
+        except (CommandError, OSError, LabError) as error:
             with contextlib.suppress(ContainerError):
                 self.destroy(guest)
             raise ContainerError(str(error)) from error
@@ -157,7 +158,7 @@ class LxcRuntime:
         log = disks.mounts / "lxc.log"
         try:
             self._check_bridges(guest.nics)
-            self._clear_remains(guest.vmid)
+            clear_remains(self.name(guest.vmid))
             disks.mount(guest.root_disk, self._template_tree(guest.vmid))
             for disk in guest.disks:
                 disks.mount_disk(disk.name)
@@ -227,18 +228,7 @@ class LxcRuntime:
         except CommandError as error:
             if self.pid(guest.vmid) is not None:
                 raise ContainerError(str(error)) from error
-        self._guarded(lambda: self._clear_remains(guest.vmid))
-
-    def _clear_remains(self, vmid: int) -> None:
-        """End processes of a container whose LXC monitor was killed: LXC calls it stopped."""
-        deadline = time.monotonic() + KILL_TIMEOUT_S
-        while pids := set(_processes(self.name(vmid))):
-            if time.monotonic() > deadline:
-                raise OSError(f"processes {sorted(pids)} of the container do not end")
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.05)
+        self._guarded(lambda: clear_remains(self.name(guest.vmid)))
 
     def destroy(self, guest: Guest) -> None:
         """End the container and remove all of it."""
@@ -353,6 +343,21 @@ class LxcRuntime:
         except CommandError as error:
             raise ContainerError(str(error)) from error
         return list(json.loads(text))
+
+
+def clear_remains(name: str) -> None:
+    """End processes of a container whose LXC monitor was killed: LXC calls it stopped.
+
+    Raises OSError when they do not end.
+    """
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while pids := set(_processes(name)):
+        if time.monotonic() > deadline:
+            raise OSError(f"processes {sorted(pids)} of the container do not end")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def systemd_version(tree: Path) -> int:

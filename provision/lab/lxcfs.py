@@ -64,5 +64,8 @@ def stop(settings: Settings) -> None:
     place = settings.run_folder / "lxcfs"
     pid_file = settings.run_folder / "lxcfs.pid"
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        pid = int(pid_file.read_text())
+        # One that was killed leaves its number, which another program may have by now.
+        if str(place) in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+            os.kill(pid, signal.SIGTERM)
     mounts.unmount_all(place)

@@ -62,13 +62,13 @@ def ip(namespace: str, *words: str) -> str:
 
 
 def _make_namespace(namespace: str) -> None:
-    if exists(namespace):
-        return
-    (NAMESPACES / namespace).unlink(missing_ok=True)
-    run(["ip", "netns", "add", namespace])
-    for key, value in SYSCTLS.items():
-        # Which of them exist depends on the kernel's modules; the bridge's may not be loaded yet.
-        succeeds(["ip", "netns", "exec", namespace, "sysctl", "-qw", f"{key}={value}"])
+    """Make it; what it must be like is set each time, for whoever was killed half-way."""
+    if not exists(namespace):
+        (NAMESPACES / namespace).unlink(missing_ok=True)
+        run(["ip", "netns", "add", namespace])
+    # Which of them exist depends on the kernel's modules; the bridge's may not be loaded yet.
+    words = [f"{key}={value}" for key, value in SYSCTLS.items()]
+    succeeds(["ip", "netns", "exec", namespace, "sysctl", "-eqw", *words])
     ip(namespace, "link", "set", "lo", "up")
 
 
@@ -93,8 +93,8 @@ def _make_bridge(settings: Settings, facts: Facts, network: Network) -> None:
             "forward_delay",
             "0",
         )
-        # A fixed address: left alone, a bridge takes its lowest port's and changes it later.
-        ip(namespace, "link", "set", bridge, "address", _bridge_address(network.tag))
+    # A fixed address: left alone, a bridge takes its lowest port's and changes it later.
+    ip(namespace, "link", "set", bridge, "address", _bridge_address(network.tag))
     if network.gateway:
         own = f"{network.gateway}/{network.subnet.prefixlen}"
         ip(namespace, "address", "replace", own, "dev", bridge)
@@ -112,7 +112,7 @@ def _make_vantage(settings: Settings, facts: Facts, network: Network) -> None:
     port = f"vantage{network.tag}"
     if not has_link(inside, port):
         ip(inside, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", outside)
-        ip(inside, "link", "set", port, "master", facts.bridge_of(network.tag), "up")
+    ip(inside, "link", "set", port, "master", facts.bridge_of(network.tag), "up")
     own = f"{network.vantage}/{network.subnet.prefixlen}"
     ip(outside, "address", "replace", own, "dev", "eth0")
     ip(outside, "link", "set", "eth0", "up")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -204,11 +204,19 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
     temporary.replace(path)
 
 
+def open_lock(path: Path) -> IO[str]:
+    """Open a lock file of /run/lock, where everybody may make files.
+
+    The kernel keeps even root from opening another user's file there, when it might be made.
+    """
+    return path.open("r+" if path.exists() else "w")
+
+
 @contextmanager
 def locked(state: Path) -> Iterator[None]:
     """Hold the lab in `state` for one verb. Raises LabError when another works on it."""
     name = hashlib.sha256(str(state).encode()).hexdigest()[:16]
-    with (LOCKS / f"ctlv-lab-{name}").open("w") as file:
+    with open_lock(LOCKS / f"ctlv-lab-{name}") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -148,8 +148,8 @@ class Disks:
 
     def snapshot(self, name: str) -> None:
         """Keep every disk as it is now, all at the same instant."""
-        self.freeze()
         try:
+            self.freeze()
             for disk in self.names():
                 _copy(self.image(disk), self.snapshot_image(disk, name))
         finally:

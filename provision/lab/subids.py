@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provision.lab.settings import write_atomically
+from provision.lab.settings import open_lock, write_atomically
 
 FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
 LOCK = Path("/run/lock/ctlv-subid")
 SIZE = 65536
 FIRST = 1_000_000
 LAST = 2_000_000_000
+RANGE = re.compile(r"[^:]+:(\d+):(\d+)")
 
 
 def free_base(texts: Iterable[str]) -> int:
     """Return the start of a range of 65536 that no line of the subuid files overlaps. Pure."""
-    taken = sorted(
-        (int(start), int(start) + int(count))
-        for text in texts
-        for _, start, count in (line.split(":") for line in text.splitlines() if line.strip())
-    )
+    lines = (RANGE.fullmatch(line.strip()) for text in texts for line in text.splitlines())
+    # What is no range, such as a remark, is nobody's, as for newuidmap.
+    taken = sorted((int(line[1]), int(line[1]) + int(line[2])) for line in lines if line)
     base = FIRST
     for start, end in taken:
         if start < base + SIZE and end > base:
@@ -32,17 +32,17 @@ def free_base(texts: Iterable[str]) -> int:
     return base
 
 
-def choose() -> int:
-    """Return a free range on this machine."""
-    return free_base(file.read_text() for file in FILES if file.exists())
+def claim(base: int, *, keep: Callable[[int], None]) -> None:
+    """Let root use the range from `base`, or a free one when it is 0; newuidmap wants it listed.
 
-
-def claim(base: int) -> None:
-    """Let root use the range; newuidmap refuses ranges that are not listed."""
-    line = f"root:{base}:{SIZE}"
+    `keep` is called with it before it is listed: who is killed in between leaves no line that
+    nobody knows. Two labs that start at once choose one after the other.
+    """
     with _edited() as lines_of:
+        base = base or free_base("\n".join(lines) for lines in lines_of.values())
+        keep(base)
         for lines in lines_of.values():
-            if line not in lines:
+            if (line := f"root:{base}:{SIZE}") not in lines:
                 lines.append(line)
 
 
@@ -61,7 +61,7 @@ def _edited() -> Iterator[dict[Path, list[str]]]:
 
     Not by usermod: it refuses to touch an account that has processes, which root always has.
     """
-    with LOCK.open("w") as lock:
+    with open_lock(LOCK) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = {file: file.read_text().splitlines() if file.exists() else [] for file in FILES}
         before = {file: list(lines) for file, lines in found.items()}

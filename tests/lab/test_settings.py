@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision.lab import kernellimits, proxy, settings, subids
+from provision.lab import checks, cli, kernellimits, proxy, settings, subids
 from provision.lab.errors import LabError
 from provision.lab.settings import Settings
 
@@ -113,13 +113,14 @@ def test_a_range_of_ids_is_free(text, base):
 
 
 def test_ids_are_claimed_once_and_given_back(tmp_path, monkeypatch):
+    kept: list[int] = []
     files = (tmp_path / "subuid", tmp_path / "subgid")
     files[0].write_text("someone:100000:65536\n")
     monkeypatch.setattr(subids, "FILES", files)
     monkeypatch.setattr(subids, "LOCK", tmp_path / "lock")
 
-    subids.claim(1_000_000)
-    subids.claim(1_000_000)
+    subids.claim(1_000_000, keep=kept.append)
+    subids.claim(1_000_000, keep=kept.append)
     assert files[0].read_text() == "someone:100000:65536\nroot:1000000:65536\n"
     assert files[1].read_text() == "root:1000000:65536\n"
 
@@ -179,3 +180,13 @@ def test_the_proxy_lets_through_to_the_named_hosts_only():
         "Upstream http proxy.example:3128",
     } <= set(text.splitlines())
     assert proxy.allow_list(["a.example"]) == "^a\\.example$\n"
+
+
+def test_a_port_is_one_and_each_its_own(tmp_path, capsys):
+    for text in ("0", "65536", "http", "-1", "٣"):
+        with pytest.raises(SystemExit):
+            cli.parser().parse_args(["up", "--api-port", text])
+        assert f"'{text}' is no port (1 to 65535)" in capsys.readouterr().err or text == "-1"
+    twice = Settings(state=tmp_path, api_port=1, web_port=1, rest_port=2)
+    with pytest.raises(LabError, match="port 1 is given twice"):
+        checks.check_machine(twice, own=None)
