@@ -50,14 +50,6 @@ class Rootfs:
         with os.fdopen(self._open(path, os.O_RDONLY | os.O_NONBLOCK)) as file:
             return file.read()
 
-    def exists(self, path: str) -> bool:
-        """Return whether `path` leads to anything."""
-        try:
-            os.close(self._open(path, os.O_PATH))
-        except OSError:
-            return False
-        return True
-
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
         """Replace a file, owned by the container's root; its folder is made when missing."""
         pure = PurePosixPath(path)
@@ -83,18 +75,6 @@ class Rootfs:
         except (OSError, UnicodeDecodeError):
             pass  # missing, or not what we write: it is replaced
         self.write(path, text, mode=mode)
-
-    def remove(self, path: str) -> None:
-        """Remove a file; a missing one is fine."""
-        pure = PurePosixPath(path)
-        try:
-            folder = self._open(str(pure.parent), os.O_PATH | os.O_DIRECTORY)
-        except FileNotFoundError:
-            return
-        try:
-            self._unlink(pure.name, folder)
-        finally:
-            os.close(folder)
 
     def make_folder(self, path: str, *, mode: int = 0o755) -> None:
         """Make a folder and those above it, owned by the container's root."""

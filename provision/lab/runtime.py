@@ -22,8 +22,6 @@ class Usage:
     memory_bytes: int = 0
     disk_bytes: int = 0
     cpu_s: float = 0.0
-    net_in_bytes: int = 0
-    net_out_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from agenda.models import Task
 from agenda.quickadd import read_line
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
-MONDAY = datetime(2026, 11, 30, 14, 30)
 SIX = datetime(2026, 11, 24, 18)
 
 

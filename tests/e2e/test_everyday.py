@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,7 +17,6 @@ pytestmark = pytest.mark.browser
 AT_HOME = re.compile(r"/agenda/?$")
 FRENCH_DESK = pytest.param("fr", DESK, id="french-desk")
 ENGLISH_PHONE = pytest.param("en", PHONE, id="english-phone")
-Arrive = Callable[..., Person]
 
 
 def adds_in_a_line(person: Person, line: str) -> None:

@@ -15,10 +15,6 @@ pytestmark = pytest.mark.e2e
 
 LIVES = timedelta(seconds=9)
 GONE_MS = 15_000
-IS_PLAYING = """() => {
-  const sounds = [...document.querySelectorAll('audio'), window.agendaSound].filter(Boolean);
-  return sounds.some(sound => sound.currentTime > 0.1 && !sound.error);
-}"""
 
 
 def hears(person, title: str) -> None:

@@ -84,8 +84,3 @@ def test_a_fifo_where_a_file_is_expected_does_not_stop_the_lab(tree):
     tree.write_if_changed("/etc/hosts", "text")
 
     assert tree.read("/etc/hosts") == "text"
-
-
-def test_removing_what_is_not_there_is_fine(tree):
-    tree.remove("/etc/nothing")
-    tree.remove("/nowhere/nothing")

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from speech.titles import spoken_title
 
-MARKS = ["1 000", "1.", "1-", "+", "€1"]
 TWELFTH = "the twelfth of March, twenty twenty-seven"
 ALWAYS_FRENCH = "vingt-quatre heures sur vingt-quatre, sept jours sur sept"
 ALWAYS_ENGLISH = "twenty-four seven"

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-WORLD = 0o007
 # The timer's ten seconds, and a run that finds much to do.
 TICKS_WITHIN_S = 30
 SHOWN = "Id,ActiveState,SubState,Result,UnitFileState,User,MainPID,ExecStart,FragmentPath"
