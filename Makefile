@@ -50,7 +50,7 @@ endif
 # Ansible refuses to work in a locale that is not UTF-8 or that this machine has not: this one it always has.
 export LC_ALL := C.UTF-8
 # Plain `su` keeps a path without the administrator's programs.
-export PATH := $(PATH):/usr/sbin:/sbin
+export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 ifeq ($(HOME),)
 export HOME := $(shell getent passwd "$$(id -u)" | cut -d : -f 6)
 endif
@@ -73,6 +73,7 @@ REACH := $(PYTHON) ansible/reach.py --env $(ENV)
 LAB := $(PYTHON) -m provision.lab
 STEP := setup/step
 
+NOT_DONE = { printf '$@ $(ENV): not done\n  Next: see above which task failed and why, then run the same again\n' >&2; exit 1; }
 DEPLOY_ANSWERS = $(if $(FORCE),--extra-vars '{"agenda_force": true}') $(if $(UNLOCK),--extra-vars '{"releases_unlock": true}')
 ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm=$(call quoted,$(CONFIRM)))
 
@@ -141,14 +142,17 @@ secrets: ## Make the secrets that are missing, into the vault
 	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
 
 deploy: ## Configure every container with Ansible
-	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS)
+	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)
+	@echo "deploy $(ENV): every container is as the inventory says"
 
 redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before)
-	@$(PLAYBOOK) ansible/redeploy.yml $(DEPLOY_ANSWERS)
+	@$(PLAYBOOK) ansible/redeploy.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)
+	@echo "redeploy $(ENV): the code of this tree serves"
 
 rollback: ## Serve the previous good release again, or the one that RELEASE= names
 	@[[ $(call quoted,$(RELEASE)) =~ ^[A-Za-z0-9._-]*$$ ]] || { printf "rollback: RELEASE= is '%s', which names no release\n  Next: make status names them\n" $(call quoted,$(RELEASE)) >&2; exit 1; }
-	@$(PLAYBOOK) ansible/rollback.yml $(DEPLOY_ANSWERS) $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
+	@$(PLAYBOOK) ansible/rollback.yml $(DEPLOY_ANSWERS) $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE)) || $(NOT_DONE)
+	@echo "rollback $(ENV): $(or $(RELEASE),the previous good release) serves"
 
 maintenance: ## A page that says so instead of the agenda: STATE=on|off
 	@[[ $(call quoted,$(STATE)) =~ ^(on|off)$$ ]] || { printf 'maintenance: STATE= is "%s"\n  Next: make maintenance STATE=on, and STATE=off when it is over\n' $(call quoted,$(STATE)) >&2; exit 1; }

@@ -36,6 +36,12 @@ def test_the_command_runs_and_its_status_is_ours(lock):
     assert alone(lock, "sh", "-c", "exit 7").wait(20) == 7
 
 
+def test_a_state_folder_that_it_makes_is_its_users_alone(lock):
+    """The lab keeps its containers' disks in there."""
+    assert alone(lock, "true").wait(20) == 0
+    assert lock.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_second_run_waits_for_one_that_works_however_long(lock, tmp_path):
     mark = tmp_path / "mark"
     script = f"echo begun > {mark}; sleep 3; echo ended > {mark}"

@@ -83,7 +83,8 @@ def make(
 ) -> subprocess.CompletedProcess[str]:
     kept = {"PATH": f"{clone}/bin:/usr/bin:/bin", "HOME": str(clone)}
     return subprocess.run(
-        ["make", "-C", clone, *words],
+        ["/usr/bin/make", *words],
+        cwd=clone,
         env={**kept, **(environment or {})},
         check=False,
         capture_output=True,
@@ -187,3 +188,21 @@ def test_every_program_gets_a_locale_a_path_and_a_home_that_it_can_work_with(clo
 def test_two_verbs_follow_each_other_also_when_make_is_told_to_do_them_at_once(clone):
     assert "\n.NOTPARALLEL:\n" in MAKEFILE
     assert make(clone, "-j4", "plan", "status").returncode == 0
+
+
+@pytest.mark.parametrize("verb", ["deploy", "redeploy", "rollback"])
+def test_a_playbook_ends_with_one_line_of_result(clone, verb):
+    done = make(clone, verb)
+    assert done.stdout.splitlines()[-1].startswith(f"{verb} lab: "), done.stdout + done.stderr
+    (clone / ".venv/bin/ansible-playbook").write_text("#!/bin/sh\nexit 2\n")
+    failed = make(clone, verb)
+    assert failed.returncode == 2
+    assert f"{verb} lab: not done\n  Next: " in failed.stderr
+    assert f"{verb} lab: " not in failed.stdout
+
+
+def test_no_path_at_all_is_no_reason_to_look_in_this_folder(clone):
+    for path in ({"PATH": ""}, {"PATH": "/usr/bin:/bin"}):
+        said = make(clone, "plan", "ENV=srv-px5", environment=path).stdout
+        assert "\nPATH=/usr/" in said, said
+        assert "::" not in said

@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     # Root of a container, and the proxy as nobody, walk through folders that are made here.
     os.umask(0o022)
     # Plain `su` keeps a path without the administrator's programs.
-    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     options.state = Path(options.state or settings.default_state()).resolve()
     try:
         if options.verb in CHANGING:
