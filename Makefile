@@ -18,6 +18,9 @@ LAB_REST_PORT ?= 8081
 # What a caller gives is text: to make it is no expression, and `quoted` makes it one word of the shell.
 GIVEN := ENV LAB_STATE LAB_NAME LAB_API_PORT LAB_WEB_PORT LAB_REST_PORT NAME NAMES VMID SNAPSHOT KEEP RELEASE FROM JOURNAL ROWS \
 	HOST LINES STATE CONFIRM YES FORCE UNLOCK REBOOT STOP JSON FOLLOW ROUNDS SWITCHES BROKEN ONLY MINUTES FRESH
+# Some shells set these for all they start: meant is only what stands behind make.
+$(foreach name,NAME HOST LINES,$(if $(filter environment,$(origin $(name))),$(eval override $(name) :=)))
+ENV_FROM := $(if $(filter environment,$(origin ENV)), in your shell's environment)
 define NEWLINE
 
 
@@ -29,7 +32,7 @@ quoted = '$(subst ','\'',$(1))'
 VERBS := $(filter-out help,$(or $(MAKECMDGOALS),help))
 ENVIRONMENTS := $(patsubst inventory/%/hosts.yml,%,$(wildcard inventory/*/hosts.yml))
 define NO_ENVIRONMENT
-ENV is '$(ENV)', which is no folder of inventory/
+ENV is '$(ENV)'$(ENV_FROM), which is no folder of inventory/
   Next: give one of these: $(addprefix ENV=,$(ENVIRONMENTS))
 endef
 define NO_VENV

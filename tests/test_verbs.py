@@ -206,3 +206,15 @@ def test_no_path_at_all_is_no_reason_to_look_in_this_folder(clone):
         said = make(clone, "plan", "ENV=srv-px5", environment=path).stdout
         assert "\nPATH=/usr/" in said, said
         assert "::" not in said
+
+
+def test_what_a_shell_sets_for_everybody_is_not_meant(clone):
+    """tcsh exports HOST, WSL NAME, `resize` LINES; ENV is the file that sh reads."""
+    shell = {"HOST": "desk", "NAME": "DESKTOP-1", "LINES": "7"}
+    said = [make(clone, verb, environment=shell).stdout.split() for verb in ("logs", "destroy")]
+    assert "<--to=web>" in said[0]
+    assert "<100>" in said[0]
+    assert "<--all>" in said[1]
+    assert "<DESKTOP-1>" not in said[1]
+    refused = make(clone, "plan", environment={"ENV": "/etc/kshrc"})
+    assert "ENV is '/etc/kshrc' in your shell's environment, which is no folder" in refused.stderr

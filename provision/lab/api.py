@@ -159,6 +159,9 @@ class LabPve(CorrectedPve):
             raise PveError(501, f"the lab does not do '{method} {match.template}'")
         return await super().synthesise(match, method, info, user, values)
 
+    async def _qm_create(self, *_: Any) -> str:
+        raise PveError(501, "the lab runs containers, no virtual machines")
+
     async def _lxc_clone(self, _user: str, _v: Answer) -> str:
         raise PveError(500, "Clone feature is not available: the lab creates containers")
 

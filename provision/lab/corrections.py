@@ -79,6 +79,11 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         start = given.get("start", 0)
         return ok(found[start : start + given.get("limit", 50)])
 
+    async def _resources(self, request: Any) -> Any:
+        """Refuse a type that there is none of, such as `lxc`; fakepve answers an empty list."""
+        self._verify(request, await params(request))
+        return await super()._resources(request)
+
     # ------------------------------------------------------------------ create
 
     async def _lxc_create(self, user: str, v: Answer) -> str:

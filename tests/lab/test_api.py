@@ -409,6 +409,7 @@ def test_snapshots_are_a_feature_and_clones_are_not(api, container):
         ("POST", f"/nodes/{NODE}/vzdump", {"vmid": "2156"}),
         ("POST", f"/nodes/{NODE}/startall", {}),
         ("PUT", f"/nodes/{NODE}/dns", {"search": "example.org"}),
+        ("POST", f"/nodes/{NODE}/qemu", {"vmid": 900}),
     ],
 )
 def test_what_the_lab_cannot_do_is_refused_and_not_feigned(runtime, tmp_path, method, path, values):

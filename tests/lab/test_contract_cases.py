@@ -179,6 +179,9 @@ CASES = {
     ),
     # section 1: where both are right
     "running tasks are hidden": Case(running_in_list, []),
+    "resources of a type that is none": Case(
+        wrong("GET", "/cluster/resources", type="lxc"), (400, ["type"]), True
+    ),
     "VMID that is taken": Case(
         asked("POST", LXC, **creation(STOPPED)),
         (500, f"CT {STOPPED} already exists on node '{NODE}'"),

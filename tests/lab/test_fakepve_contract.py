@@ -36,6 +36,8 @@ METHODS = {
     "_lxc_rollback": ["user", "v"],
     "_lxc_start": ["user", "v"],
     "_lxc_status_current": ["user", "v"],
+    "_qm_create": ["v", "user"],
+    "_resources": ["request"],
     "_start_steps": ["ct", "user", "skiplock"],
     "_task_log": ["request"],
     "_update_config": ["ct", "user", "values", "deletes", "reverts"],
