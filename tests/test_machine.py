@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -265,11 +266,14 @@ def stale(clone: Path) -> Path:
     return clone
 
 
-@pytest.mark.parametrize("pip", ["#!/elsewhere/.venv/bin/python3\n", "#!{}/.venv/bin/python3\n"])
-def test_a_venv_that_was_moved_or_is_of_another_python_is_made_anew(stale, pip):
+def stale_pip(clone: Path, folder: object) -> None:
+    (clone / ".venv/bin/pip").write_text(f"#!{folder}/.venv/bin/python3\n")
+    (clone / ".venv/bin/pip").chmod(0o755)
+
+
+def test_a_venv_that_was_moved_is_made_anew(stale):
     """Found by moving a clone: its programs named an interpreter that was no more."""
-    (stale / ".venv/bin/pip").write_text(pip.format(stale))
-    (stale / ".venv/bin/pip").chmod(0o755)
+    stale_pip(stale, "/elsewhere")
 
     def venv() -> str:
         command = [stale / "setup/machine", "venv"]
@@ -281,3 +285,16 @@ def test_a_venv_that_was_moved_or_is_of_another_python_is_made_anew(stale, pip):
     assert f"{stale}/.venv/bin/python" in (stale / ".venv/bin/pip").read_text()
     assert (stale / ".venv").stat().st_mode & 0o777 == 0o755
     assert venv() == "machine: .venv: up to date\n"
+
+
+def test_a_venv_of_the_python_before_an_upgrade_of_debian_is_made_anew(stale):
+    """Its packages are below another version's folder: pip itself is not found."""
+    stale_pip(stale, stale)
+    (stale / ".venv/.complete").write_text("of another Python\n")
+    begun = subprocess.Popen(
+        [stale / "setup/machine", "venv"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with begun:
+        said = begun.stdout.readline()
+        os.killpg(begun.pid, signal.SIGKILL)  # the making itself is tested above
+    assert "making .venv" in said
