@@ -1,0 +1,49 @@
+"""What roles write, as those read it who must: rendered by Ansible's own templating."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLES = Path(__file__).parents[2] / "ansible/roles"
+MANAGED = trust_as_template("written by Ansible")
+
+
+def trusted(value: Any) -> Any:
+    """Of a file of ours, as Ansible takes it."""
+    if isinstance(value, dict):
+        return {name: trusted(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [trusted(inner) for inner in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def rendered(role: str, template: str, **variables: Any) -> str:
+    files = [ROLES / role / folder / "main.yml" for folder in ("defaults", "vars")]
+    known = {name: v for file in files for name, v in yaml.safe_load(file.read_text()).items()}
+    known = trusted(known) | {"ansible_managed": MANAGED} | variables
+    text = trust_as_template((ROLES / role / "templates" / template).read_text())
+    return str(Templar(DataLoader(), known).template(text, preserve_trailing_newlines=True))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["agenda@example.org", "L'agenda d'ici <agenda@example.org>", 'a; b $(id) `id` \\ "$HOME"'],
+)
+def test_a_shell_reads_the_settings_as_systemd_does(tmp_path, value):
+    """agenda-manage and a restore read them in a shell, as root; the units by systemd."""
+    variables = {"agenda_smtp_from": value, "agenda_smtp_user": value}
+    names = {"agenda_smtp_host": "mail", "agenda_database_host": "db", "agenda_hosts": ["a", "b"]}
+    file = tmp_path / "agenda.env"
+    file.write_text(rendered("agenda", "agenda.env.j2", **variables, **names))
+    told = 'set -eu; . "$1"; printf "%s\\n" "$AGENDA_SMTP_FROM" "$AGENDA_SMTP_USER"'
+    ended = subprocess.run(
+        ["sh", "-c", told, "sh", file], capture_output=True, text=True, timeout=10, check=False
+    )
+    assert (ended.returncode, ended.stdout.splitlines()) == (0, [value, value]), ended.stderr
