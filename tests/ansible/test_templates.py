@@ -24,12 +24,19 @@ def trusted(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def rendered(role: str, template: str, **variables: Any) -> str:
+def templar(role: str, **variables: Any) -> Templar:
     files = [ROLES / role / folder / "main.yml" for folder in ("defaults", "vars")]
     known = {name: v for file in files for name, v in yaml.safe_load(file.read_text()).items()}
-    known = trusted(known) | {"ansible_managed": MANAGED} | variables
+    return Templar(DataLoader(), trusted(known) | {"ansible_managed": MANAGED} | variables)
+
+
+def rendered(role: str, template: str, **variables: Any) -> str:
     text = trust_as_template((ROLES / role / "templates" / template).read_text())
-    return str(Templar(DataLoader(), known).template(text, preserve_trailing_newlines=True))
+    return str(templar(role, **variables).template(text, preserve_trailing_newlines=True))
+
+
+def value_of(role: str, name: str, **variables: Any) -> Any:
+    return templar(role, **variables).template(trust_as_template(f"{{{{ {name} }}}}"))
 
 
 @pytest.mark.parametrize(
@@ -47,3 +54,20 @@ def test_a_shell_reads_the_settings_as_systemd_does(tmp_path, value):
         ["sh", "-c", told, "sh", file], capture_output=True, text=True, timeout=10, check=False
     )
     assert (ended.returncode, ended.stdout.splitlines()) == (0, [value, value]), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("database", "take_from", "gone"),
+    [
+        ("agenda", [], ["ctlv-backup-take.timer"]),
+        ("", [{"address": "192.0.2.7", "alias": "db"}], ["ctlv-backup.timer"]),
+        ("", [], ["ctlv-backup.timer", "ctlv-backup-take.timer"]),
+        ("agenda", [{"address": "192.0.2.7", "alias": "db"}], []),
+    ],
+)
+def test_a_host_that_no_longer_takes_backups_loses_its_timer(database, take_from, gone):
+    names = ("ctlv-backup.timer", "ctlv-backup-take.timer")
+    there = {"files": [{"path": f"/etc/systemd/system/{name}"} for name in names]}
+    variables = {"backup_database": database, "backup_take_from": take_from}
+    found = value_of("backup", "__backup_timers_gone", __backup_timers=there, **variables)
+    assert found == gone
