@@ -8,12 +8,14 @@ import os
 import secrets
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 import release_alone
 import release_ask
 import release_dump
+import release_info
 import release_lock
 import release_record
 import release_run
@@ -447,3 +449,30 @@ def test_account_that_asked_is_removed_whatever_the_answer(answer, monkeypatch):
         release_ask.as_a_user(given, person)
 
     assert ran == ["create", "remove"]
+
+
+@pytest.mark.parametrize(("started_after_s", "behind"), [(60, False), (-60, True)])
+@pytest.mark.parametrize("changed", ["etc/agenda.env", "unit", "unit.d/50-sandbox.conf"])
+def test_release_is_behind_when_it_started_before_its_settings(
+    tmp_path, changed, started_after_s, behind
+):
+    """Whoever wrote them may have been killed before the restart: nobody remembers it."""
+    file = tmp_path / changed
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("x")
+    settings = [tmp_path / name for name in ("etc", "unit", "unit.d")]
+    started_at = file.stat().st_ctime + started_after_s
+    assert release_info.is_behind(settings, started_at=started_at) is behind
+
+
+def test_when_a_unit_started_is_told_by_the_clock_of_files(monkeypatch):
+    began_s = time.monotonic() - 5
+    shown = subprocess.CompletedProcess([], 0, stdout=f"{began_s * 1e6:.0f}\n")
+    monkeypatch.setattr(release_info.subprocess, "run", lambda *_, **__: shown)
+    assert release_info.started_at("agenda@a.service") == pytest.approx(time.time() - 5, abs=1)
+
+
+def test_a_unit_that_does_not_run_is_not_behind(monkeypatch):
+    shown = subprocess.CompletedProcess([], 0, stdout="0\n")
+    monkeypatch.setattr(release_info.subprocess, "run", lambda *_, **__: shown)
+    assert release_info.started_at("agenda@a.service") == pytest.approx(time.time(), abs=1)
