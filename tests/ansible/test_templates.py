@@ -70,4 +70,18 @@ def test_a_host_that_no_longer_takes_backups_loses_its_timer(database, take_from
     there = {"files": [{"path": f"/etc/systemd/system/{name}"} for name in names]}
     variables = {"backup_database": database, "backup_take_from": take_from}
     found = value_of("backup", "__backup_timers_gone", __backup_timers=there, **variables)
-    assert found == gone
+    assert sorted(found) == sorted(gone)
+
+
+def families(text: str) -> set[str]:
+    lines = [line for line in text.splitlines() if line.startswith("RestrictAddressFamilies=")]
+    return {word for line in lines for word in line.partition("=")[2].split()}
+
+
+@pytest.mark.parametrize(
+    "unit", sorted(ROLES.glob("*/templates/ctlv-*.service.j2")), ids=lambda path: path.name
+)
+def test_a_unit_does_not_claim_to_be_narrower_than_the_sandbox(unit):
+    """The sandbox is a drop-in, read after it: the lists are added."""
+    own = families(unit.read_text())
+    assert not own or own >= families((ROLES / "base/templates/sandbox.conf.j2").read_text())
