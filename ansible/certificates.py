@@ -60,15 +60,14 @@ def authority(state: Path, *, name: str, at: datetime) -> bool:
 def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
     """Make the certificate of a container when it is needed; True when it was made."""
     place = folder(state)
-    signer = _read(place / "ca.pem")
-    if signer is None:
+    if not (place / "ca.pem").exists():
         raise CertificateError(
             f"there is no certificate authority in {place}\n  Next: run `make secrets`"
         )
-    now = _read(place / f"{name}.pem")
+    signer, now = _authority(place / "ca.pem"), _read(place / f"{name}.pem")
     if (
         now is not None
-        and (place / f"{name}.key").exists()
+        and _key_of(now, place / f"{name}.key") is not None
         and _names(now) == _wanted(name, addresses)
         and now.not_valid_after_utc - at > RENEW_BEFORE
         and _is_signed_by(now, signer)
@@ -79,16 +78,17 @@ def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
             f"{name} needs a certificate, and the authority's key {place / 'ca.key'} is missing\n"
             "  Next: get that file from the operator who ran `make secrets`, mode 0600"
         )
-    signing_key = serialization.load_pem_private_key((place / "ca.key").read_bytes(), None)
-    if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
+    signing_key = _key_of(signer, place / "ca.key")
+    if signing_key is None:
         raise CertificateError(
-            f"{place / 'ca.key'} is no key of ours\n  Next: bring back the one `make secrets` made"
+            f"{place / 'ca.key'} is not the key of {place / 'ca.pem'}\n"
+            "  Next: bring back the one `make secrets` made"
         )
     key = ec.generate_private_key(ec.SECP256R1())
     built = _builder(_name(name), signer.subject, key.public_key(), at=at, days=HOST_DAYS)
     built = built.add_extension(
         x509.SubjectAlternativeName(
-            [x509.DNSName(name), *(x509.IPAddress(ipaddress.ip_address(a)) for a in addresses)]
+            [x509.DNSName(name), *(x509.IPAddress(_address(a)) for a in addresses)]
         ),
         False,
     )
@@ -136,8 +136,11 @@ def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None
 
 def names_of(file: Path) -> list[str]:
     """What the certificate in `file` is for, but addresses and names that stand for many."""
-    extensions = _certificates(file)[0].extensions
-    found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        extensions = _certificates(file)[0].extensions
+        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
     return [n for n in found.get_values_for_type(x509.DNSName) if not n.startswith("*")]
 
 
@@ -220,7 +223,42 @@ def _is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bo
 
 
 def _read(path: Path) -> x509.Certificate | None:
-    return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
+    """None also for what is no certificate: a host's is made anew."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
+    except ValueError:
+        return None
+
+
+def _authority(path: Path) -> x509.Certificate:
+    found = _read(path)
+    if found is None:
+        raise CertificateError(
+            f"{path} is no certificate\n  Next: bring back the one `make secrets` made; without "
+            f"it, remove {path.parent} and run `make secrets`: browsers then want the new one"
+        )
+    return found
+
+
+def _key_of(certificate: x509.Certificate, path: Path) -> ec.EllipticCurvePrivateKey | None:
+    """None when it is not there, no key of ours, or another one's."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (FileNotFoundError, ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return None
+    return key if _public(key.public_key()) == _public(certificate.public_key()) else None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError as error:
+        raise CertificateError(
+            f"'{text}' is no address to make a certificate for\n"
+            "  Next: correct certificate_addresses in the inventory"
+        ) from error
 
 
 def _name(common: str) -> x509.Name:
@@ -303,6 +341,10 @@ def main() -> int:
             made = host(asked.state, name=asked.host, addresses=asked.addresses, at=at)
     except CertificateError as error:
         print(f"certificates: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"  Next: see who may read and write below {asked.state}"
+        print(f"certificates: {error.filename}: {error.strerror}\n{where}", file=sys.stderr)
         return 1
     print(json.dumps({"made": made}))
     return 0

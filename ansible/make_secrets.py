@@ -43,7 +43,7 @@ def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]
     if environment == "lab":
         state = Path(environ.get("CTLV_LAB_STATE") or ROOT / ".lab")
         return state / "vault.yml", state / "vault-password"
-    password = Path(environ["HOME"]) / ".config/ctlv" / f"{environment}.vault"
+    password = home(environ) / ".config/ctlv" / f"{environment}.vault"
     return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
 
 
@@ -51,7 +51,11 @@ def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
     """What stays with the operator: the lab's folder, or ~/.config/ctlv/ENV."""
     if environment == "lab":
         return places(environment, environ=environ)[0].parent
-    return Path(environ["HOME"]) / ".config/ctlv" / environment
+    return home(environ) / ".config/ctlv" / environment
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def completed(known: Mapping[str, str]) -> dict[str, str]:
@@ -63,13 +67,21 @@ def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
     try:
-        return dict(yaml.safe_load(vault.decrypt(file.read_bytes())) or {})
+        text = vault.decrypt(file.read_bytes())
     except AnsibleVaultError as error:
         raise SecretsError(
             f"{file} cannot be read with the password there is\n"
             "  Next: bring back the password it was made with; without it, remove the vault "
             "and deploy anew with new secrets"
         ) from error
+    try:
+        return dict(yaml.safe_load(text) or {})
+    except (yaml.YAMLError, TypeError, ValueError):
+        # Without the cause, which shows lines of what was encrypted.
+        raise SecretsError(
+            f"what {file} holds is not a list of `name: value`\n"
+            f"  Next: correct it with `.venv/bin/ansible-vault edit {file}`"
+        ) from None
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -95,7 +107,13 @@ def password_of(file: Path, *, vault_file: Path) -> bytes:
         write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
     if file.stat().st_mode & 0o077:
         raise SecretsError(f"others may read {file}\n  Next: chmod 600 {file}")
-    return file.read_bytes().strip()
+    password = file.read_bytes().strip()
+    if not password:
+        raise SecretsError(
+            f"{file} is empty\n"
+            f"  Next: bring back what it held; when {vault_file} does not exist yet, remove it"
+        )
+    return password
 
 
 def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
@@ -120,10 +138,16 @@ def age_keygen(*arguments: str) -> bytes:
     command = ["age-keygen", *arguments]
     try:
         ended = subprocess.run(command, capture_output=True, check=True, timeout=20)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.TimeoutExpired) as error:
         raise SecretsError(
             f"no key for backups could be made: {error}\n"
             "  Next: `setup/machine packages` installs age, which makes it"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        # Without its words: it may show what it could not read.
+        raise SecretsError(
+            f"`{' '.join(command)}` failed with {error.returncode}\n"
+            "  Next: bring back the backup-key that was made; when no backup exists yet, remove it"
         ) from error
     return ended.stdout
 
@@ -157,8 +181,15 @@ def main() -> int:
     parser.add_argument("--env", required=True, help="name of the environment")
     try:
         print(f"secrets: {make(parser.parse_args().env, environ=os.environ)}")
-    except SecretsError as error:
+    except (SecretsError, certificates.CertificateError) as error:
         print(f"secrets: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"secrets: {error.filename}: {error.strerror}\n"
+            "  Next: see who may read and write there",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

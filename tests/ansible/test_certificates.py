@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import certificates
@@ -74,6 +75,58 @@ def test_a_missing_key_of_the_authority_is_said_in_two_lines(state):
     (state / "tls/ca.key").unlink()
     with pytest.raises(certificates.CertificateError, match=r"ca\.key is missing\n  Next: "):
         issue(state)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "addresses"),
+    [
+        ("ca.pem", "garbage", ADDRESSES),
+        ("ca.key", "garbage", ADDRESSES),
+        ("ca.key", "another's", ADDRESSES),
+        ("unrelated", "", ["nonsense"]),
+    ],
+)
+def test_what_cannot_be_signed_is_said_in_two_lines(state, tmp_path, file, content, addresses):
+    """A key of another authority would sign what nobody accepts, and anew at each run."""
+    certificates.authority(tmp_path / "else", name="Another", at=AT)
+    another = (tmp_path / "else/tls/ca.key").read_text()
+    (state / "tls" / file).write_text(another if content == "another's" else content)
+    with pytest.raises(certificates.CertificateError) as error:
+        issue(state, addresses=addresses)
+    _first, second = str(error.value).splitlines()
+    assert second.startswith("  Next: ")
+
+
+@pytest.mark.parametrize("file", ["web.pem", "web.key"])
+@pytest.mark.parametrize("content", ["garbage", "another's", ""])
+def test_a_broken_or_strange_half_of_a_pair_is_made_anew(state, file, content):
+    """As a run leaves it that was killed between the two."""
+    certificates.host(state, name="other", addresses=ADDRESSES, at=AT)
+    issue(state)
+    another = (state / "tls" / file.replace("web", "other")).read_text()
+    (state / "tls" / file).write_text(another if content == "another's" else content)
+    assert issue(state)
+    assert not issue(state)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(state / "tls/web.pem", state / "tls/web.key")
+
+
+def test_a_state_folder_that_cannot_be_written_is_said_in_two_lines(tmp_path):
+    (tmp_path / "file").touch()
+    ended = subprocess.run(
+        [sys.executable, certificates.__file__, "--state", tmp_path / "file", "--authority", "x"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert [line[:8] for line in ended.stderr.splitlines()] == ["certific", "  Next: "]
+
+
+def test_a_certificate_without_names_names_nothing(state):
+    """The authority's own has none."""
+    assert certificates.names_of(state / "tls/ca.pem") == []
 
 
 def test_without_an_authority_the_next_step_is_make_secrets(tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
+import sys
+import traceback
 
 import make_secrets
 import pytest
@@ -79,6 +82,60 @@ def test_password_that_others_may_read_is_refused(environ, tmp_path):
 
     with pytest.raises(make_secrets.SecretsError, match="chmod 600"):
         make_secrets.make("lab", environ=environ)
+
+
+@pytest.mark.parametrize("text", [b"- one\n- two\n", b"- hidden: [\n", b"hidden\n"])
+def test_vault_that_holds_something_else_is_said_and_not_shown(environ, tmp_path, text):
+    make_secrets.make("lab", environ=environ)
+    state = tmp_path / "state"
+    vault = VaultLib([("lab", VaultSecret((state / "vault-password").read_bytes().strip()))])
+    (state / "vault.yml").write_bytes(vault.encrypt(text, vault_id="lab"))
+
+    with pytest.raises(make_secrets.SecretsError, match="\n  Next: ") as error:
+        make_secrets.make("lab", environ=environ)
+
+    shown = "".join(traceback.format_exception(error.value))
+    assert "hidden" not in shown
+
+
+def test_empty_password_is_refused(environ, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/vault-password").touch(mode=0o600)
+
+    with pytest.raises(make_secrets.SecretsError, match="is empty\n  Next: "):
+        make_secrets.make("lab", environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("backup-key", "no key"),
+        ("vault.yml/folder", ""),
+        ("tls", "a file"),
+    ],
+)
+def test_state_folder_with_something_wrong_in_it_is_said_in_two_lines(
+    environ, tmp_path, file, content
+):
+    path = tmp_path / "state" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    (tmp_path / "state/vault-password").touch(mode=0o600)
+    (tmp_path / "state/vault-password").write_text("x")
+
+    ended = subprocess.run(
+        [sys.executable, make_secrets.__file__, "--env", "lab"],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert [line[:8] for line in ended.stderr.splitlines()] == ["secrets:", "  Next: "], (
+        ended.stderr
+    )
 
 
 def test_unknown_environment_is_refused(environ):
