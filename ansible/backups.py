@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -37,6 +38,8 @@ RESTORED = "agenda_restore"
 DRILLED = "agenda_drill"
 FOLDER = "/var/backups/agenda"
 STAMP = "%Y%m%dT%H%M%SZ"
+# As ctlv-backup names them: what a host says becomes a path here.
+NAME = re.compile(r"[a-z0-9_]+-\d{8}T\d{6}Z")
 LATEST = "latest"
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
@@ -92,18 +95,32 @@ class Backups:
     def here(self) -> list[Backup]:
         found = []
         for path in sorted(self.folder.glob("*.json")):
-            manifest = json.loads(path.read_text("utf-8"))
-            body = self.folder / f"{manifest['name']}.age"
-            if body.is_file() and body.stat().st_size == manifest["bytes"]:
-                found.append(Backup(name=manifest["name"], place="here", manifest=manifest))
+            manifest = manifest_in(path.read_text("utf-8", errors="replace"))
+            body = path.with_suffix(".age")
+            if not manifest or manifest["name"] != path.stem or not body.is_file():
+                continue
+            if body.stat().st_size == manifest["bytes"]:
+                found.append(Backup(name=path.stem, place="here", manifest=manifest))
         return found
 
     def there(self, host: str) -> list[Backup]:
         """On a host; nothing when it does not answer, for it may be what was lost."""
         script = f"for m in {FOLDER}/*.json; do [ ! -e $m ] || {{ cat $m; echo; }}; done"
         ended = self.hosts.run(host, script, check=False)
-        manifests = [json.loads(line) for line in ended.stdout.splitlines() if line.strip()]
+        if ended.returncode != 0:
+            said = " ".join(ended.stderr.split())[-200:]
+            print(f"{host} does not say what backups it has: {said}", file=sys.stderr)
+        manifests = filter(None, map(manifest_in, ended.stdout.splitlines()))
         return [Backup(name=m["name"], place=host, manifest=m) for m in manifests]
+
+    def newest_there(self) -> Backup:
+        found = self.there(self.database)
+        if not found:
+            raise ReachError(
+                f"{self.database} made a backup, and has none",
+                next_step=f"see `make logs HOST={self.database}`",
+            )
+        return found[-1]
 
     def everywhere(self) -> list[Backup]:
         places = [self.database, *self.hosts.of("web")]
@@ -150,7 +167,7 @@ class Backups:
 
     def backup(self) -> Backup:
         self.hosts.run(self.database, start("ctlv-backup.service"), timeout_s=3600)
-        made = self.fetched(self.there(self.database)[-1])
+        made = self.fetched(self.newest_there())
         take = "if [ -e /etc/systemd/system/ctlv-backup-take.timer ]; "
         take += f"then {start('ctlv-backup-take.service')}; fi"
         for host in self.hosts.of("web"):
@@ -270,7 +287,7 @@ class Backups:
             self.database, start("ctlv-backup.service"), check=False, timeout_s=3600
         )
         if made.returncode == 0:
-            print(f"what is there now is kept as {self.there(self.database)[-1].name}", flush=True)
+            print(f"what is there now is kept as {self.newest_there().name}", flush=True)
         elif may_lose_rows:
             print("what is there now could not be backed up; going on", flush=True)
         else:
@@ -299,17 +316,18 @@ class Backups:
         return said
 
     def _decrypted_into(self, chosen: Backup, command: str) -> dict[str, Any]:
-        opened = subprocess.Popen(
-            [
-                "age",
-                "--decrypt",
-                "--identity",
-                str(self.key),
-                str(self.folder / f"{chosen.name}.age"),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        body = str(self.folder / f"{chosen.name}.age")
+        try:
+            opened = subprocess.Popen(
+                ["age", "--decrypt", "--identity", str(self.key), body],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise ReachError(
+                f"age, which opens backups, does not start: {error.strerror}",
+                next_step="run `setup/machine packages`",
+            ) from error
         script = f"gunzip | {command}"
         ended = subprocess.run(
             self.hosts.way(self.database, "bash", "-o", "pipefail", "-c", script),
@@ -333,6 +351,17 @@ class Backups:
         return dict(json.loads(ended.stdout))
 
 
+def manifest_in(text: str) -> dict[str, Any] | None:
+    """None when it is not whole: without its manifest there is no backup."""
+    try:
+        manifest = json.loads(text)
+        is_whole = {"name", "bytes", "sha256", "tables"} <= manifest.keys()
+        is_whole = is_whole and NAME.fullmatch(manifest["name"]) is not None
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return dict(manifest) if is_whole else None
+
+
 def start(unit: str) -> str:
     """As often as somebody asks: systemd's limit of starts is there for failures at night."""
     return f"systemctl reset-failed {unit}; systemctl start {unit}"
@@ -354,14 +383,14 @@ class Agreement:
     def __call__(self, what: str) -> None:
         if self.environment not in {"lab", self.confirm}:
             raise ReachError(
-                f"restore {what}",
+                f"this {what}",
                 next_step=f"if you want that, add CONFIRM={self.environment}",
             )
         if self.yes or self.confirm == self.environment:
             return
         if not sys.stdin.isatty():
-            raise ReachError(f"restore {what}, and nobody is here to ask", next_step="add YES=1")
-        if input(f"restore {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise ReachError(f"this {what}, and nobody is here to ask", next_step="add YES=1")
+        if input(f"This {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise ReachError("restore was not confirmed", next_step="nothing was touched")
 
 
@@ -395,6 +424,9 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"
     agree = Agreement(asked.env, yes=asked.yes, confirm=asked.confirm)
     if asked.verb == "drill":
+        # In the lab nothing is asked: the rows that people see are not touched.
+        if asked.env != "lab":
+            agree(f"loads a backup into a scratch database of {asked.env}")
         return backups.drill(asked.wanted)
     return backups.restore(
         asked.wanted,

@@ -38,6 +38,12 @@ class ReachError(Exception):
 
 
 def state_folder(environment: str) -> Path:
+    known = sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml"))
+    if environment not in known:
+        raise ReachError(
+            f"there is no inventory '{environment}'",
+            next_step=f"give ENV= one of: {', '.join(known)}",
+        )
     if environment == "lab":
         return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab").resolve()
     return Path.home() / ".config/ctlv" / environment
@@ -45,11 +51,12 @@ def state_folder(environment: str) -> Path:
 
 def read_inventory(environment: str) -> dict[str, Any]:
     """What `ansible-inventory --list` says, vault in clear included: keep names, addresses."""
+    inventory = f"inventory/{environment}"
     asked = subprocess.run(
         [
             str(Path(sys.executable).parent / "ansible-inventory"),
             "--inventory",
-            str(ROOT / "inventory" / environment),
+            str(ROOT / inventory),
             "--list",
         ],
         cwd=ROOT,
@@ -60,8 +67,8 @@ def read_inventory(environment: str) -> dict[str, Any]:
     )
     if asked.returncode != 0:
         raise ReachError(
-            f"inventory/{environment} cannot be read: {asked.stderr.strip()[-300:]}",
-            next_step="give ENV= the name of a folder in inventory/",
+            f"{inventory} cannot be read: {' '.join(asked.stderr.split())[-300:]}",
+            next_step=f"run `.venv/bin/ansible-inventory --inventory {inventory} --graph`",
         )
     return dict(json.loads(asked.stdout))
 
@@ -162,9 +169,18 @@ class Hosts:
         return ended
 
     def stream(self, host: str, command: str, *, to: IO[bytes]) -> None:
-        ended = subprocess.run(
-            self.way(host, command), stdout=to, stderr=subprocess.PIPE, timeout=3600, check=False
-        )
+        try:
+            ended = subprocess.run(
+                self.way(host, command),
+                stdout=to,
+                stderr=subprocess.PIPE,
+                timeout=3600,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ReachError(
+                f"{host} did not send it within an hour", next_step="run `make status`"
+            ) from error
         if ended.returncode != 0:
             raise ReachError(
                 f"{host}: {ended.stderr.decode(errors='replace').strip()[-300:]}",
@@ -174,9 +190,10 @@ class Hosts:
     def close(self) -> None:
         for host in self.of("containers") or list(self.variables):
             way = self.way(host, "true")
-            subprocess.run(
-                [*way[:-2], "-O", "exit", host], capture_output=True, timeout=10, check=False
-            )
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(
+                    [*way[:-2], "-O", "exit", host], capture_output=True, timeout=10, check=False
+                )
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 
@@ -227,18 +244,29 @@ def web_root(environment: str) -> str:
     scheme, port = ("http", 80) if tls == "off" else ("https", 443)
     lab: dict[str, Any] = {}
     if environment == "lab":
-        lab = json.loads((state_folder(environment) / "lab.json").read_text("utf-8"))
+        lab = read_json(state_folder(environment) / "lab.json", next_step="run `make up`")
     forwards = lab.get("forwards", {}).items()
     ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
-    name = named_in(Path(common["certificate_site_file"])) if tls == "files" else ""
+    name = named_in(Path(common.get("certificate_site_file", ""))) if tls == "files" else ""
     return f"{scheme}://{ours[0] if ours else name or address}"
 
 
 def named_in(certificate: Path) -> str:
     """The first name that a browser can ask for; "" when there is none but addresses."""
-    from certificates import names_of  # noqa: PLC0415 - cryptography is slow to load
+    from certificates import CertificateError, names_of  # noqa: PLC0415 - slow to load
 
-    return next(iter(names_of(certificate)), "")
+    try:
+        return next(iter(names_of(certificate)), "")
+    except CertificateError as error:
+        problem, _, next_step = str(error).partition("\n  Next: ")
+        raise ReachError(problem, next_step=next_step) from error
+
+
+def read_json(file: Path, *, next_step: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ReachError(f"{file} cannot be read: {error}", next_step=next_step) from error
 
 
 def say_address(environment: str) -> int:

@@ -33,7 +33,7 @@ def of_host(hosts: Hosts, host: str) -> list[Line]:
         return [(mark, subject, text) for mark, subject, text in json.loads(asked.stdout)]
     except ReachError as error:
         return [("red", "reach", str(error).splitlines()[0])]
-    except ValueError:
+    except (ValueError, TypeError):
         said = asked.stderr.strip().splitlines() or ["no answer"]
         return [("red", "reach", said[-1])]
 
@@ -49,9 +49,12 @@ def of_operator(folder: Path, *, at: datetime) -> list[Line]:
     drill = folder / "backup-drill.json"
     if not drill.exists():
         return [*lines, ("note", "drill", "no restore was tried yet: `make drill-restore`")]
-    told = json.loads(drill.read_text("utf-8"))
-    days = (at - datetime.fromisoformat(told["at"])).days
-    text = f"a restore was tried {days} days ago: {told['rows']} rows in {told['rto_s']:.0f} s"
+    try:
+        told = json.loads(drill.read_text("utf-8"))
+        days = (at - datetime.fromisoformat(told["at"])).days
+        text = f"a restore was tried {days} days ago: {told['rows']} rows in {told['rto_s']:.0f} s"
+    except (OSError, ValueError, KeyError, TypeError):
+        text = f"{drill} cannot be read: `make drill-restore`"
     return [*lines, ("note", "drill", text)]
 
 

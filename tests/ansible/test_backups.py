@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import importlib.machinery
 import importlib.util
@@ -306,3 +307,73 @@ def test_the_journal_of_erased_ids_reaches_back_further_than_any_backup():
     limit = yaml.safe_load((ROOT / "ansible/roles/backup/vars/main.yml").read_text())
     text = (ROOT / "app/agenda/erased.py").read_text()
     assert f"KEPT = timedelta(days={limit['__backup_journal_days']})" in text
+
+
+WHOLE = {"name": "agenda-20261124T135745Z", "bytes": 3, "sha256": "x", "tables": {}}
+
+
+class Saying(Hosts):
+    def __init__(self, stdout: str, status: int = 0, stderr: str = "") -> None:
+        self.ended = subprocess.CompletedProcess((), status, stdout, stderr)
+
+    def of(self, *_groups):
+        return []
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The operator's side, with a folder of its own."""
+    found = object.__new__(backups.Backups)
+    found.folder, found.environment, found.hosts = tmp_path, "lab", Saying("")
+    return found
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{",
+        "[]",
+        "3",
+        "{}",
+        json.dumps({**WHOLE, "name": "../../x"}),
+        json.dumps({**WHOLE, "name": 1}),
+    ],
+)
+def test_a_broken_manifest_is_no_backup_and_hides_no_other(mine, broken):
+    """Nor does a host choose by a name where its backup is written to here."""
+    for name, text in ((WHOLE["name"], json.dumps(WHOLE)), ("agenda-20261125T135745Z", broken)):
+        (mine.folder / f"{name}.json").write_text(text)
+        (mine.folder / f"{name}.age").write_text("abc")
+    mine.hosts = Saying(f"{broken}\n{json.dumps(WHOLE)}\n")
+    assert [(b.place, b.name) for b in mine.everywhere()] == [
+        ("here", WHOLE["name"]),
+        ("database", WHOLE["name"]),
+    ]
+
+
+def test_a_host_that_does_not_answer_is_named(mine, capsys):
+    mine.hosts = Saying("", 255, "ssh: connect to host x\nport 22: No route to host")
+    assert mine.everywhere() == []
+    assert capsys.readouterr().err.startswith("database does not say what backups it has: ssh: ")
+
+
+def test_a_backup_that_is_not_there_after_all_is_said_in_two_lines(mine):
+    with pytest.raises(reach.ReachError, match="has none\n  Next: "):
+        mine.newest_there()
+
+
+@pytest.mark.parametrize("confirm", ["", "lab"])
+def test_a_drill_elsewhere_than_in_the_lab_wants_the_environments_name(confirm, mine):
+    asked = argparse.Namespace(
+        env="srv-px5", verb="drill", wanted="latest", yes=True, confirm=confirm
+    )
+    with pytest.raises(reach.ReachError, match=r"scratch database.*\n  Next: .*CONFIRM=srv-px5"):
+        backups.act(asked, mine)
+
+
+def test_age_that_is_missing_is_said_in_two_lines(mine, monkeypatch):
+    monkeypatch.setenv("PATH", str(mine.folder))
+    mine.key = mine.folder / "key"
+    chosen = backups.Backup(name=WHOLE["name"], place="here", manifest=WHOLE)
+    with pytest.raises(reach.ReachError, match=r"age.*\n  Next: "):
+        mine._decrypted_into(chosen, "true")

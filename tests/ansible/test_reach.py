@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import certificates
 import pytest
 import reach
+import status
 
 
 @pytest.fixture
@@ -68,3 +69,35 @@ def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, fo
     common = {"agenda_tls": tls, "certificate_site_file": file}
     monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": common}}})
     assert reach.web_root(environment) == root
+
+
+@pytest.mark.parametrize("environment", ["", "nowhere", "../../etc", "lab/", "../inventory/lab"])
+def test_an_environment_without_an_inventory_is_refused(environment):
+    with pytest.raises(reach.ReachError, match=r"\n  Next: give ENV= one of: lab, srv-px5"):
+        reach.state_folder(environment)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]"])
+def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, content):
+    monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
+    monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
+    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": {}}}})
+    if content is not None:
+        (tmp_path / "lab.json").write_text(content)
+    with pytest.raises(
+        reach.ReachError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"
+    ):
+        reach.web_root("lab")
+
+
+def test_a_certificate_from_elsewhere_that_is_not_there_is_said_in_two_lines(tmp_path):
+    with pytest.raises(reach.ReachError, match=r"cannot be read.*\n  Next: set certificate_site"):
+        reach.named_in(tmp_path / "none.pem")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"at": "soon", "rows": 1, "rto_s": 1}'])
+def test_a_drills_result_that_cannot_be_read_is_a_note(tmp_path, content):
+    (tmp_path / "backup-drill.json").write_text(content)
+    *_, (mark, subject, text) = status.of_operator(tmp_path, at=datetime.now(UTC))
+    assert (mark, subject) == ("note", "drill")
+    assert "cannot be read" in text

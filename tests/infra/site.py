@@ -139,14 +139,21 @@ def read_site(environment: str) -> Site:
     lab_file = state / "lab.json"
     if environment == "lab" and not lab_file.is_file():
         raise SiteError(f"the lab is not up: {lab_file} is missing", "run `make up`")
-    lab = json.loads(lab_file.read_text("utf-8")) if environment == "lab" else {}
+    lab = _read_lab(lab_file) if environment == "lab" else {}
     return site_from(_ask(environment), environment=environment, state=state, lab=lab)
+
+
+def _read_lab(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SiteError(f"{file} cannot be read: {error}", "run `make up`") from error
 
 
 def _ask(environment: str) -> dict[str, Any]:
     inventory = ROOT / "inventory" / environment
     if not inventory.is_dir():
-        known = ", ".join(sorted(path.name for path in inventory.parent.iterdir()))
+        known = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
         raise SiteError(f"no inventory/{environment}", f"give ENV= one of: {known}")
     ended = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(inventory), "--list"],
