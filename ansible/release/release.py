@@ -13,6 +13,7 @@ import argparse
 import fcntl
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:
     }
 
 
+def said(error: OSError | subprocess.SubprocessError) -> str:
+    """In one line, without the rest of a command, which may be long."""
+    if isinstance(error, subprocess.CalledProcessError):
+        last = (error.stderr or "").strip().splitlines() or ["nothing"]
+        return f"{error.cmd[0]} failed with {error.returncode}: {last[-1]}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{error.cmd[0]} did not end within {error.timeout:.0f} s"
+    return str(error)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -66,6 +77,13 @@ def main() -> int:
         print(json.dumps(build(ROOT, debian=arguments.debian, cache=Path(home) / "ctlv")))
     except BuildError as error:
         print(f"release: {error}", file=sys.stderr)
+        return 1
+    except (OSError, subprocess.SubprocessError) as error:
+        print(
+            f"release: {said(error)}\n"
+            "  Next: run `setup/machine packages`, and this in a clone that git knows",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

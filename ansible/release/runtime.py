@@ -26,6 +26,7 @@ BUILD = """\
 #!/bin/sh
 set -eu
 cd /build
+export {pip_settings}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 python3 -m venv tools
 tools/bin/pip install --quiet --require-hashes --requirement build.txt
@@ -54,7 +55,7 @@ def build_runtime(*, debian: str, name: str, requirements: Path, cache: Path, ta
     with tempfile.TemporaryDirectory(prefix="ctlv-runtime-", dir=cache) as folder:
         work = Path(folder)
         _run(["zstd", "--quiet", "--decompress", str(root), "-o", str(work / "root.tar")])
-        (work / "build.sh").write_text(BUILD.format(home=f"{HOME}/{name}"), encoding="ascii")
+        (work / "build.sh").write_text(_build_script(name), encoding="utf-8")
         shutil.copy("/etc/resolv.conf", work / "resolv.conf")
         _run(_build_command(debian=debian, name=name, requirements=requirements, work=work))
         (work / "runtime.tar.gz").replace(target)
@@ -70,15 +71,21 @@ def _build_root(*, debian: str, target: Path) -> None:
     unfinished.replace(target)
 
 
+def _build_script(name: str) -> str:
+    """An index may want a password: everybody sees a command line, and nobody this file."""
+    return BUILD.format(home=f"{HOME}/{name}", pip_settings=_pip_settings())
+
+
 def _build_command(*, debian: str, name: str, requirements: Path, work: Path) -> list[str]:
     hooks = [
-        f'mkdir -p "$1/build" "$1{HOME}/{name}" "$1{BUNDLE.parent}"',
+        'mkdir -m 0700 "$1/build"',
+        f'mkdir -p "$1{HOME}/{name}" "$1{BUNDLE.parent}"',
         f"upload {requirements / 'app.txt'} /build/app.txt",
         f"upload {requirements / 'build.txt'} /build/build.txt",
         f"upload {work / 'build.sh'} /build/build.sh",
         f"upload {work / 'resolv.conf'} /etc/resolv.conf",
         *([f"upload {BUNDLE} {BUNDLE}"] if BUNDLE.exists() else []),
-        f'chroot "$1" env {_pip_settings()} sh /build/build.sh',
+        'chroot "$1" sh /build/build.sh',
         f"download /build/runtime.tar.gz {work / 'runtime.tar.gz'}",
     ]
     return [

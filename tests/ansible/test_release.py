@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import tarfile
 
 import archive
 import inputs
 import pytest
 import release
+import runtime
 
 
 @pytest.fixture
@@ -147,3 +150,56 @@ def test_new_line_of_code_builds_no_python_environment(tree, tmp_path, monkeypat
 
     assert built == [f"{answer['release']}.tar.gz"]
     assert answer["built"] is True
+
+
+def test_a_password_of_the_package_index_is_on_no_command_line(tmp_path, monkeypatch):
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://me:hidden@example.org/simple\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+
+    script = runtime._build_script("python-x")
+    command = runtime._build_command(
+        debian="trixie", name="python-x", requirements=tmp_path, work=tmp_path
+    )
+
+    assert "'PIP_INDEX_URL=https://me:hidden@example.org/simple'" in script
+    assert "hidden" not in " ".join(command)
+    closed = next(number for number, word in enumerate(command) if "mkdir -m 0700" in word)
+    assert closed < next(number for number, word in enumerate(command) if "build.sh" in word)
+
+
+def test_the_build_script_is_one_that_a_shell_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "_pip_settings", lambda: "'A=$(id) b' 'C=;'")
+    script = tmp_path / "build.sh"
+    script.write_text(runtime._build_script("python-x"))
+    subprocess.run(["sh", "-n", script], check=True, timeout=10)
+    head = script.read_text().partition("python3 -m venv")[0].replace("cd /build", "")
+    shown = subprocess.run(
+        ["sh", "-c", f'{head}\nprintf "%s|%s" "$A" "$C"'],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    ).stdout
+    assert shown == "$(id) b|;"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PATH", "/nowhere"), ("XDG_CACHE_HOME", "/dev/null"), ("GIT_DIR", "/nowhere")],
+)
+def test_what_the_builder_lacks_is_said_in_two_lines(tmp_path, name, value):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), name: value}
+    ended = subprocess.run(
+        [sys.executable, release.__file__, "--debian", "trixie"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert [line[:8] for line in ended.stderr.splitlines()] == ["release:", "  Next: "], (
+        ended.stderr
+    )
