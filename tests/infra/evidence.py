@@ -96,6 +96,7 @@ class Life:
     begin: dict[str, Any]
     audio_files: list[str]
     row_was_there: bool
+    rows_that_held_it: int
     watched: dict[str, Any]
     row_gone_s: float | None
     rows_that_hold_it: int
@@ -290,7 +291,7 @@ class Evidence:
                 row = {"database": DATABASE, "task": begin["task"], "needle": self.needle}
                 files = self.place(web).program("audio", {"cache": CACHE, "audio": begin["audio"]})
                 before = database.program("rows", {**row, "wait_s": 0})
-                if files["files"] and before["seconds"] is None:
+                if files["files"] and before["seconds"] is None and before["held"]:
                     break
             watched = where.program("journey", {**server, **_watching(begin), "title": title})
             self._urge(self.place(web))
@@ -302,6 +303,7 @@ class Evidence:
             begin=begin,
             audio_files=files["files"],
             row_was_there=before["seconds"] is None,
+            rows_that_held_it=before["held"],
             watched=watched,
             row_gone_s=erased["seconds"],
             rows_that_hold_it=erased["held"],

@@ -22,9 +22,10 @@ FROM information_schema.TABLE_PRIVILEGES
 UNION ALL SELECT GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME),
 CONCAT(PRIVILEGE_TYPE, ' (', COLUMN_NAME, ')') FROM information_schema.COLUMN_PRIVILEGES
 """
+# The last column: whether the password is one that no hash matches, as Debian makes root's.
 PLUGINS = """
-SELECT CONCAT(User, '@', Host), JSON_VALUE(Priv, '$.plugin'), JSON_VALUE(Priv, '$.account_locked')
-FROM mysql.global_priv
+SELECT CONCAT(User, '@', Host), JSON_VALUE(Priv, '$.plugin'), JSON_VALUE(Priv, '$.account_locked'),
+COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') = 'invalid' FROM mysql.global_priv
 """
 
 
@@ -69,7 +70,7 @@ def main() -> None:
     asked = json.load(sys.stdin)
     answer = {
         "accounts": accounts(),
-        "plugins": {name: [plugin, locked] for name, plugin, locked in query(PLUGINS)},
+        "plugins": {name: how for name, *how in query(PLUGINS)},
         "tries": [outcome(attempt) for attempt in asked["try"]],
     }
     json.dump(answer, sys.stdout)

@@ -1,7 +1,8 @@
 """When is a task's row gone? Run on the database host as root.
 
 In:  {"database": "agenda", "task": id, "needle": its title, "wait_s": 0 or more}
-Out: {"seconds": until the row was gone or null, "held": rows anywhere that hold its words}
+Out: {"seconds": until the row was gone or null, "held": rows anywhere that hold its words,
+      -1 when the database is too large to be searched}
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def seconds_until_gone(database: str, task: UUID, wait_s: float) -> float | None
 
 
 def lines_with(database: str, needle: str) -> int:
-    """Lines of a dump that hold the words; 0 too when the database is too large to dump here."""
+    """Lines of a dump that hold the words; -1 when the database is too large to dump here."""
     sizes = query(f"SHOW TABLE STATUS FROM `{database}`").splitlines()
     if sum(int(line.split("\t")[6]) for line in sizes) > DUMPED_MAX_BYTES:
-        return 0
+        return -1
     dump = subprocess.run(
         ["mariadb-dump", "--single-transaction", "--skip-extended-insert", database],
         capture_output=True,
