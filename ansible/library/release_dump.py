@@ -67,10 +67,14 @@ def dump(database: str, target: Path, *, recipients: list[str]) -> None:
 
 
 def forget(folder: Path, *, keep: int, days: int, at: float) -> list[str]:
-    """Remove all but the latest `keep`, and what is older than `days`; their names."""
-    dumps = sorted(folder.glob("*.sql.gz*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Remove all but the latest `keep`, what is older than `days`, and what a killed run left of
+    one, which must not take the place of a whole one; their names.
+    """
+    found = sorted(folder.glob("*.sql.gz*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    halves = [path for path in found if path.name.startswith(".")]
+    dumps = [path for path in found if path not in halves]
     old = [path for path in dumps if at - path.stat().st_mtime > days * 86400]
-    gone = sorted({*dumps[keep:], *old})
+    gone = sorted({*dumps[keep:], *old, *halves})
     for path in gone:
         path.unlink()
     return [path.name for path in gone]

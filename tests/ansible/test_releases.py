@@ -214,6 +214,15 @@ def test_dumps_are_bounded_in_number_and_age(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*")) == ["0.sql.gz", "other"]
 
 
+def test_half_a_dump_takes_no_whole_ones_place(tmp_path):
+    """What a killed run left, under the name it had while it was written."""
+    for name in ("1.sql.gz.age", "2.sql.gz.age", "3.sql.gz.age", ".4.sql.gz.age", ".5.sql.gz"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1e9, 1e9))
+
+    assert release_dump.forget(tmp_path, keep=3, days=14, at=1e9) == [".4.sql.gz.age", ".5.sql.gz"]
+
+
 class Server:
     """Answers in turn what it was given; a release as `Person` sees it."""
 
