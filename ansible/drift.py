@@ -67,13 +67,17 @@ def guests(environment: str) -> Iterator[Finding]:
         timeout=WITHIN_S,
         check=False,
     )
+    said = (ended.stderr or ended.stdout).strip().splitlines()[-3:]
+    failed = {"where": "containers", "what": "site.yml in check mode", "failed": said}
     try:
-        told = json.loads(ended.stdout[ended.stdout.index("{") :])
+        found = list(from_ansible(json.loads(ended.stdout[ended.stdout.index("{") :])))
     except ValueError:
-        said = (ended.stderr or ended.stdout).strip().splitlines()[-3:]
-        yield {"where": "containers", "what": "site.yml in check mode", "failed": said}
+        yield failed
         return
-    yield from from_ansible(told)
+    yield from found
+    # It failed elsewhere than in a task: what it did not get to is not known to be the same.
+    if ended.returncode != 0 and status(found) != FAILED:
+        yield failed
 
 
 def from_ansible(told: dict[str, Any]) -> Iterator[Finding]:
@@ -144,14 +148,18 @@ def main() -> int:
     parser.add_argument("--env", default="lab")
     parser.add_argument("--json", action="store_true", help="for machines")
     asked = parser.parse_args()
-    findings = list(proxmox(asked.env))
+    findings: list[Finding] = []
     try:
+        findings += proxmox(asked.env)
         with read_hosts(asked.env) as hosts:
             findings += [*guests(asked.env), *schema(hosts)]
     except ReachError as error:
         findings.append(
             {"where": asked.env, "what": "containers", "failed": str(error).splitlines()}
         )
+    except subprocess.TimeoutExpired as error:
+        said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} s"
+        findings.append({"where": asked.env, "what": "containers", "failed": [said]})
     code = status(findings)
     if asked.json:
         print(json.dumps({"status": code, "findings": findings}, ensure_ascii=False))

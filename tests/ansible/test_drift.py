@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import drift
 import pytest
 
@@ -62,3 +65,28 @@ class Web:
 )
 def test_schema(said, code):
     assert drift.status(list(drift.schema(Web(said)))) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "told"),
+    [
+        pytest.param(0, json.dumps(report(changed=False)), drift.SAME, id="all the same"),
+        pytest.param(4, json.dumps(report(changed=False)), drift.FAILED, id="failed beside a task"),
+        pytest.param(2, json.dumps(report(changed=True)), drift.FAILED, id="failed after a change"),
+        pytest.param(1, "no JSON", drift.FAILED, id="no report"),
+    ],
+)
+def test_a_playbook_that_failed_is_never_called_the_same(monkeypatch, code, stdout, told):
+    ended = subprocess.CompletedProcess([], code, stdout, "ERROR! something")
+    monkeypatch.setattr(drift.subprocess, "run", lambda *_, **__: ended)
+    assert drift.status(list(drift.guests("lab"))) == told
+
+
+def test_a_playbook_that_does_not_end_is_said_in_a_line(monkeypatch, capsys):
+    def run(*_words, **_options):
+        raise subprocess.TimeoutExpired(["/x/ansible-playbook"], 1800)
+
+    monkeypatch.setattr(drift.subprocess, "run", run)
+    monkeypatch.setattr(drift.sys, "argv", ["drift", "--env", "lab"])
+    assert drift.main() == drift.FAILED
+    assert "ansible-playbook did not end within 1800 s" in capsys.readouterr().out

@@ -8,6 +8,8 @@ import importlib.util
 import json
 import os
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -226,3 +228,27 @@ def test_a_message_may_say_what_was_found(serve, tell, monkeypatch):
     monkeypatch.setattr("sys.argv", ["ctlv-alert", "other.service", "disk: 95 % used"])
     assert alert.main() == 0
     assert json.loads(server.got[-1])["text"] == "disk: 95 % used"
+
+
+def test_emails_without_a_server_are_refused_when_they_are_set(tmp_path):
+    """In check mode: where it is not refused, nothing of this machine is changed."""
+    paths = f"roles_path = {ROOT}/ansible/roles\nlibrary = {ROOT}/ansible/library\n"
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{paths}")
+    (tmp_path / "play.yml").write_text(
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        "    - ansible.builtin.include_role: {name: watch, tasks_from: settings}\n"
+        "      vars: {watch_alert_mail_to: [ann@example.org]}\n"
+    )
+    tool = Path(sys.executable).with_name("ansible-playbook")
+    python = ("-e", f"ansible_python_interpreter={sys.executable}")
+    ended = subprocess.run(
+        [tool, "--check", "-i", "localhost,", *python, "play.yml"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Next: set watch_alert_smtp_host" in ended.stdout + ended.stderr
