@@ -21,6 +21,8 @@ from provision import apply, cli, creation, proxmox
 from tests.provision.conftest import TOKEN
 from tests.provision.situations import many
 
+LOCK_TEXT = "can't lock file '/run/lock/lxc/pve-config-2156.lock' - got timeout"
+
 
 @pytest.fixture
 def quick(monkeypatch):
