@@ -346,7 +346,8 @@ class LxcRuntime:
 
 
 def clear_remains(name: str) -> None:
-    """End processes of a container whose LXC monitor was killed: LXC calls it stopped.
+    """End processes of a container whose LXC monitor was killed: LXC calls it stopped. Its empty
+    cgroups go too: LXC would count the next start in others, named NAME-1.
 
     Raises OSError when they do not end.
     """
@@ -358,6 +359,10 @@ def clear_remains(name: str) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
+    for top in (*_cgroups("payload", name), *_cgroups("monitor", name)):
+        for folder in sorted((top, *top.rglob("*/")), reverse=True):
+            with contextlib.suppress(OSError):  # its monitor is still ending: it removes them
+                folder.rmdir()
 
 
 def systemd_version(tree: Path) -> int:
@@ -391,9 +396,15 @@ def _field(file: Path, name: str) -> int:
     return next((int(value) for key, value in pairs if key == name), 0)
 
 
+def _cgroups(kind: str, name: str) -> list[Path]:
+    """Return a container's own cgroups, of version 1 or 2: `kind` is payload or monitor."""
+    places = (*CGROUPS.glob(f"*/lxc.{kind}.{name}"), CGROUPS / f"lxc.{kind}.{name}")
+    return [place for place in places if place.is_dir()]
+
+
 def _processes(name: str) -> Iterable[int]:
     """Return the processes in the cgroups of a container."""
-    for folder in (*CGROUPS.glob(f"*/lxc.payload.{name}"), CGROUPS / f"lxc.payload.{name}"):
+    for folder in _cgroups("payload", name):
         for file in folder.rglob("cgroup.procs"):
             try:
                 yield from (int(line) for line in file.read_text().split())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.lab.lxc import CGROUPS
 from provision.lab.settings import REPOSITORY, RUN
 from provision.lab.templates import cached, unpack
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB, free_port, wait_until
@@ -90,6 +91,8 @@ def test_a_container_whose_monitor_was_killed_is_started_anew(lab):
     lab.wait_for_ssh()
 
     assert lab.api.state(2156) == "running"
+    # Not NAME-1: whoever asks what it uses looks into those of its name.
+    assert cgroups(lab) == {f"lxc.{kind}.{lab.name}-2156" for kind in ("monitor", "payload")}
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.06, 0.1])
@@ -276,15 +279,21 @@ def test_down_keeps_the_data_and_up_resumes(make_lab):
     assert not lab.state.exists()
 
 
+def cgroups(lab) -> set[str]:
+    """Return the names of its containers' cgroups, of version 1 or 2."""
+    mark = f"lxc.*.{lab.name}-*"
+    return {place.name for place in (*CGROUPS.glob(mark), *CGROUPS.glob(f"*/{mark}"))}
+
+
 def traces(lab) -> list[str]:
-    """Return what this machine still has of a lab: mounts, namespaces, processes, folders."""
+    """Return what this machine still has of a lab, from mounts to cgroups."""
     name = lab.name
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
     found += [line for line in ran("ip", "netns").stdout.splitlines() if line.startswith(name)]
     for words in (f"{RUN}/{name}/", f"provision.lab serve --state {lab.state}"):
         found += ran("pgrep", "-f", words).stdout.split()
     found += [str(place) for place in (RUN / name,) if place.exists()]
-    return found
+    return found + sorted(cgroups(lab))
 
 
 def test_reset_gives_the_ids_back(make_lab):
