@@ -85,6 +85,8 @@ UNITS = (
     "ctlv-backup.service",
     "ctlv-backup-take.service",
 )
+# Debian's own units that talk to a network, and that we confine.
+DAEMONS = ("nginx.service", "mariadb.service", "tinyproxy.service")
 # What a timer starts every few seconds on the hosts that serve.
 TICKING = ("agenda-expiry.service",)
 
@@ -237,7 +239,8 @@ class Evidence:
     def _ask_facts(self, host: Host) -> dict[str, Any]:
         asked = {"units": list(UNITS), "costly": self.costly_facts}
         ticks = TICKING if host in self._serving() else ()
-        return self.place(host).program("facts", {**asked, "ticks": list(ticks)})
+        asked |= {"ticks": list(ticks), "daemons": list(DAEMONS)}
+        return self.place(host).program("facts", asked)
 
     def _search(self, host: Host) -> dict[str, Any]:
         """Last of all, so that what this run left is searched too."""

@@ -1,7 +1,7 @@
 """Everything verify wants to know of one container, in one round trip. Changes nothing.
 
-In: {"units": [names or globs], "ticks": [services that a timer starts], "costly": some of leaks,
-exposure, backups}. Out: see `main`.
+In: {"units": [names or globs], "ticks": [services that a timer starts], "daemons": [Debian's units
+that we confine], "costly": some of leaks, exposure, backups}. Out: see `main`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ def run(*command: str) -> str:
 
 
 def units(patterns: list[str]) -> dict[str, dict[str, str]]:
-    """Every loaded unit that matches a pattern; `uid` is its main process's real user."""
+    """Every loaded unit that matches a pattern; `uid` is its main process's real user, and
+    `no_new_privs` "1" where that process was started confined.
+    """
     blocks = run("systemctl", "show", f"--property={SHOWN}", "--", *patterns).split("\n\n")
     shown = [dict(line.split("=", 1) for line in b.splitlines() if "=" in line) for b in blocks]
-    return {unit["Id"]: {**unit, "uid": uid_of(unit.get("MainPID", "0"))} for unit in shown if unit}
+    return {unit["Id"]: unit | of_process(unit.get("MainPID", "0")) for unit in shown if unit}
 
 
 def await_ticks(names: list[str], *, since_s: float, limit_s: float = TICKS_WITHIN_S) -> None:
@@ -51,12 +53,13 @@ def is_answered(name: str, since_s: float) -> bool:
     return unit["Result"] == "success" or is_new
 
 
-def uid_of(pid: str) -> str:
+def of_process(pid: str) -> dict[str, str]:
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:
-        return ""
-    return re.findall(r"^Uid:\s+(\d+)", status, flags=re.MULTILINE)[0]
+        status = ""
+    told = dict(re.findall(r"^(\w+):\s+(\d+)", status, flags=re.MULTILINE))
+    return {"uid": told.get("Uid", ""), "no_new_privs": told.get("NoNewPrivs", "")}
 
 
 def processes() -> Iterator[tuple[int, str]]:
@@ -217,8 +220,8 @@ def main() -> None:
     await_ticks(asked["ticks"], since_s=time.monotonic())
     seen = units(asked["units"])
     there = [name for name, unit in seen.items() if unit.get("FragmentPath")]
-    ours = [name for name in there if name.startswith("agenda") and name.endswith(".service")]
-    ours += units_of_operations()
+    rated = [name for name in there if name.startswith("agenda") and name.endswith(".service")]
+    rated += [name for name in asked["daemons"] if name in there] + units_of_operations()
     marks = Path("/etc/ctlv/environment")
     answer = {
         "time": time.time(),
@@ -237,7 +240,7 @@ def main() -> None:
         "journald": journald(),
         "journal_age_s": journal_age_s(),
     }
-    costly = {"leaks": leaks, "exposure": lambda: exposure(ours), "backups": backups}
+    costly = {"leaks": leaks, "exposure": lambda: exposure(rated), "backups": backups}
     answer |= {name: costly[name]() for name in asked["costly"]}
     json.dump(answer, sys.stdout)
 
