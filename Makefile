@@ -142,7 +142,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 ##@ Service
 .PHONY: secrets deploy redeploy rollback verify admin demo logs ssh maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault
-	@$(PYTHON) ansible/make_secrets.py --env $(ENV)
+	@$(ALONE) .venv/bin/python ansible/make_secrets.py --env $(ENV)
 
 deploy: ## Configure every container with Ansible
 	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)

@@ -63,7 +63,8 @@ class Network:
                 self._update(old[key], nic)
 
     def plug(self, nic: Nic) -> None:
-        """Add a NIC."""
+        """Add a NIC, anew when a lab that was killed had begun to."""
+        self.unplug(nic)
         port = port_name(self.vmid, nic)
         peer = ["peer", "name", nic.name, "address", nic.mac, "netns", str(self.pid)]
         self._outside("link", "add", port, "type", "veth", *peer)

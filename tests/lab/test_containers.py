@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -141,6 +142,17 @@ def test_nics_are_plugged_changed_and_unplugged_while_it_runs(lab):
     lab.api.data("PUT", put, delete="net1")
     assert lab.ssh("ip link show eth1", check=False).returncode != 0
     assert "eth1" not in lab.says("cat /etc/network/interfaces")
+
+
+def test_a_nic_is_plugged_although_a_killed_lab_left_its_port(lab):
+    lab.create()
+    lab.start()
+    port = ["ip", "-n", lab.facts["netns"], "link", "add", "veth2156i1", "type", "veth"]
+    subprocess.run([*port, "peer", "name", "left"], check=True, timeout=20)
+
+    lab.api.data("PUT", f"{LXC}/2156/config", net1=SECOND_NIC)
+
+    assert f"{PRIVATE}/24" in lab.says("ip -brief address show eth1")
 
 
 def test_changes_survive_a_restart_from_inside(lab):
