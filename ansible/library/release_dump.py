@@ -25,7 +25,6 @@ options:
     type: path
     default: /var/backups/agenda-before-migrations
   keep: {description: How many are kept., type: int, default: 3}
-  days: {description: How old one may grow., type: int, default: 14}
   recipients:
     description: Whose keys open it (age1...); with none it lies in clear, for root alone.
     type: list
@@ -66,15 +65,14 @@ def dump(database: str, target: Path, *, recipients: list[str]) -> None:
     unfinished.replace(target)
 
 
-def forget(folder: Path, *, keep: int, days: int, at: float) -> list[str]:
-    """Remove all but the latest `keep`, what is older than `days`, and what a killed run left of
-    one, which must not take the place of a whole one; their names.
+def forget(folder: Path, *, keep: int) -> list[str]:
+    """Remove all but the latest `keep`, and what a killed run left of one, which must not take the
+    place of a whole one; their names. What grows old is role backup's.
     """
     found = sorted(folder.glob("*.sql.gz*"), key=lambda path: path.stat().st_mtime, reverse=True)
     halves = [path for path in found if path.name.startswith(".")]
     dumps = [path for path in found if path not in halves]
-    old = [path for path in dumps if at - path.stat().st_mtime > days * 86400]
-    gone = sorted({*dumps[keep:], *old, *halves})
+    gone = sorted([*dumps[keep:], *halves])
     for path in gone:
         path.unlink()
     return [path.name for path in gone]
@@ -87,7 +85,6 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "folder": {"type": "path", "default": "/var/backups/agenda-before-migrations"},
             "keep": {"type": "int", "default": 3},
-            "days": {"type": "int", "default": 14},
             "recipients": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -103,7 +100,7 @@ def main() -> None:
         dump(given["database"], target, recipients=given["recipients"])
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         module.fail_json(msg=f"the dump before the change of the schema failed: {error}")
-    forget(folder, keep=given["keep"], days=given["days"], at=time.time())
+    forget(folder, keep=given["keep"])
     module.exit_json(changed=True, path=str(target), bytes=target.stat().st_size)
 
 

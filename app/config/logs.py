@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 
 # A single-use link, a reset link, a calendar's secret address: the token is the last part.
@@ -24,5 +25,7 @@ class WithoutSecrets(logging.Filter):
         if record.exc_info and isinstance(record.exc_info[1], OperationalError):
             message = f"{message} ({record.exc_info[1]})"  # one line, not a page for each request
             record.exc_info = None
+        if record.exc_info and isinstance(record.exc_info[1], SuspiciousOperation):
+            record.exc_info = None  # a stranger's mistake, as a wrong Host: its message says it all
         record.msg, record.args = message, None
         return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import DisallowedHost
 
 from config.environment import EnvironmentFault, read
-from config.logs import without_secrets
+from config.logs import WithoutSecrets, without_secrets
 
 APP = Path(__file__).resolve().parents[2] / "app"
 
@@ -205,3 +207,18 @@ def test_loading_the_application_asks_no_database(environ):
 )
 def test_secret_paths_reach_no_log(told, kept):
     assert without_secrets(told) == kept
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told_whole"),
+    [
+        pytest.param(DisallowedHost("Invalid HTTP_HOST header: 'x'."), False, id="a wrong Host"),
+        pytest.param(KeyError("a bug"), True, id="a bug"),
+    ],
+)
+def test_a_strangers_mistake_is_one_line_in_the_log(error, is_told_whole):
+    raised = (type(error), error, None)
+    record = logging.LogRecord("django", logging.ERROR, "", 0, str(error), None, raised)
+    assert WithoutSecrets().filter(record)
+    assert record.getMessage() == str(error)
+    assert bool(record.exc_info) is is_told_whole
