@@ -210,7 +210,7 @@ drill-restore: ## Restore the last backup aside, compare every row, print RTO an
 mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
 	@.venv/bin/python -m tests.mutants $(if $(NAME),--only=$(call quoted,$(NAME))) $(if $(MINUTES),--minutes=$(call quoted,$(MINUTES))) $(if $(FRESH),--fresh) $(if $(KEEP),--keep)
 
-test: ## All tests, the whole road on real containers included (root, 15 to 20 minutes)
+test: ## All tests, the whole road on real containers included (root, about 20 minutes)
 	@tests/run all
 
 test-fast: ## Tests without root and network, about two minutes
