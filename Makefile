@@ -72,8 +72,8 @@ LOCK := $(if $(filter lab,$(ENV)),$(LAB_STATE),$(HOME)/.config/ctlv/$(ENV))/busy
 ALONE := $(AS_ROOT) setup/alone $(call quoted,$(LOCK))
 PROVISION := $(PYTHON) -m provision
 PLAYBOOK := $(ALONE) env PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
-REACH := $(PYTHON) ansible/reach.py --env $(ENV)
-LAB := $(PYTHON) -m provision.lab
+REACH := $(PYTHON) -m rollout.reach --env $(ENV)
+LAB := $(PYTHON) -m lab
 STEP := setup/step
 
 NOT_DONE = { printf '$@ $(ENV): not done\n  Next: see above which task failed and why, then run the same again\n' >&2; exit 1; }
@@ -124,10 +124,10 @@ destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAM
 	@$(ALONE) .venv/bin/python -m provision destroy --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES)$(NAME),,--all),$(if $(STOP),--stop)) $(ANSWERS) -- $(foreach name,$(or $(NAMES),$(NAME)),$(call quoted,$(name)))
 
 status: ## One screen: containers, units, release, backups, certificate, disk; fails when something is red
-	@status=0; $(PROVISION) status --env $(ENV) || status=1; $(PYTHON) ansible/status.py --env $(ENV) || status=1; exit $$status
+	@status=0; $(PROVISION) status --env $(ENV) || status=1; $(PYTHON) -m rollout.status --env $(ENV) || status=1; exit $$status
 
 drift: ## Does anything differ from the inventory? Exits 2 when it does
-	@$(ALONE) .venv/bin/python ansible/drift.py --env $(ENV) $(if $(JSON),--json)
+	@$(ALONE) .venv/bin/python -m rollout.drift --env $(ENV) $(if $(JSON),--json)
 
 snapshot: ## Snapshot all containers together: SNAPSHOT=name KEEP=number
 	@$(ALONE) .venv/bin/python -m provision snapshot --env $(ENV) $(if $(SNAPSHOT),--name=$(call quoted,$(SNAPSHOT))) $(if $(KEEP),--keep=$(call quoted,$(KEEP))) $(ANSWERS)
@@ -142,7 +142,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 ##@ Service
 .PHONY: secrets deploy redeploy rollback verify admin demo logs ssh maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault
-	@$(ALONE) .venv/bin/python ansible/make_secrets.py --env $(ENV)
+	@$(ALONE) .venv/bin/python -m rollout.secrets --env $(ENV)
 
 deploy: ## Configure every container with Ansible
 	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)
@@ -162,11 +162,11 @@ maintenance: ## A page that says so instead of the agenda: STATE=on|off
 	@$(REACH) maintenance $(STATE)
 
 backup: ## Back up the database now, and fetch it (every night it happens by itself)
-	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) backup
+	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) backup
 
 restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
-	@$(if $(FROM),true,false) || { $(PYTHON) ansible/backups.py --env $(ENV) list; printf 'restore: no FROM= given\n  Next: choose one of these: make restore FROM=<name>\n' >&2; exit 1; }
-	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) restore --from=$(call quoted,$(FROM)) $(if $(JOURNAL),--journal=$(call quoted,$(JOURNAL))) $(if $(ROWS),--rows=$(call quoted,$(ROWS))) $(ANSWERS)
+	@$(if $(FROM),true,false) || { $(PYTHON) -m rollout.backups --env $(ENV) list; printf 'restore: no FROM= given\n  Next: choose one of these: make restore FROM=<name>\n' >&2; exit 1; }
+	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) restore --from=$(call quoted,$(FROM)) $(if $(JOURNAL),--journal=$(call quoted,$(JOURNAL))) $(if $(ROWS),--rows=$(call quoted,$(ROWS))) $(ANSWERS)
 
 admin: ## Print a single-use link for a first administrator
 	@$(REACH) address --admin
@@ -205,7 +205,7 @@ drill-faults: ## Kill, fill, cut off each container and move its clock under loa
 	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(if $(ONLY),--only=$(call quoted,$(ONLY))) $(if $(KEEP),--keep) $(ANSWERS)
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
-	@$(ALONE) .venv/bin/python ansible/backups.py --env $(ENV) drill $(if $(FROM),--from=$(call quoted,$(FROM))) $(ANSWERS)
+	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) drill $(if $(FROM),--from=$(call quoted,$(FROM))) $(ANSWERS)
 
 mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
 	@.venv/bin/python -m tests.mutants $(if $(NAME),--only=$(call quoted,$(NAME))) $(if $(MINUTES),--minutes=$(call quoted,$(MINUTES))) $(if $(FRESH),--fresh) $(if $(KEEP),--keep)

@@ -93,9 +93,7 @@ def test_a_taken_port_is_named_and_nothing_else_is_done(clone, port):
 def test_a_port_that_our_running_lab_holds_is_not_taken(clone, port):
     """Found by running `make up` twice as a user with sudo."""
     closed_state(clone)
-    lab = subprocess.Popen(
-        [sys.executable, "-c", "input()", "provision.lab"], stdin=subprocess.PIPE
-    )
+    lab = subprocess.Popen([sys.executable, "-c", "input()", "lab"], stdin=subprocess.PIPE)
     running = json.dumps({"name": "ctlv-lab", "pid": lab.pid})
     checked = check(clone, port, root_reads=running)
     lab.communicate(b"\n", timeout=60)

@@ -12,7 +12,7 @@ import yaml
 import ansible.module_utils
 
 ROOT = Path(__file__).parents[2]
-for folder in ("ansible", "ansible/release", "ansible/library", "ansible/lookup_plugins"):
+for folder in ("ansible/library", "ansible/lookup_plugins"):
     sys.path.insert(0, str(ROOT / folder))
 # As Ansible does it: what modules share is found below ansible.module_utils.
 ansible.module_utils.__path__.append(str(ROOT / "ansible/module_utils"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import make_secrets
 import pytest
 import yaml
+
+from rollout import secrets
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml"))
@@ -56,7 +57,7 @@ def test_vault_password_of_every_environment_is_found():
 def test_lab_reads_every_secret_there_is():
     pointer = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/vault.yml").read_text())
 
-    assert pointer.keys() == make_secrets.SECRETS.keys()
+    assert pointer.keys() == secrets.SECRETS.keys()
     for name, value in pointer.items():
         assert f"'{name}'" in value
 
@@ -69,4 +70,4 @@ def test_every_secret_in_the_inventories_is_one_that_is_made():
         if path.name != "vault.yml"
     }
 
-    assert used == set(make_secrets.SECRETS)
+    assert used == set(secrets.SECRETS)

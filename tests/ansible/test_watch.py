@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import status
+
+from rollout import status
 
 ROOT = Path(__file__).parents[2]
 

@@ -35,13 +35,13 @@ from typing import Any
 
 import yaml
 
-from provision.lab import guest, lxcconfig, machine, settings
-from provision.lab.certificates import CA_FILE
+from lab import guest, lxcconfig, machine, settings
+from lab.certificates import CA_FILE
 from tests.bench.document import machine_line, replace_section
 from tests.lab.support import TOKEN, DictionaryRuntime, served
 
 ROOT = Path(__file__).parents[2]
-ATTACH_NIC = ROOT / "provision/lab/attach-nic"
+ATTACH_NIC = ROOT / "lab/attach-nic"
 ANSIBLE = ROOT / ".venv/bin/ansible-playbook"
 HOSTS = {f"bench-{n}": (2190 + n, f"198.18.28.{190 + n}") for n in (1, 2, 3)}
 MANY_NETWORK = ipaddress.IPv4Network("198.18.28.0/24")
@@ -491,7 +491,7 @@ def main() -> int:
         print("bench: it makes containers and needs root\n  Next: sudo make bench-provision")
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    lab = [sys.executable, "-m", "provision.lab"]
+    lab = [sys.executable, "-m", "lab"]
     with tempfile.TemporaryDirectory(prefix="ctlv-bench-") as work:
         state = ROOT / f".lab-bench-{os.getpid()}"
         bench = Bench(state=state, work=Path(work))

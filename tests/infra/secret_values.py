@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.infra.site import ROOT, state_folder
+from tests.infra.site import state_folder
 
 # A secret is found by its longest run of these; where it is cut into lines, by that of each line.
 RUN = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -30,16 +29,16 @@ KEPT_IN = (
 
 def runs(environment: str, environ: Mapping[str, str]) -> dict[str, list[bytes]]:
     """Name of a secret -> what to search for. Nothing of it is ever printed: only names are."""
-    sys.path.insert(0, str(ROOT / "ansible"))
-    import make_secrets  # noqa: PLC0415 - a script, made importable just above
     from ansible.parsing.vault import VaultLib, VaultSecret  # noqa: PLC0415 - slow, wanted here only
 
-    vault_file, password_file = make_secrets.places(environment, environ=environ)
+    from rollout import secrets  # noqa: PLC0415 - slow to load, wanted here only
+
+    vault_file, password_file = secrets.places(environment, environ=environ)
     password = password_file.read_bytes().strip()
     vault = VaultLib([(environment, VaultSecret(password))])
     found = {
         name: RUN.findall(value.encode())
-        for name, value in make_secrets.read_vault(vault, vault_file).items()
+        for name, value in secrets.read_vault(vault, vault_file).items()
     }
     state = state_folder(environment)
     for path in (path for pattern in KEPT_IN for path in state.glob(pattern)):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.certificates import CA_FILE
+from lab.certificates import CA_FILE
 from tests.lab.labs import LXC, Lab, remove_remains
 from tests.lab.support import Client, DictionaryRuntime, served
 

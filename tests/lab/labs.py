@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provision.lab.settings import REPOSITORY, RUN, claimed
+from lab.settings import REPOSITORY, RUN, claimed
 from tests.lab.support import NODE, Client, creation
 
 PREFIX = "ctlv-t-"
@@ -32,7 +32,7 @@ class Lab:
         self.ports = [free_port() for _ in range(3)]
 
     def command(self, verb: str, *words: str) -> list[str]:
-        return [sys.executable, "-m", "provision.lab", verb, "--state", str(self.state), *words]
+        return [sys.executable, "-m", "lab", verb, "--state", str(self.state), *words]
 
     def verb(self, verb: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one verb of the lab's command line."""
@@ -180,7 +180,7 @@ def remove_remains() -> None:
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
             owner = claimed(place)
             if owner:
-                command = [sys.executable, "-m", "provision.lab", "reset", "--keep-templates"]
+                command = [sys.executable, "-m", "lab", "reset", "--keep-templates"]
                 words = ["--state", str(owner.state)]
                 subprocess.run([*command, *words], cwd=REPOSITORY, check=False)
                 shutil.rmtree(owner.state, ignore_errors=True)

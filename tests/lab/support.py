@@ -14,11 +14,11 @@ from typing import Any
 import requests
 from fakepve import FakePve
 
-from provision.lab import certificates
-from provision.lab.api import NODE_PRIVILEGES, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
-from provision.lab.guest import GIB, Disk, Guest
-from provision.lab.runtime import Birth, ContainerError, Say, Usage
-from provision.lab.templates import Template
+from lab import certificates
+from lab.api import NODE_PRIVILEGES, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
+from lab.guest import GIB, Disk, Guest
+from lab.runtime import Birth, ContainerError, Say, Usage
+from lab.templates import Template
 
 NODE = "srv-px5"
 TOKEN = ("ctlv@pve!test", "00000000-0000-0000-0000-000000000000")

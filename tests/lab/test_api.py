@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from provision.lab.certificates import CA_FILE
-from provision.lab.guest import GIB
+from lab.certificates import CA_FILE
+from lab.guest import GIB
 from tests.lab.support import NODE, Client, creation, served
 
 LXC = f"/nodes/{NODE}/lxc"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.mounts import unmount_all
-from provision.lab.settings import RUN
+from lab.mounts import unmount_all
+from lab.settings import RUN
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
 from tests.lab.support import creation
 

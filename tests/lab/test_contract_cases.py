@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from provision.lab.certificates import CA_FILE
+from lab.certificates import CA_FILE
 from tests.lab.labs import LXC, Lab
 from tests.lab.support import (
     NODE,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.forward import Forward, socket_here, socket_in
+from lab.forward import Forward, socket_here, socket_in
 from tests.lab.labs import free_port
 
 

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from provision.lab.guest import (
+from lab.guest import (
     GIB,
     hosts_file,
     interfaces_file,

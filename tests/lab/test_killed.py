@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab import (
+from lab import (
     checks,
     cli,
     kernellimits,
@@ -25,12 +25,12 @@ from provision.lab import (
     storage,
     subids,
 )
-from provision.lab.commands import CommandError
-from provision.lab.errors import LabError
-from provision.lab.guest import parse_guest
-from provision.lab.runtime import Birth, ContainerError
-from provision.lab.settings import Settings
-from provision.lab.storage import Disks
+from lab.commands import CommandError
+from lab.errors import LabError
+from lab.guest import parse_guest
+from lab.runtime import Birth, ContainerError
+from lab.settings import Settings
+from lab.storage import Disks
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def test_what_is_made_can_be_walked_through_whatever_the_umask(tmp_path):
 NETWORK = """
 import re, subprocess, sys
 from pathlib import Path
-from provision.lab import network, settings
+from lab import network, settings
 
 lab, facts = settings.Settings(state=Path("/nowhere"), name="ctlv-killed"), settings.load_facts()
 steps = 0

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.lxc import CGROUPS
-from provision.lab.settings import REPOSITORY, RUN
-from provision.lab.templates import cached, unpack
+from lab.lxc import CGROUPS
+from lab.settings import REPOSITORY, RUN
+from lab.templates import cached, unpack
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB, free_port, wait_until
 from tests.lab.support import NODE, creation
 
@@ -290,7 +290,7 @@ def traces(lab) -> list[str]:
     name = lab.name
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
     found += [line for line in ran("ip", "netns").stdout.splitlines() if line.startswith(name)]
-    for words in (f"{RUN}/{name}/", f"provision.lab serve --state {lab.state}"):
+    for words in (f"{RUN}/{name}/", f"lab serve --state {lab.state}"):
         found += ran("pgrep", "-f", words).stdout.split()
     found += [str(place) for place in (RUN / name,) if place.exists()]
     return found + sorted(cgroups(lab))
@@ -419,6 +419,6 @@ def test_an_up_that_was_killed_at_any_moment_is_completed_by_the_next(make_lab):
 
     lab.create()
     lab.start()
-    assert len(ran("pgrep", "-f", f"provision.lab serve --state {lab.state}").stdout.split()) == 1
+    assert len(ran("pgrep", "-f", f"lab serve --state {lab.state}").stdout.split()) == 1
     lab.remove()
     assert traces(lab) == []

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.lab.guest import parse_guest
-from provision.lab.lxcconfig import Surroundings, cpu_set, host_link, limits, port_name, render
-from provision.lab.machine import Machine, look
+from lab.guest import parse_guest
+from lab.lxcconfig import Surroundings, cpu_set, host_link, limits, port_name, render
+from lab.machine import Machine, look
 
 MIB = 1024**2
 OLD = Machine(unified=False, apparmor=False, cpus=(0, 1), swap_limit=True)

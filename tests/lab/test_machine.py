@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from provision.lab import checks, hostkeys, hotplug, machine
-from provision.lab.errors import LabError
-from provision.lab.guest import parse_guest
-from provision.lab.settings import Settings
+from lab import checks, hostkeys, hotplug, machine
+from lab.errors import LabError
+from lab.guest import parse_guest
+from lab.settings import Settings
 from tests.lab.labs import free_port
 
 OLD = machine.Machine(unified=False, apparmor=False, cpus=(0, 1), swap_limit=True)

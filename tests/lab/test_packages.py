@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provision.lab.packages import (
+from lab.packages import (
     Source,
     mirror_uri,
     os_release,

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from provision.lab.rootfs import Rootfs
+from lab.rootfs import Rootfs
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision.lab import checks, cli, kernellimits, proxy, settings, subids
-from provision.lab.errors import LabError
-from provision.lab.settings import Settings
+from lab import checks, cli, kernellimits, proxy, settings, subids
+from lab.errors import LabError
+from lab.settings import Settings
 
 INVENTORY = Path(settings.REPOSITORY, "inventory", "lab")
 

@@ -57,7 +57,7 @@ SETTINGS = (
 KILLED_AFTER_S = (2, 6, 14, 28, 45)
 
 # A management command on the web container, as the operator would run it.
-MANAGE = (".venv/bin/python", "ansible/reach.py", "ssh", "--to", "web", "agenda-manage")
+MANAGE = (".venv/bin/python", "-m", "rollout.reach", "ssh", "--to", "web", "agenda-manage")
 COUNT_PROBES = (
     'from accounts.models import User; print("probes:", User.objects.filter(is_probe=True).count())'
 )
@@ -101,7 +101,7 @@ def succeeded(ended: subprocess.CompletedProcess[str]) -> bool:
 
 
 def reset() -> None:
-    lab = (".venv/bin/python", "-m", "provision.lab")
+    lab = (".venv/bin/python", "-m", "lab")
     ended = run("reset", *lab, "reset", "--state", str(STATE), "--keep-templates")
     assert succeeded(ended)
     shutil.rmtree(STATE, ignore_errors=True)

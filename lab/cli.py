@@ -1,0 +1,128 @@
+"""The lab's command line; the only module that prints or exits."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lab import daemon, lifecycle, settings
+from lab.commands import CommandError
+from lab.errors import LabError
+from lab.templates import RELEASES
+
+DONE, FAILED = 0, 1
+LAST_PORT = 65535
+
+
+def say(text: str) -> None:
+    """Print one line of progress, at once."""
+    print(f"lab: {text}", flush=True)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one verb; an expected failure is two lines on stderr."""
+    options = parser().parse_args(words)
+    # Root of a container, and the proxy as nobody, walk through folders that are made here.
+    os.umask(0o022)
+    # Plain `su` keeps a path without the administrator's programs.
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    options.state = Path(options.state or settings.default_state()).resolve()
+    try:
+        if options.verb in CHANGING:
+            with settings.locked(options.state):
+                return VERBS[options.verb](options)
+        return VERBS[options.verb](options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"lab: {error.filename or error}: permission denied", file=sys.stderr)
+        print("  Next: run it with sudo", file=sys.stderr)
+    except CommandError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        print("  Next: run the same again; if it stays, `reset` and `up`", file=sys.stderr)
+    return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    main_parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    verbs = main_parser.add_subparsers(dest="verb", required=True)
+    texts = {
+        "up": "start the lab, or resume it with its data",
+        "down": "stop it, data kept",
+        "status": "say how it is",
+        "reset": "remove every trace of it",
+        "serve": argparse.SUPPRESS,
+    }
+    made = {name: verbs.add_parser(name, help=text) for name, text in texts.items()}
+    for each in made.values():
+        each.add_argument("--state", help="the lab's folder (default: $CTLV_LAB_STATE or .lab)")
+    start = made["up"]
+    start.add_argument("--name", help="names of its network namespaces and containers")
+    start.add_argument("--api-port", type=port, help="port of the API (8006)")
+    start.add_argument("--web-port", type=port, help="port of the agenda (8080)")
+    start.add_argument("--rest-port", type=port, help="port of the REST server (8081)")
+    start.add_argument("--template", type=int, choices=sorted(RELEASES), default=max(RELEASES))
+    made["reset"].add_argument("--keep-templates", action="store_true")
+    return main_parser
+
+
+def port(text: str) -> int:
+    """Return the port that an option names."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_PORT):
+        raise argparse.ArgumentTypeError(f"'{text}' is no port (1 to {LAST_PORT})")
+    return int(text)
+
+
+def _up(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    kept = settings.load(options.state)
+    asked = {
+        key: value
+        for key in ("name", "api_port", "web_port", "rest_port")
+        if (value := getattr(options, key)) is not None
+    }
+    if kept and asked.get("name", kept.name) != kept.name:
+        raise LabError(
+            f"the lab in {options.state} is named '{kept.name}', not '{asked['name']}'",
+            next_step="leave --name out, or use another --state",
+        )
+    wanted = replace(kept or settings.Settings(state=options.state), **asked)
+    lab = lifecycle.up(wanted, release=options.template, say=say)
+    say(f"The lab is up after {time.monotonic() - started:.1f} s: {lab.lab_file}")
+    return DONE
+
+
+def _down(options: argparse.Namespace) -> int:
+    lifecycle.down(options.state, say=say)
+    return DONE
+
+
+def _reset(options: argparse.Namespace) -> int:
+    lifecycle.reset(options.state, keep_templates=options.keep_templates, say=say)
+    return DONE
+
+
+def _status(options: argparse.Namespace) -> int:
+    return DONE if lifecycle.status(options.state, say=say) else FAILED
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    kept = settings.load(options.state)
+    if kept is None:
+        raise LabError(f"there is no lab in {options.state}", next_step="run `up` first")
+    asyncio.run(daemon.serve(kept))
+    return DONE
+
+
+CHANGING = ("up", "down", "reset")
+VERBS = {"up": _up, "down": _down, "status": _status, "reset": _reset, "serve": _serve}

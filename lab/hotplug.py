@@ -1,0 +1,178 @@
+"""Bring a change of configuration into a running container."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from lab.commands import run, succeeds
+from lab.guest import Guest, Nic
+from lab.lxcconfig import bridge_name, limits, port_name
+from lab.machine import Machine
+
+CLONE_FS: Final = 0x200
+CLONE_NEWNS: Final = 0x20000
+OPEN_TREE: Final = 428  # the same numbers on every architecture
+MOVE_MOUNT: Final = 429
+OPEN_TREE_CLONE: Final = 1
+MOVE_MOUNT_F_EMPTY_PATH: Final = 4
+AT_FDCWD: Final = -100
+MNT_DETACH: Final = 2
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def change_limits(
+    before: Guest, after: Guest, machine: Machine, write: Callable[[str, str], None]
+) -> None:
+    """Set what differs with `write(file, value)`.
+
+    A memory limit may never be above the limit of memory and swap together: when growing, the
+    latter goes first.
+    """
+    old, new = dict(limits(before, machine)), dict(limits(after, machine))
+    changed = [key for key in new if new[key] != old[key]]
+    if after.memory_mib > before.memory_mib:
+        changed.reverse()
+    for key in changed:
+        write(key.split(".", 2)[2], new[key])
+
+
+class Network:
+    """NICs of a running container, whose init is `pid`, on the bridges of `netns`."""
+
+    def __init__(self, *, netns: str, vmid: int, pid: int) -> None:
+        self.netns = netns
+        self.vmid = vmid
+        self.pid = pid
+
+    def change(self, before: Guest, after: Guest) -> None:
+        """Make the container's NICs those of `after`. Raises CommandError."""
+        old = {nic.key: nic for nic in before.nics}
+        new = {nic.key: nic for nic in after.nics}
+        for key in old.keys() - new.keys():
+            self.unplug(old[key])
+        for key, nic in new.items():
+            if key not in old:
+                self.plug(nic)
+            elif nic != old[key]:
+                self._update(old[key], nic)
+
+    def plug(self, nic: Nic) -> None:
+        """Add a NIC, anew when a lab that was killed had begun to."""
+        self.unplug(nic)
+        port = port_name(self.vmid, nic)
+        peer = ["peer", "name", nic.name, "address", nic.mac, "netns", str(self.pid)]
+        self._outside("link", "add", port, "type", "veth", *peer)
+        self._attach(nic)
+        self._configure(nic)
+
+    def unplug(self, nic: Nic) -> None:
+        """Take a NIC away; fine when it is gone."""
+        succeeds(["ip", "-n", self.netns, "link", "delete", port_name(self.vmid, nic)])
+        # It may have answered for addresses of the container's other NICs, too.
+        succeeds(["ip", "-n", self.netns, "neigh", "flush", "dev", bridge_name(nic)])
+
+    def _update(self, old: Nic, new: Nic) -> None:
+        if _hardware(old) != _hardware(new):
+            self.unplug(old)
+            self.plug(new)
+            return
+        if bridge_name(old) != bridge_name(new):
+            self._attach(new)
+        self._inside("address", "flush", "dev", new.name, "scope", "global")
+        self._configure(new)
+
+    def _attach(self, nic: Nic) -> None:
+        bridge = bridge_name(nic)
+        self._outside("link", "set", port_name(self.vmid, nic), "master", bridge, "up")
+        self._outside("neigh", "flush", "dev", bridge)
+
+    def _configure(self, nic: Nic) -> None:
+        if nic.mtu:
+            self._inside("link", "set", nic.name, "mtu", str(nic.mtu))
+        self._inside("link", "set", nic.name, "up" if nic.link_up else "down")
+        if nic.address:
+            self._inside("address", "replace", str(nic.address), "dev", nic.name)
+        if nic.gateway and nic.link_up:
+            if not nic.address or nic.gateway not in nic.address.network:
+                self._inside("route", "replace", str(nic.gateway), "dev", nic.name)
+            self._inside("route", "replace", "default", "via", str(nic.gateway), "dev", nic.name)
+
+    def _outside(self, *words: str) -> None:
+        run(["ip", "-n", self.netns, *words])
+
+    def _inside(self, *words: str) -> None:
+        """Run this machine's `ip` in the container's network: never a program of the container."""
+        run(["nsenter", f"--net=/proc/{self.pid}/ns/net", "ip", *words])
+
+
+def _hardware(nic: Nic) -> Nic:
+    """Return what needs a new NIC when it changes: the same NIC without what can be changed."""
+    return replace(nic, bridge="", tag=None, address=None, gateway=None, mtu=None, link_up=True)
+
+
+def set_hostname(pid: int, hostname: str) -> None:
+    """Change the name the running container has."""
+    run(["nsenter", f"--uts=/proc/{pid}/ns/uts", "hostname", hostname])
+
+
+def mount_inside(pid: int, source: Path, path: str) -> None:
+    """Mount `source` of this machine at `path` of the running container.
+
+    A bind mount cannot cross namespaces; a detached copy of the mount can be moved there. The
+    path must exist. Raises OSError.
+    """
+    flags = OPEN_TREE_CLONE | os.O_CLOEXEC
+    tree = _checked(libc.syscall(OPEN_TREE, AT_FDCWD, str(source).encode(), flags))
+    target = path.encode()
+
+    def move() -> None:
+        _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
+
+    try:
+        _in_mounts_of(pid, move)
+    finally:
+        os.close(tree)
+
+
+def unmount_inside(pid: int, path: str) -> None:
+    """Unmount `path` of the running container. Raises OSError."""
+    _in_mounts_of(pid, lambda: _checked(libc.umount2(path.encode(), MNT_DETACH)))
+
+
+def _in_mounts_of(pid: int, action: Callable[[], object]) -> None:
+    """Run `action` in the container's mount namespace, with no program of the container.
+
+    In a thread of its own, which stays there until it ends.
+    """
+    failed: list[OSError] = []
+
+    def enter_and_act() -> None:
+        try:
+            namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _checked(libc.unshare(CLONE_FS))
+                _checked(libc.setns(namespace, CLONE_NEWNS))
+            finally:
+                os.close(namespace)
+            action()
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=enter_and_act)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _checked(answer: int) -> int:
+    if answer < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return answer

@@ -1,0 +1,236 @@
+"""What a lab is: its folder, its name, its ports, its networks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from lab.errors import LabError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LAB_FACTS = REPOSITORY / "inventory" / "lab" / "group_vars" / "all" / "lab.yml"
+RUN = Path("/run/ctlv")
+LOCKS = Path("/run/lock")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+# The state folder ends up in LXC's configuration and in overlay's mount options, which both cut
+# at these.
+UNSAFE_IN_PATH = re.compile(r"[\s,:\\\"'#]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One VLAN: its tag, its subnet, the lab's address there (gateway), a neighbour (vantage)."""
+
+    tag: int
+    subnet: ipaddress.IPv4Network
+    gateway: ipaddress.IPv4Address | None = None
+    vantage: ipaddress.IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What inventory/lab says of the lab, the same for every lab."""
+
+    node: str
+    bridge: str
+    networks: tuple[Network, ...]
+    forwards: Mapping[str, str]
+    package_proxy_port: int
+
+    def bridge_of(self, tag: int) -> str:
+        """Return the bridge of a VLAN, named as Proxmox names it."""
+        return f"{self.bridge}v{tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One lab. Everything it owns on this machine is derived from `state` and `name`."""
+
+    state: Path
+    name: str = "ctlv-lab"
+    api_port: int = 8006
+    web_port: int = 8080
+    rest_port: int = 8081
+    # Loopback port of the package proxy; first host uid and gid of the containers. 0: not chosen.
+    proxy_port: int = 0
+    id_base: int = 0
+
+    @property
+    def netns(self) -> str:
+        """The network namespace with the bridges."""
+        return self.name
+
+    @property
+    def vantage_netns(self) -> str:
+        """The network namespace of the neighbour on the campus VLAN."""
+        return f"{self.name}-vantage"
+
+    @property
+    def run_folder(self) -> Path:
+        """What does not outlive a restart of the machine: mounts, LXC's own files.
+
+        Not in `state`: a container's root must be able to walk there, and a clone may lie below
+        a folder that is closed to others, such as /root.
+        """
+        return RUN / self.name
+
+    @property
+    def ssh_proxy_command(self) -> str:
+        """How ssh reaches an address of the lab from this machine."""
+        return f"nsenter --net=/run/netns/{self.netns} socat - TCP:%h:%p"
+
+    @property
+    def lab_file(self) -> Path:
+        """What other programs read to find the lab."""
+        return self.state / "lab.json"
+
+    def container_name(self, vmid: int) -> str:
+        """Return the name LXC knows a container by; unlike the VMID, unique on this machine."""
+        return f"{self.name}-{vmid}"
+
+
+def load_facts(path: Path = LAB_FACTS) -> Facts:
+    """Read inventory/lab's description of the lab. Raises LabError when it cannot be used."""
+    try:
+        data = yaml.safe_load(path.read_text())
+        networks = tuple(_network(item) for item in data["lab_networks"].values())
+        return Facts(
+            node=data["lab_node"],
+            bridge=data["lab_bridge"],
+            networks=networks,
+            forwards=dict(data["lab_forwards"]),
+            package_proxy_port=int(data["lab_package_proxy_port"]),
+        )
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise LabError(
+            f"{path} cannot be used: {error!r}",
+            next_step=f"repair {path}, or take it from git again",
+        ) from error
+
+
+def _network(item: Mapping[str, Any]) -> Network:
+    return Network(
+        tag=int(item["tag"]),
+        subnet=ipaddress.IPv4Network(item["subnet"]),
+        gateway=_address(item.get("gateway")),
+        vantage=_address(item.get("vantage")),
+    )
+
+
+def _address(text: str | None) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(text) if text else None
+
+
+def default_state() -> Path:
+    """Return the state folder when none is named."""
+    return Path(os.environ.get("CTLV_LAB_STATE") or REPOSITORY / ".lab")
+
+
+def settings_file(state: Path) -> Path:
+    """Return where a lab keeps its own settings."""
+    return state / "settings.json"
+
+
+def check_state_folder(state: Path) -> None:
+    """Raise LabError when `state` cannot hold a lab."""
+    if UNSAFE_IN_PATH.search(str(state)):
+        raise LabError(
+            f"the lab's folder '{state}' has a space, comma, colon, quote, # or backslash in it",
+            next_step="clone to another folder, or set CTLV_LAB_STATE to one without",
+        )
+
+
+def load(state: Path) -> Settings | None:
+    """Return the settings kept in `state`, or None when there was no lab."""
+    return _read(settings_file(state), state=state)
+
+
+def run_folders() -> Iterator[Path]:
+    """Return the folders in /run of all labs of this machine."""
+    yield from sorted(RUN.iterdir()) if RUN.is_dir() else []
+
+
+def claimed(run_folder: Path) -> Settings | None:
+    """Return the lab that a folder in /run belongs to, or None when to none."""
+    return _read(run_folder / "owner.json")
+
+
+def claim(settings: Settings) -> None:
+    """Note in /run whose folder it is: still known when somebody deletes the state folder."""
+    text = json.dumps(asdict(settings), default=str)
+    write_atomically(settings.run_folder / "owner.json", text)
+
+
+def _read(path: Path, *, state: Path | None = None) -> Settings | None:
+    if not path.exists():
+        return None
+    try:
+        data = json.loads(path.read_text())
+        return Settings(**{**data, "state": state or Path(data["state"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise LabError(
+            f"{path} is damaged: {error}",
+            next_step=f"remove {path}, then run `.venv/bin/python -m lab reset` and `up`",
+        ) from error
+
+
+def save(settings: Settings) -> None:
+    """Keep `settings` for later verbs."""
+    data = asdict(replace(settings, state=Path()))
+    write_atomically(settings_file(settings.state), json.dumps(data, default=str, indent=2))
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace `path` by `text` at once: whoever reads it sees the old or the new, never a part.
+
+    A process may be killed at any point. Not made to survive a loss of power: it is a lab.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask
+        file.write(text)
+    temporary.replace(path)
+
+
+def open_lock(path: Path) -> IO[str]:
+    """Open a lock file of /run/lock, where everybody may make files.
+
+    The kernel keeps even root from opening another user's file there, when it might be made.
+    """
+    return path.open("r+" if path.exists() else "w")
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the lab in `state` for one verb. Raises LabError when another works on it."""
+    name = hashlib.sha256(str(state).encode()).hexdigest()[:16]
+    with open_lock(LOCKS / f"ctlv-lab-{name}") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                f"another command works on the lab in {state}",
+                next_step="wait for it to end, then run the same again",
+            ) from error
+        yield
+
+
+def check_name(name: str) -> None:
+    """Raise LabError unless `name` can name namespaces and containers."""
+    if not NAME.fullmatch(name):
+        raise LabError(
+            f"'{name}' cannot name a lab",
+            next_step="use up to 32 lower-case letters, digits and hyphens, a letter first",
+        )

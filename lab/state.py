@@ -1,0 +1,76 @@
+"""Keep what fakepve has in memory: containers, their configuration, tasks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from fakepve import FakeCt, FakePve
+
+from lab.errors import LabError
+from lab.settings import write_atomically
+
+TASKS_KEPT = 500
+# What Proxmox says of a task whose worker was killed.
+INTERRUPTED = "unexpected status"
+
+
+def snapshot(pve: FakePve, *, running: set[int]) -> str:
+    """Return the API's state as text. `running`: containers to start when the lab resumes."""
+    return json.dumps(
+        {
+            "containers": [_container(ct, ct.vmid in running) for ct in pve.cts],
+            "tasks": pve.tasklog[-TASKS_KEPT:],
+        }
+    )
+
+
+def _container(ct: FakeCt, running: bool) -> dict[str, Any]:
+    return {
+        "vmid": ct.vmid,
+        "node": ct.node,
+        "config": ct.config,
+        "pending": ct.pending,
+        "snapshots": ct.snapshots,
+        "pool": ct.pool,
+        "running": running,
+    }
+
+
+def save(path: Path, text: str) -> None:
+    """Keep the state, whole or not at all."""
+    write_atomically(path, text)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise LabError(
+            f"{path} is damaged: {error}",
+            next_step="run `.venv/bin/python -m lab reset`, then `up`: the containers are lost",
+        ) from error
+
+
+def restore(pve: FakePve, path: Path) -> set[int]:
+    """Load what `save` kept into a new API; return the containers that ran."""
+    if not path.exists():
+        return set()
+    data = _load(path)
+    for item in data["containers"]:
+        ct = FakeCt(item["vmid"], node=item["node"], config=item["config"], defaults=False)
+        ct.pending = item["pending"]
+        ct.snapshots = item["snapshots"]
+        ct.pool = item["pool"]
+        pve.cts.append(ct)
+    for task in data["tasks"]:
+        if task["status"] == "running":
+            task.update(status="stopped", exitstatus=INTERRUPTED, endtime=task["starttime"])
+            task["log"].append(f"TASK ERROR: {INTERRUPTED}")
+        pve.tasks[task["upid"]] = task
+        pve.tasklog.append(task)
+    last = max((task["pid"] for task in pve.tasklog), default=1000)
+    pve._pids = itertools.count(last + 1)
+    return {item["vmid"] for item in data["containers"] if item["running"]}

@@ -1,0 +1,179 @@
+"""Disks of containers: a sparse image with XFS each, the template's tree below, overlay on top.
+
+What a container writes is in its own image, so `df` tells the size that was asked for and a resize
+is a real one. The template's tree lies below it, read-only and shared.
+
+XFS and not Proxmox's ext4: ext4 grows in use only for CAP_SYS_RESOURCE, which root inside a virtual
+machine or a sandbox may lack.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.commands import run, succeeds
+
+MKFS_TIMEOUT_S = 60
+COPY_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disks:
+    """The disks of one container. `images` is a folder of its own, `mounts` another."""
+
+    images: Path
+    mounts: Path
+    id_base: int
+
+    @property
+    def rootfs(self) -> Path:
+        """The container's whole tree, when mounted."""
+        return self.mounts / "rootfs"
+
+    def image(self, disk: str) -> Path:
+        """Return the image of a disk, by the name of its volume (`vm-100-disk-0`)."""
+        return self.images / f"{disk}.img"
+
+    def snapshot_image(self, disk: str, snapshot: str) -> Path:
+        """Return the image a disk had at a snapshot."""
+        return self.images / f"{disk}@{snapshot}.img"
+
+    def mounted_at(self, disk: str) -> Path:
+        """Return where a disk's own file system is mounted on this machine."""
+        return self.mounts / "disks" / disk
+
+    # ------------------------------------------------------------------ making and removing
+
+    def allocate(self, disk: str, size_bytes: int) -> None:
+        """Make an empty disk of `size_bytes`, which takes no room yet."""
+        self.images.mkdir(parents=True, exist_ok=True)
+        partial = self.image(disk).with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        with partial.open("wb") as file:
+            file.truncate(size_bytes)
+        run(["mkfs.xfs", "-q", "-K", "-m", "reflink=0", partial], timeout_s=MKFS_TIMEOUT_S)
+        partial.rename(self.image(disk))
+
+    def free(self, disk: str) -> None:
+        """Remove a disk with its snapshots."""
+        self.unmount_disk(disk)
+        for image in [self.image(disk), *self.images.glob(f"{disk}@*.img")]:
+            image.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Unmount and remove everything."""
+        self.unmount()
+        shutil.rmtree(self.images, ignore_errors=True)
+        shutil.rmtree(self.mounts, ignore_errors=True)
+
+    # ------------------------------------------------------------------ mounting
+
+    def mount(self, root_disk: str, template: Path) -> Path:
+        """Mount the tree over `template`; return it. Harmless to repeat."""
+        if self.rootfs.is_mount():
+            return self.rootfs
+        own = self.mount_disk(root_disk)
+        for name in ("upper", "work"):
+            folder = own / name
+            if not folder.exists():
+                folder.mkdir(mode=0o755)
+                os.chown(folder, self.id_base, self.id_base)
+        self.rootfs.mkdir(parents=True, exist_ok=True)
+        layers = f"lowerdir={template},upperdir={own}/upper,workdir={own}/work"
+        run(["mount", "-t", "overlay", "-o", layers, "overlay", self.rootfs])
+        return self.rootfs
+
+    def mount_disk(self, disk: str) -> Path:
+        """Mount one disk's own file system; return where. Harmless to repeat."""
+        place = self.mounted_at(disk)
+        if not place.is_mount():
+            place.mkdir(parents=True, exist_ok=True)
+            run(["mount", "-o", "loop", self.image(disk), place])
+            os.chown(place, self.id_base, self.id_base)
+        return place
+
+    def unmount(self) -> None:
+        """Unmount the tree and every disk. Harmless to repeat."""
+        _unmount(self.rootfs)
+        disks = self.mounts / "disks"
+        for place in sorted(disks.iterdir()) if disks.is_dir() else []:
+            _unmount(place)
+
+    def unmount_disk(self, disk: str) -> None:
+        """Unmount one disk."""
+        _unmount(self.mounted_at(disk))
+
+    # ------------------------------------------------------------------ size and snapshots
+
+    def resize(self, disk: str, size_bytes: int) -> None:
+        """Grow a disk, in use or not."""
+        os.truncate(self.image(disk), size_bytes)
+        self.mount_disk(disk)
+        device = run(["findmnt", "-n", "-o", "SOURCE", "--target", self.mounted_at(disk)]).strip()
+        run(["losetup", "--set-capacity", device])
+        run(["xfs_growfs", self.mounted_at(disk)], timeout_s=MKFS_TIMEOUT_S)
+
+    def usage(self, disk: str) -> tuple[int, int]:
+        """Return (used, total) bytes of a mounted disk, (0, 0) when it is not mounted."""
+        place = self.mounted_at(disk)
+        if not place.is_mount():
+            return 0, 0
+        found = os.statvfs(place)
+        return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_blocks * found.f_frsize
+
+    def names(self) -> list[str]:
+        """Return the disks there are."""
+        return sorted(p.stem for p in self.images.glob("*.img") if "@" not in p.name)
+
+    def freeze(self) -> None:
+        """Write everything out and hold every write, on all mounted disks."""
+        for disk in self.names():
+            if self.mounted_at(disk).is_mount():
+                run(["fsfreeze", "--freeze", self.mounted_at(disk)])
+
+    def thaw(self) -> None:
+        """Undo `freeze`; fine when nothing is frozen."""
+        for disk in self.names():
+            if self.mounted_at(disk).is_mount():
+                succeeds(["fsfreeze", "--unfreeze", self.mounted_at(disk)])
+
+    def repair(self) -> None:
+        """Undo what a snapshot or copy left that was cut: a disk on hold, a part of a file."""
+        self.thaw()
+        for part in self.images.glob("*.partial"):
+            part.unlink()
+
+    def snapshot(self, name: str) -> None:
+        """Keep every disk as it is now, all at the same instant."""
+        try:
+            self.freeze()
+            for disk in self.names():
+                _copy(self.image(disk), self.snapshot_image(disk, name))
+        finally:
+            self.thaw()
+
+    def rollback(self, name: str) -> None:
+        """Put every disk back to `snapshot`. Nothing may use them."""
+        self.unmount()
+        for kept in sorted(self.images.glob(f"*@{name}.img")):
+            _copy(kept, self.image(kept.stem.split("@")[0]))
+
+    def delete_snapshot(self, name: str) -> None:
+        """Forget a snapshot; a missing one is fine."""
+        for kept in self.images.glob(f"*@{name}.img"):
+            kept.unlink()
+
+
+def _unmount(place: Path) -> None:
+    while place.is_mount():
+        if not succeeds(["umount", place]):
+            run(["umount", "--lazy", place])
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = target.with_suffix(".partial")
+    run(["cp", "--sparse=always", "--reflink=auto", source, partial], timeout_s=COPY_TIMEOUT_S)
+    partial.rename(target)

@@ -1,4 +1,0 @@
-"""The lab: a Proxmox-compatible API over real LXC containers, on one machine.
-
-A separate program (`python -m provision.lab`): it imports nothing else of `provision`.
-"""

@@ -1,7 +1,0 @@
-"""`python -m provision.lab`."""
-
-import sys
-
-from provision.lab.cli import main
-
-sys.exit(main())

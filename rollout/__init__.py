@@ -1,0 +1,1 @@
+"""The operator's Python beside the playbooks: secrets, releases, backups, status, drift."""

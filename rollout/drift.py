@@ -1,0 +1,178 @@
+"""`make drift`: does anything differ from the inventory? Changes nothing.
+
+    python -m rollout.drift --env ENV [--json]
+
+Three questions: what Proxmox has (provision), what is inside the containers (site.yml in check
+mode), and the database's schema (migrations of the release that serves). Exits 0 when nothing
+differs, 2 when something does, 1 when it could not be found out. Tasks that carry a secret say that
+they differ, never how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rollout.reach import Hosts, ReachError, read_hosts
+
+ROOT = Path(__file__).parents[1]
+SAME, FAILED, DIFFERS = 0, 1, 2
+DIFF_LINES_MAX = 12
+WITHIN_S = 1800
+
+Finding = dict[str, Any]
+"""`where`, `what`, and `how` (lines), or `failed` instead of `how`."""
+
+
+def proxmox(environment: str) -> Iterator[Finding]:
+    ended = subprocess.run(
+        [sys.executable, "-m", "provision", "drift", "--env", environment, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    if ended.returncode == SAME:
+        return
+    if ended.returncode != DIFFERS:
+        said = ended.stderr.strip().splitlines() or ["no answer"]
+        yield {"where": "proxmox", "what": "containers", "failed": said}
+        return
+    yield {"where": "proxmox", "what": "containers", "how": json.loads(ended.stdout)}
+
+
+def guests(environment: str) -> Iterator[Finding]:
+    binaries = Path(sys.executable).parent
+    ended = subprocess.run(
+        [
+            *(str(binaries / "ansible-playbook"), "--inventory", f"inventory/{environment}"),
+            *("--check", "--diff", "ansible/site.yml"),
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
+        },
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    said = (ended.stderr or ended.stdout).strip().splitlines()[-3:]
+    failed = {"where": "containers", "what": "site.yml in check mode", "failed": said}
+    try:
+        found = list(from_ansible(json.loads(ended.stdout[ended.stdout.index("{") :])))
+    except ValueError:
+        yield failed
+        return
+    yield from found
+    # It failed elsewhere than in a task: what it did not get to is not known to be the same.
+    if ended.returncode != 0 and status(found) != FAILED:
+        yield failed
+
+
+def from_ansible(told: dict[str, Any]) -> Iterator[Finding]:
+    """What differs or failed, of the report of ansible.posix.json. Pure."""
+    for play in told.get("plays", []):
+        for task in play.get("tasks", []):
+            for host, result in sorted(task.get("hosts", {}).items()):
+                where = {"where": host, "what": task["task"]["name"]}
+                if result.get("failed") or result.get("unreachable"):
+                    message = str(result.get("msg", "")).strip() or "no message"
+                    yield {**where, "failed": message.splitlines()}
+                elif result.get("changed"):
+                    yield {**where, "how": list(_how(result))}
+
+
+def _how(result: dict[str, Any]) -> Iterator[str]:
+    """Lines that tell what would change; none where Ansible keeps it secret."""
+    if "censored" in result:
+        yield "(a secret: not shown)"
+        return
+    for item in [result, *result.get("results", [])]:
+        diffs = item.get("diff") or []
+        for diff in diffs if isinstance(diffs, list) else [diffs]:
+            name = diff.get("after_header") or diff.get("before_header") or ""
+            before, after = _lines(diff.get("before")), _lines(diff.get("after"))
+            shown = [f"- {line}" for line in before if line not in after]
+            shown += [f"+ {line}" for line in after if line not in before]
+            yield from ([f"{name}:"] if name and shown else []) + shown[:DIFF_LINES_MAX]
+
+
+def _lines(text: Any) -> list[str]:
+    if isinstance(text, dict):
+        return [f"{key}: {value}" for key, value in sorted(text.items())]
+    return str(text or "").splitlines()
+
+
+def schema(hosts: Hosts) -> Iterator[Finding]:
+    for host in hosts.of("web"):
+        asked = hosts.run(host, "agenda-manage migrate --check --plan", check=False)
+        where = {"where": host, "what": "schema"}
+        if asked.returncode == 0:
+            continue
+        planned = [line.strip() for line in asked.stdout.splitlines() if line.strip()]
+        if planned:
+            yield {**where, "how": planned}
+        else:
+            yield {**where, "failed": asked.stderr.strip().splitlines()[-2:] or ["no answer"]}
+
+
+def status(findings: list[Finding]) -> int:
+    if any("failed" in finding for finding in findings):
+        return FAILED
+    return DIFFERS if findings else SAME
+
+
+def render(findings: list[Finding]) -> str:
+    lines = []
+    for finding in findings:
+        mark, said = ("!", finding["failed"]) if "failed" in finding else ("~", finding["how"])
+        shown = said if isinstance(said, list) else [json.dumps(said)]
+        lines.append(f"{mark} {finding['where']}: {finding['what']}")
+        lines += [f"    {line if isinstance(line, str) else json.dumps(line)}" for line in shown]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="drift", description="What differs from the inventory.")
+    parser.add_argument("--env", default="lab")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    asked = parser.parse_args()
+    findings: list[Finding] = []
+    try:
+        findings += proxmox(asked.env)
+        with read_hosts(asked.env) as hosts:
+            findings += [*guests(asked.env), *schema(hosts)]
+    except ReachError as error:
+        findings.append(
+            {"where": asked.env, "what": "containers", "failed": str(error).splitlines()}
+        )
+    except subprocess.TimeoutExpired as error:
+        said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} s"
+        findings.append({"where": asked.env, "what": "containers", "failed": [said]})
+    code = status(findings)
+    if asked.json:
+        print(json.dumps({"status": code, "findings": findings}, ensure_ascii=False))
+        return code
+    print(render(findings), end="\n" if findings else "")
+    verdict = {
+        SAME: "nothing differs",
+        FAILED: "could not be found out",
+        DIFFERS: "something differs",
+    }
+    print(f"drift {asked.env}: {verdict[code]}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,350 @@
+"""Reach what is deployed: `make ssh`, `logs`, `admin`, `demo`, `maintenance`, the end of `make up`.
+
+    python -m rollout.reach --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
+    python -m rollout.reach --env ENV address [--admin]
+    python -m rollout.reach --env ENV demo [--yes --confirm ENV]
+    python -m rollout.reach --env ENV maintenance on|off
+
+Uses the ssh_config that provision wrote: host keys, jumps and key are the same as Ansible's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+# While it is there, the web hosts answer 503 with a page that says so (role nginx).
+MAINTENANCE = "/etc/ctlv/maintenance"
+
+
+class ReachError(Exception):
+    """What is wrong, and what to do next, in two lines."""
+
+    def __init__(self, problem: str, *, next_step: str) -> None:
+        super().__init__(f"{problem}\n  Next: {next_step}")
+
+
+def state_folder(environment: str) -> Path:
+    known = sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml"))
+    if environment not in known:
+        raise ReachError(
+            f"there is no inventory '{environment}'",
+            next_step=f"give ENV= one of: {', '.join(known)}",
+        )
+    if environment == "lab":
+        return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab").resolve()
+    return Path.home() / ".config/ctlv" / environment
+
+
+def read_inventory(environment: str) -> dict[str, Any]:
+    """What `ansible-inventory --list` says, vault in clear included: keep names, addresses."""
+    inventory = f"inventory/{environment}"
+    asked = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ansible-inventory"),
+            "--inventory",
+            str(ROOT / inventory),
+            "--list",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise ReachError(
+            f"{inventory} cannot be read: {' '.join(asked.stderr.split())[-300:]}",
+            next_step=f"run `.venv/bin/ansible-inventory --inventory {inventory} --graph`",
+        )
+    return dict(json.loads(asked.stdout))
+
+
+def addresses(environment: str, wanted: str) -> dict[str, str]:
+    """Name -> ansible_host of the group or container `wanted`; ReachError when there is none."""
+    groups = read_inventory(environment)
+    everyone = groups.pop("_meta")["hostvars"]
+    names = [wanted] if wanted in everyone else groups.get(wanted, {}).get("hosts", [])
+    if not names:
+        known = [*sorted(name for name in groups if groups[name].get("hosts")), *sorted(everyone)]
+        raise ReachError(
+            f"no container and no group with hosts is named '{wanted}' in inventory/{environment}",
+            next_step="give HOST= one of: " + ", ".join(known),
+        )
+    return {name: str(everyone[name]["ansible_host"]) for name in names}
+
+
+def ssh(environment: str, to: str, command: list[str], *, capture: bool = False) -> tuple[int, str]:
+    """Run `command` (none: a shell) on the first host of `to`. Returns its status and output."""
+    config = state_folder(environment) / "ssh_config"
+    if not config.is_file():
+        raise ReachError(
+            f"nothing is provisioned for ENV={environment}: {config} is missing",
+            next_step=f"run `make up ENV={environment}`",
+        )
+    name = next(iter(addresses(environment, to)))
+    ended = subprocess.run(
+        ["ssh", "-F", str(config), name, *command],
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if capture else None,
+    )
+    return ended.returncode, ended.stdout or ""
+
+
+class Hosts:
+    """The containers of an environment, and commands on them: one SSH connection to each."""
+
+    def __init__(self, environment: str) -> None:
+        self.config = state_folder(environment) / "ssh_config"
+        if not self.config.is_file():
+            raise ReachError(
+                f"nothing is provisioned for ENV={environment}: {self.config} is missing",
+                next_step=f"run `make up ENV={environment}`",
+            )
+        self.groups = read_inventory(environment)
+        self.variables: dict[str, dict[str, Any]] = self.groups.pop("_meta")["hostvars"]
+        # In /tmp: a control socket's path holds at most 107 characters.
+        self.sockets = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
+
+    def of(self, *groups: str) -> list[str]:
+        return [name for group in groups for name in self.groups.get(group, {}).get("hosts", [])]
+
+    def first(self, group: str) -> str:
+        if not self.of(group):
+            raise ReachError(
+                f"the inventory has no host in the group {group}",
+                next_step="add one to hosts.yml",
+            )
+        return self.of(group)[0]
+
+    def way(self, host: str, *command: str) -> list[str]:
+        """The words that run `command` there: one word is a line for the shell, several are not."""
+        line = command[0] if len(command) == 1 else shlex.join(command)
+        options = f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={self.sockets}/%C"
+        options += " -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
+        return ["ssh", "-F", str(self.config), *options.split(), host, line]
+
+    def run(
+        self,
+        host: str,
+        *command: str,
+        stdin: str = "",
+        check: bool = True,
+        timeout_s: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        """What `command` said there. Raises ReachError when it failed and `check` says so."""
+        try:
+            ended = subprocess.run(
+                self.way(host, *command),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ReachError(
+                f"{host} did not answer in {timeout_s:.0f} s", next_step="run `make status`"
+            ) from error
+        if check and ended.returncode != 0:
+            raise ReachError(
+                f"{host}: `{command[0].splitlines()[0][:60]}` ended with {ended.returncode}: "
+                f"{ended.stderr.strip()[-400:]}",
+                next_step="run `make status`, then `make logs`",
+            )
+        return ended
+
+    def stream(self, host: str, command: str, *, to: IO[bytes]) -> None:
+        try:
+            ended = subprocess.run(
+                self.way(host, command),
+                stdout=to,
+                stderr=subprocess.PIPE,
+                timeout=3600,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ReachError(
+                f"{host} did not send it within an hour", next_step="run `make status`"
+            ) from error
+        if ended.returncode != 0:
+            raise ReachError(
+                f"{host}: {ended.stderr.decode(errors='replace').strip()[-300:]}",
+                next_step="run `make status`",
+            )
+
+    def close(self) -> None:
+        for host in self.of("containers") or list(self.variables):
+            way = self.way(host, "true")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(
+                    [*way[:-2], "-O", "exit", host], capture_output=True, timeout=10, check=False
+                )
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def read_hosts(environment: str) -> Iterator[Hosts]:
+    hosts = Hosts(environment)
+    try:
+        yield hosts
+    finally:
+        hosts.close()
+
+
+def put_under_maintenance(hosts: Hosts, *, on: bool, why: str = "") -> None:
+    """nginx looks for the file at each request; it stays through a restart of the container."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    text = f"since {at} by {getpass.getuser()} {why}".rstrip() + "\n"
+    for host in hosts.of("web", "rest"):
+        if on:
+            hosts.run(
+                host, f"cat > {MAINTENANCE}.new && mv {MAINTENANCE}.new {MAINTENANCE}", stdin=text
+            )
+        else:
+            hosts.run(host, f"rm -f {MAINTENANCE}")
+
+
+def is_under_maintenance(hosts: Hosts, *, besides: str = "") -> bool:
+    """Whether somebody switched it on; `besides`: for another reason than this one."""
+    asked = f"test -e {MAINTENANCE}"
+    if besides:
+        asked += f" && ! grep -q {shlex.quote(besides)} {MAINTENANCE}"
+    return any(
+        hosts.run(host, asked, check=False).returncode == 0 for host in hosts.of("web", "rest")
+    )
+
+
+def maintenance(environment: str, wanted: str) -> int:
+    with read_hosts(environment) as hosts:
+        put_under_maintenance(hosts, on=wanted == "on")
+    print(f"maintenance {environment}: {wanted}")
+    return 0
+
+
+def web_root(environment: str) -> str:
+    """In the lab the loopback forward, elsewhere the web container's own address."""
+    address = next(iter(addresses(environment, "web").values()))
+    common = next(iter(read_inventory(environment)["_meta"]["hostvars"].values()))
+    tls = common.get("agenda_tls") or "off"
+    scheme, port = ("http", 80) if tls == "off" else ("https", 443)
+    lab: dict[str, Any] = {}
+    if environment == "lab":
+        lab = read_json(state_folder(environment) / "lab.json", next_step="run `make up`")
+    forwards = lab.get("forwards", {}).items()
+    ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
+    name = named_in(Path(common.get("certificate_site_file", ""))) if tls == "files" else ""
+    return f"{scheme}://{ours[0] if ours else name or address}"
+
+
+def named_in(certificate: Path) -> str:
+    """The first name that a browser can ask for; "" when there is none but addresses."""
+    from rollout.certificates import CertificateError, names_of  # noqa: PLC0415 - slow to load
+
+    try:
+        return next(iter(names_of(certificate)), "")
+    except CertificateError as error:
+        problem, _, next_step = str(error).partition("\n  Next: ")
+        raise ReachError(problem, next_step=next_step) from error
+
+
+def read_json(file: Path, *, next_step: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ReachError(f"{file} cannot be read: {error}", next_step=next_step) from error
+
+
+def say_address(environment: str) -> int:
+    suffix = "" if environment == "lab" else f" ENV={environment}"
+    print(f"\nThe agenda is at {web_root(environment)}/agenda")
+    print(f"A first administrator: make admin{suffix} prints a single-use link.")
+    return 0
+
+
+def say_admin_link(environment: str) -> int:
+    status, path = ssh(environment, "web", ["agenda-manage", "agenda_first_admin"], capture=True)
+    if status != 0:
+        raise ReachError(
+            "the agenda made no link (see above)", next_step=f"try `make verify ENV={environment}`"
+        )
+    print("Open this once, within its time, to make the first administrator:")
+    print(f"{web_root(environment)}{path.strip()}")
+    return 0
+
+
+def fill_demo(environment: str, *, yes: bool, confirm: str) -> int:
+    """An account with a believable week. Only the lab's password is printed: elsewhere a link that
+    works once lets whoever holds it choose one.
+    """
+    is_lab = environment == "lab"
+    if not is_lab and not (yes and confirm == environment):
+        raise ReachError(
+            f"this makes an account named demo, with example tasks, on {environment}",
+            next_step=f"if you want that: make demo ENV={environment} YES=1 CONFIRM={environment}",
+        )
+    command = ["agenda-manage", "agenda_demo", *([] if is_lab else ["--link"])]
+    status, said = ssh(environment, "web", command, capture=True)
+    if status != 0:
+        raise ReachError(
+            "the agenda made no example (see above)",
+            next_step=f"try `make verify ENV={environment}`",
+        )
+    root = web_root(environment)
+    if is_lab:
+        print(f"{said.strip()}\nat {root}/agenda")
+    else:
+        print("The account demo is filled. Open this once, within the hour, for its password:")
+        print(f"{root}{said.strip()}")
+    return 0
+
+
+def act(asked: argparse.Namespace) -> int:
+    if asked.verb == "maintenance":
+        return maintenance(asked.env, asked.state)
+    if asked.verb == "demo":
+        return fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
+    if asked.verb == "ssh":
+        return ssh(asked.env, asked.to, asked.command)[0]
+    return say_admin_link(asked.env) if asked.admin else say_address(asked.env)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="reach", description="Reach what is deployed.")
+    parser.add_argument("--env", default="lab", help="a folder of inventory/")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    shell = verbs.add_parser("ssh", help="a shell on a container, or one command there")
+    shell.add_argument("--to", default="web", help="a group (its first host) or a container")
+    shell.add_argument("command", nargs=argparse.REMAINDER)
+    where = verbs.add_parser("address", help="where the agenda answers")
+    where.add_argument(
+        "--admin", action="store_true", help="a single-use link for an administrator"
+    )
+    demo = verbs.add_parser("demo", help="an account with a believable week")
+    demo.add_argument("--yes", action="store_true", help="answers the question")
+    demo.add_argument("--confirm", default="", help="the environment's name, outside the lab")
+    pause = verbs.add_parser("maintenance", help="a page that says so instead of the agenda")
+    pause.add_argument("state", choices=["on", "off"])
+    try:
+        return act(parser.parse_args())
+    except ReachError as error:
+        print(f"reach: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""A release is built here: one archive of the code, one of its Python environment."""

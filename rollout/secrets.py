@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Make the secrets of an environment that are missing, into its vault (ansible-vault).
+
+    python -m rollout.secrets --env lab
+
+Every value comes from the system's random source. What is there already is never changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
+
+from rollout import certificates
+
+ROOT = Path(__file__).resolve().parents[1]
+PRIVATE = 0o600
+
+# Every secret of an environment, and how it is made. The inventories read exactly these.
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "vault_agenda_secret_key": lambda: secrets.token_urlsafe(64),
+    "vault_agenda_database_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_migrate_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_rest_password": lambda: secrets.token_urlsafe(32),
+    "vault_agenda_token_key": lambda: secrets.token_urlsafe(64),
+}
+
+
+class SecretsError(Exception):
+    """An expected failure, in two lines."""
+
+
+def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where the vault and its password lie. The lab's are in its state folder, out of git."""
+    if environment == "lab":
+        state = Path(environ.get("CTLV_LAB_STATE") or ROOT / ".lab")
+        return state / "vault.yml", state / "vault-password"
+    password = home(environ) / ".config/ctlv" / f"{environment}.vault"
+    return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
+
+
+def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
+    """What stays with the operator: the lab's folder, or ~/.config/ctlv/ENV."""
+    if environment == "lab":
+        return places(environment, environ=environ)[0].parent
+    return home(environ) / ".config/ctlv" / environment
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+
+
+def completed(known: Mapping[str, str]) -> dict[str, str]:
+    """`known` and a new value for each secret that it lacks."""
+    return dict(known) | {name: make() for name, make in SECRETS.items() if name not in known}
+
+
+def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
+    if not file.exists():
+        return {}
+    try:
+        text = vault.decrypt(file.read_bytes())
+    except AnsibleVaultError as error:
+        raise SecretsError(
+            f"{file} cannot be read with the password there is\n"
+            "  Next: bring back the password it was made with; without it, remove the vault "
+            "and deploy anew with new secrets"
+        ) from error
+    try:
+        return dict(yaml.safe_load(text) or {})
+    except (yaml.YAMLError, TypeError, ValueError):
+        # Without the cause, which shows lines of what was encrypted.
+        raise SecretsError(
+            f"what {file} holds is not a list of `name: value`\n"
+            f"  Next: correct it with `.venv/bin/ansible-vault edit {file}`"
+        ) from None
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Never readable by others, not even for an instant, and never half written."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(file)
+
+
+def password_of(file: Path, *, vault_file: Path) -> bytes:
+    """The vault's password; made when neither it nor the vault exists yet."""
+    if not file.exists():
+        if vault_file.exists():
+            raise SecretsError(
+                f"{vault_file} exists, its password {file} does not\n"
+                f"  Next: get that file from whoever made the vault, mode 0600"
+            )
+        write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
+    if file.stat().st_mode & 0o077:
+        raise SecretsError(f"others may read {file}\n  Next: chmod 600 {file}")
+    password = file.read_bytes().strip()
+    if not password:
+        raise SecretsError(
+            f"{file} is empty\n"
+            f"  Next: bring back what it held; when {vault_file} does not exist yet, remove it"
+        )
+    return password
+
+
+def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
+    """The key that opens backups stays in the state folder; its public half goes to the inventory.
+
+    An inventory that names a public key already is left alone: another operator holds the other
+    half, and backups stay readable by whoever is named there.
+    """
+    state = state_of(environment, environ=environ)
+    place = state if environment == "lab" else ROOT / "inventory" / environment
+    public = place / "backup-key.pub"
+    if public.exists():
+        return
+    private = state / "backup-key"
+    if not private.exists():
+        write_private(private, age_keygen())
+    write_private(public, age_keygen("-y", str(private)))
+    public.chmod(0o644)
+
+
+def age_keygen(*arguments: str) -> bytes:
+    command = ["age-keygen", *arguments]
+    try:
+        ended = subprocess.run(command, capture_output=True, check=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SecretsError(
+            f"no key for backups could be made: {error}\n"
+            "  Next: `setup/machine packages` installs age, which makes it"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        # Without its words: it may show what it could not read.
+        raise SecretsError(
+            f"`{' '.join(command)}` failed with {error.returncode}\n"
+            "  Next: bring back the backup-key that was made; when no backup exists yet, remove it"
+        ) from error
+    return ended.stdout
+
+
+def make(environment: str, *, environ: Mapping[str, str]) -> str:
+    """Do it; return the one line of result."""
+    if not (ROOT / "inventory" / environment / "hosts.yml").exists():
+        names = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
+        raise SecretsError(f"there is no inventory '{environment}'\n  Next: ENV= one of {names}")
+    vault_file, password_file = places(environment, environ=environ)
+    password = password_of(password_file, vault_file=vault_file)
+    vault = VaultLib([(environment, VaultSecret(password))])
+    known = read_vault(vault, vault_file)
+    wanted = completed(known)
+    missing = len(wanted) - len(known)
+    backup_key(environment, environ=environ)
+    certificates.authority(
+        state_of(environment, environ=environ),
+        name=f"Agenda {environment}, certificate authority",
+        at=datetime.now(UTC),
+    )
+    if missing:
+        text = yaml.safe_dump(wanted, sort_keys=True).encode()
+        write_private(vault_file, vault.encrypt(text, vault_id=environment))
+        return f"{missing} secrets made in {vault_file}; its password is {password_file}"
+    return f"nothing to make, {len(known)} secrets are in {vault_file}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env", required=True, help="name of the environment")
+    try:
+        print(f"secrets: {make(parser.parse_args().env, environ=os.environ)}")
+    except (SecretsError, certificates.CertificateError) as error:
+        print(f"secrets: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"secrets: {error.filename}: {error.strerror}\n"
+            "  Next: see who may read and write there",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,379 @@
+"""Backups: whole or not there at all, thinned out by day and week, opened by the operator alone."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.machinery
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollout import backups, reach
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "ansible/roles/backup/files/ctlv-backup"
+DUMP = b"""\
+-- MariaDB dump
+CREATE TABLE `task` (
+  `id` uuid NOT NULL
+);
+INSERT INTO `task` VALUES
+(1,'one\\n(2,\\'two\\'),'),
+(2,'two');
+CREATE TABLE `empty` (
+);
+-- Dump completed
+"""
+
+
+def load():
+    loader = importlib.machinery.SourceFileLoader("ctlv_backup", str(PROGRAM))
+    spec = importlib.util.spec_from_loader("ctlv_backup", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+program = load()
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory):
+    file = tmp_path_factory.mktemp("key") / "backup-key"
+    subprocess.run(["age-keygen", "-o", str(file)], check=True, capture_output=True, timeout=20)
+    return file
+
+
+@pytest.fixture
+def host(tmp_path, key):
+    """A database host: a folder, settings, and a mariadb-dump that prints DUMP."""
+    public = subprocess.run(
+        ["age-keygen", "-y", str(key)], check=True, capture_output=True, text=True, timeout=20
+    ).stdout.strip()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "folder").mkdir()
+    say(tmp_path, f"cat <<'END'\n{DUMP.decode()}END\n")
+    settings = {
+        "database": "agenda",
+        "account": "ctlv-backup",
+        "folder": str(tmp_path / "folder"),
+        "recipients": [public],
+        "keep_days": 14,
+        "take_from": [],
+        "ssh_config": "",
+    }
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+def say(host, script):
+    dump = host / "bin/mariadb-dump"
+    dump.write_text(f"#!/bin/sh\n{script}")
+    dump.chmod(0o755)
+
+
+def command(host, verb):
+    code = (
+        "import importlib.machinery as m, sys, pathlib; "
+        f"p = m.SourceFileLoader('p', {str(PROGRAM)!r}).load_module(); "
+        f"p.SETTINGS = pathlib.Path({str(host / 'settings.json')!r}); "
+        f"sys.argv = ['ctlv-backup', {verb!r}]; sys.exit(p.main())"
+    )
+    return [sys.executable, "-W", "ignore", "-c", code]
+
+
+def run(host, verb, *, asked=""):
+    environ = {
+        **os.environ,
+        "PATH": f"{host}/bin:{os.environ['PATH']}",
+        "SSH_ORIGINAL_COMMAND": asked,
+    }
+    return subprocess.run(
+        command(host, verb), env=environ, capture_output=True, timeout=60, check=False
+    )
+
+
+def whole(host):
+    return [manifest["name"] for manifest in program.good(host / "folder", deep=True)]
+
+
+def test_a_backup_opens_with_the_operators_key_and_is_the_dump(host, key):
+    made = run(host, "make")
+    assert made.returncode == 0, made.stderr
+    (name,) = whole(host)
+    body = host / f"folder/{name}.age"
+    opened = subprocess.run(
+        ["age", "--decrypt", "--identity", str(key), str(body)],
+        check=True,
+        capture_output=True,
+        timeout=20,
+    ).stdout
+    assert gzip.decompress(opened).strip() == DUMP.strip()
+    assert b"two" not in body.read_bytes()
+    assert [path.stat().st_mode & 0o077 for path in (host / "folder").iterdir()] == [0, 0, 0]
+
+
+def test_the_manifest_counts_the_rows_of_each_table(host):
+    run(host, "make")
+    (manifest,) = program.good(host / "folder")
+    assert {name: table["rows"] for name, table in manifest["tables"].items()} == {
+        "task": 2,
+        "empty": 0,
+    }
+
+
+def counted(dump):
+    found = program.Counted()
+    for line in dump.splitlines(keepends=True):
+        found.line(line)
+    return found
+
+
+def test_a_checksum_does_not_depend_on_the_order_of_rows_but_on_each_of_them():
+    swapped = b"CREATE TABLE `t` (\nINSERT INTO `t` VALUES\n(2),\n(1);\n"
+    plain = b"CREATE TABLE `t` (\nINSERT INTO `t` VALUES\n(1),\n(2);\n"
+    other = b"CREATE TABLE `t` (\nINSERT INTO `t` VALUES\n(1),\n(3);\n"
+    assert counted(plain).as_json() == counted(swapped).as_json()
+    assert counted(plain).as_json() != counted(other).as_json()
+
+
+def test_rows_in_a_form_that_cannot_be_counted_are_refused():
+    with pytest.raises(program.BackupError, match="cannot be counted"):
+        counted(b"CREATE TABLE `t` (\nINSERT INTO `t` VALUES (1),(2);\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("echo 'CREATE TABLE `task` ('; exit 2", id="the dump fails"),
+        pytest.param("echo 'CREATE TABLE `task` ('", id="the dump has no end"),
+    ],
+)
+def test_a_dump_that_is_not_whole_is_no_backup(host, script):
+    say(host, script)
+    made = run(host, "make")
+    assert made.returncode == 1
+    assert b"\n  Next: " in made.stderr
+    assert whole(host) == []
+
+
+@pytest.mark.parametrize("after_s", [0.15, 0.4, 0.8, 1.2])
+def test_a_run_that_is_killed_leaves_no_backup_and_the_next_one_sweeps(host, after_s):
+    slow = DUMP.decode().replace("(2,'two');", "(2,'two');\nEND\nsleep 30\ncat <<'END'")
+    say(host, f"cat <<'END'\n{slow}END\n")
+    environ = {**os.environ, "PATH": f"{host}/bin:{os.environ['PATH']}"}
+    under_way = subprocess.Popen(command(host, "make"), env=environ, start_new_session=True)
+    time.sleep(after_s)
+    os.killpg(under_way.pid, signal.SIGKILL)
+    under_way.wait()
+    assert whole(host) == []
+    say(host, f"cat <<'END'\n{DUMP.decode()}END\n")
+    assert run(host, "make").returncode == 0
+    assert len(whole(host)) == 1
+    left = [path.name for path in (host / "folder").iterdir() if "unfinished" in path.name]
+    assert left == []
+
+
+def test_a_changed_byte_and_a_missing_one_are_seen(host):
+    run(host, "make")
+    (name,) = whole(host)
+    body = host / f"folder/{name}.age"
+    body.chmod(0o600)
+    content = bytearray(body.read_bytes())
+    content[-1] ^= 1
+    body.write_bytes(content)
+    assert whole(host) == []
+    body.write_bytes(content[:-1])
+    assert program.good(host / "folder") == []
+
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def names(*ages):
+    return [f"agenda-{(AT - age).strftime(program.STAMP)}" for age in ages]
+
+
+@pytest.mark.parametrize(
+    ("ages", "kept"),
+    [
+        pytest.param([timedelta(hours=h) for h in (1, 2, 20)], [0, 1, 2], id="all of a day"),
+        pytest.param(
+            [timedelta(days=3), timedelta(days=3, hours=2)], [0], id="then the newest of a day"
+        ),
+        pytest.param(
+            [timedelta(days=d) for d in range(15)],
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+            id="after a week the newest of a week",
+        ),
+        pytest.param([timedelta(days=15), timedelta(days=16)], [0], id="the newest of all stays"),
+        pytest.param([timedelta(days=1), timedelta(days=15)], [0], id="none beyond the limit"),
+    ],
+)
+def test_thinning_keeps(ages, kept):
+    given = names(*ages)
+    assert program.kept(given, at=AT, keep_days=14) == {given[index] for index in kept}
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "get ../../etc/shadow", "get agenda-20261124T135745Z", "bash", "list;id"]
+)
+def test_a_keepers_key_may_list_and_get_whole_backups_only(host, asked):
+    answer = run(host, "hand-out", asked=asked)
+    assert (answer.returncode, answer.stdout) == (1, b"")
+
+
+def test_a_keeper_takes_what_it_lacks_and_never_overwrites(host, tmp_path):
+    run(host, "make")
+    (name,) = whole(host)
+    keeper = tmp_path / "keeper"
+    (keeper / "bin").mkdir(parents=True)
+    (keeper / "folder").mkdir()
+    settings = json.loads((host / "settings.json").read_text())
+    settings |= {
+        "folder": str(keeper / "folder"),
+        "take_from": [{"address": "192.0.2.1", "alias": "x"}],
+    }
+    (keeper / "settings.json").write_text(json.dumps(settings))
+    ask = command(host, "hand-out")
+    ssh = keeper / "bin/ssh"
+    ssh.write_text(
+        f"#!{sys.executable}\nimport os, sys\nos.environ['SSH_ORIGINAL_COMMAND'] = sys.argv[-1]\n"
+        f"os.execv({ask[0]!r}, {ask!r})\n"
+    )
+    ssh.chmod(0o755)
+    first = run(keeper, "take")
+    assert first.returncode == 0, first.stderr
+    assert whole(keeper) == [name]
+    before = (keeper / f"folder/{name}.age").stat().st_mtime_ns
+    assert b"nothing new" in run(keeper, "take").stdout
+    assert (keeper / f"folder/{name}.age").stat().st_mtime_ns == before
+    assert (keeper / f"folder/{name}.age").stat().st_mode & 0o777 == 0o400
+
+
+def test_tables_that_came_back_different_are_named():
+    wanted = {"a": {"rows": 1, "sum": "1"}, "b": {"rows": 1, "sum": "2"}}
+    assert backups.different(wanted, wanted) == []
+    assert backups.different(wanted, {"a": {"rows": 1, "sum": "9"}, "c": {}}) == ["a", "b", "c"]
+
+
+def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
+    with pytest.raises(reach.ReachError, match="CONFIRM=srv-px5"):
+        backups.Agreement("srv-px5", yes=True, confirm="")("replaces all rows")
+    with pytest.raises(reach.ReachError, match="CONFIRM=srv-px5"):
+        backups.Agreement("srv-px5", yes=True, confirm="lab")("replaces all rows")
+    backups.Agreement("srv-px5", yes=False, confirm="srv-px5")("replaces all rows")
+    backups.Agreement("lab", yes=True, confirm="")("replaces all rows")
+
+
+class Hosts:
+    """Containers whose every command ends as it is told to."""
+
+    def __init__(self, status: int, stderr: str = "") -> None:
+        self.ended = subprocess.CompletedProcess((), status, "", stderr)
+
+    def first(self, group):
+        return group
+
+    def run(self, *_words, **_options):
+        return self.ended
+
+
+def test_rows_that_cannot_be_backed_up_are_not_replaced_unless_they_may_be_lost(capsys):
+    mine = object.__new__(backups.Backups)
+    mine.hosts = Hosts(1, "Table './agenda/task' is marked as crashed")
+    with pytest.raises(reach.ReachError, match=r"marked as crashed\n.*Next:.*ROWS=lost"):
+        mine._keep_what_is_there(may_lose_rows=False)
+    mine._keep_what_is_there(may_lose_rows=True)
+    assert "could not be backed up; going on" in capsys.readouterr().out
+
+
+def test_one_file_says_that_there_is_maintenance():
+    names = yaml.safe_load((ROOT / "ansible/roles/nginx/vars/main.yml").read_text())
+    assert names["__nginx_maintenance"] == reach.MAINTENANCE
+
+
+def test_the_journal_of_erased_ids_reaches_back_further_than_any_backup():
+    limit = yaml.safe_load((ROOT / "ansible/roles/backup/vars/main.yml").read_text())
+    text = (ROOT / "app/agenda/erased.py").read_text()
+    assert f"KEPT = timedelta(days={limit['__backup_journal_days']})" in text
+
+
+WHOLE = {"name": "agenda-20261124T135745Z", "bytes": 3, "sha256": "x", "tables": {}}
+
+
+class Saying(Hosts):
+    def __init__(self, stdout: str, status: int = 0, stderr: str = "") -> None:
+        self.ended = subprocess.CompletedProcess((), status, stdout, stderr)
+
+    def of(self, *_groups):
+        return []
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The operator's side, with a folder of its own."""
+    found = object.__new__(backups.Backups)
+    found.folder, found.environment, found.hosts = tmp_path, "lab", Saying("")
+    return found
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{",
+        "[]",
+        "3",
+        "{}",
+        json.dumps({**WHOLE, "name": "../../x"}),
+        json.dumps({**WHOLE, "name": 1}),
+    ],
+)
+def test_a_broken_manifest_is_no_backup_and_hides_no_other(mine, broken):
+    """Nor does a host choose by a name where its backup is written to here."""
+    for name, text in ((WHOLE["name"], json.dumps(WHOLE)), ("agenda-20261125T135745Z", broken)):
+        (mine.folder / f"{name}.json").write_text(text)
+        (mine.folder / f"{name}.age").write_text("abc")
+    mine.hosts = Saying(f"{broken}\n{json.dumps(WHOLE)}\n")
+    assert [(b.place, b.name) for b in mine.everywhere()] == [
+        ("here", WHOLE["name"]),
+        ("database", WHOLE["name"]),
+    ]
+
+
+def test_a_host_that_does_not_answer_is_named(mine, capsys):
+    mine.hosts = Saying("", 255, "ssh: connect to host x\nport 22: No route to host")
+    assert mine.everywhere() == []
+    assert capsys.readouterr().err.startswith("database does not say what backups it has: ssh: ")
+
+
+def test_a_backup_that_is_not_there_after_all_is_said_in_two_lines(mine):
+    with pytest.raises(reach.ReachError, match="has none\n  Next: "):
+        mine.newest_there()
+
+
+@pytest.mark.parametrize("confirm", ["", "lab"])
+def test_a_drill_elsewhere_than_in_the_lab_wants_the_environments_name(confirm, mine):
+    asked = argparse.Namespace(
+        env="srv-px5", verb="drill", wanted="latest", yes=True, confirm=confirm
+    )
+    with pytest.raises(reach.ReachError, match=r"scratch database.*\n  Next: .*CONFIRM=srv-px5"):
+        backups.act(asked, mine)
+
+
+def test_age_that_is_missing_is_said_in_two_lines(mine, monkeypatch):
+    monkeypatch.setenv("PATH", str(mine.folder))
+    mine.key = mine.folder / "key"
+    chosen = backups.Backup(name=WHOLE["name"], place="here", manifest=WHOLE)
+    with pytest.raises(reach.ReachError, match=r"age.*\n  Next: "):
+        mine._decrypted_into(chosen, "true")

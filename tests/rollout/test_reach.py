@@ -1,0 +1,102 @@
+"""What reach.py refuses and prints; the containers behind it are the lab tests' business."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from rollout import certificates, reach, status
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The commands that would have run on the web container."""
+    commands: list[list[str]] = []
+
+    def ssh(environment, to, command, *, capture=False):
+        commands.append(command)
+        return 0, "/agenda/reset/x/y/\n"
+
+    monkeypatch.setattr(reach, "ssh", ssh)
+    monkeypatch.setattr(reach, "web_root", lambda environment: f"http://{environment}")
+    return commands
+
+
+@pytest.mark.parametrize(
+    ("yes", "confirm"), [(False, ""), (True, ""), (True, "lab"), (False, "srv-px5")]
+)
+def test_demo_outside_the_lab_wants_both_answers(asked, yes, confirm):
+    with pytest.raises(reach.ReachError, match="YES=1 CONFIRM=srv-px5"):
+        reach.fill_demo("srv-px5", yes=yes, confirm=confirm)
+    assert asked == []
+
+
+def test_demo_outside_the_lab_prints_a_link_and_no_password(asked, capsys):
+    reach.fill_demo("srv-px5", yes=True, confirm="srv-px5")
+    assert asked == [["agenda-manage", "agenda_demo", "--link"]]
+    assert capsys.readouterr().out.splitlines()[-1] == "http://srv-px5/agenda/reset/x/y/"
+
+
+def test_demo_in_the_lab_asks_nothing(asked, capsys):
+    reach.fill_demo("lab", yes=False, confirm="")
+    assert asked == [["agenda-manage", "agenda_demo"]]
+    assert "at http://lab/agenda" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "forwards", "root"),
+    [
+        (("lab", "off"), {"8080": "192.0.2.7:80"}, "http://127.0.0.1:8080"),
+        (("lab", "internal"), {"8080": "192.0.2.7:443"}, "https://127.0.0.1:8080"),
+        (("lab", "internal"), {"8080": "192.0.2.7:80"}, "https://192.0.2.7"),
+        (("srv-px5", False), {}, "http://192.0.2.7"),
+        (("srv-px5", "internal"), {}, "https://192.0.2.7"),
+        (("srv-px5", "files"), {}, "https://agenda.example.org"),
+    ],
+)
+def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, forwards, root):
+    environment, tls = place
+    monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
+    monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
+    (tmp_path / "lab.json").write_text(json.dumps({"forwards": forwards}))
+    now = datetime.now(UTC)
+    certificates.authority(tmp_path, name="elsewhere", at=now)
+    certificates.host(tmp_path, name="agenda.example.org", addresses=["192.0.2.7"], at=now)
+    file = str(tmp_path / "tls/agenda.example.org.pem")
+    common = {"agenda_tls": tls, "certificate_site_file": file}
+    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": common}}})
+    assert reach.web_root(environment) == root
+
+
+@pytest.mark.parametrize("environment", ["", "nowhere", "../../etc", "lab/", "../inventory/lab"])
+def test_an_environment_without_an_inventory_is_refused(environment):
+    with pytest.raises(reach.ReachError, match=r"\n  Next: give ENV= one of: lab, srv-px5"):
+        reach.state_folder(environment)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]"])
+def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, content):
+    monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
+    monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
+    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": {}}}})
+    if content is not None:
+        (tmp_path / "lab.json").write_text(content)
+    with pytest.raises(
+        reach.ReachError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"
+    ):
+        reach.web_root("lab")
+
+
+def test_a_certificate_from_elsewhere_that_is_not_there_is_said_in_two_lines(tmp_path):
+    with pytest.raises(reach.ReachError, match=r"cannot be read.*\n  Next: set certificate_site"):
+        reach.named_in(tmp_path / "none.pem")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"at": "soon", "rows": 1, "rto_s": 1}'])
+def test_a_drills_result_that_cannot_be_read_is_a_note(tmp_path, content):
+    (tmp_path / "backup-drill.json").write_text(content)
+    *_, (mark, subject, text) = status.of_operator(tmp_path, at=datetime.now(UTC))
+    assert (mark, subject) == ("note", "drill")
+    assert "cannot be read" in text
