@@ -29,6 +29,10 @@ SUFFIX = ".ids"
 TASK = "agenda.task"
 NEXT = "next"
 """In the place of an id: another task of the series will follow."""
+WENT = "went"
+"""Behind the id of what follows: the row goes with the same commit, so that no purge notes it anew.
+If it is noted alone all the same, that commit never came, and its owner took it away since.
+"""
 log = logging.getLogger("agenda.erased")
 
 
@@ -39,11 +43,14 @@ def note(model: type[Model], ids: Iterable[object], *, at: datetime) -> None:
     _write("".join(f"{model._meta.label_lower} {row}\n" for row in ids), at=at)
 
 
-def note_series(again: Mapping[UUID, Task | None], *, at: datetime) -> None:
-    """Remember which task of a series came after which: a restored series goes on unless its last
-    task was erased.
+def note_series(again: Mapping[UUID, Task | None], *, at: datetime, stays: bool) -> None:
+    """Remember which task of a series comes after which: a restored series goes on unless its last
+    task was erased. `stays`: the rows are kept for a grace, and noted once more at its end.
     """
-    lines = (f"{TASK} {last}{f' {after.id}' if after else ''}\n" for last, after in again.items())
+    went = "" if stays else f" {WENT}"
+    lines = (
+        f"{TASK} {last}{f' {after.id}{went}' if after else ''}\n" for last, after in again.items()
+    )
     _write("".join(lines), at=at)
 
 
@@ -87,29 +94,36 @@ class Fates:
 
 def fates(noted: Iterable[str]) -> Fates:
     """Of lines `label id`, and `label id next` where another task of the series followed. A line
-    cut short by a power cut is left out.
+    cut short by a power cut is left out. Their order says nothing: they are of several hosts.
     """
     erased: dict[str, set[str]] = defaultdict(set)
-    after: dict[str, str] = {}
+    after: dict[str, set[str]] = defaultdict(set)
+    stayed = set()
     for line in noted:
-        label, row, *following = [*line.split(), ""][:3]
+        label, row, following, went = [*line.split(), "", "", ""][:4]
         if not _is_an_id(row):
             continue
-        if any(following):
-            after[row] = following[0]
-        else:
+        if not following:
             erased[label].add(row)
-    ended = {row for row in after if _last(row, after) not in erased[TASK]}
+            continue
+        after[row].add(following)
+        if went != WENT:
+            stayed.add(row)
+    over = erased[TASK] - stayed
+    ended = {row for row in after if over.isdisjoint(_from(row, after))}
     erased[TASK] = (erased[TASK] | after.keys()) - ended
     return Fates(erased=erased, ended=ended)
 
 
-def _last(row: str, after: Mapping[str, str]) -> str:
-    seen = set()
-    while row in after and row not in seen:
-        seen.add(row)
-        row = after[row]
-    return row
+def _from(row: str, after: Mapping[str, set[str]]) -> set[str]:
+    """The row and whatever came after it. Several did after one that was restored, and in journals
+    of a release that gave each try of a purge another one.
+    """
+    found, waiting = set(), {row}
+    while waiting:
+        found |= waiting
+        waiting = set().union(*(after.get(one, ()) for one in waiting)) - found
+    return found
 
 
 def _is_an_id(row: str) -> bool:

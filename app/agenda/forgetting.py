@@ -85,7 +85,7 @@ def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> t
         last = list(due.order_by(column, "id").select_for_update()[:rows])
         zones = _zones({task.owner_id for task in last})
         again = {task.id: task_again(task, at=at, zone=zones[task.owner_id]) for task in last}
-        journal.note_series(again, at=at)
+        journal.note_series(again, at=at, stays=bool(grace()))
         Task.objects.bulk_create([task for task in again.values() if task is not None])
         _forget_rows(last, at=at)
     return _by_owner((str(task.id), task.owner_id) for task in last), len(last) == rows

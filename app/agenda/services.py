@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
@@ -175,12 +175,17 @@ def next_deadline_of(task: Task, *, at: datetime, zone: ZoneInfo) -> datetime | 
 
 
 def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
-    """The next task of a series, not saved: who forgets `task` saves it in the same transaction."""
+    """The next task of a series, not saved: who forgets `task` saves it in the same transaction.
+
+    Its id follows from what is forgotten, so that a purge that was rolled back and is repeated
+    makes the same one. One that is brought back and repeats anew has another deadline, or was not
+    taken away then: it has another next one.
+    """
     deadline_at = next_deadline_of(task, at=at, zone=zone)
     if deadline_at is None:
         return None
     return Task(
-        id=uuid7(),
+        id=uuid5(task.id, f"{task.deadline_at} {task.removed_at}"),
         created_at=at,
         deadline_at=deadline_at,
         announced=steps_due(deadline_at - at),
