@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.utils import timezone
 
@@ -11,9 +14,35 @@ from agenda.announcing import LAST_STEP, spoken_at
 from agenda.models import Task
 from agenda.services import day_subject
 from speech import sentences
+from speech import services as speech
 from speech.services import Utterance
 
 MISSED_KEPT = timedelta(hours=1)
+TASKS_A_QUESTION = 500
+# What is said of a task, and by whom it may be: a sound lives as long as these stay as they were.
+SPOKEN = ("title", "deadline_at", "priority", "is_private")
+
+
+def erase_changed() -> int:
+    """Erase this host's sounds of tasks that were changed or taken away, here or on another host;
+    return how many. Asks the database only when there are sounds of tasks.
+    """
+    return speech.erase_changed(_words_now)
+
+
+def _words_now(ids: Collection[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    left = iter(ids)
+    while some := list(islice(left, TASKS_A_QUESTION)):
+        tasks = Task.objects.filter(id__in=some, removed_at=None)
+        found |= dict(map(_words, tasks.only("id", *SPOKEN)))
+    return found
+
+
+def _words(task: Task) -> tuple[str, str]:
+    """Its id and the fingerprint of what is said of it."""
+    said = "\0".join(str(getattr(task, name)) for name in SPOKEN)
+    return str(task.pk), hashlib.sha256(said.encode()).hexdigest()
 
 
 def task_utterance(task: Task, *, at: datetime, user: User, language: str | None) -> Utterance:
@@ -31,6 +60,7 @@ def task_utterance(task: Task, *, at: datetime, user: User, language: str | None
         language=language or "fr",
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
+        tasks=(_words(task),),
     )
 
 
@@ -51,6 +81,7 @@ def announcement_utterance(
         language=language,
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
+        tasks=(_words(task),),
     )
 
 
@@ -86,4 +117,5 @@ def day_utterance(
         language=language,
         expires_at=tasks[0].deadline_at if tasks else ends_at,
         private=user.voice != "google" or any(task.is_private for task in tasks),
+        tasks=tuple(map(_words, tasks)),
     )

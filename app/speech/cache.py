@@ -2,9 +2,12 @@
 
 One folder, flat. A file is named <subject>.<words>.<voice>.mp3, both parts keyed hashes: who reads
 the folder learns neither the task nor its words. Its modification time is when it must be gone, so
-that the timer needs no database; its access time, set by us, is when it was last heard. Files
-appear by rename, whole or not at all. <subject>.lock keeps two listeners from making the same
-audio, and is also the proof that the subject was not forgotten meanwhile.
+that the timer needs no database for that; its access time, set by us, is when it was last heard. In
+front of the MP3 stands a line of JSON: of which tasks, by id, it says which words, by their
+fingerprint; without such a line it says none of any task. So the timer can also erase what was
+changed or taken away on another host. Files appear by rename, whole or not at all. <subject>.lock
+keeps two listeners from making the same audio, and is also the proof that the subject was not
+forgotten meanwhile.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,16 +39,23 @@ HASH_CHARACTERS = 32
 GOOGLE_LINE = "google.lock"
 
 Mark = tuple[int, int]
+Tasks = tuple[tuple[str, str], ...]
+"""Ids, each with the fingerprint of the words that are said of it."""
+Now = Callable[[set[str]], Mapping[str, str]]
+"""Of tasks, by id, the fingerprint of what would be said of them now; nothing of those gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """What a file's audio says, for whom, by whom. The words are kept in no other form."""
+    """What a file's audio says, for whom, by whom. The words are kept in no other form. Its name
+    does not depend on `tasks`.
+    """
 
     subject: str
     language: str
     text: str
     voice: str
+    tasks: Tasks = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +72,7 @@ class Cache:
         """Return the audio of `key`, or None: not there, its time has come, or damaged."""
         path = self.folder / self.name(key)
         try:
-            audio, expires_s = path.read_bytes(), path.stat().st_mtime
+            audio, expires_s = _audio_in(path.read_bytes()), path.stat().st_mtime
             if expires_s > at.timestamp() and mp3.is_mp3(audio):
                 os.utime(path, (at.timestamp(), expires_s))
                 return audio
@@ -85,7 +96,7 @@ class Cache:
         if expires_at <= at or mark is None:
             return
         try:
-            with self._new_file(audio) as new:
+            with self._new_file(_first_line(key.tasks) + audio) as new:
                 os.utime(new, (at.timestamp(), min(expires_at, at + LONGEST_KEPT).timestamp()))
                 if self.mark(key.subject) == mark:
                     new.rename(self.folder / self.name(key))
@@ -155,6 +166,22 @@ class Cache:
             for file in [*gone, *left]:
                 file.path.unlink(missing_ok=True)
             self._shrink()
+        except OSError as error:
+            _complain(error)
+            return 0
+        return len(gone)
+
+    def erase_changed(self, now: Now) -> int:
+        """Erase audio of which a task is gone, or says other words now; return how many. `now` is
+        asked at most once, and what it raises is raised.
+        """
+        try:
+            said = [(file.path, _tasks_in(file.path)) for file in self._files() if file.is_audio]
+            known = {task for _path, tasks in said for task in tasks}
+            words = now(known) if known else {}
+            gone = [path for path, tasks in said if not tasks.items() <= words.items()]
+            for path in gone:
+                path.unlink(missing_ok=True)
         except OSError as error:
             _complain(error)
             return 0
@@ -241,6 +268,27 @@ class _File:
         if self.path.name.startswith(NEW_PREFIX):
             return True
         return self.is_lock and self.subject not in alive
+
+
+def _first_line(tasks: Tasks) -> bytes:
+    return json.dumps(dict(tasks)).encode() + b"\n" if tasks else b""
+
+
+def _audio_in(content: bytes) -> bytes:
+    """No MP3 begins with a brace (mp3.py)."""
+    return content.partition(b"\n")[2] if content.startswith(b"{") else content
+
+
+def _tasks_in(path: Path) -> dict[str, str]:
+    """What a file says of which tasks; nothing of one that another process removes meanwhile, or
+    that a power cut left damaged: that one is never read, and goes at its deadline.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+        return dict(json.loads(line)) if line.startswith(b"{") else {}
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _complain(error: OSError) -> None:

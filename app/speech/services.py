@@ -8,6 +8,7 @@ How a view uses it, once it knows that the task is the user's and still lives:
         language="fr",
         expires_at=task.deadline_at,
         private=task.private,
+        tasks=((str(task.pk), fingerprint),),
     )
     speech = speak(words, at=timezone.now())
     HttpResponse(speech.audio, content_type="audio/mpeg", headers={"ETag": speech.etag, ...})
@@ -34,7 +35,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from speech import google, local, turns
-from speech.cache import GOOGLE_LINE, Cache, Key, Mark
+from speech.cache import GOOGLE_LINE, Cache, Key, Mark, Now, Tasks
 from speech.caller import Caller
 from speech.errors import SpeechError
 from speech.sentences import spoken_language
@@ -59,7 +60,8 @@ class Utterance:
     `text` comes from sentences.py; `language` is a language code ("fr", "en-gb").
     `expires_at` (aware) is when the audio must be gone: the task's deadline; for the day, the
     nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
-    any of its tasks is private.
+    any of its tasks is private. `tasks` are those whose words are said: their ids, each with a
+    fingerprint of what is said of it (erase_changed).
     """
 
     subject: str
@@ -67,6 +69,7 @@ class Utterance:
     language: str
     expires_at: datetime
     private: bool
+    tasks: Tasks = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,14 @@ def erase_expired(*, at: datetime) -> int:
     It asks no database: each file carries its own deadline.
     """
     return _cache().sweep(at=at)
+
+
+def erase_changed(now: Now) -> int:
+    """Erase this machine's audio of tasks that say other words now or are gone, wherever that was
+    done; return how many. The timer calls it. `now` gets the ids of all tasks that audio lies here
+    of, and is not asked when there are none.
+    """
+    return _cache().erase_changed(now)
 
 
 def is_enabled() -> bool:
@@ -200,7 +211,13 @@ def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
 
 def _key(words: Utterance, voice: Voice) -> Key:
     language = spoken_language(words.language)
-    return Key(subject=words.subject, language=language, text=words.text, voice=voice)
+    return Key(
+        subject=words.subject,
+        language=language,
+        text=words.text,
+        voice=voice,
+        tasks=words.tasks,
+    )
 
 
 def _cache() -> Cache:

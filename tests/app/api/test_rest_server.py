@@ -138,7 +138,7 @@ def test_its_account_may_do_no_more(rest, question):
     assert "denied" in asked.stderr
 
 
-def test_its_timer_erases_its_own_sounds_and_asks_no_database(rest):
+def test_its_timer_erases_its_own_sounds_at_their_deadline_without_a_database(rest):
     sent = headers(rest.token_of("carol"))
     here = rest.ask("POST", "/api/v1/tasks", task(), **sent)[1]["location"]
     assert rest.ask("GET", f"{here}/speech", **sent)[0] == 200
@@ -149,6 +149,18 @@ def test_its_timer_erases_its_own_sounds_and_asks_no_database(rest):
     without_one = {"AGENDA_DATABASE_SOCKET": str(rest.folder / "none")}
     assert rest.manage_rest("agenda_expire", **without_one) == f"erased: audio {len(sounds)}\n"
     assert not list((rest.folder / "speech").glob("*.mp3"))
+
+
+def test_its_timer_erases_what_was_changed_on_another_host_with_its_own_account(rest):
+    sent = headers(rest.token_of("carol"))
+    here = rest.ask("POST", "/api/v1/tasks", task("said here"), **sent)[1]["location"]
+    assert rest.ask("GET", f"{here}/speech", **sent)[0] == 200
+    before = set((rest.folder / "speech").glob("*.mp3"))
+    rest.manage_rest("agenda_expire")
+    said = before & set((rest.folder / "speech").glob("*.mp3"))
+    rest.sql("UPDATE task SET title = 'other words' WHERE title = 'said here'")
+    assert rest.manage_rest("agenda_expire") == f"erased: audio {len(said)}\n"
+    assert (len(said), list((rest.folder / "speech").glob("*.mp3"))) == (1, [])
 
 
 def test_its_health_is_told_on_a_terminal(rest):

@@ -21,8 +21,8 @@ def cache(folder):
     return Cache(folder=folder, secret=b"secret", limit_bytes=10 * 1024 * 1024)
 
 
-def key(subject="task", text="Bonjour.", language="fr", voice="local"):
-    return Key(subject=subject, text=text, language=language, voice=voice)
+def key(subject="task", text="Bonjour.", language="fr", voice="local", tasks=()):
+    return Key(subject=subject, text=text, language=language, voice=voice, tasks=tasks)
 
 
 def write(cache, written=None, *, audio=AUDIO, expires_at=SOON, at=AT):
@@ -259,6 +259,72 @@ def test_to_forget_in_a_folder_that_is_gone_is_nothing(cache, caplog):
     cache.forget_all(["one"])
 
     assert caplog.messages == []
+
+
+BREAD, MILK = ("bread", "with nuts"), ("milk", "cold")
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        pytest.param(dict([BREAD, MILK]), ["both", "bread", "none"], id="all as it was"),
+        pytest.param({"bread": "with nuts", "milk": "hot"}, ["bread", "none"], id="other words"),
+        pytest.param({"milk": "cold"}, ["none"], id="one is gone"),
+        pytest.param({}, ["none"], id="all are gone"),
+    ],
+)
+def test_audio_of_tasks_that_changed_or_are_gone_is_erased_and_no_other(cache, now, kept):
+    held = {"none": (), "bread": (BREAD,), "both": (BREAD, MILK)}
+    for subject, tasks in held.items():
+        write(cache, key(subject=subject, tasks=tasks))
+    asked = []
+
+    def words_now(tasks):
+        asked.append(tasks)
+        return now
+
+    assert cache.erase_changed(words_now) == len(held) - len(kept)
+    assert asked == [{"bread", "milk"}]
+    assert audios(cache) == sorted(cache.name(key(subject=subject)) for subject in kept)
+
+
+def test_what_a_file_says_of_which_tasks_is_not_heard(cache):
+    write(cache, key(tasks=(BREAD, MILK)))
+
+    assert (cache.folder / cache.name(key())).read_bytes() != AUDIO
+    assert cache.read(key(), at=AT) == AUDIO
+
+
+def test_nobody_is_asked_where_no_audio_says_words_of_a_task(cache):
+    write(cache)
+
+    assert cache.erase_changed(lambda _: pytest.fail("asked")) == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{\xff\n", b"[]\n"])
+def test_a_file_that_a_power_cut_damaged_stops_nothing_from_being_erased(cache, damage):
+    write(cache, key(subject="gone", tasks=(BREAD,)))
+    (cache.folder / cache.name(key(subject="damaged"))).write_bytes(damage)
+
+    assert cache.erase_changed(lambda _: {}) == 1
+    assert cache.read(key(subject="damaged"), at=AT) is None
+
+
+def test_audio_that_goes_while_it_is_asked_about_is_no_event(cache, monkeypatch, caplog):
+    write(cache, key(subject="gone", tasks=(BREAD,)))
+    files = cache._files()
+    cache.forget("gone")
+    monkeypatch.setattr(Cache, "_files", lambda _: files)
+
+    assert cache.erase_changed(lambda _: pytest.fail("asked")) == 0
+    assert caplog.messages == []
+
+
+def test_changes_in_a_folder_that_cannot_be_read_are_an_operators_line(cache, caplog):
+    shutil.rmtree(cache.folder)
+
+    assert cache.erase_changed(lambda _: {}) == 0
+    assert caplog.messages == ["speech cache: No such file or directory"]
 
 
 def full_disk(*args, **kwargs):

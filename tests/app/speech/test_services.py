@@ -9,7 +9,14 @@ from speech import google as client
 from speech import local, mp3, services, turns
 from speech.cache import GOOGLE_LINE
 from speech.errors import SpeechError
-from speech.services import erase_expired, forget, forget_all, leaves_network, problems
+from speech.services import (
+    erase_changed,
+    erase_expired,
+    forget,
+    forget_all,
+    leaves_network,
+    problems,
+)
 
 LIMIT_S = 5.0
 
@@ -57,6 +64,15 @@ def test_a_task_made_private_is_not_heard_in_googles_voice_any_more(site):
     site.speak()
 
     assert site.speak(private=True).voice == "local"
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["local", "google"])
+def test_either_voice_falls_silent_once_its_task_says_other_words(site, private):
+    site.speak(private=private, tasks=(("a-task", "as it was"),))
+
+    assert erase_changed(lambda _: {"a-task": "as it was"}) == 0
+    assert erase_changed(lambda _: {"a-task": "other words"}) == 1
+    assert site.kept() == []
 
 
 @pytest.mark.parametrize("mode", ["local", "google"])
