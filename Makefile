@@ -16,7 +16,7 @@ LAB_WEB_PORT ?= 8080
 LAB_REST_PORT ?= 8081
 
 # What a caller gives is text: to make it is no expression, and `quoted` makes it one word of the shell.
-GIVEN := ENV LAB_STATE LAB_NAME LAB_API_PORT LAB_WEB_PORT LAB_REST_PORT NAME NAMES VMID SNAPSHOT KEEP RELEASE FROM JOURNAL ROWS \
+GIVEN := ENV LAB_STATE LAB_NAME LAB_API_PORT LAB_WEB_PORT LAB_REST_PORT NAME NAMES VMID SNAPSHOT KEEP RELEASE FROM JOURNAL ROWS AUTHORITY \
 	HOST LINES STATE CONFIRM YES FORCE UNLOCK REBOOT STOP JSON FOLLOW ROUNDS SWITCHES BROKEN ONLY MINUTES FRESH
 # Some shells set these for all they start: meant is only what stands behind make.
 $(foreach name,NAME HOST LINES,$(if $(filter environment,$(origin $(name))),$(eval override $(name) :=)))
@@ -141,8 +141,8 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 
 ##@ Service
 .PHONY: secrets deploy redeploy rollback verify admin demo logs ssh maintenance backup restore
-secrets: ## Make the secrets that are missing, into the vault
-	@$(ALONE) .venv/bin/python -m rollout.secrets --env $(ENV)
+secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
+	@$(ALONE) .venv/bin/python -m rollout.secrets --env $(ENV) $(if $(AUTHORITY),--authority=$(call quoted,$(AUTHORITY)))
 
 deploy: ## Configure every container with Ansible
 	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)

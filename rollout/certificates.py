@@ -2,6 +2,7 @@
 
     python -m rollout.certificates --state DIR --authority NAME        make it when there is none
     python -m rollout.certificates --state DIR --host NAME ADDRESS...  one for a container
+    python -m rollout.certificates --state DIR --known FILE            is it the inventory's?
     python -m rollout.certificates --judge FILE --key FILE NAME...     may one from elsewhere serve?
 
 Both keys stay in the state folder, 0600; role certificate brings a container its own. A certificate
@@ -14,6 +15,7 @@ import argparse
 import ipaddress
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,8 @@ AUTHORITY_DAYS = 3650
 HOST_DAYS = 397
 RENEW_BEFORE = timedelta(days=60)
 PRIVATE, PUBLIC = 0o600, 0o644
+# As `openssl x509 -fingerprint -sha256` and browsers show it.
+FINGERPRINT = re.compile(r"([0-9A-F]{2}:){31}[0-9A-F]{2}")
 
 
 class CertificateError(Exception):
@@ -57,13 +61,80 @@ def authority(state: Path, *, name: str, at: datetime) -> bool:
     return True
 
 
-def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
+def need_authority(state: Path, *, known_in: Path, may_make: bool, may_replace: bool) -> None:
+    """Raises CertificateError unless this machine has the authority, or is the one to make it.
+
+    `known_in`: the inventory's file with its fingerprint. `may_make`: nobody has one yet.
+    """
+    place, known = folder(state), recorded(known_in)
+    if not (place / "ca.pem").exists():
+        if may_replace or (may_make and not known):
+            return
+        raise CertificateError(
+            f"this machine lacks the certificate authority {known or 'of this environment'}: "
+            f"{place / 'ca.pem'} and {place / 'ca.key'}\n"
+            "  Next: get both from the operator who ran `make secrets`, mode 0600; only if they "
+            "are lost, `make secrets AUTHORITY=new` makes another, for every host and browser"
+        )
+    if not may_replace:
+        match(state, known_in=known_in)
+    if not (place / "ca.key").exists():
+        raise CertificateError(
+            f"the certificate authority's key {place / 'ca.key'} is missing\n"
+            "  Next: get that file from the operator who ran `make secrets`, mode 0600"
+        )
+    if _key_of(_authority(place / "ca.pem"), place / "ca.key") is None:
+        raise _not_its_key(place)
+
+
+def match(state: Path, *, known_in: Path) -> None:
+    """Raises CertificateError when the inventory knows another authority than this machine has."""
+    known, here = recorded(known_in), fingerprint(state)
+    if known and known != here:
+        raise CertificateError(
+            f"{folder(state) / 'ca.pem'} is the authority {here}, {known_in} names {known}\n"
+            "  Next: put ca.pem and ca.key of the operator who ran `make secrets` in its place; "
+            "only if they are lost, `make secrets AUTHORITY=new` names the one that is here"
+        )
+
+
+def fingerprint(state: Path) -> str:
+    return _authority(folder(state) / "ca.pem").fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def recorded(file: Path) -> str:
+    """The fingerprint that the inventory knows; "" when it knows none yet."""
+    if not file.exists():
+        return ""
+    text = file.read_text("utf-8", errors="replace").strip()
+    if not FINGERPRINT.fullmatch(text):
+        raise CertificateError(
+            f"{file} holds no SHA-256 fingerprint: '{text[:60]}'\n"
+            "  Next: bring back what was committed there"
+        )
+    return text
+
+
+def record(state: Path, *, file: Path) -> bool:
+    """Write the authority's fingerprint where the inventory has it; True when it was another."""
+    text = f"{fingerprint(state)}\n"
+    if file.exists() and file.read_text("utf-8", errors="replace") == text:
+        return False
+    _write(file, text.encode(), PUBLIC)
+    return True
+
+
+def host(
+    state: Path, *, name: str, addresses: list[str], at: datetime, known_in: Path | None = None
+) -> bool:
     """Make the certificate of a container when it is needed; True when it was made."""
     place = folder(state)
     if not (place / "ca.pem").exists():
         raise CertificateError(
             f"there is no certificate authority in {place}\n  Next: run `make secrets`"
         )
+    if known_in:
+        match(state, known_in=known_in)
     signer, now = _authority(place / "ca.pem"), _read(place / f"{name}.pem")
     if (
         now is not None
@@ -80,10 +151,7 @@ def host(state: Path, *, name: str, addresses: list[str], at: datetime) -> bool:
         )
     signing_key = _key_of(signer, place / "ca.key")
     if signing_key is None:
-        raise CertificateError(
-            f"{place / 'ca.key'} is not the key of {place / 'ca.pem'}\n"
-            "  Next: bring back the one `make secrets` made"
-        )
+        raise _not_its_key(place)
     key = ec.generate_private_key(ec.SECP256R1())
     built = _builder(_name(name), signer.subject, key.public_key(), at=at, days=HOST_DAYS)
     built = built.add_extension(
@@ -235,7 +303,8 @@ def _authority(path: Path) -> x509.Certificate:
     if found is None:
         raise CertificateError(
             f"{path} is no certificate\n  Next: bring back the one `make secrets` made; without "
-            f"it, remove {path.parent} and run `make secrets`: browsers then want the new one"
+            f"it, remove {path.parent} and run `make secrets AUTHORITY=new`: "
+            "browsers then want the new one"
         )
     return found
 
@@ -249,6 +318,13 @@ def _key_of(certificate: x509.Certificate, path: Path) -> ec.EllipticCurvePrivat
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         return None
     return key if _public(key.public_key()) == _public(certificate.public_key()) else None
+
+
+def _not_its_key(place: Path) -> CertificateError:
+    return CertificateError(
+        f"{place / 'ca.key'} is not the key of {place / 'ca.pem'}\n"
+        "  Next: bring back the one `make secrets` made"
+    )
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -328,6 +404,7 @@ def main() -> int:
     parser.add_argument("--key", type=Path, default=Path())
     parser.add_argument("--authority", default="")
     parser.add_argument("--host", default="")
+    parser.add_argument("--known", type=Path)
     parser.add_argument("addresses", nargs="*")
     asked = parser.parse_args()
     at = datetime.now(UTC)
@@ -337,8 +414,16 @@ def main() -> int:
             judge(asked.judge, asked.key, names=asked.addresses, at=at)
         elif asked.authority:
             made = authority(asked.state, name=asked.authority, at=at)
-        else:
-            made = host(asked.state, name=asked.host, addresses=asked.addresses, at=at)
+        elif asked.host:
+            made = host(
+                asked.state,
+                name=asked.host,
+                addresses=asked.addresses,
+                at=at,
+                known_in=asked.known,
+            )
+        elif asked.known:
+            match(asked.state, known_in=asked.known)
     except CertificateError as error:
         print(f"certificates: {error}", file=sys.stderr)
         return 1

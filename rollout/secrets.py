@@ -2,6 +2,7 @@
 """Make the secrets of an environment that are missing, into its vault (ansible-vault).
 
     python -m rollout.secrets --env lab
+    python -m rollout.secrets --env lab --authority new    where the authority is lost
 
 Every value comes from the system's random source. What is there already is never changed.
 """
@@ -53,6 +54,18 @@ def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
     if environment == "lab":
         return places(environment, environ=environ)[0].parent
     return home(environ) / ".config/ctlv" / environment
+
+
+def shared_place(environment: str, *, environ: Mapping[str, str]) -> Path:
+    """Where what all operators must know lies: in the inventory, for git; the lab has but one."""
+    if environment == "lab":
+        return state_of(environment, environ=environ)
+    return ROOT / "inventory" / environment
+
+
+def authority_file(environment: str, *, environ: Mapping[str, str]) -> Path:
+    """What the certificate authority is known by. Ansible takes no .txt for a list of hosts."""
+    return shared_place(environment, environ=environ) / "certificate-authority.txt"
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -123,12 +136,10 @@ def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
     An inventory that names a public key already is left alone: another operator holds the other
     half, and backups stay readable by whoever is named there.
     """
-    state = state_of(environment, environ=environ)
-    place = state if environment == "lab" else ROOT / "inventory" / environment
-    public = place / "backup-key.pub"
+    public = shared_place(environment, environ=environ) / "backup-key.pub"
     if public.exists():
         return
-    private = state / "backup-key"
+    private = state_of(environment, environ=environ) / "backup-key"
     if not private.exists():
         write_private(private, age_keygen())
     write_private(public, age_keygen("-y", str(private)))
@@ -153,12 +164,18 @@ def age_keygen(*arguments: str) -> bytes:
     return ended.stdout
 
 
-def make(environment: str, *, environ: Mapping[str, str]) -> str:
+def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = False) -> str:
     """Do it; return the one line of result."""
     if not (ROOT / "inventory" / environment / "hosts.yml").exists():
         names = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
         raise SecretsError(f"there is no inventory '{environment}'\n  Next: ENV= one of {names}")
     vault_file, password_file = places(environment, environ=environ)
+    state = state_of(environment, environ=environ)
+    known_in = authority_file(environment, environ=environ)
+    # Before anything is made. The vault is written last: where it is, somebody has an authority.
+    certificates.need_authority(
+        state, known_in=known_in, may_make=not vault_file.is_file(), may_replace=new_authority
+    )
     password = password_of(password_file, vault_file=vault_file)
     vault = VaultLib([(environment, VaultSecret(password))])
     known = read_vault(vault, vault_file)
@@ -166,22 +183,29 @@ def make(environment: str, *, environ: Mapping[str, str]) -> str:
     missing = len(wanted) - len(known)
     backup_key(environment, environ=environ)
     certificates.authority(
-        state_of(environment, environ=environ),
-        name=f"Agenda {environment}, certificate authority",
-        at=datetime.now(UTC),
+        state, name=f"Agenda {environment}, certificate authority", at=datetime.now(UTC)
     )
+    also = ""
+    if certificates.record(state, file=known_in):
+        also = "; the certificate authority's fingerprint was written"
+        also += f": {known_in}" if environment == "lab" else f": commit {known_in}"
     if missing:
         text = yaml.safe_dump(wanted, sort_keys=True).encode()
         write_private(vault_file, vault.encrypt(text, vault_id=environment))
-        return f"{missing} secrets made in {vault_file}; its password is {password_file}"
-    return f"nothing to make, {len(known)} secrets are in {vault_file}"
+        return f"{missing} secrets made in {vault_file}; its password is {password_file}{also}"
+    return f"nothing to make, {len(known)} secrets are in {vault_file}{also}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env", required=True, help="name of the environment")
+    parser.add_argument(
+        "--authority", choices=["known", "new"], default="known", help="new: the known one is lost"
+    )
+    asked = parser.parse_args()
     try:
-        print(f"secrets: {make(parser.parse_args().env, environ=os.environ)}")
+        made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
+        print(f"secrets: {made}")
     except (SecretsError, certificates.CertificateError) as error:
         print(f"secrets: {error}", file=sys.stderr)
         return 1

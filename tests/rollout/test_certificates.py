@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 
 from rollout import certificates
 
@@ -136,6 +137,62 @@ def test_a_state_folder_that_cannot_be_written_is_said_in_two_lines(tmp_path):
 def test_a_certificate_without_names_names_nothing(state):
     """The authority's own has none."""
     assert certificates.names_of(state / "tls/ca.pem") == []
+
+
+def test_no_host_is_signed_by_another_authority_than_the_inventory_knows(state, tmp_path):
+    """A second machine may have made its own before the inventory knew the first."""
+    other = tmp_path / "other"
+    certificates.authority(other, name="Agenda test", at=AT)
+    known = tmp_path / "certificate-authority.txt"
+    certificates.record(other, file=known)
+    before = sorted((state / "tls").iterdir())
+
+    with pytest.raises(certificates.CertificateError, match="\n  Next: ") as error:
+        certificates.host(state, name="web", addresses=ADDRESSES, at=AT, known_in=known)
+
+    assert len(str(error.value).splitlines()) == 2
+    assert sorted((state / "tls").iterdir()) == before
+    certificates.record(state, file=known)
+    assert certificates.host(state, name="web", addresses=ADDRESSES, at=AT, known_in=known)
+
+
+def test_an_inventory_that_knows_no_authority_yet_is_deployed_as_before(state, tmp_path):
+    known = tmp_path / "certificate-authority.txt"
+    assert certificates.host(state, name="web", addresses=ADDRESSES, at=AT, known_in=known)
+
+
+@pytest.mark.parametrize("whose", ["known", "another"])
+def test_the_program_says_whether_this_machine_has_the_authority(state, tmp_path, whose):
+    other = tmp_path / "other"
+    certificates.authority(other, name="Agenda test", at=AT)
+    known = tmp_path / "certificate-authority.txt"
+    certificates.record(state if whose == "known" else other, file=known)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "rollout.certificates",
+            "--state",
+            str(state),
+            "--known",
+            str(known),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode == 0) is (whose == "known"), ended.stderr
+    assert len(ended.stderr.splitlines()) == (0 if whose == "known" else 2)
+
+
+@pytest.mark.parametrize("book", ["site", "redeploy"])
+def test_a_machine_with_another_authority_is_stopped_before_a_host_is_changed(root, book):
+    """By tags too: the settings of a release bring the authority's certificate as well."""
+    first = yaml.safe_load((root / f"ansible/{book}.yml").read_text())[0]
+    asked = {"name": "certificate", "tasks_from": "known"}
+    assert first["tags"] == ["always"]
+    assert first["tasks"][0]["ansible.builtin.import_role"] == asked
 
 
 def test_without_an_authority_the_next_step_is_make_secrets(tmp_path):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 
-from rollout import secrets
+from lab import lifecycle
+from rollout import certificates, secrets
 
 
 @pytest.fixture
@@ -161,3 +164,160 @@ def test_vault_client_finds_the_password_of_each_environment(environ, tmp_path, 
     assert ask("lab") == (tmp_path / "state/vault-password").read_text().strip()
     assert ask("srv-px5") == "theirs"
     assert ask("elsewhere").startswith("no password in ")
+
+
+# --- one certificate authority an environment ---------------------------------------
+
+
+KNOWN = "inventory/srv-px5/certificate-authority.txt"
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A clone with the inventory of srv-px5: what is written there is what git brings to others."""
+    (tmp_path / "clone/inventory/srv-px5").mkdir(parents=True)
+    (tmp_path / "clone/inventory/srv-px5/hosts.yml").touch()
+    monkeypatch.setattr(secrets, "ROOT", tmp_path / "clone")
+    return tmp_path / "clone"
+
+
+def machine(tmp_path, name, *, vault_password_of=None):
+    """A machine's home; the vault's password is what operators hand to each other."""
+    home = tmp_path / name
+    if vault_password_of:
+        (home / ".config/ctlv").mkdir(parents=True)
+        shutil.copy(
+            vault_password_of["HOME"] + "/.config/ctlv/srv-px5.vault", home / ".config/ctlv"
+        )
+    return {"HOME": str(home)}
+
+
+def authority_of(environ):
+    return Path(environ["HOME"]) / ".config/ctlv/srv-px5/tls"
+
+
+def files_below(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(environ, tmp_path):
+    """What `make secrets` says when it makes nothing at all."""
+    before = files_below(tmp_path)
+    with pytest.raises(certificates.CertificateError) as error:
+        secrets.make("srv-px5", environ=environ)
+    assert files_below(tmp_path) == before
+    assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]
+    return str(error.value)
+
+
+def test_the_first_machine_writes_the_authoritys_fingerprint_and_says_so(clone, tmp_path):
+    first = machine(tmp_path, "first")
+
+    said = secrets.make("srv-px5", environ=first)
+
+    asked = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in"]
+    shown = subprocess.run(
+        [*asked, str(authority_of(first) / "ca.pem")],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    ).stdout
+    assert (clone / KNOWN).read_text().strip() == shown.strip().partition("=")[2]
+    assert f"commit {clone / KNOWN}" in said
+    assert "commit" not in secrets.make("srv-px5", environ=first)
+
+
+def test_a_second_machine_is_told_that_it_lacks_the_authority_and_makes_nothing(clone, tmp_path):
+    first = machine(tmp_path, "first")
+    secrets.make("srv-px5", environ=first)
+    second = machine(tmp_path, "second", vault_password_of=first)
+
+    said = refused(second, tmp_path)
+
+    assert str(authority_of(second) / "ca.key") in said
+    assert (clone / KNOWN).read_text().strip() in said
+    shutil.copytree(authority_of(first), authority_of(second))
+    assert secrets.make("srv-px5", environ=second).startswith("nothing to make")
+
+
+def test_a_second_machine_is_told_so_also_where_no_fingerprint_was_ever_written(clone, tmp_path):
+    """The vault is written after the authority: where it is, somebody has one."""
+    first = machine(tmp_path, "first")
+    secrets.make("srv-px5", environ=first)
+    (clone / KNOWN).unlink()
+
+    refused(machine(tmp_path, "second", vault_password_of=first), tmp_path)
+
+
+def test_an_environment_of_an_older_version_gets_its_fingerprint_and_keeps_its_authority(
+    clone, tmp_path
+):
+    first = machine(tmp_path, "first")
+    secrets.make("srv-px5", environ=first)
+    written = (clone / KNOWN).read_text()
+    (clone / KNOWN).unlink()
+    before = files_below(authority_of(first))
+
+    said = secrets.make("srv-px5", environ=first)
+
+    assert f"commit {clone / KNOWN}" in said
+    assert (clone / KNOWN).read_text() == written
+    assert files_below(authority_of(first)) == before
+
+
+@pytest.fixture
+def two(clone, tmp_path):
+    """Two machines, each with an authority of its own; the inventory knows the first's."""
+    first, second = machine(tmp_path, "first"), machine(tmp_path, "second")
+    secrets.make("srv-px5", environ=second)
+    for path in (clone / KNOWN, clone / "inventory/srv-px5/group_vars/all/vault.yml"):
+        path.unlink()
+    secrets.make("srv-px5", environ=first)
+    password = Path(first["HOME"]) / ".config/ctlv/srv-px5.vault"
+    shutil.copy(password, Path(second["HOME"]) / ".config/ctlv")
+    return first, second
+
+
+def test_another_authority_than_the_inventorys_is_refused(two, clone, tmp_path):
+    said = refused(two[1], tmp_path)
+    assert str(authority_of(two[1]) / "ca.pem") in said
+    assert (clone / KNOWN).read_text().strip() in said
+
+
+@pytest.mark.parametrize("what", ["missing", "another's"])
+def test_an_authority_without_its_own_key_is_refused(two, tmp_path, what):
+    first, second = two
+    (authority_of(first) / "ca.key").unlink()
+    if what == "another's":
+        shutil.copy(authority_of(second) / "ca.key", authority_of(first))
+    assert str(authority_of(first) / "ca.key") in refused(first, tmp_path)
+
+
+@pytest.mark.parametrize("whose", ["its own", "none"])
+def test_a_lost_authority_is_replaced_only_when_that_is_asked_for(two, clone, tmp_path, whose):
+    _, second = two
+    before = (clone / KNOWN).read_text()
+    if whose == "none":
+        shutil.rmtree(authority_of(second))
+
+    said = secrets.make("srv-px5", environ=second, new_authority=True)
+
+    assert f"commit {clone / KNOWN}" in said
+    assert (clone / KNOWN).read_text() != before
+    assert secrets.make("srv-px5", environ=second).startswith("nothing to make")
+
+
+def test_a_fingerprint_that_cannot_be_one_is_said_in_two_lines(two, clone, tmp_path):
+    (clone / KNOWN).write_text("<<<<<<< HEAD\n")
+    assert str(clone / KNOWN) in refused(two[0], tmp_path)
+
+
+def test_the_labs_fingerprint_lies_with_its_authority_which_a_reset_keeps(environ, tmp_path):
+    secrets.make("lab", environ=environ)
+
+    known = secrets.authority_file("lab", environ=environ)
+
+    assert known == tmp_path / "state/certificate-authority.txt"
+    assert known.is_file()
+    assert not {known.name, "tls"} & set(lifecycle.OWN_FILES)
