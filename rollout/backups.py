@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from typing import Any
 from rollout.reach import (
     Hosts,
     ReachError,
-    is_under_maintenance,
+    maintenance_notes,
     put_under_maintenance,
     read_hosts,
     state_folder,
@@ -40,10 +40,14 @@ FOLDER = "/var/backups/agenda"
 STAMP = "%Y%m%dT%H%M%SZ"
 # As ctlv-backup names them: what a host says becomes a path here.
 NAME = re.compile(r"[a-z0-9_]+-\d{8}T\d{6}Z")
+# Between the database's name and the moment: what a restore replaced. Never the latest backup.
+SAFETY = "_before_restore"
+# As the user of backups, whose account may read the database and write nothing.
+KEEP_ASIDE = "setpriv --reuid ctlv-backup --regid ctlv-backup --init-groups --reset-env -- "
+KEEP_ASIDE += "/usr/local/sbin/ctlv-backup make-safety"
 LATEST = "latest"
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
-FOR_A_RESTORE = "for a restore"
 # Runs a management command of the release that serves on another database than its own; the account
 # that may change tables only for `migrate`. Arguments: database, user, command...
 ON_DATABASE = """set -eu; database=$1 user=$2; shift 2
@@ -59,6 +63,47 @@ exec setpriv --reuid "$user" --regid "$user" --init-groups --no-new-privs -- \
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """A restore, as the maintenance file of each host tells it: killed, it goes on from there.
+
+    Whoever ends that maintenance by hand ends the restore too: what is there is people's again.
+    """
+
+    chosen: str = ""  # an older version's restore did not tell
+    safety_copy: str = ""
+    since: datetime | None = None
+    maintenance_stays: bool = False
+
+    @property
+    def why(self) -> str:
+        words = f"for a restore of {self.chosen}"
+        words += f", what was there is {self.safety_copy}" if self.safety_copy else ""
+        return words + (STAYS if self.maintenance_stays else "")
+
+
+STAYS = ", in a maintenance that stays"
+NOTE = re.compile(
+    r"since (?P<since>\S+) by .* for a restore(?: of (?P<chosen>[^ ,]+))?"
+    rf"(?:, what was there is (?P<safety_copy>[^ ,]+))?(?P<stays>{STAYS})?"
+)
+
+
+def under_way(notes: list[str]) -> UnderWay | None:
+    """The interrupted restore, from `maintenance_notes`; None when there was none. Pure."""
+    found = [note for note in map(NOTE.fullmatch, notes) if note]
+    if not found:
+        return None
+    last = max(found, key=lambda note: note["since"])
+    # Where a host serves, or another reason stands, rows may be newer than that copy of them.
+    is_everywhere = len(found) == len(notes)
+    return UnderWay(
+        chosen=last["chosen"] or "",
+        safety_copy=(last["safety_copy"] or "") if is_everywhere else "",
+        since=datetime.fromisoformat(last["since"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
     """One whole backup: `place` is a host's name, or "here"."""
 
@@ -69,6 +114,10 @@ class Backup:
     @property
     def made_at(self) -> datetime:
         return datetime.strptime(self.name.rsplit("-", 1)[1], STAMP).replace(tzinfo=UTC)
+
+    @property
+    def is_safety_copy(self) -> bool:
+        return is_safety_copy(self.name)
 
     @property
     def rows(self) -> int:
@@ -114,7 +163,7 @@ class Backups:
         return [Backup(name=m["name"], place=host, manifest=m) for m in manifests]
 
     def newest_there(self) -> Backup:
-        found = self.there(self.database)
+        found = [backup for backup in self.there(self.database) if not backup.is_safety_copy]
         if not found:
             raise ReachError(
                 f"{self.database} made a backup, and has none",
@@ -127,18 +176,26 @@ class Backups:
         found = [*self.here(), *(backup for host in places for backup in self.there(host))]
         return sorted(found, key=lambda backup: backup.made_at)
 
-    def find(self, wanted: str) -> Backup:
-        """`wanted`: latest, a name, or a file that was once fetched from here."""
+    def find(self, wanted: str, *, before: datetime | None = None) -> Backup:
+        """`wanted`: latest, a name, or a file that was once fetched from here.
+
+        The latest is no safety copy, and with `before` one that was made earlier.
+        """
         name = Path(wanted).name.removesuffix(".age")
         found = self.everywhere()
-        if name == LATEST and found:
-            name = found[-1].name
+        choice = [backup for backup in found if not backup.is_safety_copy]
+        if name == LATEST:
+            choice = [backup for backup in choice if before is None or backup.made_at < before]
+            name = choice[-1].name if choice else LATEST
         for backup in found:
             if backup.name == name:
                 return self.fetched(backup)
-        known = ", ".join(sorted({backup.name for backup in found})) or "none"
+        known = ", ".join(sorted({backup.name for backup in choice})) or "none"
+        aside = ", ".join(sorted({backup.name for backup in found if backup.is_safety_copy}))
         raise ReachError(
-            f"there is no whole backup '{wanted}'", next_step=f"give FROM= one of: {known}"
+            f"there is no whole backup '{wanted}'",
+            next_step=f"give FROM= one of: {known}"
+            + (f"; or of the safety copies of what a restore replaced: {aside}" if aside else ""),
         )
 
     def fetched(self, backup: Backup) -> Backup:
@@ -180,7 +237,8 @@ class Backups:
         """No older than the newest by more than the hosts' own limit: forgotten is forgotten."""
         settings = json.loads(self.hosts.run(self.database, "cat /etc/ctlv/backup.json").stdout)
         found = self.here()
-        oldest = found[-1].made_at - timedelta(days=settings["keep_days"])
+        newest = max(backup.made_at for backup in found if not backup.is_safety_copy)
+        oldest = newest - timedelta(days=settings["keep_days"])
         for backup in found:
             if backup.made_at < oldest:
                 (self.folder / f"{backup.name}.json").unlink()
@@ -204,7 +262,9 @@ class Backups:
     def restore(
         self, wanted: str, *, agree: Agreement, incomplete_journal: bool, may_lose_rows: bool
     ) -> str:
-        chosen = self.find(wanted)
+        notes = maintenance_notes(self.hosts)
+        interrupted = under_way(notes)
+        chosen = self._chosen(wanted, interrupted)
         self._need_key()
         if not incomplete_journal:
             self._need_journal(chosen)
@@ -213,9 +273,18 @@ class Backups:
             f"{chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
         )
         began = time.monotonic()
-        with self._maintenance():
+        mine = UnderWay(
+            chosen=chosen.name,
+            safety_copy=interrupted.safety_copy if interrupted else "",
+            # What a restore that was killed left on is no wish of anybody's.
+            maintenance_stays=any(n and (STAYS in n or not NOTE.fullmatch(n)) for n in notes),
+        )
+        with self._maintenance(mine):
             time.sleep(DRAIN_S)
-            self._keep_what_is_there(may_lose_rows=may_lose_rows)
+            if mine.safety_copy:
+                print(f"what was there is kept as {mine.safety_copy} since before", flush=True)
+            elif made := self._keep_what_is_there(may_lose_rows=may_lose_rows):
+                self._note(replace(mine, safety_copy=made))
             said = self._load(chosen, RESTORED)
             self.hosts.run(self.database, f"ctlv-restore swap {LIVE} {RESTORED}", timeout_s=600)
             self.hosts.run(self.hosts.first("web"), "agenda-manage agenda_expire")
@@ -248,6 +317,22 @@ class Backups:
 
     # --- steps ----------------------------------------------------------------------
 
+    def _chosen(self, wanted: str, interrupted: UnderWay | None) -> Backup:
+        """A restore that was killed goes on with what it had chosen, unless another is named."""
+        if interrupted is None or wanted != LATEST:
+            return self.find(wanted)
+        if interrupted.chosen:
+            print(
+                f"a restore of {interrupted.chosen} was interrupted: going on with it", flush=True
+            )
+            return self.find(interrupted.chosen)
+        print(
+            f"a restore by an older version was interrupted, which began at {interrupted.since}: "
+            "what was backed up since then holds what it was to replace",
+            flush=True,
+        )
+        return self.find(wanted, before=interrupted.since)
+
     def _need_key(self) -> None:
         if not self.key.is_file():
             raise ReachError(
@@ -267,34 +352,37 @@ class Backups:
                 )
 
     @contextlib.contextmanager
-    def _maintenance(self) -> Iterator[None]:
+    def _maintenance(self, mine: UnderWay) -> Iterator[None]:
         """Over when the rows are as they should be: untouched, or restored whole."""
-        # What a restore that was killed left on is no wish of anybody's.
-        was_on = is_under_maintenance(self.hosts, besides=FOR_A_RESTORE)
-        put_under_maintenance(self.hosts, on=True, why="" if was_on else FOR_A_RESTORE)
+        self._note(mine)
         try:
             yield
-        except BaseException:
-            if not was_on:
-                put_under_maintenance(self.hosts, on=False)
-            raise
-        if not was_on:
-            put_under_maintenance(self.hosts, on=False)
+        finally:
+            put_under_maintenance(self.hosts, on=mine.maintenance_stays)
 
-    def _keep_what_is_there(self, *, may_lose_rows: bool) -> None:
-        """A way back from a mistaken restore; without one only where the operator says so."""
-        made = self.hosts.run(
-            self.database, start("ctlv-backup.service"), check=False, timeout_s=3600
-        )
-        if made.returncode == 0:
-            print(f"what is there now is kept as {self.newest_there().name}", flush=True)
-        elif may_lose_rows:
+    def _note(self, mine: UnderWay) -> None:
+        put_under_maintenance(self.hosts, on=True, why=mine.why)
+
+    def _keep_what_is_there(self, *, may_lose_rows: bool) -> str:
+        """A way back from a mistaken restore; without one ("") only where the operator says so."""
+        made = self.hosts.run(self.database, KEEP_ASIDE, check=False, timeout_s=3600)
+        name = made.stdout.partition(":")[0]
+        if made.returncode == 0 and NAME.fullmatch(name):
+            print(f"what is there now is kept as {name}, a safety copy", flush=True)
+            return name
+        if may_lose_rows:
             print("what is there now could not be backed up; going on", flush=True)
-        else:
+            return ""
+        if "no such verb" in made.stderr:
             raise ReachError(
-                f"what is there now could not be backed up first: {made.stderr.strip()[-400:]}",
-                next_step="see `make logs HOST=database`; if those rows may go, add ROWS=lost",
+                f"{self.database} is older than this clone and knows no safety copies",
+                next_step="run `make deploy`, then the same again; if what is there now may go, "
+                "add ROWS=lost",
             )
+        raise ReachError(
+            f"what is there now could not be backed up first: {made.stderr.strip()[-400:]}",
+            next_step="see `make logs HOST=database`; if those rows may go, add ROWS=lost",
+        )
 
     def _load(self, chosen: Backup, scratch: str) -> str:
         """Into `scratch`, compared with the manifest, brought up to date, and forgotten anew."""
@@ -362,6 +450,10 @@ def manifest_in(text: str) -> dict[str, Any] | None:
     return dict(manifest) if is_whole else None
 
 
+def is_safety_copy(name: str) -> bool:
+    return name.rpartition("-")[0].endswith(SAFETY)
+
+
 def start(unit: str) -> str:
     """As often as somebody asks: systemd's limit of starts is there for failures at night."""
     return f"systemctl reset-failed {unit}; systemctl start {unit}"
@@ -417,8 +509,11 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
     if asked.verb == "list":
         found = backups.everywhere()
         for backup in found:
-            print(f"{backup.name}  {backup.rows:8} rows  {backup.place}")
-        return f"{len({backup.name for backup in found})} backups in {len(found)} copies"
+            what = "  safety copy: what a restore replaced" if backup.is_safety_copy else ""
+            print(f"{backup.name}  {backup.rows:8} rows  {backup.place}{what}")
+        names = {backup.name for backup in found}
+        aside = sum(map(is_safety_copy, names))
+        return f"{len(names) - aside} backups and {aside} safety copies in {len(found)} copies"
     if asked.verb == "backup":
         made = backups.backup()
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"

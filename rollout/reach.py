@@ -219,14 +219,10 @@ def put_under_maintenance(hosts: Hosts, *, on: bool, why: str = "") -> None:
             hosts.run(host, f"rm -f {MAINTENANCE}")
 
 
-def is_under_maintenance(hosts: Hosts, *, besides: str = "") -> bool:
-    """Whether somebody switched it on; `besides`: for another reason than this one."""
-    asked = f"test -e {MAINTENANCE}"
-    if besides:
-        asked += f" && ! grep -q {shlex.quote(besides)} {MAINTENANCE}"
-    return any(
-        hosts.run(host, asked, check=False).returncode == 0 for host in hosts.of("web", "rest")
-    )
+def maintenance_notes(hosts: Hosts) -> list[str]:
+    """What each web and REST host's file says: since when, by whom, why; "" where it serves."""
+    asked = [hosts.run(h, f"cat {MAINTENANCE}", check=False) for h in hosts.of("web", "rest")]
+    return [ended.stdout.strip() if ended.returncode == 0 else "" for ended in asked]
 
 
 def maintenance(environment: str, wanted: str) -> int:

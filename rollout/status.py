@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, ReachError, read_hosts, state_folder
 
 ANSWERS_WITHIN_S = 90
@@ -40,7 +41,8 @@ def of_host(hosts: Hosts, host: str) -> list[Line]:
 
 def of_operator(folder: Path, *, at: datetime) -> list[Line]:
     """What is known here: copies of backups, and the last time one was tried."""
-    backups = sorted((folder / "backups").glob("*.json"))
+    fetched = sorted((folder / "backups").glob("*.json"))
+    backups = [path for path in fetched if not is_safety_copy(path.stem)]
     lines: list[Line] = [
         ("note", "copies", f"{len(backups)} backups fetched, the last {backups[-1].stem}")
         if backups

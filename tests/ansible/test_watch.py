@@ -165,6 +165,19 @@ def test_a_host_is_red_after_36_hours_without_a_backup(tmp_path, monkeypatch, ag
     assert f"{age_h} h ago" in text
 
 
+def test_safety_copies_are_no_backups_and_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "BACKUPS", tmp_path)
+    monkeypatch.setattr(state, "UNITS", tmp_path)
+    (tmp_path / "ctlv-backup.timer").touch()
+    for kind, age_h in (("agenda", 37), ("agenda_before_restore", 1)):
+        made_at = datetime.fromtimestamp(time.time() - age_h * 3600, UTC)
+        for suffix in (".json", ".age"):
+            (tmp_path / f"{kind}-{made_at:%Y%m%dT%H%M%SZ}{suffix}").touch()
+    ((how, _, text),) = state.backups()
+    assert how == "red"
+    assert text == "last 37 h ago, 1 kept, made here; 1 safety copies"
+
+
 def test_what_cannot_be_found_out_is_red_and_the_rest_is_told(monkeypatch):
     def breaks():
         raise OSError("gone")
@@ -197,6 +210,7 @@ def test_the_last_copy_and_the_last_drill_are_told(tmp_path):
     assert [subject for _, subject, _ in status.of_operator(tmp_path, at=at)] == ["copies", "drill"]
     (tmp_path / "backups").mkdir()
     (tmp_path / "backups/agenda-20261120T000000Z.json").touch()
+    (tmp_path / "backups/agenda_before_restore-20261121T000000Z.json").touch()
     told = {"at": "2026-11-20T00:00:00+00:00", "rows": 5, "rto_s": 6.2}
     (tmp_path / "backup-drill.json").write_text(json.dumps(told))
     copies, drill = status.of_operator(tmp_path, at=at)

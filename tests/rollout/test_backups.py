@@ -225,6 +225,49 @@ def test_thinning_keeps(ages, kept):
     assert program.kept(given, at=AT, keep_days=14) == {given[index] for index in kept}
 
 
+def test_safety_copies_stay_until_the_limit_and_push_out_no_backup():
+    """Each may be the only one with what a restore replaced: none is thinned out by day."""
+    backup = names(timedelta(days=3, hours=2), timedelta(days=20))
+    ages = (timedelta(hours=1), timedelta(days=3), timedelta(days=3, hours=1), timedelta(days=13))
+    safety = [name.replace("agenda-", "agenda_before_restore-") for name in names(*ages)]
+    old = [name.replace("agenda-", "agenda_before_restore-") for name in names(timedelta(days=15))]
+    given = [*backup, *safety, *old]
+    assert program.kept(given, at=AT, keep_days=14) == {backup[0], *safety}
+
+
+def test_a_safety_copy_that_is_too_old_goes_even_when_it_is_the_last():
+    (old,) = names(timedelta(days=15))
+    safety = old.replace("agenda-", "agenda_before_restore-")
+    assert program.kept([old, safety], at=AT, keep_days=14) == {old}
+
+
+def test_a_safety_copy_is_made_like_a_backup_and_named_as_what_it_is(host):
+    made = run(host, "make-safety")
+    assert made.returncode == 0, made.stderr
+    (name,) = whole(host)
+    assert name.startswith("agenda_before_restore-")
+    assert made.stdout.decode().startswith(f"{name}: 2 rows")
+    assert program.is_safety_copy(name)
+    assert program.is_safety_copy(name) == backups.is_safety_copy(name)
+    assert not backups.is_safety_copy(names(timedelta())[0])
+
+
+def test_a_keeper_is_not_satisfied_by_safety_copies(host, tmp_path):
+    """The newest backup of the other host is too old, however young its safety copies are."""
+    run(host, "make")
+    run(host, "make-safety")
+    folder = host / "folder"
+    old = f"agenda-{datetime.now(UTC) - timedelta(hours=37):%Y%m%dT%H%M%SZ}"
+    (name,) = (name for name in whole(host) if not program.is_safety_copy(name))
+    manifest = json.loads((folder / f"{name}.json").read_text()) | {"name": old}
+    (folder / f"{old}.json").write_text(json.dumps(manifest))
+    (folder / f"{name}.age").rename(folder / f"{old}.age")
+    (folder / f"{name}.json").unlink()
+    taken = run(host, "take")
+    assert taken.returncode == 1
+    assert b"more than 36 hours ago" in taken.stderr
+
+
 @pytest.mark.parametrize(
     "asked", ["", "get ../../etc/shadow", "get agenda-20261124T135745Z", "bash", "list;id"]
 )
@@ -369,6 +412,22 @@ def test_a_drill_elsewhere_than_in_the_lab_wants_the_environments_name(confirm, 
     )
     with pytest.raises(reach.ReachError, match=r"scratch database.*\n  Next: .*CONFIRM=srv-px5"):
         backups.act(asked, mine)
+
+
+def test_what_was_fetched_grows_no_older_than_the_newest_backup_allows(mine):
+    def fetched(kind, age):
+        name = f"{kind}-{(AT - age).strftime(backups.STAMP)}"
+        (mine.folder / f"{name}.json").write_text(json.dumps({**WHOLE, "name": name}))
+        (mine.folder / f"{name}.age").write_text("abc")
+        return name
+
+    day = timedelta(days=1)
+    wanted = {fetched("agenda", day), fetched("agenda_before_restore", 14 * day)}
+    fetched("agenda", 16 * day)
+    fetched("agenda_before_restore", 16 * day)
+    mine.hosts = Saying('{"keep_days": 14}')
+    mine._thin_out()
+    assert {backup.name for backup in mine.here()} == wanted
 
 
 def test_age_that_is_missing_is_said_in_two_lines(mine, monkeypatch):

@@ -1,0 +1,303 @@
+"""A restore that is killed and run again: what it had chosen comes back, what was there is kept."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rollout import backups, reach
+
+OLDER, CHOSEN, TODAY = ["a"], ["a", "b"], ["a", "b", "c", "d"]
+SAFETY = "agenda_before_restore-"
+BEGAN = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The operator's process is no more: nothing that it does reaches anybody from then on."""
+
+
+def tables(rows):
+    return {"task": {"rows": len(rows), "sum": "-".join(rows)}}
+
+
+class World:
+    """Containers as far as a restore sees them. Each command takes a second."""
+
+    def __init__(self) -> None:
+        self.at = BEGAN
+        self.live = list(TODAY)
+        self.scratch: list[str] = []
+        self.bodies: dict[str, bytes] = {}
+        self.pages: dict[str, str] = {}
+        self.commands: list[str] = []
+        self.dies_at = 0
+        self.knows_safety_copies = True
+        for days, rows in ((2, OLDER), (1, CHOSEN)):
+            self.back_up("agenda", rows, at=BEGAN - timedelta(days=days))
+
+    def back_up(self, kind, rows, *, at=None):
+        name = f"{kind}-{(at or self.at).strftime(backups.STAMP)}"
+        self.bodies[name] = json.dumps(rows).encode()
+        return name
+
+    def newest(self, kind):
+        return max(name for name in self.bodies if name.startswith(f"{kind}-"))
+
+    def manifest(self, name):
+        body = self.bodies[name]
+        told = {"name": name, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        return json.dumps({**told, "tables": tables(json.loads(body))})
+
+    # What `Hosts` offers.
+
+    def first(self, group):
+        return group
+
+    def of(self, *groups):
+        return [group for group in groups if group in {"web", "rest"}]
+
+    def lives(self, command):
+        self.commands.append(command)
+        if self.dies_at and len(self.commands) >= self.dies_at:
+            raise Killed(command)
+        self.at += timedelta(seconds=1)
+
+    def run(self, host, *words, stdin="", check=True, **_options):
+        command = " ".join(words)
+        self.lives(f"{host}: {command.splitlines()[0][:60]}")
+        status, said = self.done(host, command, stdin)
+        assert status == 0 or not check, command
+        return subprocess.CompletedProcess((), status, said, said if status else "")
+
+    def done(self, host, command, stdin):
+        if "> /etc/ctlv/maintenance" in command:
+            self.pages[host] = stdin
+        elif command.startswith("rm -f /etc/ctlv/maintenance"):
+            self.pages.pop(host, None)
+        elif "/etc/ctlv/maintenance" in command:
+            return (0, self.pages[host]) if host in self.pages else (1, "")
+        elif "/var/backups/agenda/*.json" in command:
+            names = self.bodies if host == "database" else ()
+            return 0, "\n".join(map(self.manifest, sorted(names)))
+        elif "ctlv-backup.service" in command:
+            self.back_up("agenda", self.live)
+        elif "ctlv-backup make-safety" in command:
+            if not self.knows_safety_copies:
+                return 1, "backup: no such verb: 'make-safety'\n  Next: ctlv-backup make|take"
+            name = self.back_up("agenda_before_restore", self.live)
+            return 0, f"{name}: {len(self.live)} rows in 1 bytes\n"
+        elif "ctlv-restore swap" in command:
+            self.live, self.scratch = self.scratch, []
+        elif "stat --format=%Y" in command:
+            return 0, "0"
+        return 0, ""
+
+    def stream(self, host, command, *, to):
+        self.lives(f"{host}: {command}")
+        to.write(self.bodies[re.search(r"([^/]+)\.age", command)[1]])
+
+    def load(self, chosen, command):
+        self.lives(command)
+        self.scratch = json.loads(self.bodies[chosen.name])
+        return tables(self.scratch)
+
+
+@pytest.fixture
+def begin(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(backups, "DRAIN_S", 0)
+
+    def one(world):
+        mine = object.__new__(backups.Backups)
+        mine.folder = mine.state = tmp_path_factory.mktemp("state")
+        mine.environment, mine.hosts, mine.key = "lab", world, mine.folder / "backup-key"
+        mine.key.touch()
+        mine._decrypted_into = world.load
+        return mine
+
+    return one
+
+
+def restore(mine, wanted="latest"):
+    words = {"wanted": wanted, "yes": True, "confirm": "", "journal": "complete", "rows": "kept"}
+    return backups.act(argparse.Namespace(env="lab", verb="restore", **words), mine)
+
+
+def killed(mine, world, step, wanted="latest"):
+    """Kill it as it begins its `step`th command; False when it has fewer."""
+    world.commands, world.dies_at = [], step
+    try:
+        restore(mine, wanted)
+    except Killed:
+        return True
+    finally:
+        world.dies_at = 0
+    return False
+
+
+def kept(world):
+    return [json.loads(world.bodies[name]) for name in world.bodies if name.startswith(SAFETY)]
+
+
+def what_is_wrong(world, *, wanted=CHOSEN):
+    wrong = [] if world.live == wanted else [f"{world.live} live"]
+    wrong += [] if TODAY in kept(world) else ["what was there is not kept"]
+    return wrong + [f"{host} is in maintenance" for host in world.pages]
+
+
+def test_a_restore_keeps_what_was_there_under_a_name_of_its_own(begin, capsys):
+    world = World()
+    said = restore(begin(world))
+    assert what_is_wrong(world) == []
+    assert said.startswith(f"{world.newest('agenda')}: 2 rows came back")
+    assert f"kept as {world.newest('agenda_before_restore')}" in capsys.readouterr().out
+
+
+def test_a_restore_killed_at_any_step_goes_on_with_what_it_had_chosen(begin):
+    """Run again with FROM=latest, after a nightly backup too: that one holds what is there now."""
+    wrong, step = {}, 0
+    while True:
+        step, world = step + 1, World()
+        mine = begin(world)
+        if not killed(mine, world, step):
+            break
+        began, at = bool(world.pages), world.commands[-1]
+        assert world.live in (TODAY, CHOSEN), at
+        night = world.back_up("agenda", world.live) if began else ""
+        restore(mine)
+        if found := what_is_wrong(world):
+            wrong[f"{step} {at}"] = found
+        assert not night or night in world.bodies
+    assert step > 20, "this restore has too few steps to be one"
+    assert wrong == {}
+
+
+def test_a_restore_killed_twice_still_ends_with_what_it_had_chosen(begin):
+    wrong = {}
+    for first, second in itertools.product(range(8, 22), range(8, 22, 3)):
+        world = World()
+        mine = begin(world)
+        killed(mine, world, first)
+        killed(mine, world, second)
+        restore(mine)
+        if found := what_is_wrong(world):
+            wrong[first, second] = found
+    assert wrong == {}
+
+
+def test_a_restore_that_goes_on_keeps_no_second_copy_of_what_was_there(begin):
+    world = World()
+    mine = begin(world)
+    step = 0
+    while not any("load" in command for command in world.commands):
+        world = World()
+        mine = begin(world)
+        killed(mine, world, step := step + 1)
+    restore(mine)
+    assert kept(world) == [TODAY]
+
+
+@pytest.mark.parametrize("step", [10, 18, 19])
+def test_whoever_names_another_backup_gets_that_one(begin, step):
+    world = World()
+    mine = begin(world)
+    older = min(name for name in world.bodies if name.startswith("agenda-"))
+    killed(mine, world, step)
+    assert world.pages
+    restore(mine, older)
+    assert what_is_wrong(world, wanted=OLDER) == []
+
+
+def test_a_restore_whose_maintenance_was_ended_by_hand_is_over(begin):
+    """People wrote since: what is there is kept anew, and latest is what is latest now."""
+    world = World()
+    mine = begin(world)
+    killed(mine, world, 18)
+    world.pages.clear()
+    world.live = [*TODAY, "e"]
+    world.back_up("agenda", world.live)
+    world.live = [*TODAY, "e", "f"]
+    restore(mine)
+    assert world.live == [*TODAY, "e"]
+    assert [*TODAY, "e", "f"] in kept(world)
+
+
+def test_where_one_host_serves_again_what_is_there_is_kept_anew(begin):
+    """Killed while it ended the maintenance of one host after the other."""
+    world = World()
+    mine = begin(world)
+    step = 0
+    while world.pages.keys() != {"rest"}:
+        world = World()
+        mine = begin(world)
+        assert killed(mine, world, step := step + 1)
+    world.live = [*CHOSEN, "written since"]
+    restore(mine)
+    assert [*CHOSEN, "written since"] in kept(world)
+    assert world.pages == {}
+
+
+@pytest.mark.parametrize("step", [0, *range(9, 22, 3)])
+def test_maintenance_that_somebody_switched_on_stays_on(begin, step):
+    world = World()
+    mine = begin(world)
+    reach.put_under_maintenance(world, on=True)
+    if step:
+        killed(mine, world, step)
+    restore(mine)
+    assert world.live == CHOSEN
+    assert world.pages.keys() == {"web", "rest"}
+    assert not any("restore" in page for page in world.pages.values())
+
+
+def test_what_an_older_version_kept_before_it_was_killed_is_not_the_latest(begin, capsys):
+    """It named that like any backup, and left a maintenance page that tells since when."""
+    world = World()
+    mine = begin(world)
+    world.pages = {"web": f"since {world.at.isoformat()} by root for a restore\n"}
+    world.back_up("agenda", TODAY, at=world.at + timedelta(seconds=3))
+    restore(mine)
+    assert world.live == CHOSEN
+    assert "older version" in capsys.readouterr().out
+
+
+def test_a_safety_copy_is_restored_by_name_only(begin):
+    world = World()
+    mine = begin(world)
+    restore(mine)
+    safety = world.newest("agenda_before_restore")
+    restore(mine)
+    assert world.live == CHOSEN
+    restore(mine, safety)
+    assert world.live == TODAY
+
+
+def test_only_safety_copies_are_no_latest_backup(begin):
+    world = World()
+    world.bodies.clear()
+    safety = world.back_up("agenda_before_restore", TODAY)
+    with pytest.raises(reach.ReachError, match=f"'latest'\n  Next: .*safety copies.*{safety}"):
+        restore(begin(world))
+
+
+def test_hosts_that_know_no_safety_copies_yet_want_a_deploy_first(begin):
+    world = World()
+    world.knows_safety_copies = False
+    with pytest.raises(reach.ReachError, match=r"Next: .*`make deploy`"):
+        restore(begin(world))
+    assert (world.live, world.pages) == (TODAY, {})
+
+
+def test_safety_copies_are_listed_as_such(begin, capsys):
+    world = World()
+    safety = world.back_up("agenda_before_restore", TODAY)
+    said = backups.act(argparse.Namespace(env="lab", verb="list"), begin(world))
+    marked = [line for line in capsys.readouterr().out.splitlines() if "safety copy" in line]
+    assert [line.split()[0] for line in marked] == [safety]
+    assert said == "2 backups and 1 safety copies in 3 copies"
