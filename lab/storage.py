@@ -91,7 +91,10 @@ class Disks:
         place = self.mounted_at(disk)
         if not place.is_mount():
             place.mkdir(parents=True, exist_ok=True)
-            run(["mount", "-o", "loop", self.image(disk), place])
+            # nouuid: another process may hold a copy of the mounts (`unshare -m`). After a rollback
+            # that keeps the old file system in use, with the UUID of the one that came back. An
+            # image itself is never in use twice: mount takes the loop device that it has.
+            run(["mount", "-o", "loop,nouuid", self.image(disk), place])
             os.chown(place, self.id_base, self.id_base)
         return place
 
