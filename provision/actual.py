@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
-from provision.errors import ApiError, PlanError
+from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
 from provision.model import Actual, Foreign, Found, Mark
 from provision.proxmox import Proxmox, is_not_found
 from provision.wire import parse_bool, parse_found, parse_tags
@@ -21,24 +22,43 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     """Return our containers wherever they run, and strangers on the VMIDs that we want.
 
     A container is looked up by its VMID: a colleague or HA may have moved it. Raises PlanError when
-    it lies on a node that is offline.
+    it lies on a node that is offline. Orphans and copies are found by our tag or a host name; one
+    of them that cannot be read keeps nothing back.
     """
     resources = list(api.get("cluster/resources"))
     guests = {int(item["vmid"]): item for item in resources if item.get("vmid") is not None}
     wanted = {container.vmid for container in desired.containers}
     tag = environment_tag(desired.environment)
-    tagged = {vmid for vmid, item in guests.items() if tag in parse_tags(str(item.get("tags", "")))}
-    chosen = {vmid: guests[vmid] for vmid in sorted(wanted & guests.keys() | tagged)}
-    check_nodes(resources, chosen, desired)
+    hosts = {container.host for container in desired.containers}
+    beside = {
+        vmid
+        for vmid, item in guests.items()
+        if tag in parse_tags(str(item.get("tags", ""))) or str(item.get("name")) in hosts
+    } - wanted
+    chosen = {vmid: guests[vmid] for vmid in sorted(wanted & guests.keys() | beside)}
+    check_nodes(resources, {v: item for v, item in chosen.items() if v in wanted}, desired)
+    offline = {str(i["node"]) for i in resources if is_offline_node(i)}
     containers = {vmid: item for vmid, item in chosen.items() if item.get("type") == "lxc"}
-    statuses = read_statuses(api, {str(item["node"]) for item in containers.values()})
-    found = in_parallel(
-        lambda vmid: read_one(
-            api, vmid, str(containers[vmid]["node"]), {**containers[vmid], **statuses.get(vmid, {})}
-        ),
-        containers,
+    # Those beside are content with the status in /cluster/resources, ten seconds old.
+    statuses = read_statuses(
+        api, {str(item["node"]) for v, item in containers.items() if v in wanted}
     )
-    return sort_out(found, chosen, wanted, desired)
+
+    def look(vmid: int) -> Found | str | None:
+        node = str(containers[vmid]["node"])
+        if node in offline:
+            return f"it lies on {node}, which is offline"
+        try:
+            return read_one(api, vmid, node, {**containers[vmid], **statuses.get(vmid, {})})
+        except (ApiError, PlanError, UnknownOutcomeError) as error:
+            if vmid in wanted:
+                raise
+            return error.problem
+
+    looked = in_parallel(look, containers)
+    found = {vmid: entry for vmid, entry in looked.items() if not isinstance(entry, str)}
+    unread = {vmid: entry for vmid, entry in looked.items() if isinstance(entry, str)}
+    return replace(sort_out(found, chosen, wanted, desired), unread=unread)
 
 
 def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:
@@ -72,6 +92,26 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
     return read_one(api, vmid, node, status)
 
 
+def check_still_ours(api: Proxmox, found: Found) -> Found:
+    """Read it again, for a question may have stood for hours.
+
+    Raises StepError when its VMID is somebody else's now, or it is gone from its node.
+    """
+    container = found.container
+    now = read_again(api, container.vmid, container.node)
+    if now is None or now.container.mark != container.mark:
+        raise not_ours(found)
+    return now
+
+
+def not_ours(found: Found) -> StepError:
+    container = found.container
+    return StepError(
+        f"{found.host} (VMID {container.vmid}) is not ours any more on {container.node}",
+        next_step="run this again, and look at what it shows; nothing of it was touched",
+    )
+
+
 def node_of(api: Proxmox, vmid: int) -> str | None:
     """The node on which a guest lies now, None when there is no such guest."""
     for item in api.get("cluster/resources", type="vm"):
@@ -100,7 +140,6 @@ def check_nodes(
     desired: Desired,
 ) -> None:
     """Raise PlanError for containers on offline nodes: they exist, and must not be made twice."""
-    # "unknown" is a node whose statistics are late, not one that is down.
     nodes = {str(i["node"]): i.get("status") for i in resources if i.get("type") == "node"}
     lost = [
         f"VMID {vmid} lies on {item['node']}, which is offline"
@@ -117,6 +156,11 @@ def check_nodes(
             "\n  ".join(lost),
             next_step="bring the node back, or name another one in lxc_node; nothing was touched",
         )
+
+
+def is_offline_node(item: Mapping[str, Any]) -> bool:
+    """In /cluster/resources. "unknown" is one whose statistics are late, not one that is down."""
+    return item.get("type") == "node" and item.get("status") == "offline"
 
 
 def sort_out(

@@ -36,7 +36,8 @@ def choose(desired: Desired, name: str, vmid: int | None) -> Wanted:
     if vmid is not None and vmid != wanted.vmid:
         raise UsageError(
             f"the inventory says VMID {wanted.vmid} for {name}, not {vmid}",
-            next_step=f"set lxc_vmid: {vmid} in host_vars/{name}/container.yml, run this again",
+            next_step=f"look at both: make plan; when {vmid} is the one, set lxc_vmid: {vmid} in "
+            f"host_vars/{name}/container.yml ({wanted.vmid} is the copy then), run this again",
         )
     return wanted
 
@@ -86,7 +87,7 @@ def reasons_against(found: Found) -> list[str]:
     reasons = []
     if container.mark is not None:
         mark = container.mark
-        reasons.append(f"it belongs to {mark.environment}, deployment {mark.deployment}")
+        reasons.append(f"it is {mark.host} of {mark.environment}, deployment {mark.deployment}")
     if not container.unprivileged:
         reasons.append("it is privileged, which Proxmox cannot change afterwards")
     if found.ostype != "debian":

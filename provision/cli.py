@@ -29,7 +29,7 @@ from provision.apply import Context, Options, apply
 from provision.creation import check_assumed, check_bridges, find_templates, wait_for_creations
 from provision.credentials import LAB, Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
-from provision.destroy import destroy, select
+from provision.destroy import destroy, left_alone, select
 from provision.errors import InterruptionError, ProvisionError, UsageError
 from provision.inventory import load
 from provision.model import Actual, Found, Plan, Step, Wanted
@@ -137,6 +137,8 @@ def run_apply(session: Session) -> int:
         if any(step.before is None for step in planned.steps):
             session.ssh.public_keys()
         if not session.arguments.file:
+            existing = [step.before for step in planned.steps if step.moves and step.before]
+            print("\n".join(["Of these exist:"] * bool(existing) + report.named_lines(existing)))
             confirm(session, f"Apply this to {session.arguments.env}?")
     return carry_out(session, planned, settings)
 
@@ -241,15 +243,18 @@ def run_adopt(session: Session) -> int:
     wanted = choose(session.desired, arguments.name, arguments.vmid)
     adoption = examine(session.api, session.desired, wanted)
     keys = session.ssh.public_keys()
-    print(f"{wanted.host}: differences from the inventory:")
+    found = adoption.found
+    print(f"{wanted.host}: {report.identified(found)}, named {found.container.hostname}")
+    print("Differences from the inventory:")
     print("\n".join(report.step_lines(adoption.differences)[1:]) or "    none")
     if adoption.is_ours_already:
         print(f"Adopted already: {wanted.host} carries our mark.")
     else:
-        confirm(session, f"Mark VMID {wanted.vmid} as {wanted.host} of {arguments.env}?")
+        where = f"VMID {wanted.vmid} on {found.container.node}"
+        confirm(session, f"Mark {where} as {wanted.host} of {arguments.env}?")
         mark_container(session.api, adoption)
         print(f"Adopted: VMID {wanted.vmid} is {wanted.host}; nothing else of it was changed.")
-    print(f"On {adoption.found.container.node}, as root, so that Ansible can log in:")
+    print(f"On {found.container.node}, as root, so that Ansible can log in:")
     for line in console_lines(adoption, keys):
         print(f"  {line}")
     print("Then, with the fingerprint that the last line printed:")
@@ -303,6 +308,7 @@ def run_snapshot(session: Session) -> int:
     if any(entry.name == name for entry in snapshot.listing(session.api, found)):
         raise UsageError(f"there is a snapshot {name} already", next_step="choose another name")
     snapshot.check_possible(session.api, found)
+    print("\n".join(report.named_lines(found)))
     confirm(session, f"Stop {len(found)} containers for a moment to take snapshot {name}?")
     with Progress() as progress:
         snapshot.take(session.api, found, name, say=progress.show)
@@ -332,8 +338,7 @@ def run_snapshot_list(session: Session) -> int:
 def run_snapshot_restore(session: Session) -> int:
     found = all_of_ours(session)
     chosen = snapshot.find(snapshot.listing(session.api, found), session.arguments.name, found)
-    names = [entry.container.hostname for entry in found]
-    confirm_destruction(session, names, what=f"takes back to snapshot {chosen.name}:")
+    confirm_destruction(session, found, what=f"takes back to snapshot {chosen.name}")
     with Progress() as progress:
         snapshot.restore(session.api, found, chosen.name, say=progress.show)
     print(f"Restored snapshot {chosen.name} of {len(found)} containers.")
@@ -342,19 +347,21 @@ def run_snapshot_restore(session: Session) -> int:
 
 def run_destroy(session: Session) -> int:
     arguments = session.arguments
-    chosen = select(session.actual(), session.desired, arguments.names, is_lab=arguments.env == LAB)
+    actual, wanted = session.actual(), session.desired
+    chosen = select(actual, wanted, arguments.names, is_lab=arguments.env == LAB)
+    for found in left_alone(actual, wanted, arguments.names):
+        print(f"Left alone: {report.identified(found)}: a copy of {found.host}")
     if not chosen:
         print("Nothing to destroy: none of them exists.")
         return NOTHING_TO_DO
     check_destroy(chosen, stop=arguments.stop)
-    names = [found.container.hostname for found in chosen]
     for found in chosen:
         if found.ha_managed:
-            print(f"{found.container.hostname} is managed by HA: its entry there is removed too.")
-    confirm_destruction(session, names)
+            print(f"{found.host} is managed by HA: its entry there is removed too.")
+    confirm_destruction(session, chosen)
     with Progress() as progress:
         destroy(chosen, session.api, session.ssh, on_event=progress.show)
-    print(f"Destroyed: {', '.join(names)}.")
+    print(f"Destroyed: {', '.join(found.host for found in chosen)}.")
     return NOTHING_TO_DO
 
 
@@ -380,14 +387,17 @@ def confirm(session: Session, question: str) -> None:
         raise UsageError("not confirmed, nothing was changed", next_step="answer y to go on")
 
 
-def confirm_destruction(session: Session, names: Sequence[str], *, what: str = "destroys") -> None:
+def confirm_destruction(
+    session: Session, found: Sequence[Found], *, what: str = "destroys"
+) -> None:
     """In the lab --yes is enough; elsewhere a name must be given too."""
     arguments = session.arguments
-    print(f"This {what} {', '.join(names)} in {arguments.env}, with all data in them.")
+    print(f"This {what} in {arguments.env}, with all data in them:")
+    print("\n".join(report.named_lines(found)))
     if arguments.env == LAB:
         confirm(session, "Go on?")
         return
-    accepted = {arguments.env} | ({names[0]} if len(names) == 1 else set())
+    accepted = {arguments.env} | ({found[0].host} if len(found) == 1 else set())
     given = arguments.confirm
     if given is None and sys.stdin.isatty():
         given = ask(f"Type {' or '.join(sorted(accepted))} to go on: ")

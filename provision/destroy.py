@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from provision.actual import node_of, read_again
+from provision.actual import node_of, not_ours, read_again
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
@@ -29,19 +29,25 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     """Our containers of these names; in the lab no names mean all of them.
 
     A name of the inventory means its VMID there, and nothing else that carries the same mark (a
-    clone does). Raises UsageError for names that are neither in the inventory nor ours.
+    clone does). Raises UsageError for names that are neither in the inventory nor ours, and for
+    those that two have which are not in the inventory.
     """
-    ours = ours_by_name(actual, desired)
+    every = ours_by_name(actual, desired)
+    ours = {host: found[0] for host, found in every.items() if len(found) == 1}
     if not names and is_lab:
         return list(ours.values())
     known = ", ".join(sorted(ours)) or "none"
+    if actual.unread:
+        known += f" (not to be looked at: VMID {', '.join(map(str, sorted(actual.unread)))})"
     if not names:
         raise UsageError("destroy wants names", next_step=f"say which; there are: {known}")
     vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
     taken = {*actual.foreign, *actual.ours}
     absent = [name for name in names if name not in ours]
     wrong = [f"{name} is not a container of this environment" for name in absent
-             if name not in vmids]  # fmt: skip
+             if name not in vmids and name not in every]  # fmt: skip
+    wrong += [f"{name} is {' and '.join(map(place, every[name]))}: remove one by hand first"
+              for name in absent if name in every]  # fmt: skip
     wrong += [f"{name}: VMID {vmids[name]} is not ours" for name in absent
               if vmids.get(name) in taken]  # fmt: skip
     if wrong:
@@ -49,16 +55,33 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     return [ours[name] for name in dict.fromkeys(names) if name in ours]
 
 
-def ours_by_name(actual: Actual, desired: Desired) -> dict[str, Found]:
-    """Host name -> container, where VMID and mark agree with the inventory; and orphans."""
+def ours_by_name(actual: Actual, desired: Desired) -> dict[str, list[Found]]:
+    """Host name -> container, where VMID and mark agree with the inventory; and orphans.
+
+    Of an orphan there may be a clone: which one is meant by its name is not for us to say.
+    """
     vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
-    named = {}
-    for vmid, found in actual.ours.items():
-        host = found.container.mark.host if found.container.mark else ""
-        in_inventory = host in vmids
-        if vmid == vmids.get(host) or (not in_inventory and vmid not in vmids.values()):
-            named[host] = found
+    named: dict[str, list[Found]] = {}
+    for vmid, found in sorted(actual.ours.items()):
+        is_orphan = found.host not in vmids and vmid not in vmids.values()
+        if is_orphan or vmid == vmids.get(found.host):
+            named.setdefault(found.host, []).append(found)
     return named
+
+
+def left_alone(actual: Actual, desired: Desired, names: Sequence[str]) -> list[Found]:
+    """What carries one of these names, any without names, and is not what the name means."""
+    meant = {f.container.vmid for entries in ours_by_name(actual, desired).values()
+             for f in entries if len(entries) == 1}  # fmt: skip
+    return [
+        found
+        for vmid, found in sorted(actual.ours.items())
+        if vmid not in meant and (not names or found.host in names)
+    ]
+
+
+def place(found: Found) -> str:
+    return f"VMID {found.container.vmid} on {found.container.node}"
 
 
 def destroy(
@@ -70,10 +93,10 @@ def destroy(
         try:
             destroy_one(found, api, on_event=on_event)
         except ProvisionError as error:
-            on_event(Event(found.container.hostname, f"failed: {error.problem.splitlines()[0]}"))
+            on_event(Event(found.host, f"failed: {error.problem.splitlines()[0]}"))
             return error
-        ssh.forget(found.container.hostname)
-        on_event(Event(found.container.hostname, "destroyed"))
+        ssh.forget(found.host)
+        on_event(Event(found.host, "destroyed"))
         return None
 
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -88,24 +111,8 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     """Read, do the next thing, read again, until it is gone."""
     container = found.container
     path = f"nodes/{container.node}/lxc/{container.vmid}"
-    now: Found | None = found
-    for _ in range(TRIES):
-        if now is None:
-            check_not_moved(found, api)
-            return
-        is_deleted = False
-        try:
-            if now.is_running:
-                on_event(Event(container.hostname, "stopping"))
-                stop(api, path)
-            on_event(Event(container.hostname, "destroying"))
-            api.wait_for_task(api.delete(path, {"purge": 1}))
-            is_deleted = True
-        except UnknownOutcomeError:
-            pass
-        except ApiError as error:
-            if not is_not_found(error):
-                raise
+    is_asked, is_deleted = False, False
+    for tries_left in reversed(range(TRIES + 1)):
         try:
             now = read_again(api, container.vmid, container.node)
         except ApiError as error:
@@ -113,10 +120,36 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
             if is_deleted and error.status == HTTPStatus.FORBIDDEN:
                 return
             raise
-        if now is not None and now.container.mark != container.mark:
+        if now is None:
+            check_not_moved(found, api)
             return
+        if now.container.mark != container.mark:
+            if is_asked:
+                return
+            raise not_ours(found)
+        if now.is_running and not (found.is_running or is_asked):
+            raise StepError(
+                f"{found.host} (VMID {container.vmid}) was started while the question stood",
+                next_step="look who needs it; say --stop to stop it first (make: STOP=1)",
+            )
+        if not tries_left:
+            break
+        is_deleted = False
+        try:
+            if now.is_running:
+                on_event(Event(found.host, "stopping"))
+                stop(api, path)
+            on_event(Event(found.host, "destroying"))
+            is_asked = True
+            api.wait_for_task(api.delete(path, {"purge": 1}))
+            is_deleted = True
+        except UnknownOutcomeError:
+            pass
+        except ApiError as error:
+            if not is_not_found(error):
+                raise
     raise StepError(
-        f"{container.hostname} (VMID {container.vmid}) is still there",
+        f"{found.host} (VMID {container.vmid}) is still there",
         next_step=f"see its tasks on {container.node} in Proxmox, then run this again",
     )
 
@@ -140,7 +173,7 @@ def check_not_moved(found: Found, api: Proxmox) -> None:
     node = node_of(api, container.vmid)
     if node not in {None, container.node}:
         raise StepError(
-            f"{container.hostname} (VMID {container.vmid}) moved to {node} meanwhile",
+            f"{found.host} (VMID {container.vmid}) moved to {node} meanwhile",
             next_step="run this again: it is looked for where it is",
         )
 

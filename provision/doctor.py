@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from provision.actual import in_parallel, read
+from provision.actual import in_parallel, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, ProvisionError, UnknownOutcomeError
-from provision.model import Actual, Wanted
-from provision.plan import check_ownership
+from provision.model import Actual, Copy, Wanted
+from provision.plan import check_ownership, copy_of
 from provision.proxmox import Proxmox, held_on
+from provision.report import copy_facts, copy_text, copy_ways
 from provision.ssh import Ssh
-from provision.wire import newest_template, numbered, parse_bool, parse_props, render_size
+from provision.wire import (
+    newest_template,
+    numbered,
+    parse_bool,
+    parse_found,
+    parse_props,
+    render_size,
+)
 
 SUPPORTED = frozenset({8, 9})
 CLOCK_TOLERANCE_S = 60
@@ -368,13 +376,18 @@ def is_free(api: Proxmox, vmid: int) -> bool:
 
 
 def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
-    """Names and addresses of guests that are not in the inventory."""
+    """Names and addresses of guests that are not in the inventory. A copy has both, and may."""
     vmids = {wanted.vmid for wanted in desired.containers}
-    guests = {
-        int(item["vmid"]): item
-        for item in api.get("cluster/resources", type="vm")
-        if "vmid" in item and int(item["vmid"]) not in vmids
-    }
+    every = {int(i["vmid"]): i for i in api.get("cluster/resources", type="vm") if "vmid" in i}
+    guests = {vmid: item for vmid, item in every.items() if vmid not in vmids}
+    containers = [v for v, item in guests.items() if item.get("type") == "lxc"]
+    configs = in_parallel(lambda vmid: config_of(api, guests[vmid]), containers)
+    for vmid, config in sorted(configs.items()):
+        copy = copy_in(vmid, guests[vmid], config, desired, there=every)
+        if copy is not None:
+            del guests[vmid]
+            text = "; ".join([copy_text(copy), *copy_facts(copy)])
+            yield Finding(Verdict.NOTE, "copies", text, "; or ".join(copy_ways(copy)))
     names = {wanted.host.lower() for wanted in desired.containers}
     ours = {
         nic.ip.partition("/")[0]: wanted.host
@@ -386,9 +399,7 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     for vmid, item in sorted(guests.items()):
         if str(item.get("name", "")).lower() in names:
             found.append((f"guest {vmid} has the name {item['name']} too", "rename one of them"))
-    containers = [v for v, item in guests.items() if item.get("type") == "lxc"]
-    configs = in_parallel(lambda vmid: config_of(api, guests[vmid]), containers)
-    for vmid, config in sorted(configs.items()):
+    for vmid, config in sorted((v, c) for v, c in configs.items() if v in guests):
         for _, text in numbered(config, "net"):
             address = parse_props(text)[1].get("ip", "").partition("/")[0]
             if address in ours:
@@ -397,6 +408,22 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     yield from (bad("neighbours", problem, way) for problem, way in found)
     if not found:
         yield ok("neighbours", f"none of {len(guests)} visible guests shares a name or address")
+
+
+def copy_in(
+    vmid: int,
+    item: Mapping[str, Any],
+    config: Mapping[str, Any],
+    desired: Desired,
+    *,
+    there: Collection[int],
+) -> Copy | None:
+    """Also one that has lost our tags and its name, by its mark alone."""
+    try:
+        found = parse_found(vmid, str(item["node"]), config=config, pending=[], status=item)
+    except ValueError:
+        return None
+    return copy_of(found, desired, there=there) if is_ours(found.container.mark, desired) else None
 
 
 def config_of(api: Proxmox, item: Mapping[str, Any]) -> Mapping[str, Any]:

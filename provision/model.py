@@ -147,6 +147,12 @@ class Found:
     def is_running(self) -> bool:
         return self.status == "running"
 
+    @property
+    def host(self) -> str:
+        """The host name in its mark; its own may have been changed by hand."""
+        mark = self.container.mark
+        return mark.host if mark else self.container.hostname
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
@@ -162,10 +168,26 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actual:
-    """What the cluster shows: our containers by VMID, and the strangers on VMIDs that we want."""
+    """What the cluster shows: our containers by VMID, and the strangers on VMIDs that we want.
+
+    `unread` look like ours, have none of our VMIDs, and could not be read: why, by VMID.
+    """
 
     ours: Mapping[int, Found] = field(default_factory=dict)
     foreign: Mapping[int, Foreign] = field(default_factory=dict)
+    unread: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Carries the mark of `wanted` under another VMID than the inventory's.
+
+    A clone and a restore to another VMID keep it; what has it when `lxc_vmid` is changed, too.
+    """
+
+    found: Found
+    wanted: Wanted
+    is_original_there: bool
 
 
 class Action(Enum):
@@ -253,11 +275,14 @@ class Plan:
     """What turns the cluster into the inventory: a step for each container that differs.
 
     `matching` are those that do not differ, `orphans` carry our mark and are not in the inventory.
+    No step is about `copies` and `unread`.
     """
 
     steps: tuple[Step, ...] = ()
     matching: tuple[Found, ...] = ()
     orphans: tuple[Found, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    unread: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def has_moves(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from provision.model import (
     Change,
     Configure,
     Container,
+    Copy,
     Create,
     Foreign,
     Found,
@@ -37,7 +38,7 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
     """Return the steps that turn `actual` into `desired`, ordered by VMID.
 
     With `reboot`, changes that wait for a restart get one. Raises PlanError, naming all of them,
-    when a wanted VMID or host name belongs to something that must not be touched.
+    when a wanted VMID belongs to something that must not be touched.
     """
     check_ownership(desired, actual)
     steps = [
@@ -46,11 +47,15 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
     ]
     differing = tuple(step for step in steps if step.moves or step.refusals)
     alike = {step.wanted.vmid for step in steps} - {step.wanted.vmid for step in differing}
-    wanted_vmids = {wanted.vmid for wanted in desired.containers}
+    aside = {wanted.vmid for wanted in desired.containers}
+    found_copies = copies(desired, actual)
+    aside |= {copy.found.container.vmid for copy in found_copies}
     return Plan(
         steps=differing,
         matching=tuple(actual.ours[vmid] for vmid in sorted(alike)),
-        orphans=tuple(f for vmid, f in sorted(actual.ours.items()) if vmid not in wanted_vmids),
+        orphans=tuple(f for vmid, f in sorted(actual.ours.items()) if vmid not in aside),
+        copies=found_copies,
+        unread=actual.unread,
     )
 
 
@@ -88,12 +93,6 @@ def check_ownership(desired: Desired, actual: Actual) -> None:
         for wanted in desired.containers
         if wanted.vmid in actual.foreign
     ]
-    by_host = {f.container.mark.host: vmid for vmid, f in actual.ours.items() if f.container.mark}
-    problems += [
-        f"{wanted.host} exists as VMID {by_host[wanted.host]}, the inventory says {wanted.vmid}"
-        for wanted in desired.containers
-        if wanted.host in by_host and wanted.vmid not in actual.ours
-    ]
     problems += [
         f"VMID {wanted.vmid} is {mark.host} of this environment, the inventory says {wanted.host}"
         for wanted in desired.containers
@@ -107,6 +106,20 @@ def check_ownership(desired: Desired, actual: Actual) -> None:
             next_step="choose a free lxc_vmid in inventory/, or take the container over: "
             "make adopt NAME=... VMID=...; nothing was touched",
         )
+
+
+def copies(desired: Desired, actual: Actual) -> tuple[Copy, ...]:
+    """What carries a name of the inventory under a VMID that nothing in the inventory has."""
+    found = [copy_of(found, desired, there=actual.ours) for _, found in sorted(actual.ours.items())]
+    return tuple(copy for copy in found if copy is not None)
+
+
+def copy_of(found: Found, desired: Desired, *, there: Collection[int]) -> Copy | None:
+    """Whose copy one of ours is, None when it is no copy. `there` are the VMIDs that exist."""
+    wanted = next((w for w in desired.containers if w.host == found.host), None)
+    if wanted is None or found.container.vmid in {w.vmid for w in desired.containers}:
+        return None
+    return Copy(found=found, wanted=wanted, is_original_there=wanted.vmid in there)
 
 
 def stranger(wanted: Wanted, guest: Foreign) -> str:
@@ -429,7 +442,7 @@ def way_out_of_lock(found: Found) -> str:
 def destroy_problems(found: Found, *, stop: bool) -> list[tuple[str, str]]:
     """What stands against it, each with a way out."""
     container = found.container
-    name = f"{container.hostname} (VMID {container.vmid})"
+    name = f"{found.host} (VMID {container.vmid})"
     problems = []
     if container.protection:
         problems.append((f"{name} is protected", "set lxc_protection: false and apply first"))

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from provision.apply import Result
-from provision.model import Action, Change, Found, Pending, Plan, Reboot, Step, Value
+from provision.model import (
+    Action,
+    Change,
+    Container,
+    Copy,
+    Found,
+    Pending,
+    Plan,
+    Reboot,
+    Step,
+    Value,
+)
 from provision.wire import render_size
 
 MIB = 1024**2
@@ -24,11 +35,9 @@ def plan_text(plan: Plan) -> str:
     """One line a container and one a field; never a secret, for a Plan holds none."""
     lines = [line for step in plan.steps for line in step_lines(step)]
     lines += [line for found in plan.matching for line in pending_lines(found)]
-    lines += [
-        f"? {found.container.vmid} {found.container.hostname} is ours and not in the inventory; "
-        f"nothing is done (make destroy NAMES={found.container.hostname} removes it)"
-        for found in plan.orphans
-    ]
+    lines += [line for found in plan.orphans for line in orphan_lines(found, plan.orphans)]
+    lines += [line for copy in plan.copies for line in copy_lines(copy)]
+    lines += [unread_text(vmid, why) for vmid, why in sorted(plan.unread.items())]
     return "\n".join([*lines, summary(plan)])
 
 
@@ -85,6 +94,104 @@ def pending_text(pending: Pending) -> str:
     return f"waits for a restart: {pending.key}: {change} (apply --reboot; make: REBOOT=1)"
 
 
+# ---------------------------------------------------------------- what no step is about
+
+
+def identified(found: Found) -> str:
+    """What a person compares before agreeing that something happens to it."""
+    state = "a template" if found.is_template else found.status
+    up = f", up {duration(found.uptime_s)}" if found.is_running else ""
+    lock = f", locked ({found.lock})" if found.lock else ""
+    return f"VMID {found.container.vmid} on {found.container.node}, {state}{up}{lock}"
+
+
+def named_lines(found: Iterable[Found]) -> list[str]:
+    return [f"  {entry.host}: {identified(entry)}" for entry in found]
+
+
+def titled(found: Found) -> str:
+    """VMID and name, and the name in its mark when that is another one."""
+    container = found.container
+    marked = "" if container.hostname == found.host else f" (marked as {found.host})"
+    return f"{container.vmid} {container.hostname}{marked}"
+
+
+def orphan_lines(found: Found, orphans: Iterable[Found]) -> list[str]:
+    """By its name, unless a clone of it carries the name too."""
+    text = f"? {titled(found)} is ours and not in the inventory; nothing is done"
+    if sum(other.host == found.host for other in orphans) == 1:
+        return [f"{text} (make destroy NAMES={found.host} removes it)"]
+    return [
+        f"{text}: others carry the mark of {found.host} too",
+        f"    Next: {by_hand(found)}",
+    ]
+
+
+def addresses(container: Container) -> list[str]:
+    return [nic.ip.partition("/")[0] for nic in container.nics if nic.ip]
+
+
+def copy_lines(copy: Copy) -> list[str]:
+    facts = [f"    {fact}" for fact in copy_facts(copy)]
+    return [f"? {copy_text(copy)}", *facts, *(f"    Next: {way}" for way in copy_ways(copy))]
+
+
+def copy_text(copy: Copy) -> str:
+    return f"{titled(copy.found)} is {copy_of(copy)}: left alone"
+
+
+def copy_of(copy: Copy) -> str:
+    return f"a copy of {copy.wanted.host} (VMID {copy.wanted.vmid})"
+
+
+def copy_facts(copy: Copy) -> list[str]:
+    host, vmid = copy.wanted.host, copy.wanted.vmid
+    own = addresses(copy.found.container)
+    shared = [ip for ip in addresses(copy.wanted.container) if ip in own]
+    facts = [f"it is {identified(copy.found)}"]
+    if not copy.is_original_there:
+        facts.append(f"VMID {vmid} does not exist: apply makes {host} anew there, empty")
+    if copy.found.is_running and shared:
+        facts.append(f"it has {', '.join(shared)} too: what is meant for {host} may reach it")
+    return facts
+
+
+def copy_ways(copy: Copy) -> list[str]:
+    """Each harms the copy alone; without the original it may be all that is left, so it stays."""
+    host, vmid = copy.wanted.host, copy.found.container.vmid
+    keep = f"when this one is {host}, set lxc_vmid: {vmid} in host_vars/{host}/container.yml"
+    if copy.is_original_there:
+        return [f"when nothing in it is needed, {by_hand(copy.found)}", keep]
+    return [keep, f"to move it with its data, {moving(copy)}"]
+
+
+def by_hand(found: Found) -> str:
+    """How root takes our mark off one container, or removes it. Proxmox's own program, its VMID."""
+    vmid = found.container.vmid
+    removal = [f"pct set {vmid} --protection 0"] * found.container.protection
+    removal += [f"pct shutdown {vmid}"] * found.is_running
+    removal.append(f"pct destroy {vmid}" + " --purge" * found.ha_managed)
+    return (
+        f"on {found.container.node}, as root: {' && '.join(removal)}; "
+        f"or, to keep it as none of ours: pct set {vmid} --delete description,tags"
+    )
+
+
+def moving(copy: Copy) -> str:
+    """The mark goes along: the clone is the original then, and the old one none of ours."""
+    vmid = copy.found.container.vmid
+    steps = [f"pct shutdown {vmid}"] * copy.found.is_running
+    steps += [
+        f"pct clone {vmid} {copy.wanted.vmid} --full 1",
+        f"pct set {vmid} --delete description,tags --onboot 0",
+    ]
+    return f"on {copy.found.container.node}, as root: {' && '.join(steps)}"
+
+
+def unread_text(vmid: int, why: str) -> str:
+    return f"? {vmid} could not be looked at: {why}"
+
+
 # ---------------------------------------------------------------- machines
 
 
@@ -99,8 +206,23 @@ def plan_data(plan: Plan) -> dict[str, Any]:
              "pending": [pending_data(p) for p in f.pending]}
             for f in plan.matching
         ],
-        "orphans": [{"vmid": f.container.vmid, "host": f.container.hostname} for f in plan.orphans],
+        "orphans": [{"vmid": f.container.vmid, "host": f.host} for f in plan.orphans],
+        "copies": [copy_data(copy) for copy in plan.copies],
+        "unread": [{"vmid": vmid, "reason": why} for vmid, why in sorted(plan.unread.items())],
     }  # fmt: skip
+
+
+def copy_data(copy: Copy) -> dict[str, Any]:
+    container = copy.found.container
+    return {
+        "vmid": container.vmid,
+        "hostname": container.hostname,
+        "node": container.node,
+        "status": copy.found.status,
+        "copy_of": copy.wanted.host,
+        "vmid_in_inventory": copy.wanted.vmid,
+        "is_original_there": copy.is_original_there,
+    }
 
 
 def step_data(step: Step) -> dict[str, Any]:
@@ -175,31 +297,32 @@ def duration(seconds: int) -> str:
 
 def status_rows(plan: Plan, found: Sequence[Found]) -> list[dict[str, Any]]:
     """One row a container, ours and wanted, by VMID: for `status` and for `status --json`."""
-    here = {entry.container.vmid: entry for entry in found}
-    steps = {step.wanted.vmid: step for step in plan.steps}
-    orphans = {entry.container.vmid for entry in plan.orphans}
-    return [
-        status_row(vmid, here.get(vmid), steps.get(vmid), is_orphan=vmid in orphans)
-        for vmid in sorted(here.keys() | steps.keys())
+    drift: dict[int, list[str]] = {
+        step.wanted.vmid: [c.field for c in step.changes] + [r.change.field for r in step.refusals]
+        for step in plan.steps
+    }
+    drift |= {entry.container.vmid: ["not in the inventory"] for entry in plan.orphans}
+    drift |= {copy.found.container.vmid: [copy_of(copy)] for copy in plan.copies}
+    rows = [status_row(entry, drift.get(entry.container.vmid, [])) for entry in found]
+    rows += [
+        absent_row(step.wanted.vmid, step.wanted.host, "missing", "missing")
+        for step in plan.steps
+        if step.before is None
     ]
+    rows += [absent_row(vmid, "?", "unknown", f"could not be looked at: {why}")
+             for vmid, why in plan.unread.items()]  # fmt: skip
+    return sorted(rows, key=lambda row: int(row["vmid"]))
 
 
-def status_row(
-    vmid: int, found: Found | None, step: Step | None, *, is_orphan: bool
-) -> dict[str, Any]:
-    drift = (
-        [c.field for c in step.changes] + [r.change.field for r in step.refusals] if step else []
-    )
-    if found is None:
-        return missing_row(vmid, step)
+def status_row(found: Found, drift: Sequence[str]) -> dict[str, Any]:
     container = found.container
     return {
-        "vmid": vmid,
+        "vmid": container.vmid,
         "host": container.hostname,
         "node": container.node,
         "status": found.status,
         "uptime_s": found.uptime_s,
-        "addresses": [nic.ip.partition("/")[0] for nic in container.nics if nic.ip],
+        "addresses": addresses(container),
         "memory_used_bytes": found.memory_used_bytes,
         "memory_mib": container.memory_mib,
         "disk_used_bytes": found.disk_used_bytes,
@@ -207,16 +330,16 @@ def status_row(
         "lock": found.lock,
         "ha_managed": found.ha_managed,
         "pending": [pending.key for pending in found.pending],
-        "drift": ["not in the inventory"] if is_orphan else drift,
+        "drift": list(drift),
     }
 
 
-def missing_row(vmid: int, step: Step | None) -> dict[str, Any]:
+def absent_row(vmid: int, host: str, status: str, drift: str) -> dict[str, Any]:
     return {
         "vmid": vmid,
-        "host": step.wanted.host if step else "",
+        "host": host,
         "node": None,
-        "status": "missing",
+        "status": status,
         "uptime_s": 0,
         "addresses": [],
         "memory_used_bytes": 0,
@@ -226,7 +349,7 @@ def missing_row(vmid: int, step: Step | None) -> dict[str, Any]:
         "lock": None,
         "ha_managed": False,
         "pending": [],
-        "drift": ["missing"],
+        "drift": [drift],
     }
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from provision.actual import in_parallel
+from provision.actual import check_still_ours, in_parallel
 from provision.destroy import wait_until_stopped
 from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
 from provision.model import Event, Found
@@ -87,12 +87,12 @@ def check_possible(api: Proxmox, found: Sequence[Found]) -> None:
         answer = api.get(f"{path_of(entry)}/feature", feature="snapshot")
         if not parse_bool(answer.get("hasFeature", 0)):
             storage = entry.container.disk.storage
-            problems.append(f"{entry.container.hostname}: its storage {storage} has no snapshots")
+            problems.append(f"{entry.host}: its storage {storage} has no snapshots")
         if entry.lock:
-            problems.append(f"{entry.container.hostname} is locked ({entry.lock})")
+            problems.append(f"{entry.host} is locked ({entry.lock})")
         path = f"/vms/{entry.container.vmid}"
         problems += [
-            f"{entry.container.hostname}: {api.endpoint.token_id} lacks {privilege} on {path}"
+            f"{entry.host}: {api.endpoint.token_id} lacks {privilege} on {path}"
             for privilege in sorted(NEEDED - held_on(api, path))
         ]
     if problems:
@@ -113,7 +113,7 @@ def take(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> None:
 
 def each_snapshot(api: Proxmox, found: Sequence[Found], name: str, say: Say) -> None:
     for entry in found:
-        say(Event(entry.container.hostname, f"snapshot {name}"))
+        say(Event(entry.host, f"snapshot {name}"))
         api.wait_for_task(api.post(f"{path_of(entry)}/snapshot", {"snapname": name}))
 
 
@@ -124,25 +124,26 @@ def restore(api: Proxmox, found: Sequence[Found], name: str, *, say: Say) -> Non
 
 def each_rollback(api: Proxmox, found: Sequence[Found], name: str, say: Say) -> None:
     for entry in found:
-        say(Event(entry.container.hostname, f"rolling back to {name}"))
+        say(Event(entry.host, f"rolling back to {name}"))
         api.wait_for_task(api.post(f"{path_of(entry)}/snapshot/{name}/rollback"))
 
 
 def remove(api: Proxmox, found: Sequence[Found], snapshot: Snapshot, *, say: Say) -> None:
     for entry in found:
         if entry.container.vmid in snapshot.vmids:
-            say(Event(entry.container.hostname, f"removing snapshot {snapshot.name}"))
+            say(Event(entry.host, f"removing snapshot {snapshot.name}"))
             api.wait_for_task(api.delete(f"{path_of(entry)}/snapshot/{snapshot.name}"))
 
 
 def while_stopped(
     api: Proxmox, found: Sequence[Found], work: Callable[[], None], *, say: Say
 ) -> None:
-    running = startup_order(entry for entry in found if entry.is_running)
+    now = in_parallel(lambda entry: check_still_ours(api, entry), found)
+    running = startup_order(entry for entry in now.values() if entry.is_running)
     failure: ProvisionError | None = None
     try:
         for entry in reversed(running):
-            say(Event(entry.container.hostname, "stopping"))
+            say(Event(entry.host, "stopping"))
             power(api, entry, "shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
         work()
     except ProvisionError as error:
@@ -161,10 +162,10 @@ def while_stopped(
 def start_all(api: Proxmox, running: Sequence[Found], *, say: Say) -> list[ProvisionError]:
     problems: list[ProvisionError] = []
     for entry in running:
-        say(Event(entry.container.hostname, "starting"))
+        say(Event(entry.host, "starting"))
         try:
             power(api, entry, "start", {})
-            say(Event(entry.container.hostname, "ready: running"))
+            say(Event(entry.host, "ready: running"))
         except ProvisionError as error:
             problems.append(error)
     return problems
@@ -187,7 +188,7 @@ def find(snapshots: Sequence[Snapshot], name: str, found: Sequence[Found]) -> Sn
     if snapshot is None:
         names = ", ".join(entry.name for entry in snapshots) or "none"
         raise UsageError(f"there is no snapshot {name}", next_step=f"there are: {names}")
-    missing = [e.container.hostname for e in found if e.container.vmid not in snapshot.vmids]
+    missing = [e.host for e in found if e.container.vmid not in snapshot.vmids]
     if missing:
         raise UsageError(
             f"{', '.join(missing)} has no snapshot {name}; together they would not fit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,3 +153,24 @@ def able(cluster, monkeypatch):
         return await original(match, method, info, user, values)
 
     monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
+
+
+@pytest.fixture
+def healthy(cluster, monkeypatch):
+    """fakepve makes up some answers of a node; these are a good node's."""
+    answers = {
+        "/nodes/{node}/network": [{"iface": "vmbr0", "type": "bridge", "bridge_ports": "eno1"}],
+        "/nodes/{node}/time": {"time": time.time()},
+        "/nodes/{node}/aplinfo": [{"template": "debian-13-standard_13.1-2_amd64.tar.zst"}],
+    }
+    original = cluster.pve.synthesise
+
+    async def synthesise(match, method, info, user, values):
+        if method == "GET" and match.template in answers:
+            return answers[match.template]
+        return await original(match, method, info, user, values)
+
+    monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
+    cluster.pve.storages["local-lvm"]["avail"] = 100 * 1024**3
+    monkeypatch.setattr(cli, "DOCTOR_RETRY_S", 0.1)
+    return answers

@@ -15,6 +15,7 @@ from provision.model import (
     Action,
     Actual,
     Configure,
+    Copy,
     Create,
     Foreign,
     Mark,
@@ -414,11 +415,30 @@ def test_a_vmid_that_is_not_ours_is_refused(guest, text):
     assert "lxc_vmid" in error.value.next_step
 
 
-def test_a_host_that_exists_under_another_vmid_is_not_made_twice():
+@pytest.mark.parametrize("is_original_there", [True, False])
+def test_what_has_the_mark_of_a_host_under_another_vmid_is_a_copy(is_original_there):
     found = found_from(numbered(replace(WEB, vmid=999)))
+    original = {WEB.vmid: found_from(numbered(WEB))} if is_original_there else {}
 
-    with pytest.raises(PlanError, match="web exists as VMID 999, the inventory says 2156"):
-        plan(desired_of(wanted(WEB)), Actual(ours={999: found}))
+    planned = plan(desired_of(wanted(WEB)), Actual(ours={999: found} | original))
+
+    assert planned.copies == (
+        Copy(found=found, wanted=wanted(WEB), is_original_there=is_original_there),
+    )
+    assert planned.orphans == ()
+    assert [step.action for step in planned.steps] == [Action.CREATE] * (not is_original_there)
+
+
+def test_a_copy_is_known_by_its_mark_whatever_its_name_is():
+    found = found_from(numbered(replace(WEB, vmid=999, hostname="try", mark=WEB.mark)))
+
+    (copy,) = plan(desired_of(wanted(WEB)), Actual(ours={999: found})).copies
+
+    assert copy.wanted.host == "web"
+
+
+def test_what_could_not_be_read_is_passed_on():
+    assert plan(desired_of(), Actual(unread={999: "no"})).unread == {999: "no"}
 
 
 def test_a_vmid_that_holds_another_host_of_ours_is_refused():

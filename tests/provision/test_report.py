@@ -48,7 +48,100 @@ def test_orphans_and_pending_changes_are_shown():
     )
 
     assert ". 2156 web\n    waits for a restart: nameserver: 1.1.1.1 -> none" in text
-    assert "? 2157 db is ours and not in the inventory; nothing is done" in text
+    assert (
+        "? 2157 db is ours and not in the inventory; nothing is done (make destroy NAMES=db "
+        in text
+    )
+
+
+def test_an_orphan_is_hinted_at_by_the_name_in_its_mark():
+    renamed = found_from(replace(numbered(DB), hostname="old"))
+
+    text = report.plan_text(plan_of(found=[renamed]))
+
+    assert "? 2157 old (marked as db) is ours" in text
+    assert "make destroy NAMES=db " in text
+
+
+def test_two_orphans_of_one_name_are_removed_by_hand_each():
+    twins = [found_from(numbered(DB)), found_from(replace(numbered(DB), vmid=9001))]
+
+    text = report.plan_text(plan_of(found=twins))
+
+    assert "make destroy" not in text
+    assert "    Next: on pve1, as root: pct shutdown 9001 && pct destroy 9001;" in text
+
+
+# ---------------------------------------------------------------- copies
+
+
+def copy_of_web(*, with_original=True, **changes):
+    found = found_from(replace(numbered(WEB), vmid=9001), **changes)
+    original = [found_from(numbered(WEB))] if with_original else []
+    return plan_of(found=[found, *original])
+
+
+def test_a_copy_is_shown_with_where_it_is_and_what_harms_it_alone():
+    assert report.plan_text(copy_of_web(uptime_s=65)) == (
+        "? 9001 web is a copy of web (VMID 2156): left alone\n"
+        "    it is VMID 9001 on pve1, running, up 1 min\n"
+        "    it has 198.18.28.156, 198.18.112.156 too: what is meant for web may reach it\n"
+        "    Next: when nothing in it is needed, on pve1, as root: "
+        "pct shutdown 9001 && pct destroy 9001; "
+        "or, to keep it as none of ours: pct set 9001 --delete description,tags\n"
+        "    Next: when this one is web, set lxc_vmid: 9001 in host_vars/web/container.yml\n"
+        "Nothing to do: the containers match the inventory."
+    )
+
+
+def test_a_copy_without_its_original_is_kept_or_moved_and_never_removed():
+    lines = report.plan_text(copy_of_web(with_original=False, status="stopped")).splitlines()
+
+    assert lines[-6:-1] == [
+        "? 9001 web is a copy of web (VMID 2156): left alone",
+        "    it is VMID 9001 on pve1, stopped",
+        "    VMID 2156 does not exist: apply makes web anew there, empty",
+        "    Next: when this one is web, set lxc_vmid: 9001 in host_vars/web/container.yml",
+        "    Next: to move it with its data, on pve1, as root: pct clone 9001 2156 --full 1 && "
+        "pct set 9001 --delete description,tags --onboot 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"status": "stopped", "is_template": True}, "VMID 9001 on pve1, a template\n"),
+        ({"status": "stopped", "lock": "backup"}, "VMID 9001 on pve1, stopped, locked (backup)\n"),
+        ({"status": "running", "uptime_s": 90000}, "running, up 1 d 1 h\n"),
+    ],
+    ids=["template", "locked", "running"],
+)
+def test_what_a_copy_is_doing_is_said(changes, text):
+    assert text in report.plan_text(copy_of_web(**changes))
+
+
+def test_a_running_copy_with_other_addresses_says_nothing_of_them():
+    nics = tuple(replace(nic, ip=None) for nic in numbered(WEB).nics)
+    found = found_from(replace(numbered(WEB), vmid=9001, nics=nics))
+
+    assert " too: " not in report.plan_text(plan_of(found=[found]))
+
+
+def test_a_protected_copy_that_ha_manages_is_released_before_it_is_removed():
+    protected = replace(numbered(WEB), vmid=9001, protection=True)
+    found = found_from(protected, status="stopped", ha_managed=True)
+
+    text = report.plan_text(plan_of(found=[found, found_from(numbered(WEB))]))
+
+    assert "as root: pct set 9001 --protection 0 && pct destroy 9001 --purge;" in text
+
+
+def test_what_could_not_be_looked_at_is_said_with_the_reason():
+    planned = plan(desired_of(wanted(WEB)), Actual(unread={9001: "it lies on pve2"}))
+
+    assert "? 9001 could not be looked at: it lies on pve2" in report.plan_text(planned)
+    row = report.status_rows(planned, [])[-1]
+    assert row["drift"] == ["could not be looked at: it lies on pve2"]
 
 
 def test_every_plan_fits_the_schema():
@@ -59,7 +152,8 @@ def test_every_plan_fits_the_schema():
     )
     matching = plan_of(found=[found_from(numbered(WEB), pending=PENDING), found_from(numbered(DB))])
 
-    for each in (planned, matching):
+    beside = replace(copy_of_web(), unread={7: "it lies on pve2, which is offline"})
+    for each in (planned, matching, beside):
         jsonschema.validate(report.plan_data(each), SCHEMA)
     assert "1 with differences that stay" in report.plan_text(planned)
     assert "waits for a restart" in report.plan_text(planned)
@@ -96,23 +190,21 @@ def test_status_rows_of_all_kinds():
     wanteds = desired(many(2)).containers
     here = found_from(numbered(wanteds[0].container), lock="backup", uptime_s=65, pending=PENDING)
     orphan = found_from(numbered(DB))
-    planned = plan(desired_of(*wanteds), Actual(ours={3000: here, 2157: orphan}))
+    twin = found_from(replace(numbered(wanteds[0].container), vmid=9001))
+    planned = plan(desired_of(*wanteds), Actual(ours={3000: here, 2157: orphan, 9001: twin}))
 
-    rows = report.status_rows(planned, [here, orphan])
+    rows = report.status_rows(planned, [here, orphan, twin])
 
     assert [(row["vmid"], row["status"], row["drift"]) for row in rows] == [
         (2157, "running", ["not in the inventory"]),
         (3000, "running", []),
         (3001, "missing", ["missing"]),
+        (9001, "running", ["a copy of ct000 (VMID 3000)"]),
     ]
     lines = report.status_text(rows).splitlines()
     assert "running (backup)" in lines[2]
     assert "1 min" in lines[2]
     assert "nameserver" in lines[2]
-
-
-def test_a_row_about_nothing_known_is_still_a_row():
-    assert report.status_row(1, None, None, is_orphan=False)["host"] == ""
 
 
 def test_a_plan_with_reboot_says_what_restarts_and_one_without_how_to():
@@ -128,6 +220,12 @@ def test_a_plan_with_reboot_says_what_restarts_and_one_without_how_to():
 
 def test_a_new_container_is_shown_with_its_node():
     assert report.step_lines(plan_one(wanted(WEB), None))[0] == "+ 2156 web on pve1"
+
+
+def test_what_a_question_is_about_is_named_with_vmid_node_and_uptime():
+    renamed = found_from(replace(numbered(WEB), hostname="other"), uptime_s=65)
+
+    assert report.named_lines([renamed]) == ["  web: VMID 2156 on pve1, running, up 1 min"]
 
 
 def test_ha_and_lock_stand_beside_the_status():
