@@ -4,20 +4,22 @@ was not understood is named, and stays in the title. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from agenda.repeat import walls_after
 from agenda.tags import tag_name
-from agenda.written_moment import END_OF_DAY, Moment, find_moment, looks_like_a_moment
-from agenda.written_repeat import Rhythm, find_rhythm
+from agenda.written_moment import read_moment
 
 MOST_URGENT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`wall` is the deadline on the wall clock (naive), None when no moment could be read."""
+    """`wall` is the deadline on the wall clock (naive), None when the line says none, or says it
+    in words that were not understood: those are `unread`.
+    """
 
     title: str
     wall: datetime | None
@@ -29,25 +31,25 @@ class Line:
     unread: tuple[str, ...] = ()
 
 
-def read_line(text: str, *, at: datetime, language: str) -> Line:
-    """`at` is now on the user's wall clock (naive)."""
+def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None = None) -> Line:
+    """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     words, tags, priority, unread = _marks(text.split())
-    rhythm = find_rhythm(words)
-    words, written = rhythm.words, ""
-    moment = find_moment(words, at=at, language=language)
-    if moment is not None:
-        written = " ".join(words[moment.start : moment.end])
-        words = words[: moment.start] + words[moment.end :]
+    found = read_moment(words, at=at, language=language, zone=zone)
+    taken = {*found.moment, *found.rhythm_words}
     return Line(
-        title=" ".join(words),
-        wall=_first(moment, rhythm, at=at),
-        moment=written,
-        rhythm=rhythm.written,
+        title=_text(words, set(range(len(words))) - taken),
+        wall=found.wall,
+        moment=_text(words, found.moment),
+        rhythm=_text(words, found.rhythm_words),
         tags=tags,
         priority=priority,
-        repeat=rhythm.repeat,
-        unread=(*unread, *rhythm.unread, *filter(looks_like_a_moment, words)),
+        repeat=found.rhythm.repeat if found.rhythm else "",
+        unread=(*unread, *(" ".join(words[first:last]) for first, last in found.unread)),
     )
+
+
+def _text(words: list[str], indexes: Collection[int]) -> str:
+    return " ".join(words[index] for index in sorted(indexes))
 
 
 def _marks(words: list[str]) -> tuple[list[str], tuple[str, ...], int, list[str]]:
@@ -60,6 +62,8 @@ def _marks(words: list[str]) -> tuple[list[str], tuple[str, ...], int, list[str]
         bare = word.rstrip(",;.:!?") if word.startswith("#") else ""
         if set(word) == {"!"}:
             priority = max(priority, min(len(word), MOST_URGENT))
+        elif bare[1:].isdigit():
+            rest.append(word)  # "PR #482" is a number
         elif bare and (name := tag_name(bare)):
             tags[name] = None
         else:
@@ -67,15 +71,3 @@ def _marks(words: list[str]) -> tuple[list[str], tuple[str, ...], int, list[str]
             if bare and bare != "#":
                 unread.append(word)
     return rest, tuple(tags), priority, unread
-
-
-def _first(moment: Moment | None, rhythm: Rhythm, *, at: datetime) -> datetime | None:
-    """When the task is due first: a rhythm that names its days needs no other day."""
-    if not rhythm.names_its_days or (moment is not None and moment.has_day):
-        return moment.wall if moment else None
-    day = rhythm.day_of_month
-    clock = moment.wall.time() if moment else time(*END_OF_DAY)
-    series = datetime.combine(date(at.year, 1, day or 1), clock)
-    # The first in a month that has this day: the series will hang on it.
-    walls = walls_after(at, repeat=rhythm.repeat, series=series)
-    return next((wall for wall in walls if day is None or wall.day == day), None)

@@ -221,9 +221,11 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     given = words_kept(request) or request.POST
     if request.method != "POST" and "line" not in given:
         return redirect("task-new")  # no line was written, such as after a change of language
-    wall = timezone.localtime(at).replace(tzinfo=None)
     line = read_line(
-        given.get("line", "")[:NOTES_LENGTH_MAX], at=wall, language=get_language() or "fr"
+        given.get("line", "")[:NOTES_LENGTH_MAX],
+        at=timezone.localtime(at).replace(tzinfo=None),
+        language=get_language() or "fr",
+        zone=_zone(),
     )
     initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
     form = TaskForm(initial=initial)

@@ -1,257 +1,544 @@
-"""The moment in a line of French or English. dateparser reads it; this finds which words are the
-moment, and reads nothing into the others. Pure.
+"""When a line of French or English says: its tokens become one moment, or a question. Pure.
+
+Every word that speaks of time must be understood, and all of them together must name one moment
+that is still to come. Else nothing is read: nobody's deadline is a guess.
 """
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-import dateparser
+from agenda.repeat import walls_after
+from agenda.written_repeat import Rhythm
+from agenda.written_tokens import (
+    CalendarDay,
+    Clock,
+    Days,
+    Part,
+    Role,
+    Span,
+    Sure,
+    Token,
+    Weekday,
+    tokens_of,
+)
 
-# What may begin a moment, and what may stand inside one; everything else is the title's.
-_WEEKDAYS = (
-    "lundi mardi mercredi jeudi vendredi samedi dimanche "
-    "monday tuesday wednesday thursday friday saturday sunday"
-)
-_MONTHS = (
-    "janvier février fevrier mars avril mai juin juillet août aout septembre octobre novembre "
-    "décembre decembre january february march april may june july august september october "
-    "november december"
-)
-# As they are often written short; only beside a number, for "dec" and "sept" are words too.
-_SHORT_MONTHS = {
-    **dict.fromkeys(("janv", "jan"), "january"),
-    **dict.fromkeys(("févr", "fév", "fevr", "fev", "feb"), "february"),
-    **dict.fromkeys(("avr", "apr"), "april"),
-    **dict.fromkeys(("juil", "jul"), "july"),
-    **dict.fromkeys(("sept", "sep"), "september"),
-    **dict.fromkeys(("déc", "dec"), "december"),
-    **{"jun": "june", "aug": "august", "oct": "october", "nov": "november"},
-}
-_DAYS = "demain après-demain apres-demain aujourd'hui today tomorrow"
-# Until when a part of the day lasts.
-_PARTS = {
-    **dict.fromkeys(("matin", "morning"), (12, 0)),
-    **dict.fromkeys(("après-midi", "apres-midi", "afternoon"), (18, 0)),
-    **dict.fromkeys(("soir", "evening"), (20, 0)),
-}
-_THIS = {"ce", "cet", "this"}
-_LINKS = {"à", "a", "at", "le", "on", "the", "next", "prochain", "prochaine", *_THIS}
-_NOON = {"midi": "12:00", "noon": "12:00", "minuit": "23:59", "midnight": "23:59"}
-_TIME = re.compile(r"(\d{1,2})(?:h|:)(\d{2})?\Z")
-_CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d\Z")
-_NUMBER = re.compile(r"(\d{1,4}(?:er|st|nd|rd|th)?|\d{4}-\d\d-\d\d)\Z")
-_DATE = re.compile(r"(\d{1,2})[/.](\d{1,2})(?:[/.](\d{4}|\d{2}))?\Z")
-_AM_PM = re.compile(r"(?:0?[1-9]|1[0-2])(?::[0-5]\d)?(?:am|pm)\Z")
-_LOOKS_TIMELY = re.compile(
-    r"(?:\d{1,2}(?:h|:)\d{0,2}|\d{1,2}/\d{1,2}(?:/\d{2,4})?|\d{4}-\d\d-\d\d|\d{1,2}(?:am|pm))\Z"
-)
-_LOST = set(f"{_WEEKDAYS} {_DAYS} tonight hier avant-hier yesterday midi noon minuit".split())
-_MONTH_NAMES = set(_MONTHS.split())
-_NAMED = set(f"{_WEEKDAYS} {_MONTHS} {_DAYS}".split())
-_INSIDE = _NAMED | _LINKS | _PARTS.keys()
-_SPANS = {"dans", "in"}
-_OPENERS = {"le", "on", "à", "at", "next", "tonight", *_THIS, *_SPANS}
-_UNITS = {
-    **dict.fromkeys(("min", "mn", "minute", "minutes"), timedelta(minutes=1)),
-    **dict.fromkeys(("h", "heure", "heures", "hour", "hours"), timedelta(hours=1)),
-    **dict.fromkeys(("jour", "jours", "day", "days"), timedelta(days=1)),
-    **dict.fromkeys(("semaine", "semaines", "week", "weeks"), timedelta(weeks=1)),
-}
-_COUNT = r"(\d{1,4}|une?|an?)"
-_UNIT = rf"({'|'.join(sorted(_UNITS, key=len, reverse=True))})"
-_SPAN = re.compile(rf"{_COUNT} ?{_UNIT}(?: (?:et|and) {_COUNT} ?{_UNIT}|( et demie?))?\Z")
-_HOURS_MINUTES = re.compile(r"(\d{1,3}) ?h ?(\d{1,2})(?: ?(?:min|mn))?\Z")
-_HALF_AN_HOUR = re.compile(r"(?:une demi[- ]heure|half an hour)\Z")
-_MONTHS_LATER = re.compile(rf"{_COUNT} (?:mois|months?)\Z")
-_COUNTS = {"un", "une", "an", "half", "demi", "demie", "heure", "demi-heure", "et", "and"}
-_WORDS = {
-    *(_INSIDE | _OPENERS | _NOON.keys() | _UNITS.keys() | _COUNTS | {"mois", "month", "months"}),
-    *_SHORT_MONTHS,
-    *(f"{month}." for month in _SHORT_MONTHS),
-}
-_LONGEST_MOMENT = 8
-# One may take 5 ms; who sends a line made of half dates shall not keep the server busy.
-_MOST_TRIALS = 100
-_YEARS_TO_A_LEAP_DAY = 8
-END_OF_DAY = (23, 59)
+END_OF_DAY = time(23, 59)
+LAST_YEAR = 9998
 NOON = 12
+SATURDAY = 5
+# A 29 February is that far at most.
+_MOST_YEARS = 8
+_LEAP_DAY = (29, 2)
+# Without a year a day that has just passed is not the next one.
+_SOON = timedelta(days=300)
+# A part of the day lasts until; and the hours that may be said of it, of twelve and of twenty-four.
+_UNTIL = {"morning": time(12), "afternoon": time(18), "evening": time(20), "night": END_OF_DAY}
+_LATER_HOURS = {"afternoon": range(1, 8), "evening": range(5, 12), "night": range(8, 12)}
+_HOURS = {
+    "morning": range(12),
+    "afternoon": range(12, 20),
+    "evening": range(17, 24),
+    "night": range(20, 24),
+}
+# "Lab 3 tomorrow": the number is the title's. "Dinner 8 tonight": who knows.
+_NUMBERED_TEXT = (
+    "tp td dm dst cc lab labo chapitre chapter ch chap exercice exo ex exercise page p pages "
+    "partie part question q no n numero number num room salle bat batiment etage floor "
+    "version v step etape level niveau tome volume vol lot group groupe equipe team ligne "
+    "line bus tram unit module cours lecture lesson lecon sprint issue ticket pr bug task "
+    "tache homework devoir quiz assignment test projet project sujet section probleme problem "
+    "article lettre phase form track season saison episode act acte a3 a4 h1"
+)
+_NUMBERED = frozenset(_NUMBERED_TEXT.split())
+_EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
+_CONNECTED = {"with", "to", "for", "and", "about", "in", "at", "-", "from", "of", "via", "on"}
+_BETWEEN = {"and", "et", "to", "a", "or", "ou", "/", "-"}
+_SHORT_FRENCH = {"jeu", "sam", "dim", "mer", "mar"}
+_SHORT_ENGLISH = {"mon", "sat", "sun"}
+# "Est" is a time zone behind a time, and a word.
+_SHORT_NAMES = _SHORT_FRENCH | _SHORT_ENGLISH | {"est"}
+
+_Kind = TypeVar("_Kind")
+
+
+class Doubt(Exception):
+    """The line speaks of time, and these tokens of it are not understood."""
+
+    def __init__(self, *tokens: Token) -> None:
+        super().__init__(tokens)
+        self.tokens = tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """Which words of a line are its moment, and when that is on the wall clock (naive)."""
-
-    start: int
-    end: int
-    wall: datetime
-    has_day: bool
-
-
-def find_moment(words: list[str], *, at: datetime, language: str) -> Moment | None:
-    """The first moment in `words`, as long as can be; `at` is now on the user's wall clock."""
-    windows = (
-        (start, end)
-        for start in range(len(words))
-        if _may_begin(words[start].lower(), words[start + 1].lower() if words[start + 1 :] else "")
-        for end in range(min(len(words), start + _LONGEST_MOMENT), start, -1)
-        if all(_may_belong(word.lower().strip(",")) for word in words[start:end])
-    )
-    for start, end in islice(windows, _MOST_TRIALS):
-        low = [word.lower().strip(",").replace("’", "'") for word in words[start:end]]
-        found = _moment(low, at=at, language=language)
-        if found is not None:
-            wall, has_day = found
-            return Moment(start=start, end=end, wall=wall, has_day=has_day)
-    return None
-
-
-def looks_like_a_moment(word: str) -> bool:
-    """Such as "25h" or "32/13": who wrote it meant a time or a day."""
-    low = word.lower().strip(",;.!?")
-    return low in _LOST or bool(_LOOKS_TIMELY.match(low))
-
-
-def _may_begin(low: str, after: str) -> bool:
-    return (
-        low in _NAMED
-        or low in _OPENERS
-        or low in _NOON
-        or _is_time(low)
-        or "/" in low
-        or (bool(_NUMBER.match(low)) and ("-" in low or _is_month(after)))
-        or (_is_month(low) and bool(_NUMBER.match(after)))
-    )
-
-
-def _may_belong(low: str) -> bool:
-    """Cheap: whether the word is of those that moments are made of."""
-    return low.replace("’", "'") in _WORDS or any(character.isdigit() for character in low)
-
-
-def _is_month(word: str) -> bool:
-    return word.rstrip(".,") in _MONTH_NAMES | _SHORT_MONTHS.keys()
-
-
-def _is_time(low: str) -> bool:
-    return bool(_TIME.match(low) or _AM_PM.match(low))
-
-
-def _moment(low: list[str], *, at: datetime, language: str) -> tuple[datetime, bool] | None:
-    """The wall clock that the words name, and whether they name a day."""
-    if low[0] in _SPANS:
-        wall = _later(" ".join(low[1:]), at=at)
-        return None if wall is None else (wall, True)
-    plain = [plain for word in low for plain in _plain(word, at=at)]
-    if not all(_belongs(word) for word in plain) or plain[-1] in _OPENERS:
-        return None
-    part = next((_PARTS[word] for word in plain if word in _PARTS), None)
-    if part and not set(plain) & _NAMED and set(plain) & _THIS:
-        plain.append("today")
-    has_day = bool(set(plain) & _NAMED) or any("-" in word for word in plain if word[0].isdigit())
-    clocks = [word for word in plain if _CLOCK.match(word) or _AM_PM.match(word)]
-    if set(plain) & _MONTH_NAMES and not any(_NUMBER.match(word) for word in plain):
-        return None  # "may", "mars": words of their own
-    if not (has_day or clocks) or len(clocks) > 1:
-        return None
-    found = _read([word for word in plain if word not in _LINKS | _PARTS.keys()], at, language)
-    return None if found is None else _completed(found, part, at=at, days=has_day, clocks=clocks)
-
-
-def _read(words: list[str], at: datetime, language: str) -> datetime | None:
-    settings: Any = {
-        "RELATIVE_BASE": at,
-        "PREFER_DATES_FROM": "future",
-        "DATE_ORDER": "DMY",
-        "RETURN_AS_TIMEZONE_AWARE": False,
-    }
-    for one in sorted(("fr", "en"), key=lambda code: code != language):
-        found: datetime | None = dateparser.parse(
-            " ".join(words), languages=[one], settings=settings
-        )
-        if found is not None:
-            return found
-    return None
-
-
-def _later(text: str, *, at: datetime) -> datetime | None:
-    """How long after `at`: "20 min", "une heure et demie", "1h30", "3 months"."""
-    if found := _HOURS_MINUTES.match(text):
-        span = timedelta(hours=int(found[1]), minutes=int(found[2]))
-    elif _HALF_AN_HOUR.match(text):
-        span = timedelta(minutes=30)
-    elif found := _MONTHS_LATER.match(text):
-        return _months_later(at, _count(found[1]))
-    elif found := _SPAN.match(text):
-        span = _count(found[1]) * _UNITS[found[2]]
-        span += _count(found[3]) * _UNITS[found[4]] if found[4] else timedelta(0)
-        span += _UNITS[found[2]] / 2 if found[5] else timedelta(0)
-    else:
-        return None
-    return (at + span).replace(microsecond=0)
-
-
-def _count(written: str) -> int:
-    return int(written) if written.isdecimal() else 1
-
-
-def _months_later(at: datetime, months: int) -> datetime:
-    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
-    day = min(at.day, monthrange(year, month + 1)[1])
-    return at.replace(year=year, month=month + 1, day=day, microsecond=0)
-
-
-def _plain(word: str, *, at: datetime) -> list[str]:
-    """As a clock shows it: 18:00 for "18h"; noon is a time too. A date as 2027-03-12."""
-    if time := _TIME.match(word):
-        return [f"{int(time[1])}:{time[2] or '00'}"]
-    if date := _DATE.match(word):
-        return [_iso_date(int(date[1]), int(date[2]), date[3], at=at) or word]
-    if word == "tonight":
-        return ["this", "evening"]
-    return [_NOON.get(word) or _SHORT_MONTHS.get(word.rstrip("."), word)]
-
-
-def _iso_date(day: int, month: int, year: str | None, *, at: datetime) -> str | None:
-    """Day before month; without a year the next one that has this day and is not past."""
-    if year is not None:
-        years = [int(year) if len(year) == len("2026") else 2000 + int(year)]
-    else:
-        years = [at.year + later for later in range(_YEARS_TO_A_LEAP_DAY + 1)]
-    for one in years:
-        try:
-            found = datetime(one, month, day)
-        except ValueError:
-            continue
-        if year is not None or found.date() >= at.date():
-            return f"{found:%Y-%m-%d}"
-    return None
-
-
-def _belongs(word: str) -> bool:
-    return word in _INSIDE or bool(_CLOCK.match(word) or _NUMBER.match(word) or _AM_PM.match(word))
-
-
-def _completed(
-    found: datetime, part: tuple[int, int] | None, *, at: datetime, days: bool, clocks: list[str]
-) -> tuple[datetime, bool]:
-    """A day without a time lasts until its end, or that of its part; a time that has passed today
-    is tomorrow's. Eight o'clock in the evening is twenty o'clock.
+class Reading:
+    """`wall` is on the wall clock (naive), None where the line does not say when. The indexes are
+    those of the words that are the moment's, the rhythm's, and those that make it a question.
     """
-    if not clocks:
-        until = found.replace(second=0, microsecond=0)
-        hour, minute = part or END_OF_DAY
-        if until.replace(hour=hour, minute=minute) <= at and until.date() == at.date():
-            hour, minute = END_OF_DAY
-        return until.replace(hour=hour, minute=minute), days
-    found = found.replace(microsecond=0)
-    if part and part[0] > NOON and found.hour < NOON:
-        found += timedelta(hours=NOON)
-    if found <= at and not days:
-        found += timedelta(days=1)
-    return found, days
+
+    wall: datetime | None = None
+    moment: tuple[int, ...] = ()
+    rhythm: Rhythm | None = None
+    rhythm_words: tuple[int, ...] = ()
+    unread: tuple[tuple[int, int], ...] = ()
+
+
+def read_moment(
+    words: list[str], *, at: datetime, language: str, zone: ZoneInfo | None = None
+) -> Reading:
+    """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
+    tokens = _joined(tokens_of(words))
+    rhythms = [token for token in tokens if isinstance(token.meaning, Rhythm)]
+    rhythm = rhythms[0].meaning if rhythms else None
+    assert rhythm is None or isinstance(rhythm, Rhythm)  # noqa: S101 - for mypy
+    said = _indexes(rhythms[:1])
+    try:
+        _refuse_the_doubtful(tokens, language=language)
+        wall = _Moment(tokens, rhythm).wall(at=at, zone=zone)
+    except Doubt as doubt:
+        unread = tuple((token.first, token.last) for token in doubt.tokens)
+        return Reading(rhythm=rhythm, rhythm_words=said, unread=unread)
+    if wall is None:
+        return Reading(rhythm=rhythm, rhythm_words=said)
+    moment = _indexes([token for token in tokens if token.is_time and token not in rhythms])
+    openers = _indexes(list(_openers(tokens)))
+    return Reading(
+        wall=wall,
+        moment=tuple(sorted({*moment, *openers})),
+        rhythm=rhythm,
+        rhythm_words=said,
+    )
+
+
+def _indexes(tokens: list[Token]) -> tuple[int, ...]:
+    return tuple(index for token in tokens for index in range(token.first, token.last))
+
+
+def _joined(tokens: list[Token]) -> list[Token]:
+    """ "6 in the morning": the number before such a part of the day is its hour."""
+    found: list[Token] = []
+    for token in tokens:
+        before = found[-1] if found else None
+        if (
+            before is not None
+            and before.meaning is Role.NUMBER
+            and isinstance(token.meaning, Part)
+            and token.meaning.is_of_clock
+            and len(before.text) <= len("12")
+            and 1 <= int(before.text) <= NOON
+        ):
+            clock = Clock(hour=int(before.text), minute=0, sure=Sure.VAGUE, is_number=True)
+            found[-1] = Token(first=before.first, last=before.last, text=before.text, meaning=clock)
+        found.append(token)
+    return found
+
+
+def _refuse_the_doubtful(tokens: list[Token], *, language: str) -> None:
+    """Raise Doubt for what is not understood, or makes something else of the moment beside it."""
+    if not any(_speaks_of_time(token) for token in tokens):
+        return
+    doubts = [
+        _with_what_it_spoils(tokens, index)
+        for index in range(len(tokens))
+        if _is_doubtful(tokens, index, language=language)
+    ]
+    if doubts:
+        raise Doubt(*doubts)
+
+
+def _with_what_it_spoils(tokens: list[Token], index: int) -> Token:
+    """ "Ou 19h", not "ou" alone."""
+    token = tokens[index]
+    if token.meaning not in {Role.SPOILER, Role.LASTS, Role.BEFORE, Role.UNTIL}:
+        return token
+    return replace(token, last=tokens[min(index + 1, len(tokens) - 1)].last)
+
+
+def _speaks_of_time(token: Token) -> bool:
+    return token.is_time or token.meaning is Role.DOUBT
+
+
+def _is_doubtful(tokens: list[Token], index: int, *, language: str) -> bool:
+    token = tokens[index]
+    before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
+    match token.meaning:
+        case Role.DOUBT:
+            found = not (token.text in {"am", "pm"} and before is not None and before.text == "i")
+        case Role.NEAR:
+            is_short = token.text.rstrip(".") in _SHORT_NAMES
+            found = (
+                _may_be_the_day(tokens, index, language=language)
+                if is_short
+                else any(
+                    each is not None and (_speaks_of_time(each) or each.meaning is Role.NUMBER)
+                    for each in (before, behind)
+                )
+            )
+        case Role.SPOILER:
+            follower = tokens[index + 1] if tokens[index + 1 :] else None
+            found = follower is not None and follower.is_time
+        case Role.LASTS:
+            follower = tokens[index + 1] if tokens[index + 1 :] else None
+            found = follower is not None and _may_be_a_length(follower)
+        case Role.NUMBER:
+            found = _is_stray_number(tokens, index)
+        case Clock() as clock:
+            found = _is_part_of_something_else(tokens, index, clock)
+        case CalendarDay() as day if day.needs_end:
+            follower = tokens[index + 1] if tokens[index + 1 :] else None
+            found = follower is not None and _is_counted(tokens, index, follower)
+        case _:
+            found = False
+    return found
+
+
+def _may_be_a_length(token: Token) -> bool:
+    clock = token.meaning
+    return isinstance(clock, Clock) and clock.sure is not Sure.FIXED and not clock.is_number
+
+
+def _is_counted(tokens: list[Token], index: int, follower: Token) -> bool:
+    """ "Le 14 pages": whether the number of this day may be that of the word behind it."""
+    if index == 0 and follower.text.endswith(("er", "ir", "re")):
+        return False
+    return follower.meaning in {Role.WORD, Role.NUMBER, Role.LASTS} and follower.text not in (
+        _CONNECTED | {"avec", "chez", "et"}
+    )
+
+
+def _beside(tokens: list[Token], index: int, step: int) -> Token | None:
+    """The next token on that side that is no opener."""
+    index += step
+    while 0 <= index < len(tokens):
+        if tokens[index].meaning not in {Role.OPENER, Role.DASH}:
+            return tokens[index]
+        index += step
+    return None
+
+
+def _may_be_the_day(tokens: list[Token], index: int, *, language: str) -> bool:
+    """ "Sam 10h" is in doubt, "Sam demain" is a person, "jeu de société" a game."""
+    if any(isinstance(token.meaning, Days | Weekday | CalendarDay) for token in tokens):
+        return False
+    token, before, behind = tokens[index], _beside(tokens, index, -1), _beside(tokens, index, 1)
+    if token.text.endswith("."):
+        return True
+    mine = _SHORT_FRENCH if language == "fr" else _SHORT_ENGLISH
+    if index == 0 and token.text in mine and (behind is None or behind.text != "de"):
+        return True
+    return any(
+        each is not None and (isinstance(each.meaning, Clock | Part) or each.meaning is Role.NUMBER)
+        for each in (before, behind)
+    )
+
+
+def _is_stray_number(tokens: list[Token], index: int) -> bool:
+    """A number right behind a moment, or before one as its hour might stand there."""
+    token, before, behind = tokens[index], _beside(tokens, index, -1), _beside(tokens, index, 1)
+    if before is not None and before.is_time:
+        return True
+    if behind is None or not behind.is_time or not 0 < int(token.text) < 2400:  # noqa: PLR2004
+        return False
+    if isinstance(behind.meaning, Clock) and tokens[index + 1].meaning is not Role.DASH:
+        return False
+    label = tokens[index - 1] if index else None
+    return label is None or not (label.meaning is Role.NUMBER or label.text in _NUMBERED)
+
+
+def _is_part_of_something_else(tokens: list[Token], index: int, clock: Clock) -> bool:
+    """ "8h de sommeil", "3 à 9", "between 5 and 6pm", "travailler 8 heures"."""
+    before, behind = _beside(tokens, index, -1), tokens[index + 1 : index + 2]
+    of = bool(behind) and not behind[0].is_time and re.match(r"(?:de|of|a)$|d'", behind[0].text)
+    is_last = clock.is_number and before is not None and before.meaning is Role.NUMBER
+    is_end = (
+        index > 1
+        and tokens[index - 1].text in _BETWEEN
+        and tokens[index - 2].meaning is Role.NUMBER
+    )
+    return bool(of or is_last or is_end) or (clock.is_worded and _is_a_length(tokens, index))
+
+
+def _is_a_length(tokens: list[Token], index: int) -> bool:
+    """ "8 heures", unless an opener or a day stands beside."""
+    if index and tokens[index - 1].meaning in {Role.OPENER, Role.UNTIL, Role.BEFORE}:
+        return False
+    beside = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
+    return not any(
+        isinstance(token.meaning, Part | Days | Weekday | CalendarDay | Rhythm) for token in beside
+    )
+
+
+def _openers(tokens: list[Token]) -> Iterator[Token]:
+    """Those right before a moment: they go from the title with it."""
+    openers = {Role.OPENER, Role.UNTIL, Role.BEFORE, Role.DASH}
+    waiting: list[Token] = []
+    before: Token | None = None
+    for token in tokens:
+        if token.meaning in openers:
+            waiting.append(token)
+            continue
+        if token.is_time:
+            is_within = before is not None and before.is_time
+            yield from (each for each in waiting if each.meaning is not Role.DASH or is_within)
+        waiting, before = [], token
+
+
+class _Moment:
+    """What the tokens of a line say together: at most one of each kind."""
+
+    def __init__(self, tokens: list[Token], rhythm: Rhythm | None) -> None:
+        self.tokens, self.rhythm = tokens, rhythm
+        self.times = [token for token in tokens if token.is_time]
+        self.one_of(Rhythm)
+        self.clock = self.one_of(Clock)
+        self.part = self.one_of(Part)
+        self.span = self.one_of(Span)
+        self.days = self.one_of(Days)
+        self.weekday = self.one_of(Weekday)
+        self.calendar_day = self.one_of(CalendarDay)
+
+    def one_of(self, kind: type[_Kind]) -> _Kind | None:
+        found = [token for token in self.times if isinstance(token.meaning, kind)]
+        if found[1:]:
+            raise Doubt(*found[1:])
+        meaning = found[0].meaning if found else None
+        return meaning if isinstance(meaning, kind) else None
+
+    def doubt(self, *kinds: type) -> Doubt:
+        """About the tokens of these kinds, else about all that speak of time."""
+        found = [token for token in self.times if isinstance(token.meaning, kinds)]
+        return Doubt(*(found or self.times))
+
+    @property
+    def has_day(self) -> bool:
+        return bool(self.days or self.weekday or self.calendar_day)
+
+    def wall(self, *, at: datetime, zone: ZoneInfo | None) -> datetime | None:
+        if not self.times:
+            return None
+        self._refuse_what_openers_change()
+        self._refuse_what_lies_apart()
+        found = self._span_wall(at=at, zone=zone) if self.span else self._day_wall(at=at)
+        if found is None:
+            return None
+        if found <= at or found.year > LAST_YEAR or (zone and _is_skipped(found, zone)):
+            raise self.doubt()
+        return found
+
+    def _refuse_what_openers_change(self) -> None:
+        for token in _openers(self.tokens):
+            is_before, is_until = (token.meaning is role for role in (Role.BEFORE, Role.UNTIL))
+            if (is_before and self.clock is None) or (self.rhythm and (is_before or is_until)):
+                raise Doubt(_with_what_it_spoils(self.tokens, self.tokens.index(token)))
+
+    def _refuse_what_lies_apart(self) -> None:
+        """ "Prepare Friday presentation at 5pm": whose Friday is it?"""
+        segments = list(_segments(self.tokens))
+        if not segments[1:]:
+            return
+        for segment in segments:
+            alone = [token for token in segment if isinstance(token.meaning, Part)]
+            if len(alone) == len(segment) and not (self.clock and self.clock.sure is Sure.FIXED):
+                raise Doubt(*alone)
+            last = segment[-1]
+            if isinstance(last.meaning, Weekday) and last.meaning.is_english:
+                self._refuse_an_attribute(segment)
+
+    def _refuse_an_attribute(self, segment: list[Token]) -> None:
+        first, last = (self.tokens.index(token) for token in (segment[0], segment[-1]))
+        opened = first > 0 and self.tokens[first - 1].meaning in {Role.OPENER, Role.UNTIL}
+        behind = self.tokens[last + 1] if self.tokens[last + 1 :] else None
+        if first and not opened and behind is not None and behind.text not in _CONNECTED:
+            raise Doubt(*segment)
+
+    def _span_wall(self, *, at: datetime, zone: ZoneInfo | None) -> datetime:
+        span = self.span
+        if span is None or self.has_day or self.part or self.rhythm:
+            raise self.doubt(Span)
+        if span.minutes:
+            if self.clock or span.days or span.months:
+                raise self.doubt(Span)
+            return _minutes_later(at, span.minutes, zone=zone)
+        try:
+            day = _months_later(at.date(), span.months) + timedelta(days=span.days)
+        except (OverflowError, ValueError):
+            raise self.doubt(Span) from None
+        if self.clock:
+            return datetime.combine(day, self._time_of_day(self.clock))
+        return _full_minute(at.replace(year=day.year, month=day.month, day=day.day))
+
+    def _day_wall(self, *, at: datetime) -> datetime | None:
+        clock = self._time_of_day(self.clock) if self.clock else None
+        if self.part and self.part.is_today and not self.has_day:
+            self.days = Days(count=0)
+        if not self.has_day:
+            return self._next_wall(clock, at=at)
+        day = self._day(clock, at=at)
+        self._refuse_another_day(day, at=at)
+        if clock is not None:
+            return datetime.combine(day, clock)
+        until = datetime.combine(day, _UNTIL[self.part.name] if self.part else END_OF_DAY)
+        if until <= at and self.part and self.part.name == "evening":
+            until = datetime.combine(day, END_OF_DAY)
+        return until
+
+    def _next_wall(self, clock: time | None, *, at: datetime) -> datetime | None:
+        """Without a day: the next such time, or the rhythm's."""
+        if self.rhythm:
+            return self._first_of_rhythm(clock, at=at)
+        if clock is None:
+            raise self.doubt(Part)
+        wall = datetime.combine(at.date(), clock)
+        if wall > at:
+            return wall
+        # "At 9" at ten o'clock: tonight, or tomorrow?
+        if self.clock and self.clock.is_bare and not self.part:
+            raise self.doubt(Clock)
+        return wall + timedelta(days=1)
+
+    def _first_of_rhythm(self, clock: time | None, *, at: datetime) -> datetime | None:
+        rhythm = self.rhythm
+        if rhythm is None or (
+            rhythm.repeat in {"weekly", "monthly"}
+            and rhythm.weekday is None
+            and rhythm.day_of_month is None
+        ):
+            return None
+        of_part = _UNTIL[self.part.name] if self.part else END_OF_DAY
+        begin = date(at.year, 1, rhythm.day_of_month or 1)
+        if rhythm.weekday is not None:
+            begin += timedelta(days=(rhythm.weekday - begin.weekday()) % 7)
+        series = datetime.combine(begin, clock or of_part)
+        day = rhythm.day_of_month
+        # The first in a month that has this day: the series will hang on it.
+        walls = walls_after(at, repeat=rhythm.repeat, series=series)
+        return next((wall for wall in walls if day is None or wall.day == day), None)
+
+    def _time_of_day(self, clock: Clock) -> time:
+        hour, part = clock.hour, self.part
+        if part is None:
+            evening = any(token.text in _EVENING_WORDS for token in self.tokens)
+            if clock.sure is Sure.VAGUE or (evening and clock.sure is Sure.PLAIN and hour < NOON):
+                raise self.doubt(Clock)
+            return time(hour, clock.minute)
+        if clock.sure is not Sure.FIXED and hour in _LATER_HOURS.get(part.name, ()):
+            hour += NOON
+        if hour not in _HOURS[part.name]:
+            raise self.doubt(Clock, Part)
+        return time(hour, clock.minute)
+
+    def _day(self, clock: time | None, *, at: datetime) -> date:
+        try:
+            if self.calendar_day:
+                return self._calendar_date(self.calendar_day, at=at)
+            if self.days:
+                return at.date() + timedelta(days=self.days.count)
+            if self.weekday:
+                return self._weekday_date(self.weekday, clock, at=at)
+        except OverflowError:
+            pass
+        raise self.doubt(Days, Weekday, CalendarDay)
+
+    def _weekday_date(self, weekday: Weekday, clock: time | None, *, at: datetime) -> date:
+        """Of today's name it is in a week if today's time has passed; else nobody knows."""
+        ahead = (weekday.number - at.weekday()) % 7
+        today = at.date()
+        if ahead == 0 and not weekday.is_this:
+            is_still_today = clock is None or datetime.combine(today, clock) > at
+            if is_still_today and not weekday.is_next:
+                if self.rhythm is None:
+                    raise self.doubt(Weekday)
+            else:
+                ahead = 7
+        return today + timedelta(days=ahead)
+
+    def _calendar_date(self, written: CalendarDay, *, at: datetime) -> date:
+        """Without a year or a month the next one that has this day."""
+        found = next(_dates_of(written, since=at.date()), None)
+        if found is None or (
+            # "20 November" on the 24th: a slip, or next year's, which nobody wrote?
+            written.year is None
+            and found - at.date() > _SOON
+            and (written.day, written.month) != _LEAP_DAY
+        ):
+            raise self.doubt(CalendarDay)
+        return found
+
+    def _refuse_another_day(self, day: date, *, at: datetime) -> None:
+        """What else is said of the day must agree with it."""
+        weekdays = [self.weekday.number] if self.weekday else []
+        if self.calendar_day and self.calendar_day.weekday is not None:
+            weekdays.append(self.calendar_day.weekday)
+        rhythm = self.rhythm
+        if rhythm and rhythm.weekday is not None:
+            weekdays.append(rhythm.weekday)
+        if self.days and (day - at.date()).days != self.days.count:
+            raise self.doubt(Days, CalendarDay, Weekday)
+        if any(number != day.weekday() for number in weekdays) or (
+            self.part and self.part.is_today and day != at.date()
+        ):
+            raise self.doubt(Days, CalendarDay, Weekday, Part)
+        if rhythm and (
+            (rhythm.repeat == "weekdays" and day.weekday() >= SATURDAY)
+            or (rhythm.day_of_month is not None and rhythm.day_of_month != day.day)
+        ):
+            raise self.doubt(Days, CalendarDay, Weekday)
+
+
+def _segments(tokens: list[Token]) -> Iterator[list[Token]]:
+    """The moments of a line that stand together."""
+    segment: list[Token] = []
+    for token in tokens:
+        if token.is_time:
+            segment.append(token)
+        elif segment and token.meaning not in {
+            Role.OPENER,
+            Role.DASH,
+            Role.BEFORE,
+            Role.UNTIL,
+        }:
+            yield segment
+            segment = []
+    if segment:
+        yield segment
+
+
+def _dates_of(written: CalendarDay, *, since: date) -> Iterator[date]:
+    years = range(since.year, since.year + _MOST_YEARS + 1)
+    for year in years if written.year is None else (written.year,):
+        for month in range(1, 13) if written.month is None else (written.month,):
+            if 1 <= year <= LAST_YEAR and written.day <= monthrange(year, month)[1]:
+                found = date(year, month, written.day)
+                if found >= since:
+                    yield found
+
+
+def _minutes_later(at: datetime, minutes: int, *, zone: ZoneInfo | None) -> datetime:
+    """Over a change of the clocks too: two hours are two hours."""
+    span = timedelta(minutes=minutes)
+    if zone is None:
+        return _full_minute(at + span)
+    later = (at.replace(tzinfo=zone).astimezone(UTC) + span).astimezone(zone)
+    return _full_minute(later.replace(tzinfo=None))
+
+
+def _full_minute(wall: datetime) -> datetime:
+    """Never earlier than was said: the form shows minutes."""
+    whole = wall.replace(second=0, microsecond=0)
+    return whole if whole == wall else whole + timedelta(minutes=1)
+
+
+def _months_later(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _is_skipped(wall: datetime, zone: ZoneInfo) -> bool:
+    there = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return there.replace(tzinfo=None) != wall

@@ -8,70 +8,45 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_WEEKDAY = (
-    "(?P<day>lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|"
-    "monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+_DAYS = (
+    ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+    ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
 )
+_WEEKDAY = f"(?P<weekday>{'|'.join(name for names in _DAYS for name in names)})"
 _NUMBER = r"(?P<number>3[01]|[12]\d|[1-9])(?:er|st|nd|rd|th)?"
 _EACH = "(?:tous les|toutes les|chaque|every|each)"
-# In this order: the first that is found counts.
+# "Every 2nd Monday" is no day of the month.
+_OF_THE_MONTH = r"(?: of (?:the|each|every) month)?(?! (?:\w*day|week|month|year|hour)s?(?: |$))"
+# Of a line without capitals and accents. In this order: the first that fits counts.
 _RHYTHMS = [
     ("weekdays", "en semaine|du lundi au vendredi|on weekdays"),
     ("weekdays", "(?:from )?monday (?:to|through) friday"),
-    ("weekdays", f"{_EACH} (?:jours? ouvrés?|weekday|working day)"),
+    ("weekdays", f"{_EACH} (?:jours? ouvres?|weekday|working day)"),
     ("daily", f"{_EACH} (?:jours?|day)"),
     ("weekly", f"{_EACH} {_WEEKDAY}s?"),
     ("weekly", f"{_EACH} (?:semaines?|week)"),
-    ("monthly", f"(?:(?:le|on the|the) )?{_NUMBER} (?:de |of )?{_EACH} (?:mois|month)"),
+    ("monthly", f"(?:(?:le|on|the|on the) )?{_NUMBER} (?:de |of )?{_EACH} (?:mois|month)"),
     ("monthly", f"tous les {_NUMBER} du mois"),
-    ("monthly", rf"every {_NUMBER}(?<=st|nd|rd|th)(?: of the month)?"),
+    ("monthly", rf"every {_NUMBER}(?<=st|nd|rd|th){_OF_THE_MONTH}"),
     ("monthly", f"{_EACH} (?:mois|month)"),
 ]
-_READ = [
-    (repeat, re.compile(rf"(?<!\S)(?:{text})(?![\w-])", re.IGNORECASE)) for repeat, text in _RHYTHMS
-]
-# What people also say, and the agenda does not do.
-_SEVERAL = r"(?:\d+|deux|trois|quatre|quinze|two|three|four|other|second)"
-_UNIT = r"(?:jours?|semaines?|mois|days?|weeks?|months?)"
-_OTHER_UNIT = (
-    "(?:ans?|années?|heures?|minutes?|matins?|midis?|soirs?|nuits?"
-    "|years?|hours?|minutes?|mornings?|evenings?|nights?)"
-)
-_UNREAD = re.compile(
-    rf"(?<!\S)(?:{_EACH} {_SEVERAL} (?:{_UNIT}|{_OTHER_UNIT})"
-    rf"|{_EACH} {_OTHER_UNIT}|un jour sur deux)(?![\w-])",
-    re.IGNORECASE,
-)
+_PATTERNS = [(repeat, re.compile(rf"(?:{text})(?= |$)")) for repeat, text in _RHYTHMS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """`words` are the line's without the phrase; a weekday stays, for it is the moment too."""
-
-    words: list[str]
-    repeat: str = ""
-    written: str = ""
+    repeat: str
+    weekday: int | None = None
     day_of_month: int | None = None
-    unread: tuple[str, ...] = ()
-
-    @property
-    def names_its_days(self) -> bool:
-        return self.repeat in {"daily", "weekdays"} or self.day_of_month is not None
 
 
-def find_rhythm(words: list[str]) -> Rhythm:
-    line = " ".join(words)
-    if lost := _UNREAD.search(line):
-        return Rhythm(words=words, unread=(lost.group(),))
-    for repeat, pattern in _READ:
-        if found := pattern.search(line):
+def rhythm_at(line: str, position: int) -> tuple[int, Rhythm] | None:
+    """Where the phrase that begins at `position` ends, and what it says."""
+    for repeat, pattern in _PATTERNS:
+        if found := pattern.match(line, position):
             parts = found.groupdict()
-            number = parts.get("number")
-            rest = f"{line[: found.start()]} {parts.get('day') or ''} {line[found.end() :]}"
-            return Rhythm(
-                words=rest.split(),
-                repeat=repeat,
-                written=found.group(),
-                day_of_month=int(number) if number else None,
-            )
-    return Rhythm(words=words)
+            number, name = parts.get("number"), parts.get("weekday")
+            weekday = next((days.index(name) for days in _DAYS if name in days), None)
+            day = int(number) if number else None
+            return found.end(), Rhythm(repeat=repeat, weekday=weekday, day_of_month=day)
+    return None

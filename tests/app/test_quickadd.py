@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -127,16 +128,65 @@ def test_a_rhythm_is_read(line, title, repeat, wall):
         ("demain 14h75 lire", ("14h75",)),
         ("rdv 32/13", ("32/13",)),
         ("hier appeler", ("hier",)),
-        ("a #b/c demain", ("#b/c",)),
         ("relire tous les deux jours", ("tous les deux jours",)),
         ("call every 3 weeks", ("every 3 weeks",)),
-        ("every monday and tuesday 8am gym", ("tuesday", "8am")),
+        ("every monday and tuesday 8am gym", ("tuesday",)),
+        ("demain 18h ou 19h", ("ou 19h",)),
+        ("call at 5 tomorrow", ("at 5",)),
     ],
 )
 def test_what_is_not_understood_is_named_and_stays_in_the_title(line, unread):
     found = read_line(line, at=TUESDAY, language="fr")
-    assert found.unread == unread
+    assert (found.unread, found.wall) == (unread, None)
     assert all(word in found.title for word in unread)
+
+
+def test_what_cannot_be_a_tag_is_named_and_the_moment_is_read():
+    found = read_line("a #b/c demain", at=TUESDAY, language="fr")
+    assert (found.unread, found.wall) == (("#b/c",), datetime(2026, 11, 25, 23, 59))
+    assert found.title == "a #b/c"
+
+
+def test_the_number_of_an_issue_is_no_tag():
+    found = read_line("review PR #482 today", at=TUESDAY, language="en")
+    assert (found.title, found.tags, found.unread) == ("review PR #482", (), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "wall"),
+    [
+        ("TP dans 2 heures", datetime(2027, 3, 28, 1, 30), datetime(2027, 3, 28, 4, 30)),
+        ("TP dans 2 heures", datetime(2026, 10, 25, 1, 30), datetime(2026, 10, 25, 2, 30)),
+        ("TP demain 2h30 du matin", datetime(2027, 3, 27, 12), None),
+        ("TP demain 3h30 du matin", datetime(2027, 3, 27, 12), datetime(2027, 3, 28, 3, 30)),
+        ("TP dans 2 jours", datetime(2027, 3, 26, 2, 30), None),
+    ],
+)
+def test_hours_are_counted_over_a_change_of_the_clocks_and_a_skipped_one_is_a_question(
+    line, at, wall
+):
+    found = read_line(line, at=at, language="fr", zone=ZoneInfo("Europe/Paris"))
+    assert found.wall == wall
+    assert bool(found.unread) is (wall is None)
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "wall"),
+    [
+        ("ranger aujourd'hui", datetime(2026, 11, 24, 23, 59, 30), None),
+        ("ranger ce soir", datetime(2026, 11, 24, 21), datetime(2026, 11, 24, 23, 59)),
+        ("ranger ce matin", datetime(2026, 11, 24, 13), None),
+        ("ranger à minuit", datetime(2026, 11, 24, 23, 59, 30), datetime(2026, 11, 25, 23, 59)),
+        ("ranger demain", datetime(2026, 12, 31, 23, 59, 30), datetime(2027, 1, 1, 23, 59)),
+        ("ranger dans 1 min", datetime(2026, 11, 24, 10, 0, 20), datetime(2026, 11, 24, 10, 2)),
+        ("rapport mardi 18h", datetime(2026, 11, 24, 10), None),
+        ("rapport mardi 8h", datetime(2026, 11, 24, 10), datetime(2026, 12, 1, 8)),
+        ("yoga chaque mardi 18h", datetime(2026, 11, 24, 10), datetime(2026, 11, 24, 18)),
+        ("le 31 payer", datetime(2027, 2, 3), datetime(2027, 3, 31, 23, 59)),
+    ],
+)
+def test_the_day_turns_at_midnight_and_nothing_is_past(line, at, wall):
+    assert read_line(line, at=at, language="fr").wall == wall
 
 
 def test_a_line_made_to_keep_the_server_busy_does_not():
@@ -172,4 +222,4 @@ def test_all_that_was_read_is_in_the_form(page):
     assert '<option value="2" selected>' in content
     assert '<option value="weekdays" selected>' in content
     assert "Not understood: “25h”" in content
-    assert "“every weekday” as how often" in content
+    assert "“every weekday” was read as how often. Say until when." in content
