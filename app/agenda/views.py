@@ -26,7 +26,7 @@ from agenda import services, wording
 from agenda.announcements import LISTENING, Due, announcements_claim
 from agenda.announcing import LAST_STEP
 from agenda.calendar import calendar
-from agenda.clock import day_start, zone_label, zone_of
+from agenda.clock import day_start, instant, zone_label, zone_of
 from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
 from agenda.grouping import grouped
 from agenda.identity import uuid7
@@ -230,6 +230,9 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
     form = TaskForm(initial=initial)
     context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}
+    if line.wall is not None:
+        until = timezone.localtime(instant(line.wall, zone=_zone()))
+        context["until"] = wording.moment(until, now=timezone.localtime(at))
     return render(request, "agenda/task_form.html", context)
 
 

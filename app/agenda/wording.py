@@ -29,6 +29,19 @@ def remaining(left: timedelta) -> str:
     return ngettext("in %(days)d day", "in %(days)d days", days) % {"days": days}
 
 
+def moment(local: datetime, *, now: datetime) -> str:
+    """Such as "Monday 30 November at 18:00, in 27 hours"; both are aware, in the user's zone."""
+    left = local - now
+    hours = int(left.total_seconds()) // HOUR_S
+    is_in_hours = HOURS_ARE_ENOUGH_FROM_S <= left.total_seconds() < DAYS_FROM_S
+    values = {
+        "day": day(local, today=now),
+        "time": f"{local:%H:%M}",
+        "left": _("in %(hours)d hours") % {"hours": hours} if is_in_hours else remaining(left),
+    }
+    return _("%(day)s at %(time)s, %(left)s") % values
+
+
 def duration(length: timedelta) -> str:
     """Such as "3 days" or "90 minutes": the largest unit that says it exactly."""
     seconds = int(length.total_seconds())

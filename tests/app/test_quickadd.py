@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agenda.models import Task
 from agenda.quickadd import read_line
+from agenda.wording import moment
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
 SIX = datetime(2026, 11, 24, 18)
@@ -207,6 +210,28 @@ def test_what_was_read_is_shown_and_not_yet_saved(page):
     assert "T18:00" in content
     assert "was read as the deadline" in content
     assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "left", "said"),
+    [
+        ("fr", timedelta(hours=27), "lundi 30 novembre à 18:00, dans 27 heures"),
+        ("en", timedelta(hours=27), "Monday 30 November at 18:00, in 27 hours"),
+        ("en", timedelta(hours=3), "Monday 30 November at 18:00, in 3 h 00"),
+        ("fr", timedelta(days=3), "lundi 30 novembre à 18:00, dans 3 jours"),
+        ("fr", timedelta(days=360), "lundi 30 novembre 2026 à 18:00, dans 360 jours"),
+    ],
+)
+def test_the_deadline_that_was_read_is_said_in_words(language, left, said):
+    until = datetime(2026, 11, 30, 18, tzinfo=ZoneInfo("Europe/Paris"))
+    with translation.override(language):
+        assert moment(until, now=until - left) == said
+
+
+def test_the_deadline_stands_in_words_above_the_form(page):
+    content = page.post("/agenda/tasks/quick/", {"line": "TP tomorrow 18:00"}).content.decode()
+    before = content[: content.index('action="/agenda/tasks/new/"')]
+    assert re.search(r'class="until">\w+day \d+ \w+( \d{4})? at 18:00, in \d+ hours<', before)
 
 
 def test_what_cannot_be_read_is_said(page):

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
-from tests.e2e.conftest import DESK, PHONE
+from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
 from tests.e2e.person import WORDS, Person
 
 pytestmark = pytest.mark.browser
@@ -68,6 +68,29 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     expect(person.task(title)).to_have_count(0)
     person.presses("undo")
     expect(person.task(title)).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    "viewport", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "low-desk"]
+)
+@pytest.mark.parametrize("javascript", [True, False], ids=["", "without-javascript"])
+def test_how_a_line_was_read_is_in_view_with_the_button_that_adds_it(
+    language, viewport, javascript, arrive
+):
+    person = arrive(language, viewport, javascript=javascript)
+    page = person.page
+    person.signs_up()
+    page.locator("#quick").fill("Rendre le TP 3 demain 18 h 30 #projet !")
+    page.locator("#quick").press("Enter")
+    page.wait_for_url(re.compile(r"/tasks/quick/"))
+    add = page.locator("main form button.primary")
+    expect(add).to_be_focused()
+    until = page.locator(".notice .until")
+    expect(until).to_contain_text({"fr": " à 18:30, dans ", "en": " at 18:30, in "}[language])
+    for seen in (page.locator(".notice"), until, add):
+        expect(seen).to_be_in_viewport(ratio=1)
+    page.screenshot(path=SCREENSHOTS / f"read-{language}-{viewport['width']}.png")
 
 
 @pytest.mark.parametrize(("language", "viewport"), [FRENCH_DESK, ENGLISH_PHONE])
