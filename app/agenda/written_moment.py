@@ -60,6 +60,8 @@ _NUMBERED = frozenset(_NUMBERED_TEXT.split())
 _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
 _CONNECTED = {"with", "to", "for", "and", "about", "in", "at", "-", "from", "of", "via", "on"}
 _BETWEEN = {"and", "et", "to", "a", "or", "ou", "/", "-"}
+_NOT = {"not", "pas", "sauf", "except", "ni", "but", "or", "ou"}
+_OPENERS = {Role.OPENER, Role.UNTIL, Role.BEFORE, Role.DASH}
 _SHORT_FRENCH = {"jeu", "sam", "dim", "mer", "mar"}
 _SHORT_ENGLISH = {"mon", "sat", "sun"}
 # "Est" is a time zone behind a time, and a word.
@@ -181,8 +183,7 @@ def _is_doubtful(tokens: list[Token], index: int, *, language: str) -> bool:
                 )
             )
         case Role.SPOILER:
-            follower = tokens[index + 1] if tokens[index + 1 :] else None
-            found = follower is not None and follower.is_time
+            found = _spoils(tokens, index)
         case Role.LASTS:
             follower = tokens[index + 1] if tokens[index + 1 :] else None
             found = follower is not None and _may_be_a_length(follower)
@@ -190,12 +191,27 @@ def _is_doubtful(tokens: list[Token], index: int, *, language: str) -> bool:
             found = _is_stray_number(tokens, index)
         case Clock() as clock:
             found = _is_part_of_something_else(tokens, index, clock)
-        case CalendarDay() as day if day.needs_end:
+        case CalendarDay() as day:
             follower = tokens[index + 1] if tokens[index + 1 :] else None
-            found = follower is not None and _is_counted(tokens, index, follower)
+            found = _ends_a_range(tokens, index) or (
+                day.needs_end and follower is not None and _is_counted(tokens, index, follower)
+            )
         case _:
             found = False
     return found
+
+
+def _spoils(tokens: list[Token], index: int) -> bool:
+    """ "After 5pm"; "not at 8am", "pas avant 18h"; "tomorrow from 8"."""
+    follower, second = [*tokens[index + 1 : index + 3], None, None][:2]
+    if follower is None:
+        return False
+    before = _beside(tokens, index, -1)
+    if follower.meaning is Role.NUMBER and before is not None and before.is_time:
+        return True
+    if tokens[index].text in _NOT and follower.meaning in _OPENERS and second is not None:
+        return second.is_time
+    return follower.is_time
 
 
 def _may_be_a_length(token: Token) -> bool:
@@ -256,12 +272,18 @@ def _is_part_of_something_else(tokens: list[Token], index: int, clock: Clock) ->
     before, behind = _beside(tokens, index, -1), tokens[index + 1 : index + 2]
     of = bool(behind) and not behind[0].is_time and re.match(r"(?:de|of|a)$|d'", behind[0].text)
     is_last = clock.is_number and before is not None and before.meaning is Role.NUMBER
-    is_end = (
+    return bool(of or is_last or _ends_a_range(tokens, index)) or (
+        clock.is_worded and _is_a_length(tokens, index)
+    )
+
+
+def _ends_a_range(tokens: list[Token], index: int) -> bool:
+    """ "Between 5 and 6pm", "3 et 5 décembre"."""
+    return (
         index > 1
         and tokens[index - 1].text in _BETWEEN
         and tokens[index - 2].meaning is Role.NUMBER
     )
-    return bool(of or is_last or is_end) or (clock.is_worded and _is_a_length(tokens, index))
 
 
 def _is_a_length(tokens: list[Token], index: int) -> bool:
@@ -276,11 +298,10 @@ def _is_a_length(tokens: list[Token], index: int) -> bool:
 
 def _openers(tokens: list[Token]) -> Iterator[Token]:
     """Those right before a moment: they go from the title with it."""
-    openers = {Role.OPENER, Role.UNTIL, Role.BEFORE, Role.DASH}
     waiting: list[Token] = []
     before: Token | None = None
     for token in tokens:
-        if token.meaning in openers:
+        if token.meaning in _OPENERS:
             waiting.append(token)
             continue
         if token.is_time:

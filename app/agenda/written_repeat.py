@@ -22,7 +22,7 @@ _RHYTHMS = [
     ("weekdays", "en semaine|du lundi au vendredi|on weekdays"),
     ("weekdays", "(?:from )?monday (?:to|through) friday"),
     ("weekdays", f"{_EACH} (?:jours? ouvres?|weekday|working day)"),
-    ("daily", f"{_EACH} (?:jours?|day)"),
+    ("daily", f"{_EACH} (?:jours?|day)(?! (?:ouvrable|ferie)s?(?: |$))"),
     ("weekly", f"{_EACH} {_WEEKDAY}s?"),
     ("weekly", f"{_EACH} (?:semaines?|week)"),
     ("monthly", f"(?:(?:le|on|the|on the) )?{_NUMBER} (?:de |of )?{_EACH} (?:mois|month)"),

@@ -412,6 +412,8 @@ _MINUTES_FR = (
 
 Reader = Callable[[re.Match[str]], Meaning]
 _SPANS: list[tuple[str, Reader]] = [
+    # Eighteen hours from now, or by six?
+    (r"d'ici \d{1,2} ?h(?:\d\d)?", _always(Role.DOUBT)),
     (rf"{_FROM_NOW}(?P<hour>\d{{1,3}}) ?h ?(?P<minute>[0-5]?\d)(?: ?(?:min|mn|m))?", _length),
     (
         rf"{_FROM_NOW}(?P<count>{_COUNT}) ?(?P<unit>{_UNIT})"
@@ -483,6 +485,8 @@ _PARTS: list[tuple[str, Reader]] = [
     (r"(?:cette |la |de |dans la )?nuit", _always(Role.DOUBT)),
 ]
 _CLOCKS: list[tuple[str, Reader]] = [
+    (rf"\d{{1,2}}(?:[:.]\d\d)? ?{_AM_PM} (?:et|pt|ct|mt)", _always(Role.DOUBT)),
+    (r"\d{1,2}:\d", _always(Role.NEAR)),
     (
         rf"(?P<hour>\d{{1,2}})(?:(?:[:.]|h)(?P<minute>[0-5]\d))? ?(?P<half>{_AM_PM})",
         _am_pm,
@@ -534,11 +538,26 @@ _DAYS: list[tuple[str, Reader]] = [
     (rf"(?P<weekday>{_one_of({**_SHORT_WEEKDAYS, **_DOTTED_WEEKDAYS})})\.(?! *$)", _short_weekday),
     (rf"(?P<weekday>{_one_of(_SHORT_WEEKDAYS)}){_SHORT_BEFORE}", _short_weekday),
 ]
-_HOLIDAYS = "noel|christmas|easter|paques|halloween|toussaint|xmas|nye|pentecote"
+_HOLIDAYS = "noel|christmas|easter|paques|halloween|toussaint|xmas|nye|pentecote|thanksgiving"
 _LONG_TIMES = "weeks?|months?|year|quarter|weekend|week-end|semestre|trimestre"
 _LONG_TIMES_FR = "semaine|mois|annee|an|week-end|weekend|trimestre|semestre"
 _PHRASES: list[tuple[str, Reader]] = [
-    (r"tout a l'heure", _always(Role.DOUBT)),
+    (r"tout a l'heure|after next|but one|first thing", _always(Role.DOUBT)),
+    (
+        r"(?:at|after|before|by|apres|avant) "
+        r"(?:lunch|dinner|breakfast|work|school|diner|dejeuner|manger)",
+        _always(Role.DOUBT),
+    ),
+    (
+        rf"(?:{_COUNT}|once|twice)(?: (?:fois|times?))? (?:par|a|per) "
+        r"(?:jour|semaine|mois|an|day|week|month|year)",
+        _always(Role.DOUBT),
+    ),
+    (
+        rf"(?:every|each|chaque|tous les|toutes les) (?:{_MONTH}|couple|few|quelques|first|last|"
+        r"premiers?|premieres?|derniers?|1er|jours? (?:ouvrables?|feries?))",
+        _always(Role.DOUBT),
+    ),
     (r"a l'heure", _always(Role.WORD)),
     (rf"(?:next|this|last|coming|cette|ce|la) (?:{_LONG_TIMES}|semaine)", _always(Role.DOUBT)),
     (
@@ -606,7 +625,10 @@ _ROLES = {
     **_words(
         Role.NEAR, "dem tom 2main 2morrow tantot daily weekly monthly yearly nightly quotidien"
     ),
-    **_words(Role.NEAR, "quotidienne hebdomadaire mensuel mensuelle annuel now maintenant asap"),
+    **_words(
+        Role.NEAR,
+        "eve reveillon quotidienne hebdo hebdomadaire mensuel mensuelle annuel now maintenant asap",
+    ),
     **_words(Role.NEAR, "utc gmt pst pdt edt bst cest est"),
     **_words(Role.NEAR, _HOLIDAYS.replace("|", " ")),
     **dict.fromkeys(_MONTHS, Role.DOUBT),
@@ -618,6 +640,7 @@ _ROLES = {
         Role.DOUBT, "weekend weekends week-end week-ends weekday weekdays eod cob eob eow eom"
     ),
     **_words(Role.DOUBT, "eoy biweekly fortnightly lun ven tue tues wed thu thur thurs fri"),
+    **_words(Role.DOUBT, "lunchtime dawn dusk sunset sunrise noonish aube crepuscule"),
     **_words(Role.DOUBT, "matins soirs aprems mornings evenings nights afternoons"),
     **_words(Role.OPENER, "vers around approx environ pour for by due at a @ le on ce cet"),
     **_words(Role.UNTIL, "until till til"),
@@ -638,7 +661,7 @@ _LIKE_A_TIME = re.compile(
     r"\d ?h(?:\d|\b)|\d:\d\d|\d(?:am|pm|a\.m|p\.m)\b|^\d{1,2}(?::\d\d)?[ap]$|^\d{1,2}/\d{1,2}"
     r"|^\d{4}[-/]\d\d?[-/]\d\d?|^\d{1,2}-\d{1,2}-\d{2,4}$|^\d{1,2}\.\d{1,2}\.\d{2,4}$"
     r"|^\d+(?:-\d+)?(?:h|hrs?|min|mins|mn|heures?|hours?|j|jours?|days?|semaines?|weeks?|mois|"
-    r"months?|ish)$|^[jhdt][-+]\d+$|^\d\d?h$"
+    r"months?|-?ish)$|^[jhdt][-+]\d+$|^\d\d?h$"
 )
 _PIECES = re.compile(r"[^a-z0-9:.']+")
 
@@ -657,7 +680,8 @@ def _names_a_time(piece: str, *, alone: bool) -> bool:
     if _LIKE_A_WEEKDAY.match(piece) and piece not in _NO_WEEKDAYS:
         return True
     if not alone:
-        return _ROLES.get(piece) is Role.DOUBT or piece in _SHORT_WEEKDAYS
+        shorts = {**_SHORT_WEEKDAYS, **_DOTTED_WEEKDAYS}
+        return _ROLES.get(piece) is Role.DOUBT or piece in shorts or piece in _PART_NAMES
     return piece not in _NO_TYPOS and any(_is_a_typo(piece, of) for of in _OFTEN_MISSPELT)
 
 

@@ -112,6 +112,19 @@ FRENCH = """
 ? | mardi dentiste
 ? | préparer la réunion de vendredi à 18h
 ? | rendez-vous demian à 18h
+? | partir d'ici 18h
+? | partir pas avant 18h
+? | 3 et 5 décembre salon
+? | salon 20 novembre à 18h
+? | salon le 31-12 à 20h
+? | chaque premier du mois 8h
+? | tous les jours ouvrables 8h
+? | 2 fois par jour 8h
+? | sam/dim 8h
+? | sam réunion 10h
+? | rdv lundi de la semaine prochaine à 9h
+2026-11-25 10:00 | appeler Sam demain à 10h
+2026-11-25 10:00 | appeler mon frère demain à 10h
 """
 ENGLISH = """
 2026-11-25 08:00 | call mom tomorrow 8 am
@@ -212,6 +225,19 @@ ENGLISH = """
 ? | tuesday dentist
 ? | tomorrow 8pm in the morning
 ? | call 2 days before friday
+? | leave tomorrow not at 8am
+? | leave tomorrow 8 am, not 9
+? | leave tomorrow from 8
+? | leave january 2 to 4
+? | leave tomorrow at 8-ish
+? | leave tomorrow 8pm ET
+? | leave tomorrow first thing
+? | leave before lunch tomorrow
+? | report the friday after next
+? | report 20th 3pm
+? | pills daily at 8am
+? | pills twice a day 8am
+? | wensday 5pm call
 """
 
 
