@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from agenda.clock import SkippedHour, instant
 from agenda.identity import is_uuid7, uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
-from agenda.quickadd import Line
+from agenda.quick_add.line import Line
 from agenda.services import HAS_PASSED, TOO_FAR, Wording, deadline_problem, tags_problem
 from agenda.tags import COLUMN_LENGTH
 

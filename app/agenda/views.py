@@ -31,7 +31,7 @@ from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task
 from agenda.grouping import grouped
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
-from agenda.quickadd import read_line
+from agenda.quick_add.line import read_line
 from agenda.sound import sound
 from agenda.spoken import (
     announcement_utterance,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agenda.quickadd import read_line
+from agenda.quick_add.line import read_line
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
 FRENCH = """

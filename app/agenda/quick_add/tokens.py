@@ -1,7 +1,7 @@
 """Which words of a line speak of time, French and English alike, as tokens. Pure.
 
 Each token is one meaning, an opener ("à", "by"), a number, a doubt (speaks of time, and cannot be
-read alone) or a plain word. What they mean together is written_moment.py's.
+read alone) or a plain word. What they mean together is moment.py's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from agenda.written_repeat import Rhythm, rhythm_at
+from agenda.quick_add.repeat import Rhythm, rhythm_at
 
 
 class Sure(Enum):

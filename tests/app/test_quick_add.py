@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenda.models import Task
-from agenda.quickadd import read_line
+from agenda.quick_add.line import read_line
 from agenda.wording import moment
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)

@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from agenda.repeat import walls_after
-from agenda.written_repeat import Rhythm
-from agenda.written_tokens import (
+from agenda.quick_add.repeat import Rhythm
+from agenda.quick_add.tokens import (
     CalendarDay,
     Clock,
     Days,
@@ -28,6 +27,7 @@ from agenda.written_tokens import (
     Weekday,
     tokens_of,
 )
+from agenda.repeat import walls_after
 
 END_OF_DAY = time(23, 59)
 LAST_YEAR = 9998
@@ -245,7 +245,7 @@ def _may_be_the_day(tokens: list[Token], index: int, *, language: str) -> bool:
     token, before, behind = tokens[index], _beside(tokens, index, -1), _beside(tokens, index, 1)
     if token.text.endswith("."):
         return True
-    mine = _SHORT_FRENCH if language == "fr" else _SHORT_ENGLISH
+    mine = (_SHORT_FRENCH | _SHORT_ENGLISH) - ({"mon"} if language == "fr" else set())
     if index == 0 and token.text in mine and (behind is None or behind.text != "de"):
         return True
     return any(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from agenda.quick_add.moment import read_moment
 from agenda.tags import tag_name
-from agenda.written_moment import read_moment
 
 MOST_URGENT = 2
 
