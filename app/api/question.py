@@ -11,13 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.models import QuerySet
 
 Asked = QuerySet[Any, Any]
 Rows = tuple[tuple[Any, ...], ...]
-# MySQL: the server has gone away, or the connection was lost during the question.
-CONNECTION_LOST = {2006, 2013}
 
 
 def rows_of(asked: Asked, *, index: str = "") -> Rows:
@@ -36,18 +34,6 @@ def rows_of(asked: Asked, *, index: str = "") -> Rows:
 
 
 def _fetched(sql: str, parameters: Sequence[Any]) -> Rows:
-    try:
-        return _ask(sql, parameters)
-    except OperationalError as error:
-        if error.args[0] not in CONNECTION_LOST or connection.in_atomic_block:
-            raise
-    # The database was restarted since the last request. Asking again is cheaper than Django's own
-    # check, which waits for an answer of its own before every request.
-    connection.close()
-    return _ask(sql, parameters)
-
-
-def _ask(sql: str, parameters: Sequence[Any]) -> Rows:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         found: Rows = cursor.fetchall()

@@ -110,8 +110,8 @@ DATABASES: dict[str, Any] = {
         "HOST": AGENDA.database_host,
         "PORT": "" if AGENDA.database_socket else AGENDA.database_port,
         "CONN_MAX_AGE": 60,
-        # A REST server's first question, the token's, finds out by itself (api/question.py).
-        "CONN_HEALTH_CHECKS": IS_WEB,
+        # After the database was restarted nobody is told of it.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "charset": "utf8mb4",
             "collation": "utf8mb4_unicode_ci",

@@ -179,6 +179,15 @@ def test_a_privilege_that_is_missing_is_named_by_readyz(rest):
         rest.sql(f"GRANT {grave} TO {ACCOUNT}@localhost")
 
 
+@pytest.mark.parametrize("path", ["/readyz", "/api/v1/ready", "/api/v1/me"])
+def test_nobody_notices_that_the_databases_restart_cut_its_connections(rest, path):
+    sent = headers(rest.token_of("carol"))
+    asked = range(16)  # so that every process and thread has a connection
+    before = [rest.ask("GET", path, **sent)[0] for _ in asked]
+    rest.sql(f"KILL USER {ACCOUNT}@localhost")
+    assert [rest.ask("GET", path, **sent)[0] for _ in asked] == before == [200] * len(asked)
+
+
 def test_without_the_token_key_it_does_not_start_and_says_why():
     environ = {
         "PATH": os.environ["PATH"],
