@@ -11,6 +11,7 @@ from uuid import UUID
 from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import FirstAdminLink, Session, User
@@ -20,6 +21,8 @@ from speech import services as speech
 
 FIRST_ADMIN_LINK_VALID = timedelta(hours=24)
 SESSIONS_A_CHUNK = 500
+# Longer than any drill takes: an older probe was left by a run that was killed.
+PROBE_LIVES = timedelta(hours=3)
 
 
 def account_create(*, username: str, password: str, language: str = "", **extra: Any) -> User:
@@ -94,21 +97,29 @@ def sessions_forget(*, at: datetime) -> int:
         total += Session.objects.filter(pk__in=keys, expire_date__lte=at).delete()[0]
 
 
-def probe_create(purpose: str = "verify") -> dict[str, str]:
-    """A fresh account for `purpose`; its older ones go, with all they held."""
-    probes_remove(purpose)
+def probe_create(purpose: str, *, at: datetime) -> dict[str, str]:
+    """An account for one run at one host. What killed runs left goes, with all it held; those of
+    runs under way stay, since hosts are asked at once.
+    """
+    _probes_remove(User.objects.filter(date_joined__lt=at - PROBE_LIVES))
     name, password = f"probe-{purpose}-{secrets.token_hex(6)}", secrets.token_urlsafe(24)
     account_create(username=name, password=password, is_probe=True)
     return {"username": name, "password": password}
 
 
+def probe_remove(username: str) -> int:
+    return _probes_remove(User.objects.filter(username=username))
+
+
 def probes_remove(purpose: str) -> int:
-    """Those of another purpose stay: verify, a drill and a new release may be at work together."""
-    removed = 0
-    for probe in User.objects.filter(is_probe=True, username__startswith=f"probe-{purpose}-"):
+    return _probes_remove(User.objects.filter(username__startswith=f"probe-{purpose}-"))
+
+
+def _probes_remove(users: QuerySet[User]) -> int:
+    probes = list(users.filter(is_probe=True))
+    for probe in probes:
         account_remove(probe)
-        removed += 1
-    return removed
+    return len(probes)
 
 
 def account_remove(user: User) -> None:

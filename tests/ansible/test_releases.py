@@ -226,6 +226,9 @@ def test_half_a_dump_takes_no_whole_ones_place(tmp_path):
 class Server:
     """Answers in turn what it was given; a release as `Person` sees it."""
 
+    expect = release_ask.Person.expect
+    form = release_ask.Person.form
+
     def __init__(self, *answers):
         self.answers = list(answers)
         self.requests = 0
@@ -263,17 +266,56 @@ def test_ready_waits_for_what_may_pass_and_for_nothing_else(answers, refused, mo
     ],
 )
 def test_memory_is_watched_while_it_answers(seen, refused, monkeypatch):
-    class Ready:
-        def expect(self, *_):
-            return b""
-
     found = list(seen)
     monkeypatch.setattr(release_ask, "processes", lambda _unit: found.pop(0))
     if not refused:
-        assert release_ask.memory(Ready(), "agenda@x.service", "/agenda/") == 5.0
+        assert release_ask.memory("agenda@x.service", lambda: None) == 5.0
         return
     with pytest.raises(release_ask.RefusedError, match=refused):
-        release_ask.memory(Ready(), "agenda@x.service", "/agenda/")
+        release_ask.memory("agenda@x.service", lambda: None)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """`asked(person, ...)`: what release_ask says of a release that answers so."""
+
+    def ask(person, **given):
+        monkeypatch.setattr(release_ask, "processes", lambda _unit: ([1, 2], 90.0))
+        monkeypatch.setattr(release_ask.time, "sleep", lambda _s: None)
+        given = {"unit": "agenda@x.service", "manage": ["manage"], "ready_s": 5, **given}
+        return release_ask.every_question(given, person)
+
+    return ask
+
+
+def test_a_connection_that_the_databases_restart_cut_refuses_no_release(asked):
+    """A REST server's memory is watched while it says that it is ready: once it is not."""
+    loaded = release_ask.WARM_UP + release_ask.LOAD
+    answers = [(200, b"")] * 10 + [(503, b'{"database": "gone away"}')] + [(200, b"")] * loaded
+    assert asked(Server(*answers), questions=["ready", "memory"]) == 0.0
+
+
+def test_a_release_that_is_not_ready_any_more_is_refused_at_the_deadline(asked):
+    answers = [(200, b"")] + [(503, b'{"database": "away"}')] * 3
+    with pytest.raises(release_ask.RefusedError, match="readyz says 503") as refused:
+        asked(Server(*answers), questions=["ready", "memory"], ready_s=0)
+    assert refused.value.question == "memory"
+
+
+@pytest.mark.parametrize(
+    ("answers", "question"),
+    [
+        pytest.param([(503, b"")], "ready", id="not ready"),
+        pytest.param([(200, b""), (500, b"")], "page", id="no page"),
+    ],
+)
+def test_a_refusal_names_the_question_so_that_another_release_can_be_asked_it(
+    answers, question, asked, monkeypatch
+):
+    monkeypatch.setattr(release_ask, "shell", lambda _: '{"username": "probe", "password": "x"}')
+    with pytest.raises(release_ask.RefusedError) as refused:
+        asked(Server(*answers), questions=["ready", "page"], ready_s=0)
+    assert refused.value.question == question
 
 
 def test_failed_release_is_marked_with_its_cause_logged_and_stopped(home, log, monkeypatch):
@@ -440,24 +482,28 @@ def test_half_an_archive_is_no_release(tmp_path):
     assert archive.exists()
 
 
+@pytest.mark.parametrize(
+    ("says", "removed"),
+    [
+        pytest.param({"remove": ["remove", "--username=probe"]}, "--username=probe", id="alone"),
+        pytest.param({}, "remove", id="a release before 1.0"),
+    ],
+)
 @pytest.mark.parametrize("answer", [(500, b"oops"), (200, b"")], ids=["refused", "no form"])
-def test_account_that_asked_is_removed_whatever_the_answer(answer, monkeypatch):
+def test_account_that_asked_is_removed_whatever_the_answer(
+    answer, says, removed, asked, monkeypatch
+):
     ran = []
 
     def shell(command):
         ran.append(command[-1])
-        return '{"username": "probe", "password": "x"}'
+        return json.dumps({"username": "probe", "password": "x", **says})
 
     monkeypatch.setattr(release_ask, "shell", shell)
-    person = Server(answer, (200, b"no form"))
-    person.form = lambda _path: release_ask.Person.form(person, "/agenda/sign-in/")
-    person.expect = lambda *_: person.ask("GET", "/")[1]
-    given = {"manage": ["manage"], "questions": ["page"], "ready_s": 1, "unit": "agenda@x.service"}
-
     with pytest.raises(release_ask.RefusedError):
-        release_ask.as_a_user(given, person)
+        asked(Server(answer, (200, b"no form")), questions=["page"])
 
-    assert ran == ["create", "remove"]
+    assert ran == ["create", removed]
 
 
 @pytest.mark.parametrize(("started_after_s", "behind"), [(60, False), (-60, True)])

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.forms import SignUpForm
 from accounts.models import FirstAdminLink, Session, User
-from accounts.services import account_remove, first_admin_link_create
+from accounts.services import PROBE_LIVES, account_remove, first_admin_link_create
 from agenda.models import Task
 
 PASSWORD = "a long enough password"
@@ -376,9 +376,9 @@ def test_who_reads_the_database_cannot_use_the_link(db):
     assert token not in str(FirstAdminLink.objects.values())
 
 
-def probe(action):
+def probe(action, *options):
     out = StringIO()
-    call_command("agenda_probe", action, stdout=out)
+    call_command("agenda_probe", action, *options, stdout=out)
     return out.getvalue()
 
 
@@ -388,17 +388,40 @@ def test_a_probe_signs_in_even_when_sign_up_is_closed(client, db, settings):
     assert sign_in(client, given["username"], given["password"]).status_code == 302
 
 
-def test_a_new_probe_first_removes_the_old_one_with_all_it_held(client, alice, add):
+def test_a_probe_of_another_host_or_run_is_left_alone(client, db):
+    """Two hosts are asked at once, and one of them ends first."""
+    first, second = json.loads(probe("create")), json.loads(probe("create"))
+    assert probe(*second["remove"]) == "removed 1 probe account(s)\n"
+    assert [user.username for user in User.objects.all()] == [first["username"]]
+    assert sign_in(client, first["username"], first["password"]).status_code == 302
+
+
+@pytest.mark.parametrize("purpose", ["verify", "api", "drill", "release"])
+def test_a_new_probe_takes_along_what_killed_runs_left_with_all_it_held(
+    client, alice, add, purpose
+):
     add("of alice")
-    old = json.loads(probe("create"))
+    old = json.loads(probe("create", "--purpose=release"))
     sign_in(client, old["username"], old["password"])
     add("of the probe", owner=User.objects.get(is_probe=True))
-    probe("create")
+    User.objects.update(date_joined=timezone.now() - PROBE_LIVES - timedelta(seconds=1))
+    new = json.loads(probe("create", f"--purpose={purpose}"))
+    assert {user.username for user in User.objects.all()} == {"alice", new["username"]}
     assert [task.title for task in Task.objects.all()] == ["of alice"]
     assert not Session.objects.exists()
-    assert User.objects.filter(is_probe=True).count() == 1
-    assert probe("remove") == "removed 1 probe account(s)\n"
-    assert [user.username for user in User.objects.all()] == ["alice"]
+
+
+def test_removing_without_a_name_takes_all_probes_of_a_purpose(client, alice):
+    probe("create")
+    probe("create")
+    drill = json.loads(probe("create", "--purpose=drill"))
+    assert probe("remove") == "removed 2 probe account(s)\n"
+    assert {user.username for user in User.objects.all()} == {"alice", drill["username"]}
+
+
+def test_removing_by_name_takes_probes_alone(alice):
+    assert probe("remove", "--username=alice") == "removed 0 probe account(s)\n"
+    assert User.objects.filter(username="alice").exists()
 
 
 def test_a_probe_has_a_token_of_the_api_which_goes_with_it(client, db, settings):

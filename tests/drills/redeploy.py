@@ -143,10 +143,12 @@ def rows_of_the_probe(site: Site) -> set[str]:
 def person(site: Site) -> Iterator[dict[str, str]]:
     """An account of the drill's own; it goes with all it wrote."""
     probe = [MANAGE, "agenda_probe", "--purpose=drill"]
+    account = json.loads(on(site, "web", [*probe, "create"]))
+    words = account.pop("remove")
     try:
-        yield json.loads(on(site, "web", [*probe, "create"]))
+        yield account
     finally:
-        on(site, "web", [*probe, "remove"])
+        on(site, "web", [*probe, *words])
 
 
 def run(site: Site, *, switches: int, broken: list[str]) -> Result:

@@ -114,7 +114,7 @@ def run(site: Site) -> None:
     connections = Connections(site)
     place = connections.place(web.name)
     account = json.loads(place.run([MANAGE, "agenda_probe", "create", "--purpose=drill"]).stdout)
-    token = account.pop("token")
+    token, words = account.pop("token"), account.pop("remove")
     try:
         without_rest(cluster, rest, account)
         without_web(cluster, web, rest, token)
@@ -122,7 +122,7 @@ def run(site: Site) -> None:
         connections.close()  # the connection to the web did not outlive the container
         connections = Connections(site)
         again = connections.place(web.name)
-        again.run([MANAGE, "agenda_probe", "remove", "--purpose=drill"])
+        again.run([MANAGE, "agenda_probe", *words])
         connections.close()
 
 

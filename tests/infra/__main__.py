@@ -48,7 +48,7 @@ class Result:
 
 @contextlib.contextmanager
 def alone(environment: str) -> Iterator[None]:
-    """One verify at a time: a second would take the first one's probe account away."""
+    """One verify at a time on this machine: all write the same report."""
     folder = state_folder(environment)
     with (folder / "verify.lock").open("w") as file:
         try:

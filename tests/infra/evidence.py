@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -104,7 +104,6 @@ class Life:
     rows_that_hold_it: int
     audio_gone_s: float | None
     probe_rows_left: int
-    needles: list[str] = field(default_factory=list)
 
     @property
     def audio(self) -> bytes:
@@ -137,10 +136,9 @@ class Evidence:
         self.costly_facts = sorted(COSTLY_FACTS[name] for name in modules if name in COSTLY_FACTS)
         self.vantage: Place | None = vantage(site)
         self.pool = ThreadPoolExecutor(max_workers=64)
-        # In every request and title of this run: nothing that keeps it may be left.
+        # In every request of this run, and with more behind it in each title: nothing that keeps it
+        # may be left.
         self.needle = f"verify-{secrets.token_hex(8)}"
-        # Of its own, because the rows of one life are counted while the other goes on.
-        self.api_needle = f"verify-{secrets.token_hex(8)}"
         # The tokens of probe accounts: they too must be in no log.
         self.tokens: list[str] = []
         self._began_at = time.monotonic()
@@ -274,14 +272,22 @@ class Evidence:
         """A one-time account; also removed when something fails while it lives."""
         place, which = self.place(host), f"--purpose={purpose}"
         created = place.run([MANAGE, "agenda_probe", which, "create"], timeout_s=60)
+        account = json.loads(created.stdout)
+        # Not those of other hosts and runs; releases before 1.0 cannot tell them apart.
+        words = account.pop("remove", ["remove"])
         try:
-            yield json.loads(created.stdout)
+            yield account
         finally:
-            place.run([MANAGE, "agenda_probe", which, "remove"], timeout_s=60)
+            place.run([MANAGE, "agenda_probe", which, *words], timeout_s=60)
+
+    def _needle_of_a_life(self) -> str:
+        """Of its own, because the rows and sounds of one life are counted while others go on."""
+        return f"{self.needle}-{secrets.token_hex(4)}"
 
     def _live(self, web: Host) -> Life:
         database = self.place(self.site.of("database")[0])
-        title = f"Rendre {self.needle}"
+        needle = self._needle_of_a_life()
+        title = f"Rendre {needle}"
         where = self.web_viewpoint(web)
         server = self.site.server(web)
         asked_at = time.monotonic()
@@ -291,7 +297,7 @@ class Evidence:
             asked = {**server, **account, "title": title, "stage": "begin"}
             for lives_s in lifetimes_s:
                 begin = where.program("journey", {**asked, "lives_s": lives_s})
-                row = {"database": DATABASE, "task": begin["task"], "needle": self.needle}
+                row = {"database": DATABASE, "task": begin["task"], "needle": needle}
                 files = self.place(web).program("audio", {"cache": CACHE, "audio": begin["audio"]})
                 before = database.program("rows", {**row, "wait_s": 0})
                 if files["files"] and before["seconds"] is None and before["held"]:
@@ -337,7 +343,7 @@ class Evidence:
     def _live_api(self, host: Host, token: str, lifetimes_s: tuple[int, int]) -> ApiLife:
         """The API at the address of `host`, and the audio of whichever host said it."""
         where, server = self.web_viewpoint(host), {**self.site.server(host), "token": token}
-        title = f"Appeler {self.api_needle}"
+        title = f"Appeler {self._needle_of_a_life()}"
         speaker = self.place((self.site.of("rest") or (host,))[0])
         for lives_s in lifetimes_s:
             asked = {**server, "title": title, "lives_s": lives_s, "stage": "begin"}

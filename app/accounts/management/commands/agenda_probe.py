@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import probe_create, probes_remove
+from accounts.services import probe_create, probe_remove, probes_remove
 from api.models import SCOPES
 from api.services import Order, token_create
 
@@ -31,12 +31,22 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=["create", "remove"])
         purposes = ["verify", "api", "drill", "release"]
         parser.add_argument("--purpose", choices=purposes, default="verify")
+        parser.add_argument("--username", help="remove this one; without it, all of the purpose")
 
-    def handle(self, *, action: str, purpose: str, **options: Any) -> None:
+    def handle(self, *, action: str, purpose: str, username: str | None, **options: Any) -> None:
         if action == "create":
-            probe = probe_create(purpose)
-            if settings.API_ENABLED:
-                probe["token"] = _token(probe["username"])
-            self.stdout.write(json.dumps(probe))
+            self.stdout.write(json.dumps(_created(purpose)))
             return
-        self.stdout.write(f"removed {probes_remove(purpose)} probe account(s)")
+        removed = probe_remove(username) if username else probes_remove(purpose)
+        self.stdout.write(f"removed {removed} probe account(s)")
+
+
+def _created(purpose: str) -> dict[str, Any]:
+    """How to sign in, and the words that remove it: releases before 1.0 give none, and remove all
+    of the purpose without them.
+    """
+    now = timezone.now()
+    probe: dict[str, Any] = probe_create(purpose, at=now)
+    if settings.API_ENABLED:
+        probe["token"] = _token(probe["username"])
+    return {**probe, "remove": ["remove", f"--username={probe['username']}"]}
