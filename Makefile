@@ -198,7 +198,7 @@ bench-rest: ## What the API costs beside bare Django and MariaDB's client: ratio
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
 	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
 
-drill-redeploy: ## Twenty redeploys and rollbacks and six broken releases under load: SWITCHES= BROKEN=
+drill-redeploy: ## Twenty redeploys and rollbacks and seven broken releases under load: SWITCHES= BROKEN=
 	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches=$(call quoted,$(SWITCHES))) $(if $(BROKEN),--broken=$(call quoted,$(BROKEN))) $(if $(KEEP),--keep) $(ANSWERS)
 
 drill-faults: ## Kill, fill, cut off each container and move its clock under load: what people notice

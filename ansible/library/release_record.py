@@ -32,8 +32,9 @@ options:
   release: {description: Its name., required: true, type: str}
   state:
     description:
-      - Good (proved while it served), bad (it failed), or back (it serves after a rollback).
-    choices: [good, bad, back]
+      - Good (proved while it served), bad (it failed), failed (so did the one that serves, asked
+        the same then - nothing is marked), or back (it serves after a rollback).
+    choices: [good, bad, failed, back]
     required: true
     type: str
   by: {description: Who deployed it., required: true, type: str}
@@ -57,10 +58,6 @@ author: CTLV
 # Ansible's words when a unit fails: they say where to look, and so do we.
 UNHELPFUL = re.compile(r"Unable to start service .*", re.DOTALL)
 LINES, SINCE = 400, "15min"
-# The database's numbers and words for: away, full, not letting us in. No release is to blame.
-BLAMELESS = re.compile(
-    r"\((?:1040|1045|2002|2003|2005|2006|2013|3159)\b|Can't connect to (?:MySQL )?server"
-)
 # What a program says last of all, and systemd's words when it said nothing.
 RAISED = re.compile(
     r"^(?:\w+\.)*\w*(?:Error|Exception|Fault|Exit|Interrupt|ImproperlyConfigured)\b.*"
@@ -141,7 +138,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "release": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["good", "bad", "back"], "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["good", "bad", "failed", "back"],
+                "required": True,
+            },
             "by": {"type": "str", "required": True},
             "action": {"type": "str", "default": "deploy"},
             "why": {"type": "str", "default": ""},
@@ -159,7 +160,7 @@ def main() -> None:
     folder = home / "releases" / release
     if module.check_mode:
         module.exit_json(changed=not (folder / GOOD).exists(), cause="", evidence="", gone=[])
-    if given["state"] == "bad":
+    if given["state"] in {"bad", "failed"}:
         module.exit_json(changed=True, **condemn(given, folder))
     changed = not read(folder / GOOD) or (folder / BAD).exists()
     if changed:
@@ -180,7 +181,7 @@ def main() -> None:
 
 
 def condemn(given: dict[str, object], folder: Path) -> dict[str, object]:
-    """Keep the evidence, mark the release, stop its units."""
+    """Keep the evidence, mark the release when it is to blame, stop its units."""
     units = [str(unit) for unit in given["units"]]  # type: ignore[attr-defined]
     lines = said(units)
     why = UNHELPFUL.sub("it did not start", str(given["why"]))
@@ -192,7 +193,7 @@ def condemn(given: dict[str, object], folder: Path) -> dict[str, object]:
     write(evidence, "\n".join([told, "", *lines]) + "\n", mode=0o640)
     for old in sorted(kept.glob("*.txt"))[:-20]:
         old.unlink()
-    is_guilty = not BLAMELESS.search(told)
+    is_guilty = given["state"] == "bad"
     if folder.is_dir() and is_guilty:
         note(Path(str(given["home"])), folder.name, BAD, by=str(given["by"]), why=told)
     log(

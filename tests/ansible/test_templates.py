@@ -109,3 +109,10 @@ def test_a_release_is_restarted_when_what_it_read_has_changed(
         __agenda_service_started={"changed": started},
     )
     assert found is outdated
+
+
+def test_a_release_that_ended_comes_back_however_it_ended():
+    """Told to stop by somebody else than systemd, gunicorn exits 0."""
+    unit = (ROLES / "agenda_service/templates/agenda@.service.j2").read_text().splitlines()
+    assert "Restart=always" in unit
+    assert "StartLimitIntervalSec=0" in unit

@@ -1,4 +1,6 @@
-"""Six releases that must never have traffic: what is wrong with each, and what its refusal says."""
+"""Seven releases that must not stay: what is wrong with each, and what its refusal says. The last
+one answers what it is asked before it has traffic, and fails the proof after.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,17 @@ _served = application
 
 def application(environ, start_response):
     if environ["PATH_INFO"].startswith("/agenda"):
+        start_response("500 Internal Server Error", [("Content-Length", "0")])
+        return [b""]
+    return _served(environ, start_response)
+"""
+# Nobody of the drill's people asks for it.
+DESCRIBES_NOTHING = """
+_served = application
+
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/api/v1/openapi.json":
         start_response("500 Internal Server Error", [("Content-Length", "0")])
         return [b""]
     return _served(environ, start_response)
@@ -37,10 +50,11 @@ class Migration(migrations.Migration):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """`says`: words of the refusal that name the cause."""
+    """`says`: words of the refusal that name the cause. `marked_on`: the groups that note it."""
 
     breaks: Callable[[Path], None]
     says: str
+    marked_on: tuple[str, ...] = ("web", "rest")
 
 
 def appends(path: str, text: str) -> Callable[[Path], None]:
@@ -68,8 +82,10 @@ BROKEN = {
         ),
         "the drill forgot a setting",
     ),
-    "migration": Broken(adds_migration, "nowhere' doesn't exist"),
+    # The web containers change the schema for all.
+    "migration": Broken(adds_migration, "nowhere' doesn't exist", marked_on=("web",)),
     "hang": Broken(appends(WSGI, "import time\ntime.sleep(3600)\n"), "timed out"),
     "500": Broken(appends(WSGI, ANSWERS_500), "was answered with 500"),
     "leak": Broken(appends(WSGI, LEAKS), "leaks memory"),
+    "proof": Broken(appends(WSGI, DESCRIBES_NOTHING), "served, and was found wrong"),
 }

@@ -67,9 +67,11 @@ def first(site: Site, group: str) -> Host:
     return site.of(group)[0]
 
 
-def killed(group: str, unit: str) -> Callable[[Cluster], float]:
+def killed(
+    group: str, unit: str, *, signal: str = "KILL", whom: str = "all"
+) -> Callable[[Cluster], float]:
     def inject(cluster: Cluster) -> float:
-        on(cluster, group, f"systemctl kill --kill-whom=all --signal=KILL '{unit}'")
+        on(cluster, group, f"systemctl kill --kill-whom={whom} --signal={signal} '{unit}'")
         return 0.0
 
     return inject
@@ -175,6 +177,10 @@ def clock_was_right(cluster: Cluster) -> str:
 
 FAULTS = {
     "SIGKILL of gunicorn": Fault(killed("web", "agenda@*.service"), 60),
+    # It ends well, as when it is told to stop; only that nobody told systemd.
+    "SIGTERM of gunicorn's master": Fault(
+        killed("web", "agenda@*.service", signal="TERM", whom="main"), 60
+    ),
     "SIGKILL of nginx": Fault(killed("web", "nginx.service"), 60),
     "SIGKILL of MariaDB": Fault(killed("database", "mariadb.service"), 90),
     "power cut of the web container": Fault(powered_off("web"), 120),

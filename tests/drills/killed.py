@@ -4,7 +4,8 @@
 
 site.yml first. With --fresh the lab's containers are made anew before, so that every task has
 something to do. The last run is not killed; one more must change nothing, and `make verify` must
-prove the rest. Then redeploy, rollback, backup and restore (--others: these alone).
+prove the rest. Then (--others: these alone) site.yml with another release while that one gets the
+traffic, redeploy, rollback, backup and restore.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.drills import result
@@ -28,14 +30,24 @@ RUN_WITHIN_S = 1200
 # Tasks and handlers on a new lab, roughly: where the kills are spread.
 TASKS = {"site": 236, "redeploy": 70, "rollback": 36}
 KILLS_OF_OTHERS = 5
+# Where a release gets the traffic: the runs are killed there too, while that is under way.
+TRAFFIC = (
+    "hand_over | Start the release beside",
+    "hand_over | Ask it what its users will ask",
+    "hand_over | Send the traffic to the release",
+    "prove | Prove that it behaves",
+)
+UNDER_WAY_S = 1.5
 # Seconds after which a backup or a restore is killed; in the lab a restore takes about 20.
 MOMENTS = {"backup": (1.5, 3.0, 5.0), "restore": (3.0, 6.0, 9.0, 12.0, 15.0)}
 
 
 def playbook(
-    environment: str, log: Path, *, book: str = "site", tree: Path = ROOT, kill_at: int = 0
+    environment: str, log: Path, *, book: str = "site", tree: Path = ROOT, kill_at: int | str = 0
 ) -> tuple[int, str, int]:
-    """Run one, killed as its `kill_at`th task begins (0: never). Status, last task, tasks."""
+    """Run one, killed as its `kill_at`th task begins (0: never), or soon after the one so named.
+    Status, last task, tasks.
+    """
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory"]
     command += [str(tree / "inventory" / environment), f"ansible/{book}.yml"]
     tasks, name = 0, ""
@@ -57,10 +69,15 @@ def playbook(
             kept.write(line)
             if found := TASK.match(line):
                 tasks, name = tasks + 1, found[1]
-            if kill_at and tasks == kill_at:
+            if found and is_there(kill_at, name, tasks):
+                time.sleep(0 if isinstance(kill_at, int) else UNDER_WAY_S)
                 os.killpg(run.pid, signal.SIGKILL)
                 break
         return run.wait(RUN_WITHIN_S), name, tasks
+
+
+def is_there(kill_at: int | str, name: str, tasks: int) -> bool:
+    return tasks == kill_at if isinstance(kill_at, int) else kill_at in name
 
 
 def escaped(task: str) -> str:
@@ -84,7 +101,7 @@ def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
     if fresh:
         make("destroy", "YES=1")
         make("provision", "YES=1")
-    rows = killed_playbook(environment, "site", ROOT, kills=kills)
+    rows = killed_playbook(environment, "site", ROOT, at=spread("site", kills))
     log = result.FOLDER / "killed-again.log"
     ended_well(environment, log, book="site", tree=ROOT, when="once more")
     changed = changes(log)
@@ -95,14 +112,20 @@ def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
 
 
 def others(environment: str) -> list[str]:
-    """Redeploy, rollback, backup and restore, each killed at several moments; a row a kill."""
+    """Deploy, redeploy, rollback, backup and restore, each killed at several moments; a row a
+    kill. Run again, a deploy that was killed restarts MariaDB before it asks its release.
+    """
     site = read_site(environment)
+    with tree_with(nothing) as tree:
+        rows = killed_playbook(environment, "site", tree, at=TRAFFIC)
     before = serving(site)
     with tree_with(nothing) as tree:
-        rows = killed_playbook(environment, "redeploy", tree, kills=KILLS_OF_OTHERS)
+        at = (*spread("redeploy", KILLS_OF_OTHERS), *TRAFFIC)
+        rows += killed_playbook(environment, "redeploy", tree, at=at)
     if serving(site) == before:
         raise DrillError("the redeploy that was killed did not bring its release", "read the logs")
-    rows += killed_playbook(environment, "rollback", ROOT, kills=KILLS_OF_OTHERS)
+    at = spread("rollback", KILLS_OF_OTHERS)
+    rows += killed_playbook(environment, "rollback", ROOT, at=at)
     if serving(site) != before:
         raise DrillError(
             f"after the rollback that was killed {serving(site)} serves, not {before}",
@@ -116,21 +139,27 @@ def others(environment: str) -> list[str]:
             rows.append(f"| {verb} {number} | after {after_s:.1f} s | make {verb} |")
             print(rows[-1], flush=True)
         make(verb, *words)
+    make("redeploy")
     # Also that the maintenance page of the restores is gone.
     make("verify")
     return rows
 
 
-def killed_playbook(environment: str, name: str, tree: Path, *, kills: int) -> list[str]:
-    """Killed at tasks spread over it, then run to its end."""
+def spread(name: str, kills: int) -> tuple[int, ...]:
+    return tuple(max(1, TASKS[name] * number // (kills + 1)) for number in range(1, kills + 1))
+
+
+def killed_playbook(
+    environment: str, name: str, tree: Path, *, at: Sequence[int | str]
+) -> list[str]:
+    """Killed at each of these tasks, by their number or name, then run to its end."""
     rows = []
-    for number in range(1, kills + 1):
-        at = max(1, TASKS[name] * number // (kills + 1))
+    for number, kill_at in enumerate(at, start=1):
         log = result.FOLDER / f"killed-{name}-{number}.log"
-        status, task, tasks = playbook(environment, log, book=name, tree=tree, kill_at=at)
+        status, task, tasks = playbook(environment, log, book=name, tree=tree, kill_at=kill_at)
         if status == 0:
-            break  # it has fewer tasks than that
-        if tasks < at:
+            continue  # it has fewer tasks than that, or the one before went on to that one's end
+        if not is_there(kill_at, task, tasks):
             raise DrillError(f"{name} failed after kill {number - 1}, at: {task}", f"read {log}")
         rows.append(f"| {name} {number} | {tasks} | {escaped(task)} |")
         print(rows[-1], flush=True)

@@ -1,8 +1,9 @@
 """`make drill-redeploy`: people work while releases are switched, and not one request may fail.
 
 Redeploys of a line more and rollbacks in turn, so that in the end the release serves that served
-before; then releases that are broken in six ways, each of which must be refused by name. Every
-acknowledged write is looked up in the database, and the drill's account goes with all it wrote.
+before; then releases that are broken in seven ways, each of which must be refused by name, on
+every host. Every acknowledged write is looked up in the database, and the drill's account goes
+with all it wrote.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.drills import result
 from tests.drills.broken import BROKEN
@@ -28,6 +30,7 @@ from tests.infra.evidence import DATABASE, MANAGE
 from tests.infra.remote import Connections, RemoteError
 from tests.infra.site import ROOT, Site, SiteError, read_site
 
+T = TypeVar("T")
 SWITCH_WITHIN_S = 900
 # A drill of twenty switches says little when hardly anybody asked meanwhile.
 REQUESTS_OF_TWENTY = 5000
@@ -94,8 +97,15 @@ def refusal(output: str) -> str:
     return " / ".join(" ".join(one.split())[:300] for one in shown)
 
 
-def serving(site: Site) -> str:
-    return on(site, "web", ["readlink", "/opt/agenda/current.sock"]).split("/")[-2]
+def serving(site: Site) -> dict[str, str]:
+    """The release of each host."""
+    return each(site, ["readlink", "/opt/agenda/current.sock"], lambda said: said.split("/")[-2])
+
+
+def marked_bad(site: Site) -> dict[str, set[str]]:
+    """The releases that each host has found bad."""
+    bad = ["sh", "-c", "ls -d /opt/agenda/releases/*/BAD_RELEASE || true"]
+    return each(site, bad, lambda said: {line.split("/")[-2] for line in said.split()})
 
 
 def redeploys_and_rollbacks(site: Site, switches: int, seen: Result) -> None:
@@ -108,7 +118,7 @@ def redeploys_and_rollbacks(site: Site, switches: int, seen: Result) -> None:
 
 
 def broken_one(site: Site, name: str, seen: Result) -> None:
-    before = serving(site)
+    before, bad = serving(site), marked_bad(site)
     with tree_with(BROKEN[name].breaks) as tree:
         ended, seen.broken_s[name] = play(site, tree, "redeploy")
     said = refusal(ended.stdout)
@@ -119,7 +129,12 @@ def broken_one(site: Site, name: str, seen: Result) -> None:
         log = result.keep_log(f"broken-{name}", ended.stdout + ended.stderr)
         seen.wrong.append(f"{name}: the cause is not named; see {log}")
     if serving(site) != before:
-        seen.wrong.append(f"{name}: another release serves")
+        seen.wrong.append(f"{name}: another release serves: {serving(site)}, not {before}")
+    marked = marked_bad(site)
+    hosts = [host.name for group in BROKEN[name].marked_on for host in site.of(group)]
+    unmarked = [host for host in hosts if marked[host] == bad[host]]
+    if unmarked:
+        seen.wrong.append(f"{name}: not marked bad on {', '.join(unmarked)}")
 
 
 def on(site: Site, group: str, command: list[str]) -> str:
@@ -127,6 +142,16 @@ def on(site: Site, group: str, command: list[str]) -> str:
     connections = Connections(site)
     try:
         return connections.place(site.of(group)[0].name).run(command).stdout
+    finally:
+        connections.close()
+
+
+def each(site: Site, command: list[str], read: Callable[[str], T]) -> dict[str, T]:
+    """What it says on each host that serves releases."""
+    connections = Connections(site)
+    try:
+        hosts = [*site.of("web"), *site.of("rest")]
+        return {h.name: read(connections.place(h.name).run(command).stdout) for h in hosts}
     finally:
         connections.close()
 

@@ -208,13 +208,13 @@ def test_up_again_changes_nothing():
 
 
 def test_a_killed_database_comes_back_and_has_lost_nothing():
-    """The small version of `make drill-faults`: one fault of nine."""
+    """The small version of `make drill-faults`: one fault of ten."""
     options = ("ONLY=SIGKILL of MariaDB", "YES=1")
     assert succeeded(make("drill-faults", "drill-faults", *options))
 
 
 def test_releases_are_switched_under_load_and_broken_ones_refused():
-    """The small version of `make drill-redeploy`: one redeploy, one rollback, three of six."""
+    """The small version of `make drill-redeploy`: one redeploy, one rollback, three of seven."""
     options = ("SWITCHES=2", "BROKEN=import,500,leak", "YES=1")
     assert succeeded(make("drill-redeploy", "drill-redeploy", *options))
 
