@@ -77,7 +77,7 @@ LAB := $(PYTHON) -m lab
 STEP := setup/step
 
 NOT_DONE = { printf '$@ $(ENV): not done\n  Next: see above which task failed and why, then run the same again\n' >&2; exit 1; }
-DEPLOY_ANSWERS = $(if $(FORCE),--extra-vars '{"agenda_force": true}') $(if $(UNLOCK),--extra-vars '{"releases_unlock": true}')
+DEPLOY_ANSWERS = $(if $(FORCE),--extra-vars '{"agenda_force": true}') $(if $(UNLOCK),--extra-vars '{"agenda_unlock": true}')
 ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm=$(call quoted,$(CONFIRM)))
 
 ##@ Everything

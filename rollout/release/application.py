@@ -18,7 +18,10 @@ TIMEOUT_S = 120
 
 
 def build_application(inputs: Inputs, target: Path) -> None:
-    """Write the archive of `inputs` to `target`: app/, static/, venv (a link), release.json."""
+    """Write the archive of `inputs` to `target`: app/, static/, release.json, two links.
+
+    venv leads to its Python environment, web.sock to where it listens when it runs.
+    """
     with tempfile.TemporaryDirectory(prefix="ctlv-release-") as folder:
         stage = Path(folder) / "release"
         _copy(inputs, stage)
@@ -26,7 +29,11 @@ def build_application(inputs: Inputs, target: Path) -> None:
         _collect_static(stage, scratch=Path(folder))
         described = {"release": inputs.release, "runtime": inputs.runtime}
         (stage / "release.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
-        write_archive(stage, target, links=[("venv", f"../../shared/{inputs.runtime}")])
+        links = [
+            ("venv", f"../../shared/{inputs.runtime}"),
+            ("web.sock", f"/run/agenda/{inputs.release}/web.sock"),
+        ]
+        write_archive(stage, target, links=links)
 
 
 def _copy(inputs: Inputs, stage: Path) -> None:

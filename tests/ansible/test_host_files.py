@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 import stat
 import subprocess
+from pathlib import Path
 
-import host_files
 import pytest
 
+# A module is a program for the host, and lies in no package.
+MODULE = Path(__file__).parents[2] / "ansible/library/host_files.py"
+SPEC = importlib.util.spec_from_file_location("host_files", MODULE)
+host_files = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(host_files)
 OURS = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 

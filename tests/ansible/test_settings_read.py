@@ -16,8 +16,8 @@ PLAY = """
   connection: local
   gather_facts: false
   tasks:
-    - ansible.builtin.include_role: {name: agenda_service, tasks_from: readable}
-      vars: {agenda_service_release: r1}
+    - ansible.builtin.include_role: {name: agenda, tasks_from: readable}
+      vars: {agenda_release: r1}
 """
 
 
@@ -29,7 +29,7 @@ def read(tmp_path):
 
     def run(script):
         known = {"ansible_python_interpreter": sys.executable}
-        known["__agenda_service_manage"] = ["sh", "-c", f"{script}; exit"]
+        known["__agenda_manage"] = ["sh", "-c", f"{script}; exit"]
         tool = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(
             [tool, "-i", "localhost,", "-e", json.dumps(known), "play.yml"],

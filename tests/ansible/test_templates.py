@@ -87,32 +87,8 @@ def test_a_unit_does_not_claim_to_be_narrower_than_the_sandbox(unit):
     assert not own or own >= families((ROLES / "base/templates/sandbox.conf.j2").read_text())
 
 
-@pytest.mark.parametrize(
-    ("restart", "paths", "behind", "started", "outdated"),
-    [
-        (False, [], False, False, False),
-        (True, [], False, False, True),
-        (False, ["/etc/systemd/system/agenda@.service"], False, False, True),
-        (False, [], True, False, True),
-        (True, [], True, True, False),
-    ],
-)
-def test_a_release_is_restarted_when_what_it_read_has_changed(
-    restart, paths, behind, started, outdated
-):
-    found = value_of(
-        "agenda_service",
-        "__agenda_service_is_outdated",
-        agenda_service_restart=restart,
-        __agenda_service_written={"paths": paths},
-        __agenda_service_known={"is_behind": behind},
-        __agenda_service_started={"changed": started},
-    )
-    assert found is outdated
-
-
 def test_a_release_that_ended_comes_back_however_it_ended():
     """Told to stop by somebody else than systemd, gunicorn exits 0."""
-    unit = (ROLES / "agenda_service/templates/agenda@.service.j2").read_text().splitlines()
+    unit = (ROLES / "agenda/templates/agenda@.service.j2").read_text().splitlines()
     assert "Restart=always" in unit
     assert "StartLimitIntervalSec=0" in unit

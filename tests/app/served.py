@@ -20,7 +20,7 @@ from tests.app.mariadb import PrivateMariaDB, own_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
-ROLE = ROOT / "ansible/roles/agenda_service/defaults/main.yml"
+ROLE = ROOT / "ansible/roles/agenda/defaults/main.yml"
 READY_LIMIT_S = 30
 STOP_LIMIT_S = 20
 
@@ -85,8 +85,8 @@ class ServedAgenda:
                 [
                     *(sys.executable, "-m", "gunicorn", "tests.app.wsgi"),
                     *("--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread"),
-                    *("--workers", str(figures["agenda_service_workers"])),
-                    *("--threads", str(figures["agenda_service_threads"])),
+                    *("--workers", str(figures["agenda_workers"])),
+                    *("--threads", str(figures["agenda_threads"])),
                     *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108 - as the deployed unit
                     *("--no-control-socket", "--preload", "--timeout", "30"),
                     *("--limit-request-line", "8190"),

@@ -30,13 +30,11 @@ def application(environ, start_response):
         return [b""]
     return _served(environ, start_response)
 """
-LEAKS = """
-_served, _kept = application, []
+# Only who is signed in meets it.
+NO_AGENDA = """
 
-
-def application(environ, start_response):
-    _kept.append(bytearray(1024 * 1024))
-    return _served(environ, start_response)
+def agenda(request):
+    raise LookupError("the drill has no agenda")
 """
 MIGRATION = """
 from django.db import migrations
@@ -50,11 +48,10 @@ class Migration(migrations.Migration):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """`says`: words of the refusal that name the cause. `marked_on`: the groups that note it."""
+    """`says`: words of the refusal that name the cause."""
 
     breaks: Callable[[Path], None]
     says: str
-    marked_on: tuple[str, ...] = ("web", "rest")
 
 
 def appends(path: str, text: str) -> Callable[[Path], None]:
@@ -82,10 +79,12 @@ BROKEN = {
         ),
         "the drill forgot a setting",
     ),
-    # The web containers change the schema for all.
-    "migration": Broken(adds_migration, "nowhere' doesn't exist", marked_on=("web",)),
+    "migration": Broken(adds_migration, "nowhere' doesn't exist"),
     "hang": Broken(appends(WSGI, "import time\ntime.sleep(3600)\n"), "timed out"),
-    "500": Broken(appends(WSGI, ANSWERS_500), "was answered with 500"),
-    "leak": Broken(appends(WSGI, LEAKS), "leaks memory"),
+    "500": Broken(appends(WSGI, ANSWERS_500), "500"),
+    "page": Broken(
+        appends("app/agenda/views.py", NO_AGENDA),
+        "the drill has no agenda",
+    ),
     "proof": Broken(appends(WSGI, DESCRIBES_NOTHING), "served, and was found wrong"),
 }

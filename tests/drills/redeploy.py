@@ -99,7 +99,7 @@ def refusal(output: str) -> str:
 
 def serving(site: Site) -> dict[str, str]:
     """The release of each host."""
-    return each(site, ["readlink", "/opt/agenda/current.sock"], lambda said: said.split("/")[-2])
+    return each(site, ["readlink", "/opt/agenda/current"], lambda said: said.strip().split("/")[-1])
 
 
 def marked_bad(site: Site) -> dict[str, set[str]]:
@@ -131,7 +131,7 @@ def broken_one(site: Site, name: str, seen: Result) -> None:
     if serving(site) != before:
         seen.wrong.append(f"{name}: another release serves: {serving(site)}, not {before}")
     marked = marked_bad(site)
-    hosts = [host.name for group in BROKEN[name].marked_on for host in site.of(group)]
+    hosts = [host.name for group in ("web", "rest") for host in site.of(group)]
     unmarked = [host for host in hosts if marked[host] == bad[host]]
     if unmarked:
         seen.wrong.append(f"{name}: not marked bad on {', '.join(unmarked)}")

@@ -39,7 +39,8 @@ def test_one_release_of_the_agenda_serves_now_and_after_a_restart(serving, on, e
     running = [u for u in units if u["Id"].startswith("agenda@") and u["ActiveState"] == "active"]
     assert [unit["UnitFileState"] for unit in running] == ["enabled"]
     release = running[0]["Id"].removeprefix("agenda@").removesuffix(".service")
-    link = on(serving).file("/opt/agenda/current.sock").linked_to
+    assert on(serving).file("/opt/agenda/current").linked_to.endswith(f"/{release}")
+    link = on(serving).file("/opt/agenda/current/web.sock").linked_to
     assert link == f"/run/agenda/{release}/web.sock"
 
 

@@ -1,0 +1,206 @@
+"""Role agenda's steps around a release, run for real on folders of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+UNITS = "etc/systemd/system"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """/opt/agenda with releases a, b, c (good in that order), d (bad) and e (half unpacked)."""
+    home = tmp_path / "opt"
+    for name in "abcde":
+        folder = home / "releases" / name
+        folder.mkdir(parents=True)
+        if name != "e":
+            (folder / ".complete").touch()
+    for second, name in enumerate("abc"):
+        mark = home / "releases" / name / "GOOD_RELEASE"
+        mark.write_text("good\n")
+        os.utime(mark, (1_700_000_000 + second, 1_700_000_000 + second))
+    (home / "releases/d/BAD_RELEASE").write_text("bad\n")
+    (home / "shared/python-1").mkdir(parents=True)
+    (home / "shared/python-1/.complete").touch()
+    wants = tmp_path / UNITS / "multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "agenda@c.service").symlink_to("/nowhere/agenda@.service")
+    serve(home, "c", before="b")
+    return home
+
+
+def serve(home, name, *, before):
+    for link, to in (("current", name), ("previous", before)):
+        (home / link).unlink(missing_ok=True)
+        (home / link).symlink_to(home / "releases" / to)
+
+
+def play(tmp_path, *steps, shown=(), check=True, environment=None, **variables):
+    """Run steps of the role on a host "one", this machine; what `shown` are then, or how it ended.
+
+    The values are extra variables, because they stand in for the role's own.
+    """
+    told = tmp_path / "told.json"
+    shown_then = {name: "{{ " + name + " }}" for name in shown}
+    tasks = [
+        {"ansible.builtin.include_role": {"name": "agenda", "tasks_from": step, "public": True}}
+        for step in ("know", *steps)
+    ]
+    tasks.append({"ansible.builtin.copy": {"content": shown_then, "dest": str(told)}})
+    book = tmp_path / "book.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "web", "gather_facts": False, "tasks": tasks}]))
+    inventory = tmp_path / "hosts.yml"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(yaml.safe_dump({"web": {"hosts": {"one": local}}}))
+    values = {
+        "__agenda_home": str(tmp_path / "opt"),
+        "__agenda_units": str(tmp_path / UNITS),
+        "__agenda_lock": str(tmp_path / "lock"),
+        "__agenda_log": str(tmp_path / "log"),
+        **variables,
+    }
+    program = Path(sys.executable).with_name("ansible-playbook")
+    ended = subprocess.run(
+        [program, "-i", inventory, book, "--extra-vars", json.dumps(values)],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "CTLV_RUN": "", **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if not check:
+        return ended
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return json.loads(told.read_text())
+
+
+def test_what_a_host_has_is_known_from_its_folders(home, tmp_path):
+    found = play(
+        tmp_path,
+        agenda_release="f",
+        shown=["__agenda_serving", "__agenda_previous", "__agenda_whole", "__agenda_good",
+               "__agenda_bad", "__agenda_runtimes", "__agenda_instances"],
+    )  # fmt: skip
+    assert found["__agenda_serving"] == "c"
+    assert found["__agenda_previous"] == "b"
+    assert sorted(found["__agenda_whole"]) == ["a", "b", "c", "d"]
+    assert found["__agenda_good"] == ["c", "b", "a"]
+    assert found["__agenda_bad"] == ["d"]
+    assert found["__agenda_runtimes"] == ["python-1"]
+    assert found["__agenda_instances"] == ["c"]
+
+
+def test_the_release_before_is_never_a_bad_one(home, tmp_path):
+    serve(home, "c", before="d")
+    assert play(tmp_path, shown=["__agenda_previous"])["__agenda_previous"] == "b"
+
+
+def test_the_last_good_releases_are_kept_whatever_came_after(home, tmp_path):
+    serve(home, "c", before="a")
+    found = play(tmp_path, agenda_release="c", agenda_keep=3, shown=["__agenda_forgettable"])
+    assert found["__agenda_forgettable"] == ["d"]
+    found = play(tmp_path, agenda_release="c", agenda_keep=5, shown=["__agenda_forgettable"])
+    assert found["__agenda_forgettable"] == []
+
+
+def test_a_host_that_never_had_a_release_has_none(tmp_path):
+    found = play(
+        tmp_path,
+        agenda_release="a",
+        shown=["__agenda_serving", "__agenda_previous", "__agenda_good"],
+    )
+    assert found == {"__agenda_serving": "", "__agenda_previous": "", "__agenda_good": []}
+
+
+def test_the_lock_names_its_holder_and_is_given_back(tmp_path):
+    assert play(tmp_path, "lock", shown=["__agenda_locked['rc']"])
+    again = play(tmp_path, "lock", check=False)
+    assert again.returncode != 0
+    assert "another run works on one: " in again.stdout
+    assert "UNLOCK=1" in again.stdout
+    play(tmp_path, "unlock")
+    assert not os.path.lexists(tmp_path / "lock")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        ({"CTLV_RUN": "here:.lab/busy.lock"}, {"CTLV_RUN": "here:.lab/busy.lock"}, True),
+        ({"CTLV_RUN": "here:.lab/busy.lock"}, {"CTLV_RUN": "there:.lab/busy.lock"}, False),
+        ({}, {}, False),
+    ],
+    ids=["a run of ours that was killed", "another machine's", "two by hand"],
+)
+def test_the_lock_is_taken_over_only_from_a_run_that_has_ended(before, after, taken, tmp_path):
+    play(tmp_path, "lock", environment=before)
+    ended = play(tmp_path, "lock", environment=after, check=False)
+    assert (ended.returncode == 0) is taken, ended.stdout
+    assert ("takes over the lock" in ((tmp_path / "log").read_text() if taken else "")) is taken
+
+
+def test_the_lock_is_taken_over_when_no_run_can_be_that_old_or_when_told(tmp_path):
+    play(tmp_path, "lock")
+    assert play(tmp_path, "lock", agenda_unlock=True, check=False).returncode == 0
+    old = time.time() - 7300
+    os.utime(tmp_path / "lock", (old, old), follow_symlinks=False)
+    assert play(tmp_path, "lock", check=False).returncode == 0
+
+
+def test_a_switch_is_renames_and_the_release_before_stays_at_hand(home, tmp_path):
+    (home / "current.sock").symlink_to("/run/agenda/c/web.sock")
+    play(tmp_path, "switch", agenda_release="b", agenda_action="rollback", __agenda_instances=[])
+    assert (home / "current").readlink() == home / "releases/b"
+    assert (home / "previous").readlink() == home / "releases/c"
+    assert (home / "current/web.sock").readlink() == Path("/run/agenda/b/web.sock")
+    # What nginx of an older deployment asks follows too.
+    assert (home / "current.sock").readlink() == home / "current/web.sock"
+    assert (home / "rolled-back").read_text() == "b\n"
+    assert "rollback b: serves after c" in (tmp_path / "log").read_text()
+
+
+def test_a_rollback_goes_back_once(home, tmp_path):
+    chosen = play(tmp_path, "choose", agenda_action="rollback", shown=["agenda_release"])
+    assert chosen["agenda_release"] == "b"
+    serve(home, "b", before="c")
+    (home / "rolled-back").write_text("b\n")
+    chosen = play(tmp_path, "choose", agenda_action="rollback", shown=["agenda_release"])
+    assert chosen["agenda_release"] == "b"
+    chosen = play(
+        tmp_path, "choose", agenda_action="rollback", rollback_release="a", shown=["agenda_release"]
+    )
+    assert chosen["agenda_release"] == "a"
+    refused = play(tmp_path, "choose", agenda_action="rollback", rollback_release="d", check=False)
+    assert "give RELEASE= one of c, b, a" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("lines", "told", "cause"),
+    [
+        (["  File", "ValueError: one", "django.X.ImproperlyConfigured: no key", "systemd: no"],
+         "Unable to start service", "django.X.ImproperlyConfigured: no key"),
+        (["agenda@x.service: start operation timed out. Terminating."], "Unable to start",
+         "agenda@x.service: start operation timed out. Terminating."),
+        ([], "Status code was 503\n and not [200]", "Status code was 503 and not [200]"),
+    ],
+    ids=["the last exception", "systemd's word", "what Ansible said"],
+)  # fmt: skip
+def test_the_cause_is_what_was_said_last(lines, told, cause, tmp_path):
+    found = play(
+        tmp_path,
+        agenda_release="f",
+        __agenda_journal={"stdout_lines": lines},
+        agenda_refusal={"told": told, "step": "start", "unit": True},
+        shown=["__agenda_cause"],
+    )
+    assert found["__agenda_cause"] == cause
