@@ -54,11 +54,17 @@ def load(environment: str, *, root: Path) -> Inventory:
     Raises InventoryError when there is no such inventory or Ansible cannot read it.
     """
     folder = root / "inventory" / environment
-    if not ENVIRONMENT.fullmatch(environment) or not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in (root / "inventory").glob("*/"))) or "none"
+    if not ENVIRONMENT.fullmatch(environment) or not (folder / "hosts.yml").is_file():
+        found = sorted(path.parent.name for path in (root / "inventory").glob("*/hosts.yml"))
+        known = ", ".join(found) or "none"
         raise InventoryError(
             f"there is no inventory {environment!r} (found: {known})",
             next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
+        )
+    if nowhere := inventoryfiles.links_to_nothing(folder):
+        raise InventoryError(
+            "\n  ".join(f"{link} leads to nothing" for link in nowhere),
+            next_step="keep environments side by side below inventory/, with what they share",
         )
     groups, hosts = listed(folder)
     if not hosts:
@@ -204,12 +210,12 @@ def find_places(folder: Path, groups: Mapping[str, frozenset[str]]) -> dict[tupl
 
 
 def keys_below(folder: Path, stem: Path) -> Iterator[tuple[str, str]]:
-    """Keys and places in `stem`.yml, or in the files of the directory `stem`."""
-    files = sorted(stem.glob("**/*")) if stem.is_dir() else [stem.with_name(f"{stem.name}.yml")]
-    for file in files:
+    """Keys and places in `stem`.yml, or in the files of the folder `stem`, in Ansible's order."""
+    single = stem.with_name(f"{stem.name}.yml")
+    for file in readable_files(stem) if stem.is_dir() else iter([single]):
         if not file.is_file() or is_encrypted(file):
             continue
-        shown = Path("inventory") / folder.name / file.relative_to(folder)
+        shown = inventoryfiles.shown(folder, file)
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
             match = KEY_AT_LINE_START.match(line)
             if match:

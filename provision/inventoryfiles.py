@@ -95,4 +95,15 @@ def pairs(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:
 
 
 def shown(folder: Path, file: Path) -> Path:
-    return Path("inventory") / folder.name / file.relative_to(folder)
+    """Where `file` is to be corrected: for what environments share, where the link leads."""
+    inventories = folder.parent.resolve()
+    real = file.resolve()
+    if not real.is_relative_to(inventories):
+        real = inventories / folder.name / file.relative_to(folder)
+    return Path("inventory") / real.relative_to(inventories)
+
+
+def links_to_nothing(folder: Path) -> list[Path]:
+    """Ansible passes over them without a word."""
+    links = sorted(path for path in folder.rglob("*") if path.is_symlink() and not path.exists())
+    return [Path("inventory") / link.relative_to(folder.parent) for link in links]

@@ -19,6 +19,7 @@ ONLY_IN = {
     ("lab", "group_vars/all/vault.yml"),
     ("srv-px5", "group_vars/all/vault.yml"),
 }
+SHARED = sorted(path for path in (ROOT / "inventory/shared").iterdir())
 ENDPOINT = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}  # the lab's own state has them
 
 
@@ -34,6 +35,15 @@ def variables(environment: str) -> dict[str, set[str]]:
 def test_there_is_more_than_one_environment():
     assert "lab" in ENVIRONMENTS
     assert len(ENVIRONMENTS) > 1
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_environment_links_to_all_that_is_shared(environment):
+    """By relative links, for copies of the folder; and Ansible reads them before its own files."""
+    for shared in SHARED:
+        link = ROOT / "inventory" / environment / "group_vars" / shared.name / "00-shared"
+        assert str(link.readlink()) == f"../../../shared/{shared.name}"
+        assert min(link.parent.iterdir()) == link
 
 
 @pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "lab"])
@@ -65,7 +75,8 @@ def test_lab_reads_every_secret_there_is():
 def test_every_secret_in_the_inventories_is_one_that_is_made():
     used = {
         name
-        for path in ROOT.glob("inventory/*/group_vars/*/*.yml")
+        for pattern in ("*/group_vars/*/*.yml", "shared/*/*.yml")
+        for path in (ROOT / "inventory").glob(pattern)
         for name in re.findall(r"\bvault_\w+", path.read_text())
         if path.name != "vault.yml"
     }

@@ -28,8 +28,9 @@ VAULT = "$ANSIBLE_VAULT;1.1;AES256\n36383839\n"
 
 @pytest.fixture
 def root(tmp_path):
-    """A copy of inventory/lab to break."""
-    shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory/lab")
+    """A copy of inventory/lab, and of what it shares, to break."""
+    for name in ("lab", "shared"):
+        shutil.copytree(ROOT / "inventory" / name, tmp_path / "inventory" / name, symlinks=True)
     return tmp_path
 
 
@@ -259,6 +260,80 @@ def test_every_mistake_names_file_and_line_at_once(root):
     assert "group_vars/all/containers.yml:" in text
     assert "lxc_networks.private.tag: 4095 is not a VLAN tag" in text
     assert "unknown template 'debian-9'" in text
+
+
+def test_a_mistake_in_what_is_shared_is_named_where_it_is_to_be_corrected(root):
+    edit(root, "../shared/all/containers.yml", "lxc_onboot: true", "lxc_onboot: maybe")
+    edit(root, "../shared/database/containers.yml", "lxc_startup_order: 1", "lxc_startup_ordr: 1")
+
+    with pytest.raises(InventoryError) as error:
+        desired(inventory.load("lab", root=root))
+
+    assert "inventory/shared/all/containers.yml:" in error.value.problem
+    assert "lxc_onboot: 'maybe'" in error.value.problem
+    order = (
+        "inventory/shared/database/containers.yml:3: ct-tpgei-ctlv-B11-MySqlDB: lxc_startup_ordr"
+    )
+    assert order in error.value.problem
+
+
+def test_a_shared_file_that_cannot_be_read_is_named_with_its_line(root):
+    edit(root, "../shared/all/containers.yml", "lxc_onboot: true", "lxc_onboot: [")
+
+    with pytest.raises(
+        InventoryError, match=r"inventory/shared/all/containers\.yml:\d+: is not YAML"
+    ):
+        inventory.load("lab", root=root)
+
+
+def test_what_an_environment_says_itself_wins_over_what_is_shared(root):
+    file = root / "inventory/lab/group_vars/all/containers.yml"
+    file.write_text(file.read_text() + "lxc_onboot: false\n")
+    line = len(file.read_text().splitlines())
+
+    read = inventory.load("lab", root=root)
+
+    assert {variables["lxc_onboot"] for variables in read.hosts.values()} == {False}
+    place = read.place("ct-tpgei-ctlv-B11-MySqlDB", "lxc_onboot")
+    assert place == f"inventory/lab/group_vars/all/containers.yml:{line}"
+
+
+def test_an_environment_is_made_by_copying_a_folder(root):
+    lab, copy = root / "inventory/lab", root / "inventory/other"
+    subprocess.run(["cp", "-r", lab, copy], check=True)
+
+    read, original = (inventory.load(name, root=root) for name in ("other", "lab"))
+
+    assert read.hosts == original.hosts
+    assert (copy / "group_vars/all/00-shared").is_symlink()
+
+
+def test_what_is_shared_is_no_environment(root):
+    with pytest.raises(InventoryError, match=r"no inventory 'shared' \(found: lab\)"):
+        inventory.load("shared", root=root)
+
+
+def test_a_link_that_leads_to_nothing_is_refused(root):
+    """Ansible passes over it without a word, and half of the inventory is not there."""
+    shutil.rmtree(root / "inventory/shared/web")
+
+    with pytest.raises(InventoryError) as error:
+        inventory.load("lab", root=root)
+
+    assert error.value.problem == "inventory/lab/group_vars/web/00-shared leads to nothing"
+
+
+def test_links_that_a_checkout_wrote_as_files_are_refused(root):
+    """As git does where the file system has no links, and some programs that unpack archives."""
+    link = root / "inventory/lab/group_vars/all/00-shared"
+    target = link.readlink()
+    link.unlink()
+    link.write_text(str(target))
+
+    with pytest.raises(InventoryError) as error:
+        inventory.load("lab", root=root)
+
+    assert "inventory/lab/group_vars/all/00-shared" in str(error.value)
 
 
 def test_a_group_file_wins_over_all_and_a_host_file_over_both(tmp_path):
