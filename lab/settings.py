@@ -109,14 +109,23 @@ def load_facts(path: Path = LAB_FACTS) -> Facts:
             node=data["lab_node"],
             bridge=data["lab_bridge"],
             networks=networks,
-            forwards=dict(data["lab_forwards"]),
+            forwards={
+                name: f"{_address_of(path.parents[2], to['host'])}:{int(to['port'])}"
+                for name, to in data["lab_forwards"].items()
+            },
             package_proxy_port=int(data["lab_package_proxy_port"]),
         )
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise LabError(
-            f"{path} cannot be used: {error!r}",
+            f"{path} cannot be used: {type(error).__name__}: {error}",
             next_step=f"repair {path}, or take it from git again",
         ) from error
+
+
+def _address_of(inventory: Path, host: str) -> str:
+    """Where the inventory reaches a host; it need not be there."""
+    container = yaml.safe_load((inventory / "host_vars" / host / "container.yml").read_text())
+    return str(ipaddress.IPv4Address(container["ansible_host"]))
 
 
 def _network(item: Mapping[str, Any]) -> Network:

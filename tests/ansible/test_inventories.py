@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,13 +21,17 @@ ONLY_IN = {
     ("srv-px5", "group_vars/all/vault.yml"),
 }
 SHARED = sorted(path for path in (ROOT / "inventory/shared").iterdir())
-ENDPOINT = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}  # the lab's own state has them
+# The lab's own state has the endpoint of its API.
+NOT_IN_THE_LAB = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}
+# What is shared, and is not so in the lab: its folder, and how this machine reaches it.
+ONLY_IN_THE_LAB = {"ctlv_state", "operators_folder", "forwarded_addresses", "rest_plain_http"}
 
 
-def variables(environment: str) -> dict[str, set[str]]:
+def variables(environment: str) -> dict[str, dict[str, Any]]:
+    """Of the environment's own files."""
     folder = ROOT / "inventory" / environment
     return {
-        str(path.relative_to(folder)): set(yaml.safe_load(path.read_text()))
+        str(path.relative_to(folder)): yaml.safe_load(path.read_text())
         for path in sorted(folder.glob("group_vars/*/*.yml"))
         if (environment, str(path.relative_to(folder))) not in ONLY_IN
     }
@@ -54,8 +59,41 @@ def test_inventories_have_the_same_files(environment):
 @pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "lab"])
 def test_inventories_have_the_same_variables(environment):
     lab = variables("lab")
-    for file, names in variables(environment).items():
-        assert names - ENDPOINT == lab[file], f"{environment}: {file}"
+    for file, own in variables(environment).items():
+        assert own.keys() - NOT_IN_THE_LAB == lab[file].keys() - ONLY_IN_THE_LAB, file
+
+
+def test_what_all_environments_say_alike_is_shared():
+    """But for what a container is: an environment is read whole, sizes included."""
+    own = [variables(environment) for environment in ENVIRONMENTS]
+    alike = [
+        f"{file}: {name}"
+        for file, lab in own[0].items()
+        for name, value in lab.items()
+        if not name.startswith("lxc_") and all(other[file].get(name) == value for other in own)
+    ]
+    assert not alike
+
+
+def test_addresses_of_hosts_are_written_in_their_host_vars_alone():
+    """Others ask the host's group: who joins it is let in, granted and handed on to."""
+    written = re.compile(r"(?<![\d.])\d+\.\d+\.\d+\.\d+(?![\d.])")
+    of_hosts = {
+        address
+        for path in ROOT.glob("inventory/*/host_vars/*/*.yml")
+        for address in written.findall(path.read_text())
+    }
+    assert len(of_hosts) == 2 * 5
+
+    offences = [
+        f"{path.relative_to(ROOT)}: {address}"
+        for pattern in ("*/group_vars/*/*.yml", "shared/*/*.yml")
+        for path in (ROOT / "inventory").glob(pattern)
+        for address in of_hosts & set(written.findall(path.read_text()))
+        # A sentence for people, which says what is assumed.
+        if f'"{address}' not in path.read_text()
+    ]
+    assert not offences
 
 
 def test_vault_password_of_every_environment_is_found():

@@ -3,40 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 
-ROLES = Path(__file__).parents[2] / "ansible/roles"
-MANAGED = trust_as_template("written by Ansible")
-
-
-def trusted(value: Any) -> Any:
-    """Of a file of ours, as Ansible takes it."""
-    if isinstance(value, dict):
-        return {name: trusted(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [trusted(inner) for inner in value]
-    return trust_as_template(value) if isinstance(value, str) else value
-
-
-def templar(role: str, **variables: Any) -> Templar:
-    files = [ROLES / role / folder / "main.yml" for folder in ("defaults", "vars")]
-    known = {name: v for file in files for name, v in yaml.safe_load(file.read_text()).items()}
-    return Templar(DataLoader(), trusted(known) | {"ansible_managed": MANAGED} | variables)
-
-
-def rendered(role: str, template: str, **variables: Any) -> str:
-    text = trust_as_template((ROLES / role / "templates" / template).read_text())
-    return str(templar(role, **variables).template(text, preserve_trailing_newlines=True))
-
-
-def value_of(role: str, name: str, **variables: Any) -> Any:
-    return templar(role, **variables).template(trust_as_template(f"{{{{ {name} }}}}"))
+from tests.ansible.rendering import ROLES, rendered, value_of
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,10 @@ class SiteError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPort:
-    """One TCP port that may answer on one network, from these sources (networks or addresses)."""
+    """One TCP port that may answer on one network."""
 
     network: str
     port: int
-    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,23 +247,9 @@ def _host(name: str, listing: Mapping[str, Any]) -> Host:
             nic["network"]: str(ip_interface(nic["address"]).ip) for nic in values["lxc_nics"]
         },
         open_ports=tuple(
-            _open_port(entry) for entry in values["base_open_ports"] if _opens(entry, listing)
+            OpenPort(network=entry["network"], port=entry["port"])
+            for entry in values["base_open_ports"]
+            # As role base decides.
+            if entry.get("only_with") is None or (values.get("agenda_tls") or "off") != "off"
         ),
-    )
-
-
-def _opens(entry: Mapping[str, Any], listing: Mapping[str, Any]) -> bool:
-    """As role base decides: a port may be open only with TLS, or with hosts in some group."""
-    only_with = entry.get("only_with")
-    if only_with == "tls":
-        return any((host.get("agenda_tls") or "off") != "off" for host in listing["hosts"].values())
-    return only_with is None or bool(_members(only_with, listing["groups"]))
-
-
-def _open_port(entry: Mapping[str, Any]) -> OpenPort:
-    source = entry.get("from", ())
-    return OpenPort(
-        network=str(entry["network"]),
-        port=int(entry["port"]),
-        sources=(source,) if isinstance(source, str) else tuple(source),
     )

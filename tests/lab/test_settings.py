@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -88,13 +89,23 @@ def test_the_lab_and_the_inventory_have_the_same_networks():
     assert (facts.node, facts.bridge) == (containers["lxc_node"], containers["lxc_bridge"])
 
 
-def test_the_forward_leads_to_the_inventorys_web_container():
-    found = {
-        yaml.safe_load(file.read_text())["ansible_host"]
-        for file in INVENTORY.glob("host_vars/*/container.yml")
-    }
+def test_a_forward_leads_to_its_host_of_the_inventory(tmp_path):
+    folder = tmp_path / "inventory"
+    shutil.copytree(INVENTORY, folder)
+    file = folder / "host_vars/ct-tpgei-ctlv-B11-serverDjango/container.yml"
+    file.write_text(file.read_text().replace(".156\n", ".9\n"))
 
-    assert settings.load_facts().forwards["web"].split(":")[0] in found
+    facts = settings.load_facts(folder / "group_vars/all/lab.yml")
+
+    assert facts.forwards == {"web": "198.18.28.9:80", "rest": "198.18.28.157:80"}
+
+
+def test_a_forward_to_no_host_names_the_file(tmp_path):
+    shutil.copytree(INVENTORY, tmp_path / "lab")
+    shutil.rmtree(tmp_path / "lab/host_vars/ct-tpgei-ctlv-B11-serverREST")
+
+    with pytest.raises(LabError, match=r"lab\.yml cannot be used.*serverREST"):
+        settings.load_facts(tmp_path / "lab/group_vars/all/lab.yml")
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ WEB = {
         {"name": "eth1", "network": "private", "address": "198.18.112.156/24"},
     ],
     "base_open_ports": [
-        {"network": "campus", "port": 80, "from": "198.18.28.0/24"},
-        {"network": "private", "port": 3128, "from": "198.18.112.157/32"},
+        {"network": "campus", "port": 80, "from": ["198.18.28.0/24"]},
+        {"network": "private", "port": 3128, "from": "{{ as_ansible_says }}"},
     ],
     "verify_vantage": "lab",
 }
@@ -63,9 +63,8 @@ def test_declared_ports_are_those_of_one_network():
 )
 def test_a_port_that_wants_tls_is_declared_with_it_alone(tls, declared):
     ports = [
-        {"network": "campus", "port": 80, "from": "0.0.0.0/0"},
-        {"network": "campus", "port": 443, "from": "0.0.0.0/0", "only_with": "tls"},
-        {"network": "campus", "port": 81, "from": "0.0.0.0/0", "only_with": "rest"},
+        {"network": "campus", "port": 80, "from": ["0.0.0.0/0"]},
+        {"network": "campus", "port": 443, "from": ["0.0.0.0/0"], "only_with": "tls"},
     ]
     web = {**WEB, "base_open_ports": ports, "agenda_tls": tls}
     assert site(www=web).host("www").declared("campus") == declared

@@ -1,0 +1,117 @@
+"""A second web host, a second REST server: one file and its host_vars, and everybody knows them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollout import secrets
+from tests.ansible.rendering import inventory_values, rendered
+
+ROOT = Path(__file__).parents[2]
+WEB, REST, DATABASE = (
+    f"ct-tpgei-ctlv-B11-{name}" for name in ("serverDjango", "serverREST", "MySqlDB")
+)
+
+
+def add(folder: Path, group: str, host: str, last: int) -> None:
+    """What an operator writes for one more host."""
+    children = {"containers": {"children": {group: {"hosts": {host: None}}}}}
+    (folder / f"hosts-{host}.yml").write_text(yaml.safe_dump({"all": {"children": children}}))
+    container = {
+        "lxc_vmid": 2000 + last,
+        "lxc_nics": [
+            {"name": "eth0", "network": "campus", "address": f"198.18.28.{last}/24"},
+            {"name": "eth1", "network": "private", "address": f"198.18.112.{last}/24"},
+        ],
+        "ansible_host": f"198.18.28.{last}",
+    }
+    (folder / "host_vars" / host).mkdir()
+    (folder / "host_vars" / host / "container.yml").write_text(yaml.safe_dump(container))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    tree = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "inventory", tree / "inventory", symlinks=True)
+    (tree / "app/api").mkdir(parents=True)
+    shutil.copy(ROOT / "app/api/privileges.yml", tree / "app/api")
+    lab = tree / "inventory/lab"
+    (lab / "group_vars/all/vault.yml").write_text(
+        yaml.safe_dump(dict.fromkeys(secrets.SECRETS, "x"))
+    )
+    (lab / "group_vars/all/zz_tls.yml").write_text("agenda_tls: internal\n")
+    add(lab, "web", "second-web", 161)
+    add(lab, "rest", "second-rest", 162)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def values(folder):
+    return inventory_values(folder)
+
+
+def test_the_inventory_has_them_in_their_groups(folder):
+    tool = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run(
+        [tool, "-i", folder, "--list"], cwd=ROOT, check=True, capture_output=True, timeout=60
+    )
+    listing = json.loads(done.stdout)
+    assert set(listing["web"]["hosts"]) == {WEB, "second-web"}
+    assert set(listing["rest"]["hosts"]) == {REST, "second-rest"}
+    # What a group says, the newcomer says.
+    first, second = (listing["_meta"]["hostvars"][host] for host in (WEB, "second-web"))
+    assert {k for k in first if first[k] != second[k]} == {"lxc_vmid", "lxc_nics", "ansible_host"}
+
+
+def admitted(values, host, port):
+    """From where the host's firewall, as role base writes it, lets connections in to a port."""
+    names = ("base_nics", "base_open_ports", "base_tls", "base_egress_limited", "base_egress")
+    text = rendered("base", "nftables.conf.j2", **{name: values(host, name) for name in names})
+    rules = [line.split() for line in text.splitlines() if f" tcp dport {port} " in line]
+    return {rule[rule.index("saddr") + 1] for rule in rules}
+
+
+def test_the_databases_firewall_lets_all_of_them_in_and_nobody_else(values):
+    webs = {"198.18.112.156", "198.18.112.161"}
+    assert admitted(values, DATABASE, 3306) == webs | {"198.18.112.158", "198.18.112.162"}
+    assert admitted(values, DATABASE, 22) == webs
+    assert {reached["to"] for reached in values(DATABASE, "base_egress")} == webs
+
+
+def test_the_database_grants_each_account_to_the_hosts_of_its_group(values):
+    hosts = {user["name"]: set(user["hosts"]) for user in values(DATABASE, "mysql_users")}
+    webs = {"198.18.112.156", "198.18.112.161"}
+    assert hosts["agenda"] == hosts["agenda_migrate"] == webs
+    assert hosts["agenda_rest"] == {"198.18.112.158", "198.18.112.162"}
+    assert set(values(DATABASE, "backup_keepers")) == {WEB, "second-web"}
+
+
+@pytest.mark.parametrize("host", [WEB, "second-web"])
+def test_each_web_host_hands_the_api_on_to_all_rest_servers(values, host):
+    assert set(values(host, "nginx_api_servers")) == {"198.18.112.158", "198.18.112.162"}
+
+
+@pytest.mark.parametrize("host", [REST, "second-rest"])
+def test_each_rest_server_believes_all_web_hosts_and_answers_to_their_names(values, host):
+    assert set(values(host, "nginx_trusted_proxies")) == {"198.18.112.156", "198.18.112.161"}
+    assert {"198.18.28.156", "198.18.28.161"} <= set(values(host, "agenda_hosts"))
+
+
+def test_each_package_proxy_serves_all_other_containers(values):
+    clients = values("second-web", "package_proxy_clients")
+    assert sorted(clients) == [f"198.18.112.{last}" for last in (156, 157, 158, 162)]
+    assert values("second-web", "package_proxy_listen") == "198.18.112.161"
+
+
+def test_a_certificate_is_for_the_hosts_own_addresses(values):
+    own = ["198.18.28.161", "198.18.112.161"]
+    assert values("second-web", "certificate_addresses") == [*own, "127.0.0.1"]
+    assert values("second-web", "certificate_site_names") == [*own, "127.0.0.1", "localhost"]
+    assert values(DATABASE, "certificate_addresses") == ["198.18.112.157"]
