@@ -11,6 +11,14 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "ansible/roles").iterdir() if path.is_dir())
+# What somebody may want to set, though neither environment does.
+CHOICES = re.compile(
+    r"agenda_smtp_\w+|watch_alert_\w+"  # letters and alerts
+    r"|certificate_site_(key_)?file"  # agenda_tls: files
+    r"|backup_at|agenda_grace_s"  # when to back up, how long to keep what has expired
+    # The layout of a release on the host, and how it is served.
+    r"|agenda_home|nginx_home|agenda_service_\w+"
+)
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 
 
@@ -28,6 +36,19 @@ def test_defaults_and_argument_specs_agree(role):
     options = documented(role)
 
     assert {k: v["default"] for k, v in options.items() if "default" in v} == defaults(role)
+
+
+@each_role
+def test_every_default_is_one_that_somebody_sets(role):
+    """Inventory, playbooks, or the operator by make; what nobody sets is a literal where it is."""
+    patterns = ("inventory/*/group_vars/*/*.yml", "inventory/shared/*/*.yml", "Makefile",
+                "ansible/*.yml", "ansible/group_vars/*.yml")  # fmt: skip
+    text = "\n".join(path.read_text() for glob in patterns for path in ROOT.glob(glob))
+    set_somewhere = set(re.findall(r"\b(\w+)\"?(?=:\s|=)", text))
+
+    unset = {name for name in defaults(role) if not CHOICES.fullmatch(name)} - set_somewhere
+
+    assert not unset
 
 
 @each_role
@@ -69,5 +90,6 @@ def test_every_internal_variable_is_named_after_its_role(role):
 
 def test_database_and_application_name_the_same_collation():
     settings = (ROOT / "app/config/settings.py").read_text()
+    internal = yaml.safe_load((ROOT / "ansible/roles/mysql/vars/main.yml").read_text())
 
-    assert defaults(ROOT / "ansible/roles/mysql")["mysql_collation"] in settings
+    assert internal["__mysql_collation"] in settings
