@@ -16,8 +16,8 @@ CHOICES = re.compile(
     r"agenda_smtp_\w+|watch_alert_\w+"  # letters and alerts
     r"|certificate_site_(key_)?file"  # agenda_tls: files
     r"|backup_at|agenda_grace_s"  # when to back up, how long to keep what has expired
-    # The layout of a release on the host, and how it is served.
-    r"|agenda_home|nginx_home|agenda_service_\w+"
+    # How a release is served; what a run does, and whether it insists.
+    r"|agenda_(workers|threads|memory_mib|ready_s|keep|action|force|unlock)"
 )
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 
