@@ -34,7 +34,7 @@ KILLS_OF_OTHERS = 5
 TRAFFIC = (
     "start | Start the release",
     "ask | Wait until it says",
-    "switch | Keep the release before at hand",
+    "switch | Let the link lead",
     "prove | Prove that what serves behaves",
 )
 UNDER_WAY_S = 1.5
