@@ -18,11 +18,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from agenda import erased as journal
-from agenda.announcements import unheard_count
-from agenda.announcing import LAST_STEP
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.pace import Pace
+from agenda.reminders import LAST_STEP, unheard_count
 from agenda.services import day_subject, task_again
 from speech import services as speech
 

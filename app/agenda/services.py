@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agenda.announcing import steps_due
 from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later
 from agenda.identity import uuid7
 from agenda.letters import says_something
 from agenda.models import Priority, Repeat, Task
+from agenda.reminders import steps_due
 from agenda.repeat import next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
 from speech import services as speech

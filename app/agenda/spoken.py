@@ -10,8 +10,8 @@ from itertools import islice
 from django.utils import timezone
 
 from accounts.models import User
-from agenda.announcing import LAST_STEP, spoken_at
 from agenda.models import Task
+from agenda.reminders import LAST_STEP, spoken_at
 from agenda.services import day_subject
 from speech import sentences
 from speech import services as speech

@@ -23,8 +23,6 @@ from accounts.access import sign_in_required, signed_in, text_keeping, words_alo
 from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services, wording
-from agenda.announcements import LISTENING, Due, announcements_claim
-from agenda.announcing import LAST_STEP
 from agenda.calendar import calendar
 from agenda.clock import day_start, instant, zone_label, zone_of
 from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
@@ -32,6 +30,7 @@ from agenda.grouping import grouped
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.quick_add.line import read_line
+from agenda.reminders import LAST_STEP, LISTENING, Due, reminders_claim
 from agenda.sound import sound
 from agenda.spoken import (
     announcement_utterance,
@@ -430,7 +429,7 @@ def announcements(request: HttpRequest) -> HttpResponse:
     will be told.
     """
     at = timezone.now()
-    heard = announcements_claim(signed_in(request), at=at, since=_since(request, at=at))
+    heard = reminders_claim(signed_in(request), at=at, since=_since(request, at=at))
     say = [_said(request, due, at) for due in heard.due]
     if heard.reminders or heard.forgotten:
         counts = (min(heard.reminders, MISSED_MAX // 2), min(heard.forgotten, MISSED_MAX // 2))

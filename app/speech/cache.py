@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from speech import mp3, turns
+from speech import google_line, mp3
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ LONGEST_KEPT = timedelta(days=1)
 ABANDONED_AFTER = timedelta(minutes=1)
 NEW_PREFIX = ".new-"
 HASH_CHARACTERS = 32
-# The lock of the line to Google lies here too (turns.py), and is never left over.
+# The lock of the line to Google lies here too (google_line.py), and is never left over.
 GOOGLE_LINE = "google.lock"
 
 Mark = tuple[int, int]
@@ -113,8 +113,10 @@ class Cache:
         return status.st_ino, status.st_ctime_ns
 
     def turn(self, subject: str, *, limit_s: float) -> AbstractContextManager[int | None]:
-        """Wait at most `limit_s` until nobody else makes audio of `subject`; see turns.locked."""
-        return turns.locked(self._lock(subject), limit_s=limit_s)
+        """Wait at most `limit_s` until nobody else makes audio of `subject`; see
+        google_line.locked.
+        """
+        return google_line.locked(self._lock(subject), limit_s=limit_s)
 
     def forget(self, subject: str) -> None:
         """Cheap when nothing of `subject` was spoken here: a purge calls it for every row."""

@@ -34,10 +34,10 @@ from typing import Literal
 from django.conf import settings
 from django.utils import timezone
 
-from speech import google, local, turns
+from speech import google, google_line, local
 from speech.cache import GOOGLE_LINE, Cache, Key, Mark, Now, Tasks
-from speech.caller import Caller
 from speech.errors import SpeechError
+from speech.google_line import Caller
 from speech.sentences import spoken_language
 
 # What a request may wait, for another maker of the same audio and for Google together.
@@ -170,12 +170,12 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
     """Have Google's voice made where that is allowed; return it when it comes within `wait_s`."""
     cache = _cache()
     line = cache.folder / GOOGLE_LINE
-    if not _may_go_to_google(words) or not turns.google_is_open(line):
+    if not _may_go_to_google(words) or not google_line.google_is_open(line):
         return None
     key = _key(words, "google")
 
     def call() -> bytes:
-        with turns.google_turn(line, limit_s=LINE_S):
+        with google_line.google_turn(line, limit_s=LINE_S):
             audio = _fetched(words)
         now = timezone.now()
         cache.write(key, audio, expires_at=words.expires_at, at=now, mark=mark)

@@ -11,10 +11,19 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from agenda.announcements import CUT_OFF, LISTENING, LONGEST_WAIT, MOST_AT_ONCE, announcements_claim
-from agenda.announcing import is_quiet, spoken_at, steps_due, steps_missed
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
+from agenda.reminders import (
+    CUT_OFF,
+    LISTENING,
+    LONGEST_WAIT,
+    MOST_AT_ONCE,
+    is_quiet,
+    reminders_claim,
+    spoken_at,
+    steps_due,
+    steps_missed,
+)
 from agenda.services import Wording, task_add, task_edit, task_keep
 
 AT = timezone.now()
@@ -98,7 +107,7 @@ def test_a_later_deadline_is_announced_anew(alice, add):
 
 def claimed(user, at, since=None):
     user.refresh_from_db()
-    return announcements_claim(user, at=at, since=since)
+    return reminders_claim(user, at=at, since=since)
 
 
 def test_each_step_is_claimed_once(alice, add):
@@ -154,7 +163,7 @@ def test_of_many_pages_that_ask_at_once_one_is_told(mariadb, alice):
 
     def ask(_tab):
         try:
-            return len(announcements_claim(alice, at=AT + HOUR, since=AT + HOUR).due)
+            return len(reminders_claim(alice, at=AT + HOUR, since=AT + HOUR).due)
         finally:
             connections.close_all()
 
@@ -198,7 +207,7 @@ def test_what_was_forgotten_unheard_in_the_cut_is_counted_once(alice, add, purge
 def test_of_two_pages_that_come_back_at_once_one_is_told_what_was_missed(alice):
     User.objects.update(forgotten_unheard=2)
     pages = [User.objects.get(pk=alice.pk) for _ in range(2)]
-    told = [announcements_claim(user, at=AT, since=AT - HOUR).forgotten for user in pages]
+    told = [reminders_claim(user, at=AT, since=AT - HOUR).forgotten for user in pages]
     assert told == [2, 0]
 
 

@@ -20,6 +20,7 @@ from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).resolve().parents[2]
+SPEECH_TESTS = ROOT / "tests/app/speech"
 SPEECH = ("tests/app/speech/test_sentences.py", "tests/app/speech/test_services.py")
 
 
@@ -37,9 +38,9 @@ class Subject:
 
 
 def _speech(name: str, *more: str) -> Subject:
-    own = f"tests/app/speech/test_{name}.py"
-    others = (test for test in (*more, *SPEECH) if test != own)
-    return Subject(name=f"speech.{name}", tests=(own, *others))
+    own = sorted(f"tests/app/speech/{path.name}" for path in SPEECH_TESTS.glob(f"test_{name}*.py"))
+    others = (test for test in (*more, *SPEECH) if test not in own)
+    return Subject(name=f"speech.{name}", tests=(*own, *others))
 
 
 FORGETTING = (
@@ -67,14 +68,12 @@ SUBJECTS = (
         tests=(*FORGETTING, "tests/app/test_tags.py", "tests/app/test_tasks.py"),
         kinds=("LookupBoundary",),
     ),
-    _speech("breaker"),
     _speech("moments"),
     _speech("mp3", "tests/app/speech/test_google.py"),
     _speech("numbers", "tests/app/speech/test_titles.py"),
     _speech("sentences"),
     _speech("titles"),
-    _speech("turns"),
-    _speech("caller"),
+    _speech("google_line"),
     _speech("local"),
     _speech("google"),
     _speech("cache"),

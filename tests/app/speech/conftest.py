@@ -11,7 +11,7 @@ import pytest
 
 from speech import google as google_client
 from speech import services
-from speech.caller import Caller
+from speech.google_line import Caller
 from speech.services import Speech, Utterance
 from tests.app.speech.google_stand_in import StandIn
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from speech import google as client
-from speech import local, mp3, services, turns
+from speech import google_line, local, mp3, services
 from speech.cache import GOOGLE_LINE
 from speech.errors import SpeechError
 from speech.services import (
@@ -22,7 +22,10 @@ LIMIT_S = 5.0
 
 
 def opened_breaker(folder):
-    with pytest.raises(client.GoogleError), turns.google_turn(folder / GOOGLE_LINE, limit_s=0.0):
+    with (
+        pytest.raises(client.GoogleError),
+        google_line.google_turn(folder / GOOGLE_LINE, limit_s=0.0),
+    ):
         raise client.GoogleError("429", is_refusal=True)
 
 

@@ -1,24 +1,61 @@
-"""What a listening page shall say: claimed here, so that of all tabs and devices one says it."""
+"""Reminders of a deadline: a day, an hour and ten minutes before.
+
+Which there are and when (pure, at the top); then what a listening page shall say, claimed here, so
+that of all tabs and devices one says it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from agenda.announcing import (
-    LAST_STEP,
-    STEPS,
-    is_quiet,
-    step_at,
-    steps_due,
-    steps_missed,
-)
 from agenda.models import Task, TaskQuerySet
+
+STEPS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=10))
+LAST_STEP = len(STEPS)
+# Said so soon after its time, an announcement speaks as if it were on time: "in ten minutes".
+ON_TIME = timedelta(minutes=2)
+
+
+def steps_due(left: timedelta) -> int:
+    """How many of the steps have come when `left` remains until the deadline."""
+    return sum(left <= step for step in STEPS)
+
+
+def step_at(step: int, *, deadline_at: datetime) -> datetime:
+    """When step 1, 2 or 3 comes."""
+    return deadline_at - STEPS[step - 1]
+
+
+def spoken_at(step: int, *, deadline_at: datetime, at: datetime) -> datetime:
+    """From when an announcement counts what is left."""
+    due_at = step_at(step, deadline_at=deadline_at)
+    return due_at if due_at <= at <= due_at + ON_TIME else at
+
+
+def steps_missed(*, deadline_at: datetime, given: int, now_given: int, since: datetime) -> int:
+    """How many steps between the one that was given and the one given now came after `since`: one
+    of them at least fell while nobody could speak.
+    """
+    skipped = range(given + 1, now_given)
+    return sum(step_at(step, deadline_at=deadline_at) > since for step in skipped)
+
+
+def is_quiet(clock: time, *, begins: time | None, ends: time | None) -> bool:
+    """Whether `clock` lies in the quiet hours, which may go over midnight."""
+    if begins is None or ends is None:
+        return False
+    if begins <= ends:
+        return begins <= clock < ends
+    return clock >= begins or clock < ends
+
+
+# --- claiming ---------------------------------------------------------------------------
 
 # More at once would be a speech; the rest follows in the next answer.
 MOST_AT_ONCE = 4
@@ -46,7 +83,7 @@ class Heard:
     wait: timedelta = LONGEST_WAIT
 
 
-def announcements_claim(user: User, *, at: datetime, since: datetime | None) -> Heard:
+def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Heard:
     """Claim for one page what is to be said at `at`; `since` is when it last had an answer."""
     _note_listening(user, at=at)
     if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):

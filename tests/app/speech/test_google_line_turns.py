@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from speech import turns
-from speech.breaker import PAUSE_S
+from speech import google_line
 from speech.errors import GoogleError
+from speech.google_line import PAUSE_S
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 
 def call(path, *, now_s, error=None):
-    with turns.google_turn(path, limit_s=0.0, now=lambda: now_s):
+    with google_line.google_turn(path, limit_s=0.0, now=lambda: now_s):
         if error is not None:
             raise error
 
@@ -32,7 +32,7 @@ def files_open():
 
 
 def test_a_free_lock_is_had_at_once(folder):
-    with turns.locked(folder / "a.lock", limit_s=0.0) as descriptor:
+    with google_line.locked(folder / "a.lock", limit_s=0.0) as descriptor:
         assert descriptor is not None
     assert (folder / "a.lock").stat().st_mode & 0o777 == 0o600
 
@@ -40,8 +40,10 @@ def test_a_free_lock_is_had_at_once(folder):
 def test_who_has_no_time_does_not_wait(folder):
     clock = Clock()
     with (
-        turns.locked(folder / "a.lock", limit_s=0.0),
-        turns.locked(folder / "a.lock", limit_s=0.0, clock=clock, sleep=pytest.fail) as second,
+        google_line.locked(folder / "a.lock", limit_s=0.0),
+        google_line.locked(
+            folder / "a.lock", limit_s=0.0, clock=clock, sleep=pytest.fail
+        ) as second,
     ):
         assert second is None
 
@@ -49,8 +51,10 @@ def test_who_has_no_time_does_not_wait(folder):
 def test_a_held_lock_is_waited_for_and_given_up(folder):
     clock = Clock()
     with (
-        turns.locked(folder / "a.lock", limit_s=0.0),
-        turns.locked(folder / "a.lock", limit_s=0.5, clock=clock, sleep=clock.sleep) as second,
+        google_line.locked(folder / "a.lock", limit_s=0.0),
+        google_line.locked(
+            folder / "a.lock", limit_s=0.5, clock=clock, sleep=clock.sleep
+        ) as second,
     ):
         assert second is None
         assert clock.now_s == pytest.approx(0.5, abs=0.03)
@@ -58,19 +62,19 @@ def test_a_held_lock_is_waited_for_and_given_up(folder):
 
 def test_a_lock_that_is_let_go_goes_to_who_waits(folder):
     path, clock = folder / "a.lock", Clock()
-    first = turns.locked(path, limit_s=0.0)
+    first = google_line.locked(path, limit_s=0.0)
     first.__enter__()
 
     def sleep(seconds):
         clock.sleep(seconds)
         first.__exit__(None, None, None)
 
-    with turns.locked(path, limit_s=1.0, clock=clock, sleep=sleep) as second:
+    with google_line.locked(path, limit_s=1.0, clock=clock, sleep=sleep) as second:
         assert second is not None
 
 
 def test_without_a_folder_there_is_no_lock_and_no_error(folder):
-    with turns.locked(folder / "missing" / "a.lock", limit_s=0.0) as descriptor:
+    with google_line.locked(folder / "missing" / "a.lock", limit_s=0.0) as descriptor:
         assert descriptor is None
 
 
@@ -86,21 +90,21 @@ def test_a_killed_process_lets_go_of_its_lock(folder):
     command = [sys.executable, "-c", textwrap.dedent(hold), str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
-        with turns.locked(path, limit_s=0.0) as while_held:
+        with google_line.locked(path, limit_s=0.0) as while_held:
             assert while_held is None
         process.kill()
         process.wait(timeout=10)
 
-    with turns.locked(path, limit_s=1.0) as afterwards:
+    with google_line.locked(path, limit_s=1.0) as afterwards:
         assert afterwards is not None
 
 
 def test_the_line_to_google_is_one_for_the_machine(folder):
     path = folder / "google.lock"
     with (
-        turns.google_turn(path, limit_s=0.0),
+        google_line.google_turn(path, limit_s=0.0),
         pytest.raises(GoogleError, match="busy"),
-        turns.google_turn(path, limit_s=0.0),
+        google_line.google_turn(path, limit_s=0.0),
     ):
         pytest.fail("two on the line")
 
@@ -108,11 +112,11 @@ def test_the_line_to_google_is_one_for_the_machine(folder):
 def test_three_failures_leave_google_alone_for_every_process(folder):
     path = folder / "google.lock"
     for _ in range(3):
-        assert turns.google_is_open(path, now=lambda: 1000.0)
+        assert google_line.google_is_open(path, now=lambda: 1000.0)
         with pytest.raises(GoogleError, match="gone"):
             call(path, now_s=1000.0, error=GoogleError("gone"))
 
-    assert not turns.google_is_open(path, now=lambda: 1001.0)
+    assert not google_line.google_is_open(path, now=lambda: 1001.0)
     with pytest.raises(GoogleError, match="left alone"):
         call(path, now_s=1001.0)
 
@@ -122,7 +126,7 @@ def test_to_ask_about_the_line_leaves_no_file_open(folder):
     call(path, now_s=0.0)
     before = files_open()
 
-    assert turns.google_is_open(path)
+    assert google_line.google_is_open(path)
 
     assert files_open() == before
 
@@ -138,7 +142,7 @@ def test_after_the_pause_one_good_call_opens_it_again(folder):
     for _ in range(2):
         with pytest.raises(GoogleError):
             call(path, now_s=later_s, error=GoogleError("gone"))
-    assert turns.google_is_open(path, now=lambda: later_s)
+    assert google_line.google_is_open(path, now=lambda: later_s)
 
 
 def test_a_bug_is_not_counted_against_google(folder):
@@ -155,7 +159,7 @@ def test_a_damaged_record_counts_as_none(folder, record):
     path = folder / "google.lock"
     path.write_bytes(record)
 
-    assert turns.google_is_open(path)
+    assert google_line.google_is_open(path)
     call(path, now_s=0.0)
 
 
@@ -166,4 +170,4 @@ def test_a_record_keeps_its_length(folder):
             call(path, now_s=1_800_000_000.123456, error=error)
         lengths.add(path.stat().st_size)
 
-    assert lengths == {turns.RECORD_BYTES}
+    assert lengths == {google_line.RECORD_BYTES}

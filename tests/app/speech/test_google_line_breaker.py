@@ -1,4 +1,4 @@
-from speech.breaker import FAILURES_TO_OPEN, PAUSE_S, Breaker
+from speech.google_line import FAILURES_TO_OPEN, PAUSE_S, Breaker
 
 
 def failed(times, *, at_s=0.0, is_refusal=False):

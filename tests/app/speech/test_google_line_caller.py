@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from speech.caller import WAITING_ROOM, Caller
 from speech.errors import GoogleError
+from speech.google_line import WAITING_ROOM, Caller
 
 LIMIT_S = 5.0
 
