@@ -141,7 +141,7 @@ def test_error_pages_are_ours_in_both_languages(monkeypatch, rf, status, languag
         response = browser.get("/agenda/nothing/")
     else:
         wrong = break_the_code if status == 500 else break_the_database
-        monkeypatch.setattr("agenda.views.render", wrong)
+        monkeypatch.setattr("agenda.views.reading.render", wrong)
         response = browser.get("/agenda/about/")
     content = response.content.decode()
     assert response.status_code == status

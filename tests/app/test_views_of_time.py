@@ -116,7 +116,7 @@ def test_one_kept_longer_stands_where_it_is_and_its_series_where_it_was(page, al
 
 
 def test_search_says_when_there_is_more_than_it_shows(page, add, monkeypatch):
-    monkeypatch.setattr("agenda.views.SEARCH_RESULTS_MAX", 2)
+    monkeypatch.setattr("agenda.views.reading.SEARCH_RESULTS_MAX", 2)
     add("bread 1")
     add("bread 2")
     assert "These are the first" not in page.get("/agenda/search/?q=bread").text

@@ -1,0 +1,207 @@
+"""Adding, changing, keeping and removing a task: forms in, a redirect or the form again out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
+from agenda import services, wording
+from agenda.clock import instant, zone_label
+from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
+from agenda.identity import uuid7
+from agenda.models import NOTES_LENGTH_MAX, Task
+from agenda.quick_add.line import read_line
+from agenda.views.lookups import live_task, require_form, task_or_404, zone_here
+from speech import services as speech
+
+
+@require_form
+@sign_in_required
+@text_keeping
+def task_new(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    form = _task_form(request, initial=new_task_values(deadline_at=_next_full_hour(at)))
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.task_add(
+                owner_id=signed_in(request).pk,
+                wording=form.wording(),
+                identity=form.cleaned_data["identity"],
+                at=at,
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Added."))
+            return redirect("agenda")
+    return _task_page(request, form, at=at, task=None)
+
+
+@require_form
+@sign_in_required
+@text_keeping
+def task_quick(request: HttpRequest) -> HttpResponse:
+    """One line read as a title and a deadline, shown in the form before anything is saved."""
+    at = timezone.now()
+    given = words_kept(request) or request.POST
+    if request.method != "POST" and "line" not in given:
+        return redirect("task-new")  # no line was written, such as after a change of language
+    line = read_line(
+        given.get("line", "")[:NOTES_LENGTH_MAX],
+        at=timezone.localtime(at).replace(tzinfo=None),
+        language=get_language() or "fr",
+        zone=zone_here(),
+    )
+    initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
+    form = TaskForm(initial=initial)
+    context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}
+    if line.wall is not None:
+        until = timezone.localtime(instant(line.wall, zone=zone_here()))
+        context["until"] = wording.moment(until, now=timezone.localtime(at))
+    return render(request, "agenda/task_form.html", context)
+
+
+@require_form
+@sign_in_required
+@text_keeping
+def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
+    task = live_task(request, task_id, at=at)
+    if task is None:
+        return _task_is_gone(request, at=at)
+    form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
+    mark = seen_mark(task)
+    if request.method == "POST" and request.POST.get("seen", mark) != mark:
+        form.add_error(
+            None,
+            _("This task was changed elsewhere since you opened it. Saving now replaces that."),
+        )
+    if request.method == "POST" and form.is_valid():
+        try:
+            found = services.task_edit(task=task, wording=form.wording(), at=at)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            if not found:
+                return _task_is_gone(request, at=at)
+            messages.success(request, _("Changed."))
+            return redirect("agenda")
+    return _task_page(request, form, at=at, task=task)
+
+
+def _task_is_gone(request: HttpRequest, *, at: datetime) -> HttpResponse:
+    """What was written for a task that is no longer there can become a new one."""
+    words = words_kept(request) or request.POST
+    if not (words.get("title") or words.get("notes")):
+        raise Http404("no such task")
+    given = words.dict() | {"identity": uuid7()}
+    context = _task_context(request, TaskForm(initial=given), at=at)
+    context |= {"is_gone": True, "next": reverse("task-new")}
+    return render(request, "agenda/task_form.html", context, status=404)
+
+
+def _task_form(
+    request: HttpRequest, *, initial: dict[str, Any], shown: datetime | None = None
+) -> TaskForm:
+    """Filled by what was sent, or by words kept over a sign-in, else by `initial`."""
+    if request.method == "POST":
+        return TaskForm(request.POST, shown=shown)
+    kept = words_kept(request)
+    return TaskForm(initial=initial | kept.dict() if kept else initial)
+
+
+def _task_page(
+    request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
+) -> HttpResponse:
+    if form.errors:
+        form.tell_the_rest(at=at)
+    context = _task_context(request, form, at=at) | {
+        "task": task,
+        "was_kept": words_kept(request) is not None,
+        "seen": _seen(request, task) if task else "",
+    }
+    status = 422 if form.errors else 200
+    return render(request, "agenda/task_form.html", context, status=status)
+
+
+def _seen(request: HttpRequest, task: Task) -> str:
+    """Which version of the task a form is filled from: the one that was read before a sign-in."""
+    kept = words_kept(request)
+    return (kept.get("seen") if kept else None) or seen_mark(task)
+
+
+def _task_context(request: HttpRequest, form: TaskForm, *, at: datetime) -> dict[str, Any]:
+    return words_along(request) | {
+        "form": form,
+        "zone": zone_label(at, zone=zone_here()),
+        "leaves_network": speech.leaves_network(),
+    }
+
+
+def _next_full_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+
+
+@require_POST
+@sign_in_required
+def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
+    owner_id = signed_in(request).pk
+    # A second click on the same button finds it removed already, and means the same.
+    removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
+    if not (services.task_remove(owner_id=owner_id, task_id=task_id, at=at) or removed.exists()):
+        raise Http404("no such task")
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """A repeating task that was just removed shall not come back."""
+    owner_id = signed_in(request).pk
+    if not services.series_end(owner_id=owner_id, task_id=task_id, at=timezone.now()):
+        raise Http404("no such task, or too late")
+    messages.success(request, _("It will not come back."))
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    at = timezone.now()
+    until = services.task_restore(owner_id=signed_in(request).pk, task_id=task_id, at=at)
+    if until is None:  # a second click finds it back already
+        until = task_or_404(request, task_id, at=at).deadline_at
+    local = timezone.localtime(until)
+    words = {"day": wording.day(local, today=timezone.localtime()), "time": f"{local:%H:%M}"}
+    messages.success(request, _("It is back, until %(day)s at %(time)s.") % words)
+    return redirect("agenda")
+
+
+@require_POST
+@sign_in_required
+def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """One more day; the form carries the deadline it was shown with."""
+    try:
+        seen_at = datetime.fromisoformat(request.POST.get("seen", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Http404("no deadline was seen") from None
+    owner_id = signed_in(request).pk
+    if not services.task_keep(
+        owner_id=owner_id, task_id=task_id, seen_at=seen_at, at=timezone.now()
+    ):
+        raise Http404("no such task, or it has changed")
+    messages.success(request, _("Kept for one more day."))
+    return redirect("agenda")

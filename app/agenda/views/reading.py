@@ -1,0 +1,131 @@
+"""Pages to look at: the agenda, search, the month, the feed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from accounts.access import sign_in_required, signed_in
+from accounts.services import calendar_owner
+from agenda import month as months
+from agenda import services
+from agenda.calendar import calendar
+from agenda.clock import day_start, zone_label, zone_of
+from agenda.grouping import grouped
+from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
+from agenda.views.lookups import require_read, zone_here
+from speech import services as speech
+
+SEARCH_RESULTS_MAX = 100
+
+
+@require_read
+@sign_in_required
+def agenda(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    user = signed_in(request)
+    tasks = list(Task.objects.of(user.pk).shown(at=at).by_deadline())
+    live = [task for task in tasks if task.removed_at is None]
+    removed = [task for task in tasks if task.removed_at is not None]
+    context = {
+        "at": at,
+        "groups": grouped(live, at=at, zone=zone_here()),
+        "live": live,
+        "removed": [
+            (task, services.next_deadline_of(task, at=at, zone=zone_here())) for task in removed
+        ],
+        "tags": sorted({name for task in live for name in task.tag_names}),
+        "zone": zone_label(at, zone=zone_here()),
+        "grace": grace(),
+        "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
+        "speaks": speech.is_enabled(),
+    }
+    return render(request, "agenda/agenda.html", context)
+
+
+@require_read
+@sign_in_required
+def search(request: HttpRequest) -> HttpResponse:
+    at = timezone.now()
+    words = request.GET.get("q", "").replace("\x00", "")[:TITLE_LENGTH_MAX]
+    tasks = Task.objects.of(signed_in(request).pk).live(at=at).about(words).by_deadline()
+    found = list(tasks[: SEARCH_RESULTS_MAX + 1]) if words.strip() else []
+    context = {
+        "at": at,
+        "words": words,
+        "groups": grouped(found[:SEARCH_RESULTS_MAX], at=at, zone=zone_here()),
+        "most": SEARCH_RESULTS_MAX if len(found) > SEARCH_RESULTS_MAX else 0,
+        "speaks": speech.is_enabled(),
+    }
+    return render(request, "agenda/search.html", context)
+
+
+@require_read
+@sign_in_required
+def month(request: HttpRequest, year: int | None = None, number: int | None = None) -> HttpResponse:
+    at = timezone.now()
+    zone = zone_here()
+    today = at.astimezone(zone).date()
+    if year is None or number is None:
+        year, number = today.year, today.month
+    if not months.is_month(year, number):
+        raise Http404("no such month")
+    days = months.days_of(year, number)
+    since = day_start(days[0][0], zone=zone)
+    until = day_start(days[-1][-1] + timedelta(days=1), zone=zone)
+    mine = Task.objects.of(signed_in(request).pk).live(at=at)
+    mine = mine.due_or_repeating(since=since, until=until)
+    before, after = months.neighbours(year, number)
+    context = {
+        "at": at,
+        "first": date(year, number, 1),
+        "today": today,
+        "weeks": months.weeks(year, number, mine.by_deadline(), zone=zone),
+        "before": before if months.is_month(*before) else None,
+        "after": after if months.is_month(*after) else None,
+    }
+    return render(request, "agenda/month.html", context)
+
+
+@require_read
+def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
+    """Whoever holds the secret address reads the tasks that are live, and nothing else."""
+    owner = calendar_owner(token)
+    if owner is None:
+        raise Http404("no such feed, or it was closed")
+    at = timezone.now()
+    tasks = Task.objects.of(owner.pk).live(at=at).by_deadline()
+    body = calendar(tasks, name=owner.username, zone=zone_of(owner.time_zone))
+    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
+
+
+@require_read
+def about(request: HttpRequest) -> HttpResponse:
+    context = {
+        "leaves_network": speech.leaves_network(),
+        "grace": grace(),
+        "removal_grace": removal_grace(),
+        "backups_kept": timedelta(days=settings.BACKUP_DAYS),
+    }
+    return render(request, "agenda/about.html", context)
+
+
+@require_read
+@sign_in_required
+def recent(request: HttpRequest) -> HttpResponse:
+    """What was forgotten a while ago and can still be brought back, where there is a grace."""
+    if not grace():
+        raise Http404("this site forgets at once")
+    at = timezone.now()
+    tasks = Task.objects.of(signed_in(request).pk).recent(at=at).order_by("-deadline_at", "id")
+    context = {"at": at, "tasks": [(task, erased_at(task)) for task in tasks], "grace": grace()}
+    return render(request, "agenda/recent.html", context)
