@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Alarm, Calendar, Event, Todo
+from icalendar import Alarm, Calendar, Event, Todo, vRecur
 
-from agenda.models import Priority, Repeat, Task
-from agenda.repeat import is_on_series
+from agenda.models import Priority, Task
+from agenda.repeat import is_on_series, rule
 
 ALARM_BEFORE = timedelta(hours=1)
 EVENT_LASTS = timedelta(minutes=15)
 REFRESH = timedelta(minutes=15)
 # RFC 5545, 3.8.1.9: 1 is the highest, 1 to 4 are high; none stands for 0, undefined.
 ICS_PRIORITIES = {Priority.IMPORTANT: 3, Priority.URGENT: 1}
-LAST_DAY_OF_EVERY_MONTH = 28
 
 
 def calendar(tasks: Iterable[Task], *, name: str, zone: ZoneInfo) -> bytes:
@@ -32,35 +30,35 @@ def calendar(tasks: Iterable[Task], *, name: str, zone: ZoneInfo) -> bytes:
     found.add("name", name)
     found.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     for task in tasks:
-        rule = _rule(task, zone=zone)
-        deadline_at = task.deadline_at.astimezone(zone) if rule else task.deadline_at
-        found.add_component(_todo(task, deadline_at, rule))
-        found.add_component(_event(task, deadline_at, rule))
+        again = _recurrence(task, zone=zone)
+        deadline_at = task.deadline_at.astimezone(zone) if again else task.deadline_at
+        found.add_component(_todo(task, deadline_at, again))
+        found.add_component(_event(task, deadline_at, again))
     found.add_missing_timezones()
     return bytes(found.to_ical())
 
 
-def _todo(task: Task, deadline_at: datetime, rule: dict[str, Any] | None) -> Todo:
+def _todo(task: Task, deadline_at: datetime, again: vRecur | None) -> Todo:
     todo = Todo()
     todo.add("uid", f"{task.id}-todo")
-    if rule and _start(deadline_at) < deadline_at:  # a rule needs a start, and that before the end
+    if again and _start(deadline_at) < deadline_at:  # a rule needs a start, and that before the end
         todo.add("dtstart", _start(deadline_at))
-        todo.add("rrule", rule)
+        todo.add("rrule", again)
     todo.add("due", deadline_at)
     _describe(todo, task)
     return todo
 
 
-def _event(task: Task, deadline_at: datetime, rule: dict[str, Any] | None) -> Event:
+def _event(task: Task, deadline_at: datetime, again: vRecur | None) -> Event:
     event = Event()
     event.add("uid", f"{task.id}-event")
-    start = _start(deadline_at) if rule else deadline_at - EVENT_LASTS
+    start = _start(deadline_at) if again else deadline_at - EVENT_LASTS
     event.add("dtstart", start)
     if start != deadline_at:
         event.add("dtend", deadline_at)
     event.add("transp", "TRANSPARENT")
-    if rule:
-        event.add("rrule", rule)
+    if again:
+        event.add("rrule", again)
     _describe(event, task)
     return event
 
@@ -71,19 +69,13 @@ def _start(deadline_at: datetime) -> datetime:
     return max(deadline_at - EVENT_LASTS, midnight)
 
 
-def _rule(task: Task, *, zone: ZoneInfo) -> dict[str, Any] | None:
+def _recurrence(task: Task, *, zone: ZoneInfo) -> vRecur | None:
     """None for a task that does not repeat, and while one was kept longer than its series says."""
     series = task.repeat_from
     day = task.deadline_at.astimezone(zone).date()
     if series is None or not is_on_series(day, repeat=task.repeat, series=series):
         return None
-    if task.repeat == Repeat.WEEKDAYS:
-        return {"freq": "weekly", "byday": ["MO", "TU", "WE", "TH", "FR"]}
-    if task.repeat == Repeat.MONTHLY and series.day > LAST_DAY_OF_EVERY_MONTH:
-        # The last of these days that the month has.
-        days = list(range(LAST_DAY_OF_EVERY_MONTH, series.day + 1))
-        return {"freq": "monthly", "bymonthday": days, "bysetpos": -1}
-    return {"freq": str(task.repeat)}
+    return vRecur.from_ical(rule(task.repeat, series=series))
 
 
 def _describe(component: Todo | Event, task: Task) -> None:

@@ -4,16 +4,30 @@ the ends of months. Pure.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from itertools import count
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
 
 from agenda.clock import LAST_INSTANT, instant_or_later
 
-SATURDAY = 5
-DECEMBER = 12
+RULES = {
+    "daily": "FREQ=DAILY",
+    "weekdays": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+    "weekly": "FREQ=WEEKLY",
+    "monthly": "FREQ=MONTHLY",
+}
+LAST_DAY_OF_EVERY_MONTH = 28
+
+
+def rule(repeat: str, *, series: date) -> str:
+    """As RFC 5545 writes it, for a start on a day of the series."""
+    if repeat == "monthly" and series.day > LAST_DAY_OF_EVERY_MONTH:
+        # The last of these days that the month has.
+        days = ",".join(map(str, range(LAST_DAY_OF_EVERY_MONTH, series.day + 1)))
+        return f"FREQ=MONTHLY;BYMONTHDAY={days};BYSETPOS=-1"
+    return RULES[repeat]
 
 
 def next_deadline(
@@ -52,25 +66,14 @@ def is_on_series(day: date, *, repeat: str, series: date) -> bool:
 
 def _days(repeat: str, series: date, begin: date) -> Iterator[date]:
     """The days of the series from `begin` on, up to the calendar's end."""
-    last = LAST_INSTANT.date()
-    if repeat == "monthly":
-        yield from (day for day in _monthly(series.day, begin) if begin <= day)
-        return
-    while begin <= last:
-        if repeat == "daily" or _is_day_of(repeat, series, begin):
-            yield begin
-        begin += timedelta(days=1)
-
-
-def _is_day_of(repeat: str, series: date, day: date) -> bool:
-    if repeat == "weekdays":
-        return day.weekday() < SATURDAY
-    return day.weekday() == series.weekday()
-
-
-def _monthly(day: int, begin: date) -> Iterator[date]:
-    for months in count():
-        year, month = divmod(begin.year * DECEMBER + begin.month - 1 + months, DECEMBER)
-        if year > LAST_INSTANT.year:
+    start = begin
+    if repeat == "weekly":
+        days = (series.weekday() - begin.weekday()) % 7
+        if LAST_INSTANT.date() - begin < timedelta(days=days):
             return
-        yield date(year, month + 1, min(day, monthrange(year, month + 1)[1]))
+        start += timedelta(days=days)
+    elif repeat == "monthly":
+        start = begin.replace(day=min(series.day, LAST_DAY_OF_EVERY_MONTH))
+    for found in rrulestr(rule(repeat, series=series), dtstart=datetime.combine(start, time.min)):
+        if begin <= found.date() <= LAST_INSTANT.date():
+            yield found.date()

@@ -83,7 +83,7 @@ BROKEN = {
     "hang": Broken(appends(WSGI, "import time\ntime.sleep(3600)\n"), "timed out"),
     "500": Broken(appends(WSGI, ANSWERS_500), "500"),
     "page": Broken(
-        appends("app/agenda/views.py", NO_AGENDA),
+        appends("app/agenda/views/reading.py", NO_AGENDA),
         "the drill has no agenda",
     ),
     "proof": Broken(appends(WSGI, DESCRIBES_NOTHING), "served, and was found wrong"),
