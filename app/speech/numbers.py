@@ -1,83 +1,16 @@
-"""Whole numbers in words, French and English. Pure.
+"""Whole numbers in words, French and English: num2words, where it is right. Pure.
 
 Engines read most digits well, but not all: "1 heure" becomes "un heure", and "21 heures"
-"vingt et un heures".
+"vingt et un heures". French ordinals are ours: num2words makes "quatre-vingtsième" of 80 and
+"deux centsième" of 200.
 """
 
 from __future__ import annotations
 
+from num2words import num2words
+
 LARGEST = 9999
-TEN, HUNDRED, THOUSAND = 10, 100, 1000
-
-FRENCH_SMALL = [
-    "zéro",
-    "un",
-    "deux",
-    "trois",
-    "quatre",
-    "cinq",
-    "six",
-    "sept",
-    "huit",
-    "neuf",
-    "dix",
-    "onze",
-    "douze",
-    "treize",
-    "quatorze",
-    "quinze",
-    "seize",
-    "dix-sept",
-    "dix-huit",
-    "dix-neuf",
-]
-FRENCH_TENS = {2: "vingt", 3: "trente", 4: "quarante", 5: "cinquante", 6: "soixante"}
-EIGHTY = 80
-
-ENGLISH_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-ENGLISH_TENS = [
-    "_",
-    "_",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-    "seventy",
-    "eighty",
-    "ninety",
-]
-ENGLISH_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
-
+TEN, HUNDRED = 10, 100
 
 # "Premier" has its own word; in a compound one says "unième".
 FRENCH_ORDINAL_STEMS = {
@@ -102,8 +35,8 @@ FRENCH_ORDINAL_STEMS = {
 
 def french(number: int, *, feminine: bool = False) -> str:
     """Return `number`, 0 to LARGEST, as French says it: "vingt et une" when feminine."""
-    words = _french(number)
-    return words + "e" if feminine and _ends_with_one(words) else words
+    words: str = num2words(number, lang="fr")
+    return words + "e" if feminine and words.replace("-", " ").split()[-1] == "un" else words
 
 
 def french_ordinal(number: int) -> str:
@@ -117,24 +50,14 @@ def french_ordinal(number: int) -> str:
 
 def english(number: int) -> str:
     """Return `number`, 0 to LARGEST, as British English says it."""
-    if number >= THOUSAND:
-        return _joined(english(number // THOUSAND) + " thousand", number % THOUSAND)
-    if number >= HUNDRED:
-        return _joined(ENGLISH_SMALL[number // HUNDRED] + " hundred", number % HUNDRED)
-    if number < len(ENGLISH_SMALL):
-        return ENGLISH_SMALL[number]
-    tens, units = divmod(number, TEN)
-    return ENGLISH_TENS[tens] + (f"-{ENGLISH_SMALL[units]}" if units else "")
+    words: str = num2words(number, lang="en_GB")
+    return words.replace(",", "")
 
 
 def english_ordinal(number: int) -> str:
-    """Return "first" for 1, "twenty-first" for 21, "thirtieth" for 30."""
-    before, hyphen, last = english(number).rpartition("-")
-    if last in ENGLISH_ORDINALS:
-        return before + hyphen + ENGLISH_ORDINALS[last]
-    return (
-        before + hyphen + (last.removesuffix("y") + "ieth" if last.endswith("y") else last + "th")
-    )
+    """Return "first" for 1, "twenty-first" for 21, "one hundred and first" for 101."""
+    words: str = num2words(number, lang="en_GB", to="ordinal")
+    return words.replace(",", "")
 
 
 def english_year(year: int) -> str:
@@ -150,43 +73,3 @@ def english_year(year: int) -> str:
 def english_minutes(minutes: int) -> str:
     """Return "oh five" for 5 and "thirty" for 30: what follows an hour."""
     return f"oh {english(minutes)}" if minutes < TEN else english(minutes)
-
-
-def _french(number: int) -> str:
-    if number >= THOUSAND:
-        thousands = "mille" if number < 2 * THOUSAND else f"{_french(number // THOUSAND)} mille"
-        return _followed(thousands, number % THOUSAND)
-    if number >= HUNDRED:
-        hundreds, rest = divmod(number, HUNDRED)
-        if hundreds == 1:
-            return _followed("cent", rest)
-        return _followed(f"{FRENCH_SMALL[hundreds]} cent" + ("" if rest else "s"), rest)
-    if number < len(FRENCH_SMALL):
-        return FRENCH_SMALL[number]
-    return _french_tens(number)
-
-
-def _french_tens(number: int) -> str:
-    tens, units = divmod(number, TEN)
-    if tens in {7, 9}:
-        tens, units = tens - 1, units + TEN
-    if tens * TEN == EIGHTY:
-        return f"quatre-vingt-{FRENCH_SMALL[units]}" if units else "quatre-vingts"
-    if units == 0:
-        return FRENCH_TENS[tens]
-    link = " et " if units in {1, 11} else "-"
-    return FRENCH_TENS[tens] + link + FRENCH_SMALL[units]
-
-
-def _ends_with_one(words: str) -> bool:
-    return words.replace("-", " ").split()[-1] == "un"
-
-
-def _followed(words: str, rest: int) -> str:
-    return f"{words} {_french(rest)}" if rest else words
-
-
-def _joined(words: str, rest: int) -> str:
-    if rest == 0:
-        return words
-    return f"{words} and {english(rest)}" if rest < HUNDRED else f"{words} {english(rest)}"

@@ -89,6 +89,9 @@ def test_english_numbers(number, words):
         (21, "twenty-first"),
         (30, "thirtieth"),
         (31, "thirty-first"),
+        (101, "one hundred and first"),
+        (112, "one hundred and twelfth"),
+        (1080, "one thousand and eightieth"),
     ],
 )
 def test_english_ordinals(number, words):
