@@ -1,4 +1,6 @@
-"""Where a user makes and revokes tokens: a page, because making one needs a sign-in."""
+"""Where a user makes and revokes tokens: a page, because making one needs a sign-in. Its addresses
+are below /agenda/account/tokens/.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -82,3 +85,9 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
         raise Http404("no such token")
     messages.success(request, _("The token is revoked."))
     return redirect("tokens")
+
+
+urlpatterns = [
+    path("", tokens, name="tokens"),
+    path("<uuid:token_id>/revoke/", revoke, name="token-revoke"),
+]

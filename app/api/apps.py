@@ -6,6 +6,6 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         from agenda.forgetting import ON_FORGOTTEN  # noqa: PLC0415 - models must be loaded first
-        from api.services import graves_dig  # noqa: PLC0415
+        from api.services import tombstones_add  # noqa: PLC0415
 
-        ON_FORGOTTEN.append(graves_dig)
+        ON_FORGOTTEN.append(tombstones_add)

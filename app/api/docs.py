@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
-from api.answers import json_answer
 from api.openapi import Node
 from api.problems import KINDS
+from api.responses import json_response
 from api.v1 import api
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -30,12 +30,12 @@ def index(request: HttpRequest) -> HttpResponse:
         "contract": "/api/v1/openapi.json",
         "documentation": "/api/v1/docs",
     }
-    return json_answer(request, links)
+    return json_response(request, links)
 
 
 @require_GET
 def contract(request: HttpRequest) -> HttpResponse:
-    return json_answer(request, api.contract, fresh=FRESH)
+    return json_response(request, api.contract, fresh=FRESH)
 
 
 @require_GET
@@ -51,7 +51,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "contract": api.contract,
         "groups": _groups(api.contract),
         "schemas": [_schema(name, api.contract) for name in SCHEMAS_SHOWN],
-        "problems": KINDS,
+        "problems": {
+            name: (kind.status, kind.title_in("en"), kind.title_in("fr"))
+            for name, kind in KINDS.items()
+        },
     }
     page = render_to_string("api/docs.html", context)
     return HttpResponse(page, headers={"Cache-Control": FRESH})

@@ -13,9 +13,10 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.request import UnreadablePostError
+from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from api.problems import KIND_OF_STATUS, MEDIA_TYPE, Problem, problem_response, spoken
+from api.problems import KIND_OF_STATUS, MEDIA_TYPE, Problem, language_of, problem_response
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -31,7 +32,7 @@ JSON_TYPES = {"application/json", "application/merge-patch+json"}
 UNCODED = "identity"
 WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 WITH_BODY = {"POST", "PUT", "PATCH"}
-KEPT = ("Allow", "Content-Range", "Retry-After")
+KEPT = ("Content-Range", "Retry-After")
 # What a page of a configured origin may send and read.
 CORS_HEADERS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, "
@@ -56,12 +57,17 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_for_programs(request.path):
             return self.get_response(request)
-        _forget_cookies(request)
-        if not request.META.get("HTTP_ACCEPT", "*").strip():
-            del request.META["HTTP_ACCEPT"]  # none is as good as none said
-        # The agenda's own sentences in an answer are of the same language as the API's.
-        request.META["HTTP_ACCEPT_LANGUAGE"] = spoken(request)
-        response = self._answer(request)
+        # A browser's session must be worth nothing here: no request forgery, no session to read.
+        request.META.pop("HTTP_COOKIE", None)
+        request.COOKIES = {}
+        # Media types are the same in capitals; none is as good as none said.
+        request.META["HTTP_ACCEPT"] = request.META.get("HTTP_ACCEPT", "").strip().lower() or "*/*"
+        # The agenda's own sentences in a response are of the same language as the API's; Django
+        # reads META. `request.headers`, which was read just now, keeps what the client sent.
+        language = language_of(request)
+        request.META["HTTP_ACCEPT_LANGUAGE"] = language
+        with translation.override(language):
+            response = self._respond(request)
         _measure(response)
         if request.method == "HEAD":
             _empty(response)
@@ -69,40 +75,28 @@ class ApiMiddleware:
         _share(request, response)
         return response
 
-    def _answer(self, request: HttpRequest) -> HttpResponse:
+    def _respond(self, request: HttpRequest) -> HttpResponse:
         refused = _refusal(request)
         if refused is not None:
             _drain(request)
-            return problem_response(request, refused)
-        if request.method == "HEAD":
-            return self._as_get(request)
-        if request.method == "OPTIONS":
-            return _options(self._problems_only(request))
-        return self._problems_only(request)
-
-    def _as_get(self, request: HttpRequest) -> HttpResponse:
-        request.method = "GET"
+            return problem_response(refused)
+        is_head = request.method == "HEAD"
+        if is_head:
+            request.method = "GET"
         try:
-            return self._problems_only(request)
+            response = self.get_response(request)
         finally:
-            request.method = "HEAD"
-
-    def _problems_only(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+            if is_head:
+                request.method = "HEAD"
         if response.status_code < HTTPStatus.BAD_REQUEST or _is_problem(response):
             return response
+        allowed = _allowed(response)
+        if request.method == "OPTIONS" and allowed:
+            return HttpResponse(status=204, headers=allowed)
         is_ours = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
         kind = KIND_OF_STATUS.get(response.status_code, "internal" if is_ours else "bad-request")
         kept = {name: response[name] for name in KEPT if name in response}
-        if "Allow" in kept:
-            kept["Allow"] = _allowed(kept["Allow"])
-        return problem_response(request, Problem(kind, headers=kept))
-
-
-def _forget_cookies(request: HttpRequest) -> None:
-    """A browser's session must be worth nothing here: no request forgery, no session to read."""
-    request.META.pop("HTTP_COOKIE", None)
-    request.COOKIES = {}
+        return problem_response(Problem(kind, headers=kept | allowed))
 
 
 def _refusal(request: HttpRequest) -> Problem | None:
@@ -144,18 +138,12 @@ def _is_problem(response: HttpResponse) -> bool:
     return response.headers.get("Content-Type", "").startswith(MEDIA_TYPE)
 
 
-def _allowed(methods: str) -> str:
-    """HEAD and OPTIONS are ours to answer."""
-    names = {name.strip() for name in methods.split(",") if name.strip()}
-    if "GET" in names:
-        names.add("HEAD")
-    return ", ".join(sorted(names | {"OPTIONS"}))
-
-
-def _options(response: HttpResponse) -> HttpResponse:
+def _allowed(response: HttpResponse) -> dict[str, str]:
+    """Of a 405 the methods that there are. HEAD and OPTIONS are ours to answer."""
     if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-        return response
-    return HttpResponse(status=204, headers={"Allow": response["Allow"]})
+        return {}
+    names = {"OPTIONS", *response["Allow"].replace(" ", "").split(",")}
+    return {"Allow": ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))}
 
 
 def _measure(response: HttpResponse) -> None:
@@ -168,7 +156,7 @@ def _measure(response: HttpResponse) -> None:
 
 
 def _empty(response: HttpResponse) -> None:
-    """For HEAD: all of the answer but its content."""
+    """For HEAD: all of the response but its content."""
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = iter([])
     else:

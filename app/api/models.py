@@ -1,4 +1,7 @@
-"""Tokens, answers given once, and graves of forgotten tasks. None of them holds a task's words."""
+"""Tokens, idempotency keys, and tombstones of forgotten tasks. None holds a task's words.
+
+Two tables have the names of an earlier release: the one before this must be able to use them.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +64,8 @@ class Token(models.Model):
         return [scope for scope in SCOPES if scope in self.scopes.split()]
 
 
-class Answer(models.Model):
-    """What a POST with an Idempotency-Key made: which task, and how it looked (its ETag)."""
+class IdempotencyKey(models.Model):
+    """What a POST with an Idempotency-Key made: which task, and of which request."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(
@@ -82,15 +85,10 @@ class Answer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"answer until {self.expires_at:%Y-%m-%d %H:%M}"
+        return f"key until {self.expires_at:%Y-%m-%d %H:%M}"
 
 
-class GraveQuerySet(models.QuerySet["Grave"]):
-    def expired(self, *, at: datetime) -> GraveQuerySet:
-        return self.filter(expires_at__lte=at)
-
-
-class Grave(models.Model):
+class Tombstone(models.Model):
     """Proof, without content, that an owner once had a task: its address answers 410, not 404."""
 
     digest = models.CharField(
@@ -98,10 +96,8 @@ class Grave(models.Model):
     )
     expires_at = models.DateTimeField(db_index=True)
 
-    objects = GraveQuerySet.as_manager()
-
     class Meta:
         db_table = "api_grave"
 
     def __str__(self) -> str:
-        return f"grave until {self.expires_at:%Y-%m-%d %H:%M}"
+        return f"tombstone until {self.expires_at:%Y-%m-%d %H:%M}"

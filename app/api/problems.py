@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_supported_language_variant
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/api/v1/docs#problem-"
@@ -17,108 +22,61 @@ TYPE_PREFIX = "/api/v1/docs#problem-"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem: its status, and its title in French and English."""
+    """A kind of problem: its status, its title, and the headers that come with it."""
 
     status: int
-    french: str
-    english: str
+    title: _StrPromise
+    headers: tuple[str, ...] = ()
 
-    def title(self, language: str) -> str:
-        return self.french if language == "fr" else self.english
+    def title_in(self, language: str) -> str:
+        with translation.override(language):
+            return str(self.title)
 
 
-KINDS: dict[str, Kind] = {
-    "bad-request": Kind(400, "La requête est illisible.", "The request cannot be read."),
+KINDS = {
+    "bad-request": Kind(400, _("The request cannot be read.")),
     "unauthorized": Kind(
-        401,
-        "Un jeton valide est nécessaire : Authorization: Bearer ctlv_…",
-        "A valid token is needed: Authorization: Bearer ctlv_…",
+        401, _("A valid token is needed: Authorization: Bearer ctlv_…"), ("WWW-Authenticate",)
     ),
     "plain-http": Kind(
-        403,
-        "Un jeton ne passe que par https ; celui-ci a voyagé en clair : révoquez-le.",
-        "A token travels over https only; this one was sent in clear: revoke it.",
+        403, _("A token travels over https only; this one was sent in clear: revoke it.")
     ),
-    "insufficient-scope": Kind(
-        403, "Ce jeton n'en a pas le droit.", "This token is not allowed to do that."
-    ),
-    "forbidden": Kind(403, "C'est interdit.", "That is forbidden."),
-    "not-found": Kind(404, "Il n'y a rien à cette adresse.", "There is nothing at this address."),
-    "unknown-cursor": Kind(
-        404,
-        "Aucune page ne commence là : reprenez `next` tel qu'il a été donné.",
-        "No page begins there: take `next` as it was given.",
-    ),
-    "switched-off": Kind(
-        404,
-        "L'API REST n'est pas activée ici (AGENDA_TOKEN_KEY_FILE).",
-        "The REST API is not switched on here (AGENDA_TOKEN_KEY_FILE).",
-    ),
-    "method-not-allowed": Kind(
-        405, "Cette méthode n'existe pas ici.", "This method does not exist here."
-    ),
-    "not-acceptable": Kind(
-        406,
-        "Aucun des formats demandés n'existe ici.",
-        "None of the formats asked for exists here.",
-    ),
+    "insufficient-scope": Kind(403, _("This token is not allowed to do that.")),
+    "forbidden": Kind(403, _("That is forbidden.")),
+    "not-found": Kind(404, _("There is nothing at this address.")),
+    "unknown-cursor": Kind(404, _("No page begins there: take `next` as it was given.")),
+    "switched-off": Kind(404, _("The REST API is not switched on here (AGENDA_TOKEN_KEY_FILE).")),
+    "method-not-allowed": Kind(405, _("This method does not exist here.")),
+    "not-acceptable": Kind(406, _("None of the formats asked for exists here.")),
     "in-flight": Kind(
-        409,
-        "Une requête avec cette Idempotency-Key est en cours : réessayez dans un instant.",
-        "A request with this Idempotency-Key is under way: try again in a moment.",
+        409, _("A request with this Idempotency-Key is under way: try again in a moment.")
     ),
     "token-in-use": Kind(
-        409,
-        "C'est le jeton de cette requête : révoquez-le sur la page du compte ou avec un autre.",
-        "This request's own token: revoke it on the account page or with another one.",
+        409, _("This request's own token: revoke it on the account page or with another one.")
     ),
-    "gone": Kind(410, "Cette tâche est oubliée.", "This task is forgotten."),
-    "length-required": Kind(411, "Content-Length est nécessaire.", "Content-Length is needed."),
+    "gone": Kind(410, _("This task is forgotten.")),
+    "length-required": Kind(411, _("Content-Length is needed.")),
     "precondition-failed": Kind(
-        412,
-        "La tâche a changé depuis que vous l'avez lue : relisez-la.",
-        "The task has changed since you read it: read it again.",
+        412, _("The task has changed since you read it: read it again."), ("ETag",)
     ),
-    "too-large": Kind(413, "La requête est trop grande.", "The request is too large."),
-    "uri-too-long": Kind(414, "L'adresse est trop longue.", "The address is too long."),
-    "unsupported-media-type": Kind(415, "Le corps doit être du JSON.", "The body must be JSON."),
-    "range-not-satisfiable": Kind(
-        416, "Le son est plus court que cela.", "The sound is shorter than that."
-    ),
-    "expectation-failed": Kind(
-        417,
-        "De ce qu'annonce Expect, seul 100-continue est compris.",
-        "Of what Expect announces only 100-continue is understood.",
-    ),
-    "invalid": Kind(
-        422, "Des valeurs ne peuvent pas être acceptées.", "Some values cannot be accepted."
-    ),
-    "key-reused": Kind(
-        422,
-        "Cette Idempotency-Key a déjà servi pour une autre requête.",
-        "This Idempotency-Key was already used for another request.",
-    ),
+    "too-large": Kind(413, _("The request is too large.")),
+    "uri-too-long": Kind(414, _("The address is too long.")),
+    "unsupported-media-type": Kind(415, _("The body must be JSON."), ("Accept",)),
+    "range-not-satisfiable": Kind(416, _("The sound is shorter than that."), ("Content-Range",)),
+    "expectation-failed": Kind(417, _("Of what Expect announces only 100-continue is understood.")),
+    "invalid": Kind(422, _("Some values cannot be accepted.")),
+    "key-reused": Kind(422, _("This Idempotency-Key was already used for another request.")),
     "precondition-required": Kind(
-        428,
-        "Envoyez If-Match avec l'ETag de la tâche, pour n'écraser le travail de personne.",
-        "Send If-Match with the task's ETag, so that nobody's work is overwritten.",
+        428, _("Send If-Match with the task's ETag, so that nobody's work is overwritten.")
     ),
-    "too-many-requests": Kind(
-        429, "Trop de requêtes avec ce jeton.", "Too many requests with this token."
-    ),
-    "headers-too-large": Kind(431, "Les en-têtes sont trop longs.", "The headers are too long."),
-    "internal": Kind(500, "Une erreur de notre côté.", "An error on our side."),
-    "not-implemented": Kind(
-        501, "Ce Transfer-Encoding est inconnu.", "This Transfer-Encoding is unknown."
-    ),
-    "unavailable": Kind(
-        503, "Le service revient bientôt.", "The service will be back in a moment."
-    ),
-    "speech-unavailable": Kind(
-        503, "Aucune voix ne peut parler maintenant.", "No voice can speak now."
-    ),
+    "too-many-requests": Kind(429, _("Too many requests with this token."), ("Retry-After",)),
+    "headers-too-large": Kind(431, _("The headers are too long.")),
+    "internal": Kind(500, _("An error on our side.")),
+    "not-implemented": Kind(501, _("This Transfer-Encoding is unknown.")),
+    "unavailable": Kind(503, _("The service will be back in a moment."), ("Retry-After",)),
+    "speech-unavailable": Kind(503, _("No voice can speak now."), ("Retry-After",)),
 }
-# What an answer of Django's own becomes.
+# What a response of Django's own becomes.
 KIND_OF_STATUS = {
     400: "bad-request",
     401: "unauthorized",
@@ -130,12 +88,43 @@ KIND_OF_STATUS = {
     416: "range-not-satisfiable",
     503: "unavailable",
 }
+# pydantic's types of error, and our own (schemas.py). {x} comes from the error's context.
+SENTENCES = {
+    "missing": _("This is needed."),
+    "extra_forbidden": _("This name is unknown here."),
+    "repeated": _("This is said twice."),
+    "string_type": _("A text is expected."),
+    "string_too_short": _("At least {min_length} character(s) are needed."),
+    "string_too_long": _("At most {max_length} characters."),
+    "blank": _("There is nothing to read."),
+    "text": _("Half a character cannot be kept."),
+    "string_unicode": _("Half a character cannot be kept."),
+    "control": _("Control characters are not accepted."),
+    "tag": _("A tag: letters, digits, - and _, 30 at most."),
+    "list_type": _("A list is expected."),
+    "too_long": _("At most {max_length}."),
+    "instant": _("A date and time as in RFC 3339, with its offset, are expected."),
+    "bool_type": _("true or false is expected."),
+    "bool_parsing": _("true or false is expected."),
+    "int_type": _("A whole number is expected."),
+    "int_parsing": _("A whole number is expected."),
+    "greater_than_equal": _("At least {ge}."),
+    "less_than_equal": _("At most {le}."),
+    "literal_error": _("One of: {expected}."),
+    "model_attributes_type": _("An object is expected."),
+    "model_type": _("An object is expected."),
+}
+OTHERWISE = _("This value cannot be accepted.")
+# More, or longer, nobody reads; and a response must not be many times what was sent.
+FAULTS_MAX = 100
+NAME_LENGTH_MAX = 100
+API_NAMES = {"is_private": "private"}
 
 Fault = dict[str, str]
 
 
 class Problem(Exception):
-    """Raised by whatever finds out; becomes the answer in one place (see v1.py)."""
+    """Raised by whatever finds out; becomes the response in one place (see v1.py)."""
 
     def __init__(
         self,
@@ -148,15 +137,16 @@ class Problem(Exception):
         super().__init__(kind)
         self.kind = kind
         self.detail = detail
-        self.faults = faults
+        self.faults = faults[:FAULTS_MAX]
         self.headers = headers or {}
 
 
-def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
-    kind, language = KINDS[problem.kind], spoken(request)
+def problem_response(problem: Problem) -> HttpResponse:
+    """In the language of the request, which the middleware has made the current one."""
+    kind = KINDS[problem.kind]
     document: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.kind,
-        "title": kind.title(language),
+        "title": str(kind.title),
         "status": kind.status,
     }
     if problem.detail:
@@ -165,21 +155,55 @@ def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
         document["errors"] = list(problem.faults)
     # Half a character in a name that the client sent goes back as the \\ud800 it came as.
     body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
-    response = HttpResponse(body, status=kind.status, content_type=MEDIA_TYPE)
-    response["Cache-Control"] = "no-store"
-    response["Content-Language"] = language
-    for name, value in problem.headers.items():
-        response[name] = value
-    return response
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": translation.get_language(),
+        **problem.headers,
+    }
+    return HttpResponse(body, status=kind.status, content_type=MEDIA_TYPE, headers=headers)
 
 
-def spoken(request: HttpRequest) -> str:
-    """The language of the answer: the first of the client's that is ours, else English."""
-    for code, quality in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")):
+def language_of(request: HttpRequest) -> str:
+    """The language of the response: the first of the client's that is ours, else English."""
+    for code, quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
         if code == "*" or not quality:
             continue
         try:
-            return get_supported_language_variant(code)
+            return translation.get_supported_language_variant(code)
         except LookupError:
             continue
     return "en"
+
+
+def request_faults(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
+    """Ninja places them: ("body", argument, field, ...) or ("query", argument, field, ...)."""
+    faults = []
+    for error in errors[:FAULTS_MAX]:
+        source, *path = error["loc"]
+        is_in_body = source == "body"
+        place = {"pointer": _pointer(path[1:])} if is_in_body else {"parameter": str(path[-1])}
+        faults.append(place | {"detail": sentence(error["type"], error.get("ctx"))})
+    return faults
+
+
+def model_faults(error: ValidationError) -> list[Fault]:
+    """The agenda's own sentences."""
+    return [
+        {"pointer": _pointer([API_NAMES.get(field, field)]), "detail": str(message)}
+        for field, messages in error.message_dict.items()
+        for message in messages
+        if field != NON_FIELD_ERRORS
+    ]
+
+
+def parameter_fault(name: str, kind: str) -> Fault:
+    return {"parameter": name[:NAME_LENGTH_MAX], "detail": sentence(kind)}
+
+
+def sentence(kind: str, context: Mapping[str, Any] | None = None) -> str:
+    return str(SENTENCES.get(kind, OTHERWISE)).format_map(context or {})
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    names = (str(part)[:NAME_LENGTH_MAX] for part in path)
+    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)

@@ -1,90 +1,70 @@
 """Version 1: the routes together, and every exception as a problem.
 
-Rules for versions. Within v1 things are only added: new addresses, fields in answers, optional
+Rules for versions. Within v1 things are only added: new addresses, fields in responses, optional
 fields and parameters, problem types. Clients ignore what they do not know. What must go is first
-marked `deprecated` in the schema and answered with `Deprecation` (RFC 9745) and `Sunset` headers
+marked `deprecated` in the schema and sent with `Deprecation` (RFC 9745) and `Sunset` headers
 for at least six months. Anything that breaks a client is v2, beside v1 for at least a year.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import register_converter
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from api import account, dump, sound, tasks
 from api.auth import CHALLENGE
-from api.faults import model_faults, request_faults
-from api.identities import NAME, IdentityConverter
-from api.openapi import AgendaApi
-from api.problems import Problem, problem_response, spoken
-from api.routes import account, dump, service, sound, tasks
+from api.openapi import AgendaApi, StrictParser
+from api.problems import Problem, model_faults, problem_response, request_faults
 
 log = logging.getLogger("agenda.api")
-
-register_converter(IdentityConverter, NAME)
 
 api = AgendaApi(
     title="Agenda",
     version="1",
     description="Tasks that speak and are forgotten at their deadline.",
+    servers=[{"url": "/"}],
     urls_namespace="api-1",
     docs_url=None,
     openapi_url=None,
+    parser=StrictParser(),
 )
 api.add_router("/tasks", tasks.router)
 api.add_router("/dump", dump.router)
 api.add_router("", sound.router)
 api.add_router("", account.router)
-api.add_router("", service.router)
+api.add_router("", account.service)
 
 
-@api.exception_handler(Problem)
-def on_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_response(request, problem)
-
-
-@api.exception_handler(AuthenticationError)
-def on_stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    """No token at all."""
-    problem = Problem("unauthorized", headers={"WWW-Authenticate": CHALLENGE})
-    return problem_response(request, problem)
-
-
-@api.exception_handler(ValidationError)
-def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    faults = request_faults(error.errors, language=spoken(request))
-    return problem_response(request, Problem("invalid", faults=faults))
-
-
-@api.exception_handler(ModelError)
-def on_refused(request: HttpRequest, error: ModelError) -> HttpResponse:
-    """The agenda's own rules, such as a deadline that has passed."""
-    return problem_response(request, Problem("invalid", faults=model_faults(error)))
-
-
-@api.exception_handler(HttpError)
-def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """Ninja's word for a body that is no JSON."""
-    return problem_response(request, Problem("bad-request"))
-
-
-@api.exception_handler(RequestDataTooBig)
-def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return problem_response(request, Problem("too-large"))
-
-
-@api.exception_handler(Http404)
-def on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
-    return problem_response(request, Problem("not-found"))
-
-
-@api.exception_handler(OperationalError)
-@api.exception_handler(InterfaceError)
-def on_database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+def _database_away(error: Exception) -> Problem:
     log.warning("database: %s", error)
-    return problem_response(request, Problem("unavailable", headers={"Retry-After": "5"}))
+    return Problem("unavailable", headers={"Retry-After": "5"})
+
+
+PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
+    Problem: lambda problem: problem,
+    # No token at all.
+    AuthenticationError: lambda _: Problem("unauthorized", headers={"WWW-Authenticate": CHALLENGE}),
+    ValidationError: lambda error: Problem("invalid", faults=request_faults(error.errors)),
+    # The agenda's own rules, such as a deadline that has passed.
+    ModelError: lambda error: Problem("invalid", faults=model_faults(error)),
+    # Ninja's word for a body that is no JSON.
+    HttpError: lambda _: Problem("bad-request"),
+    Http404: lambda _: Problem("not-found"),
+    OperationalError: _database_away,
+    InterfaceError: _database_away,
+}
+
+
+def on_error(problem_of: Callable[[Any], Problem], _: HttpRequest, error: Any) -> HttpResponse:
+    return problem_response(problem_of(error))
+
+
+for kind, problem_of in PROBLEMS.items():
+    api.add_exception_handler(kind, partial(on_error, problem_of))

@@ -46,11 +46,11 @@ def answer(worker: Any, request: Any, client: socket, address: Any, error: Excep
 
 
 def document(name: str) -> bytes:
-    """The whole answer. The language that was asked for could not be read either: both."""
+    """The whole response. The language that was asked for could not be read either: both."""
     kind = KINDS[name]
     told = {
         "type": TYPE_PREFIX + name,
-        "title": f"{kind.french} / {kind.english}",
+        "title": f"{kind.title_in('fr')} / {kind.title_in('en')}",
         "status": kind.status,
     }
     body = json.dumps(told, ensure_ascii=False).encode()

@@ -21,7 +21,7 @@ urlpatterns = [
 if settings.API_ENABLED:  # api.middleware answers for it where it is off
     urlpatterns += [
         path("api/v1/", include("api.urls")),
-        path("agenda/account/tokens/", include("api.account_urls")),
+        path("agenda/account/tokens/", include("api.account_views")),
     ]
 
 handler400 = errors.bad_request

@@ -206,7 +206,7 @@ def test_an_error_of_ours_is_a_problem_without_its_story(api, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("api.routes.tasks._rows", broken)
+    monkeypatch.setattr("api.tasks._first_page", broken)
     answer = api.get("/tasks")
     assert kind(answer) == "internal"
     assert "secret" not in answer.content.decode()

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agenda.models import Task
-from api.models import Answer
-from api.services import ANSWER_KEPT, api_forget
+from api.models import IdempotencyKey
+from api.services import KEY_KEPT, api_expire
 from tests.app.api.program import Program, task, token_for
 
 
@@ -64,7 +64,7 @@ def test_a_key_is_its_users_own(api, bob):
 def test_a_refused_request_leaves_its_key_free(api):
     refused = api.post("/tasks", task(deadline_at="2020-01-01T00:00:00Z"), Idempotency_Key="k")
     assert refused.status_code == 422
-    assert not Answer.objects.exists()
+    assert not IdempotencyKey.objects.exists()
     assert api.post("/tasks", task(), Idempotency_Key="k").status_code == 201
 
 
@@ -87,23 +87,23 @@ def test_the_key_is_forgotten_with_its_task_or_after_a_day(api):
     at = timezone.now()
     api.post("/tasks", task(deadline_at=(at + timedelta(hours=2)).isoformat()), Idempotency_Key="a")
     api.post("/tasks", task(deadline_at=(at + timedelta(days=9)).isoformat()), Idempotency_Key="b")
-    ends = sorted(Answer.objects.values_list("expires_at", flat=True))
+    ends = sorted(IdempotencyKey.objects.values_list("expires_at", flat=True))
     assert ends[0] == at + timedelta(hours=2)
-    assert abs(ends[1] - at - ANSWER_KEPT) < timedelta(minutes=1)
-    api_forget(at=at + timedelta(hours=3))
-    assert Answer.objects.count() == 1
-    api_forget(at=at + timedelta(hours=25))
-    assert not Answer.objects.exists()
+    assert abs(ends[1] - at - KEY_KEPT) < timedelta(minutes=1)
+    api_expire(at=at + timedelta(hours=3))
+    assert IdempotencyKey.objects.count() == 1
+    api_expire(at=at + timedelta(hours=25))
+    assert not IdempotencyKey.objects.exists()
 
 
 def test_a_key_whose_time_is_over_is_free_again(api):
     body = task()
     first = api.post("/tasks", body, Idempotency_Key="k").json()
-    Answer.objects.update(expires_at=timezone.now())
+    IdempotencyKey.objects.update(expires_at=timezone.now())
     again = api.post("/tasks", body, Idempotency_Key="k")
     assert again.status_code == 201
     assert again.json()["id"] != first["id"]
-    assert Answer.objects.count() == 1
+    assert IdempotencyKey.objects.count() == 1
 
 
 def test_a_removed_task_is_not_made_again_by_a_late_copy(api):

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from agenda.models import Task
-from api.pages import Cursor, read_cursor
-from api.routes.dump import scheduled
+from api.dump import scheduled
+from api.rows import Cursor, read_cursor
 
 
 def walk(api, query="limit=3", *, between=None):
@@ -124,18 +124,37 @@ def test_a_cursor_holds_no_word(api, add):
     assert "Zanzibar" not in repr(cursor)
 
 
-def test_the_list_and_the_dump_start_at_their_place_in_the_index(api, add, alice):
+def plans(asked):
+    """How MariaDB goes about each query for tasks."""
+    queries = [q["sql"] for q in asked if "FROM `task`" in q["sql"]]
+    with connection.cursor() as cursor:
+        for query in queries:
+            cursor.execute(f"EXPLAIN {query.replace('%', '%%')}")
+            names = [column[0] for column in cursor.description]
+            yield dict(zip(names, cursor.fetchone(), strict=True))
+
+
+def test_a_page_starts_at_its_place_in_the_index(api, add):
     for number in range(20):
         add(left=timedelta(hours=number + 1))
     cursor = api.get("/tasks?limit=10").json()["next"]
     with CaptureQueriesContext(connection) as asked:
         api.get(f"/tasks?limit=5&cursor={cursor}")
-    question = next(q["sql"] for q in asked if "FROM `task`" in q["sql"])
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {question.replace('%', '%%')}")
-        names = [column[0] for column in cursor.description]
-        plan = dict(zip(names, cursor.fetchone(), strict=True))
+    (plan,) = plans(asked)
     assert "task_of_owner_by_deadline" in plan["possible_keys"]
+
+
+def test_each_portion_of_a_dump_starts_at_its_place_in_the_index(add, alice):
+    """Left to itself MariaDB goes through all of the owner's rows, for each portion anew."""
+    for number in range(30):
+        add(left=timedelta(hours=number + 1))
+    with CaptureQueriesContext(connection) as asked:
+        assert sum(map(len, scheduled(alice.pk, rows=10))) == 30
+    later = list(plans(asked))[1:]
+    assert len(later) >= 4
+    assert {(plan["key"], plan["type"]) for plan in later} == {
+        ("task_of_owner_by_deadline", "range")
+    }
 
 
 def dump(api, accept, path="/dump"):

@@ -91,6 +91,13 @@ def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):
     assert rest.ask("GET", here, **sent)[0] == 410
 
 
+def test_a_database_that_was_restarted_costs_no_request(rest):
+    sent = headers(rest.token_of("carol"))
+    assert rest.ask("GET", "/api/v1/me", **sent)[0] == 200
+    rest.sql(f"KILL CONNECTION USER {ACCOUNT}@localhost")
+    assert [rest.ask("GET", "/api/v1/me", **sent)[0] for _ in range(8)] == [200] * 8
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/agenda", "/agenda/sign-in/", "/admin/", "/agenda/account/"],
@@ -332,7 +339,7 @@ def test_what_gunicorn_cannot_read_is_a_problem_in_both_languages(rest, lines, e
     known = KINDS[kind]
     assert json.loads(body) == {
         "type": f"/api/v1/docs#problem-{kind}",
-        "title": f"{known.french} / {known.english}",
+        "title": f"{known.title_in('fr')} / {known.title_in('en')}",
         "status": expected,
     }
 

@@ -12,8 +12,8 @@ from django.utils.http import parse_http_date
 
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
-from api.models import Grave
-from api.services import api_forget
+from api.models import Tombstone
+from api.services import api_expire
 from tests.app.api.program import Program, soon, task, token_for
 
 
@@ -99,18 +99,18 @@ def test_a_forgotten_task_is_gone_first_and_unknown_a_day_later(api, add):
         answer = api(method, here, body, If_Match="*")
         assert (answer.status_code, answer.json()["type"]) == (410, "/api/v1/docs#problem-gone")
     assert api.get(f"{here}/speech").status_code == 410
-    api_forget(at=timezone.now() + timedelta(hours=25))
-    assert not Grave.objects.exists()
+    api_expire(at=timezone.now() + timedelta(hours=25))
+    assert not Tombstone.objects.exists()
     assert api.get(here).status_code == 404
 
 
-def test_graves_are_dug_for_owners_with_tokens_only_and_are_nobody_elses(add, bob, alice):
+def test_tombstones_are_of_owners_with_tokens_only_and_are_nobody_elses(add, bob, alice):
     tasks_forget(at=add(left=timedelta(seconds=-1)).deadline_at)
-    assert not Grave.objects.exists()
+    assert not Tombstone.objects.exists()
     alices, bobs = Program(token_for(alice)), Program(token_for(bob))
     gone = add(left=timedelta(seconds=-1))
     tasks_forget(at=gone.deadline_at)
-    assert Grave.objects.count() == 1
+    assert Tombstone.objects.count() == 1
     assert alices.get(f"/tasks/{gone.pk}").status_code == 410
     assert bobs.get(f"/tasks/{gone.pk}").status_code == 404
 
@@ -346,6 +346,14 @@ def test_the_day_and_a_task_are_spoken(api, add):
         assert held.status_code == 304
     assert api.get(f"/tasks/{made.pk}/speech", Range="bytes=9999999-").status_code == 416
     assert api.get("/day/speech", Accept="application/json").status_code == 406
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("", "fr"), ("en", "en"), ("fr", "fr")])
+def test_a_voice_speaks_the_users_language_unless_another_is_asked_for(api, alice, asked, expected):
+    alice.language = "fr"
+    alice.save()
+    said = api.get("/day/speech", Accept_Language=asked)
+    assert ("Aujourd" in said["X-Agenda-Text"]) == (expected == "fr")
 
 
 def test_a_site_without_voices_says_so(api, add, settings):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from agenda import erased, spoken
 from agenda.forgetting import tasks_forget
 from agenda.trusted_time import doubt, rows_until, sounds_until
-from api.services import api_forget
+from api.services import api_expire
 from speech import services as speech
 
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         forgotten = tasks_forget(at=at)
         sessions = sessions_forget(at=at)
         resets_forget(at=at)
-        api_forget(at=at)
+        api_expire(at=at)
         erased.prune(at=at)
         if forgotten.is_elsewhere:
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")

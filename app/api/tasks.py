@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -11,7 +12,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import register_converter, reverse
+from django.urls.converters import UUIDConverter
 from django.utils import timezone
 from ninja import Query, Router
 
@@ -19,32 +21,63 @@ from agenda import services as agenda
 from agenda.clock import LAST_INSTANT, zone_of
 from agenda.models import Priority, Repeat, Task, TaskQuerySet
 from agenda.services import Wording
-from api.answers import body_answer, json_only, refuse_unknown, task_answer, task_etag
 from api.auth import CREATE, READ, WRITE, token_of
-from api.conditional import require_match, require_precondition
-from api.outgoing import PRIORITIES, ROW_COLUMNS, Row, moment, row_json, to_json
-from api.pages import Cursor, read_cursor
+from api.openapi import BODY, CHANGES, IF_MATCH, ONE, READS, REF, Node, contract, header
 from api.problems import Problem
-from api.question import Question, Rows, rows_of
-from api.schemas import Filters, Keep, ProblemOut, TaskIn, TaskOut, TaskPage, TaskPatch
-from api.services import Once, is_in_grave, task_once
+from api.queries import CompiledQuery
+from api.responses import json_only, json_response, refuse_unknown, require_match, task_response
+from api.rows import (
+    ROW_COLUMNS,
+    Cursor,
+    Row,
+    read_cursor,
+    read_instant,
+    row_json,
+    task_out,
+    to_json,
+)
+from api.schemas import Filters, Keep, TaskIn, TaskOut, TaskPage, TaskPatch
+from api.services import KeyedRequest, has_tombstone, task_once
 
 router = Router(tags=["tasks"])
 router.add_decorator(json_only, mode="view")
 
-IDEMPOTENCY_KEY_LENGTH_MAX = 255
-Answers = dict[Any, Any]
-READS: Answers = {frozenset({400, 401, 403, 406, 429, 503}): ProblemOut}
-ONE: Answers = READS | {frozenset({404, 410}): ProblemOut}
-CHANGES: Answers = ONE | {frozenset({412, 428}): ProblemOut}
-# Of those that take a body.
-BODY: Answers = {frozenset({411, 413, 415, 422}): ProblemOut}
+KEY_LENGTH_MAX = 255
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key",
+    "Chosen by the client: the same request sent again has its effect once.",
+    minLength=1,
+    maxLength=KEY_LENGTH_MAX,
+    pattern="^[!-~]+$",
+)
+TASK = {"task_id": "$response.body#/id"}
+TASK_AS_READ = TASK | {"header.If-Match": "$response.header.ETag"}
+# What can be done with a task just made: clients and tests follow them.
+LINKS = {
+    **dict.fromkeys(["read_task", "hear_task"], TASK),
+    **dict.fromkeys(["replace_task", "change_task", "keep_task", "remove_task"], TASK_AS_READ),
+}
+CHANGED: Node = {"headers": {200: ("ETag", "Sunset")}, "parameters": (IF_MATCH,)}
+MERGE_PATCH = {"application/merge-patch+json": {"schema": {"$ref": f"{REF}TaskPatch"}}}
+
+
+class IdentityConverter(UUIDConverter):
+    """Some languages write every UUID in capitals; it is the same one (RFC 9562)."""
+
+    regex = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+
+
+register_converter(IdentityConverter, "identity")
 
 
 @router.get(
     "",
     auth=READ,
-    response={200: TaskPage, 304: None, frozenset({404, 414, 422}): ProblemOut} | READS,
+    **contract(
+        {200: TaskPage, 304: None},
+        (*READS, "not-found", "unknown-cursor", "uri-too-long", "invalid"),
+        headers={200: ("ETag", "Link")},
+    ),
 )
 def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     """Your scheduled tasks, a page at a time.
@@ -53,11 +86,15 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     and none that stays is missed.
     """
     refuse_unknown(request, Filters)
-    rows = _rows(filters, owner_id=token_of(request).owner_id, at=timezone.now())
+    asked: dict[str, Any] = {"owner_id": token_of(request).owner_id, "at": timezone.now()}
+    if filters.model_fields_set <= {"sort", "limit"}:
+        rows = _first_page(filters.sort, filters.limit).rows(**asked)
+    else:
+        rows = list(_page(filters, **asked))
     page, more = rows[: filters.limit], len(rows) > filters.limit
     following = str(_cursor(Row._make(page[-1]), filters.sort)) if more else None
     body = f'{{"items":[{",".join(map(row_json, page))}],"next":{to_json(following)}}}'
-    response = body_answer(request, body.encode())
+    response = json_response(request, body.encode())
     if following:
         address = request.GET.copy()
         address["cursor"] = following
@@ -65,21 +102,15 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     return response
 
 
-def _rows(filters: Filters, *, owner_id: UUID, at: datetime) -> Rows:
-    """The page, and one row more when there is a next one."""
-    if filters.model_fields_set <= {"sort", "limit"}:
-        return _first_page(filters.sort, filters.limit).rows(owner_id=owner_id, at=at)
-    return rows_of(_page(filters, owner_id=owner_id, at=at))
-
-
 @cache
-def _first_page(sort: str, limit: int) -> Question:
+def _first_page(sort: str, limit: int) -> CompiledQuery:
     """What is asked most: everything, from the beginning."""
     filters = Filters.model_validate({"sort": sort, "limit": limit})
-    return Question(partial(_page, filters), owner_id=UUID(int=0), at=LAST_INSTANT)
+    return CompiledQuery(partial(_page, filters), owner_id=UUID(int=0), at=LAST_INSTANT)
 
 
 def _page(filters: Filters, *, owner_id: UUID, at: datetime) -> QuerySet[Any, Any]:
+    """The page, and one row more when there is a next one."""
     found = _filtered(Task.objects.of(owner_id).live(at=at), filters)
     return _after(found, filters)[: filters.limit + 1].values_list(*ROW_COLUMNS)
 
@@ -102,7 +133,8 @@ def _filtered(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
 
 def _after(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
     """In order, from where the cursor's page ended."""
-    sign, column = _column(filters.sort)
+    sign = "-" if filters.sort.startswith("-") else ""
+    column = f"{filters.sort.removeprefix('-')}_at"
     tasks = tasks.order_by(f"{sign}{column}", f"{sign}id")
     if not filters.cursor:
         return tasks
@@ -119,18 +151,21 @@ def _after(tasks: TaskQuerySet, filters: Filters) -> TaskQuerySet:
     return tasks.filter(Q(**{f"{column}__{further}e": last.instant}), beyond | beside)
 
 
-def _column(sort: str) -> tuple[str, str]:
-    sign = "-" if sort.startswith("-") else ""
-    return sign, f"{sort.removeprefix('-')}_at"
-
-
 def _cursor(row: Row, sort: str) -> Cursor:
     text = row.created_text if sort.endswith("created") else row.deadline_text
-    return Cursor(sort, moment(text), UUID(row.id))
+    return Cursor(sort, read_instant(text), UUID(row.id))
 
 
 @router.post(
-    "", auth=CREATE, response={201: TaskOut, frozenset({409, 410}): ProblemOut} | READS | BODY
+    "",
+    auth=CREATE,
+    **contract(
+        {201: TaskOut},
+        (*READS, *BODY, "in-flight", "gone", "key-reused"),
+        headers={201: ("ETag", "Idempotent-Replayed", "Location", "Sunset")},
+        parameters=(IDEMPOTENCY_KEY,),
+        also={201: {"links": {n: {"operationId": n, "parameters": p} for n, p in LINKS.items()}}},
+    ),
 )
 def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     """Add a task.
@@ -148,12 +183,13 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     if key is None:
         made, is_new = make(), True
     else:
-        made, is_new = task_once(Once(owner_id=owner_id, key=key, body=request.body), make, at=at)
+        keyed = KeyedRequest(owner_id=owner_id, key=key, body=request.body)
+        made, is_new = task_once(keyed, make, at=at)
     if not is_new:
-        # The words come with the request, so none had to be kept: the answer is what it was, also
+        # The words come with the request, so none had to be kept: the response is what it was, also
         # when the task was changed since.
         made = Task(id=made.id, owner_id=owner_id, created_at=made.created_at, **wording.fields())
-    response = task_answer(request, made, at=at, status=201)
+    response = task_response(request, made, at=at, status=201)
     response["Location"] = reverse("api-1:read_task", args=[made.id])
     if not is_new:
         response["Idempotent-Replayed"] = "true"
@@ -166,53 +202,62 @@ def _idempotency_key(request: HttpRequest) -> str | None:
         return None
     # As the schema says: a space is none of them.
     is_visible = key.isascii() and key.isprintable() and " " not in key
-    if not (is_visible and 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX):
-        detail = f"1 to {IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters"
+    if not (is_visible and 1 <= len(key) <= KEY_LENGTH_MAX):
+        detail = f"1 to {KEY_LENGTH_MAX} visible ASCII characters"
         raise Problem("invalid", faults=[{"parameter": "Idempotency-Key", "detail": detail}])
     return key
 
 
-@router.get("/{identity:task_id}", auth=READ, response={200: TaskOut, 304: None} | ONE)
+@router.get(
+    "/{identity:task_id}",
+    auth=READ,
+    **contract({200: TaskOut, 304: None}, ONE, headers={200: ("ETag", "Sunset")}),
+)
 def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """One task. `Sunset` says when it will be forgotten; from then on the answer is 410."""
     at = timezone.now()
-    return task_answer(request, task_or_problem(request, task_id, at=at), at=at)
+    return task_response(request, task_or_problem(request, task_id, at=at), at=at)
 
 
-@router.put("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
+@router.put(
+    "/{identity:task_id}",
+    auth=WRITE,
+    **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED),
+)
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
-    return _change(request, task_id, lambda _: _wording(task.model_dump()))
+    at = timezone.now()
+    with _changing(request, task_id, at=at) as before:
+        agenda.task_edit(task=before, wording=_wording(task.model_dump()), at=at)
+        before.refresh_from_db()
+    return task_response(request, before, at=at)
 
 
-@router.patch("/{identity:task_id}", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
+@router.patch(
+    "/{identity:task_id}",
+    auth=WRITE,
+    **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED, requestBody={"content": MERGE_PATCH}),
+)
 def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> HttpResponse:
     """Change what is sent, keep the rest. Needs `If-Match`."""
-    sent = changes.model_dump(exclude_unset=True)
-
-    def changed(task: Task) -> Wording:
-        before = {
-            "title": task.title,
-            "notes": task.notes,
-            "deadline_at": task.deadline_at,
-            "private": task.is_private,
-            "tags": task.tag_names,
-            "priority": PRIORITIES[task.priority],
-            "repeat": task.repeat or None,
-        }
-        return _wording(before | sent)
-
-    return _change(request, task_id, changed)
+    at = timezone.now()
+    with _changing(request, task_id, at=at) as task:
+        kept = task_out(task) | {"deadline_at": task.deadline_at}
+        wording = _wording(kept | changes.model_dump(exclude_unset=True))
+        agenda.task_edit(task=task, wording=wording, at=at)
+        task.refresh_from_db()
+    return task_response(request, task, at=at)
 
 
-@router.post("/{identity:task_id}/keep", auth=WRITE, response={200: TaskOut} | CHANGES | BODY)
+@router.post(
+    "/{identity:task_id}/keep",
+    auth=WRITE,
+    **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED),
+)
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
-    require_precondition(request)
     at = timezone.now()
-    with transaction.atomic():
-        task = task_or_problem(request, task_id, at=at, locked=True)
-        require_match(request, task_etag(task))
+    with _changing(request, task_id, at=at) as task:
         agenda.task_keep(
             owner_id=task.owner_id,
             task_id=task.id,
@@ -220,37 +265,35 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
             until=task.deadline_at + timedelta(minutes=longer.minutes),
             at=at,
         )
-        task = task_or_problem(request, task_id, at=at)
-    return task_answer(request, task, at=at)
+        task.refresh_from_db()
+    return task_response(request, task, at=at)
 
 
-@router.delete("/{identity:task_id}", auth=WRITE, response={204: None} | CHANGES)
+@router.delete(
+    "/{identity:task_id}",
+    auth=WRITE,
+    **contract({204: None}, CHANGES, parameters=(IF_MATCH,)),
+)
 def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Remove a task, and with it those that would come after it. Needs `If-Match`. On its page the
     user can undo this for a minute.
     """
-    require_precondition(request)
     at = timezone.now()
-    with transaction.atomic():
-        task = task_or_problem(request, task_id, at=at, locked=True)
-        require_match(request, task_etag(task))
+    with _changing(request, task_id, at=at) as task:
         agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at, for_good=True)
     return HttpResponse(status=204)
 
 
-def _change(
-    request: HttpRequest, task_id: UUID, wording: Callable[[Task], Wording]
-) -> HttpResponse:
-    """Read, compare with If-Match and write while nobody else can write."""
-    require_precondition(request)
-    at = timezone.now()
-    with transaction.atomic():
+@contextmanager
+def _changing(request: HttpRequest, task_id: UUID, *, at: datetime) -> Iterator[Task]:
+    """The task as the client read it (If-Match), while nobody else can write it."""
+    if request.headers.get("If-Match") is None:
+        raise Problem("precondition-required")
+    zone = zone_of(token_of(request).owner.time_zone)
+    with transaction.atomic(), timezone.override(zone):
         task = task_or_problem(request, task_id, at=at, locked=True)
-        require_match(request, task_etag(task))
-        with timezone.override(zone_of(token_of(request).owner.time_zone)):
-            agenda.task_edit(task=task, wording=wording(task), at=at)
-        task = task_or_problem(request, task_id, at=at)
-    return task_answer(request, task, at=at)
+        require_match(request, task)
+        yield task
 
 
 def task_or_problem(
@@ -262,7 +305,7 @@ def task_or_problem(
     task = (mine.select_for_update() if locked else mine).first()
     if task is not None and task.removed_at is None and task.deadline_at > at:
         return task
-    if task is not None or is_in_grave(owner_id=owner_id, task_id=task_id, at=at):
+    if task is not None or has_tombstone(owner_id=owner_id, task_id=task_id, at=at):
         raise Problem("gone")
     raise Problem("not-found")
 

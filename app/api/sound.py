@@ -17,11 +17,10 @@ from agenda.models import Task
 from agenda.sound import sound
 from agenda.spoken import day_utterance, task_utterance
 from api.auth import READ, token_of
-from api.conditional import is_unchanged
-from api.negotiation import preferred
-from api.problems import Problem, spoken
-from api.routes.tasks import ONE, READS, task_or_problem
-from api.schemas import ProblemOut
+from api.openapi import ONE, READS, Node, contract, header
+from api.problems import Problem, language_of
+from api.responses import is_unchanged, preferred
+from api.tasks import task_or_problem
 from speech import services as speech
 from speech.errors import SpeechError
 from speech.services import Utterance
@@ -29,10 +28,27 @@ from speech.services import Utterance
 router = Router(tags=["speech"])
 
 AUDIO = "audio/mpeg"
-SOUND = {200: str, 206: str, 304: None, 416: ProblemOut}
+CONTENT = {"content": {AUDIO: {"schema": {"type": "string", "format": "binary"}}}}
+HEADERS = ("ETag", "Accept-Ranges", "Sunset", "X-Agenda-Voice")
 
 
-@router.get("/tasks/{identity:task_id}/speech", auth=READ, response=SOUND | ONE)
+def _contract(problems: tuple[str, ...]) -> Node:
+    return contract(
+        {200: None, 206: None, 304: None},
+        (*problems, "range-not-satisfiable", "speech-unavailable"),
+        headers={200: HEADERS, 206: (*HEADERS, "Content-Range")},
+        parameters=(
+            header(
+                "Range",
+                "Bytes of the sound (RFC 9110, section 14.2); If-Range is read too.",
+                examples=["bytes=0-1023"],
+            ),
+        ),
+        also={200: CONTENT, 206: CONTENT},
+    )
+
+
+@router.get("/tasks/{identity:task_id}/speech", auth=READ, **_contract(ONE))
 def hear_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """The task as an MP3, in the language of `Accept-Language` or the user's. Takes ranges."""
     _require_audio(request)
@@ -43,7 +59,7 @@ def hear_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return _said(request, words, at=at)
 
 
-@router.get("/day/speech", auth=READ, response=SOUND | READS)
+@router.get("/day/speech", auth=READ, **_contract(READS))
 def hear_day(request: HttpRequest) -> HttpResponse:
     """What is left of today as one MP3, in the user's own time zone."""
     _require_audio(request)
@@ -68,13 +84,13 @@ def _said(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpRespon
 
 
 def _require_audio(request: HttpRequest) -> None:
-    if preferred(request.headers.get("Accept", "*/*"), [AUDIO]) is None:
+    if preferred(request, [AUDIO]) is None:
         raise Problem("not-acceptable", detail=AUDIO)
 
 
 def _language(request: HttpRequest, chosen: str) -> str:
     if request.headers.get("Accept-Language", "").strip():
-        return spoken(request)
+        return language_of(request)
     return chosen or settings.LANGUAGE_CODE
 
 

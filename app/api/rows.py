@@ -1,20 +1,25 @@
-"""Tasks and tokens as JSON-ready values. Pure."""
+"""Tasks and tokens as they go out; where a page of tasks ended. Pure."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from django.db.models import CharField
+from django.db.models import CharField, IntegerField
 from django.db.models.functions import Cast
 
 from agenda.models import Priority, Task
 from api.models import Token
 
 PRIORITIES = {priority.value: priority.name.lower() for priority in Priority}
-
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 RowValues = tuple[str, str, str, str, int, str, int, str, str]
 
@@ -36,10 +41,11 @@ class Row(NamedTuple):
     created_text: str
 
 
-# What `values_list` is asked for, so that Row._make takes what comes.
+# For `values_list`, so that Row._make takes what comes. Cast, a value needs no conversion here.
 ROW_COLUMNS = (
-    *("id", "title", "notes", Cast("deadline_at", CharField()), "is_private"),
-    *("tags", "priority", "repeat", Cast("created_at", CharField())),
+    *(Cast("id", CharField()), "title", "notes", Cast("deadline_at", CharField())),
+    *(Cast("is_private", IntegerField()), "tags", "priority", "repeat"),
+    Cast("created_at", CharField()),
 )
 _MICROSECONDS_AT = len("2026-11-24 14:00:00")
 
@@ -54,7 +60,7 @@ def instant_of(text: str) -> str:
     return f"{text[:10]}T{text[11:end]}Z"
 
 
-def moment(text: str) -> datetime:
+def read_instant(text: str) -> datetime:
     """A Row's instant, to compare and to calculate with."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -103,9 +109,40 @@ def token_out(token: Token) -> dict[str, Any]:
 
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 def as_json(value: Any) -> bytes:
     return to_json(value).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the sort order of the list, and its last row's place in it.
+
+    The next begins after that row, whatever was added or forgotten meanwhile: no row comes twice,
+    none that stays is missed. It holds an instant and an identity, never a word, because it
+    travels in addresses.
+    """
+
+    order: str
+    instant: datetime
+    identity: UUID
+
+    def __str__(self) -> str:
+        micros = (self.instant - EPOCH) // MICROSECOND
+        fields = json.dumps([self.order, micros, self.identity.hex], separators=(",", ":"))
+        return base64.urlsafe_b64encode(fields.encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Cursor:
+    """Raises ValueError for whatever this module did not write."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        order, micros, identity = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        cursor = Cursor(str(order), EPOCH + micros * MICROSECOND, UUID(hex=identity))
+    except (binascii.Error, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(text) from error
+    if str(cursor) != text:
+        raise ValueError(text)
+    return cursor

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from agenda.models import Priority, Repeat, Task
 from api.models import Token
-from api.outgoing import ROW_COLUMNS, as_json, row_json, task_out
-from api.question import Question, rows_of
+from api.queries import CompiledQuery
+from api.rows import ROW_COLUMNS, as_json, row_json, task_out
 from api.services import token_find
 from tests.app.api.program import token_for
 
@@ -33,7 +33,7 @@ def test_a_row_goes_out_as_its_model_does(alice, given):
     deadline_at = timezone.now() + timedelta(hours=2)
     made = {"title": "t", "deadline_at": deadline_at, "created_at": timezone.now(), **given}
     task = Task.objects.create(owner=alice, **made)
-    rows = rows_of(Task.objects.all().values_list(*ROW_COLUMNS))
+    rows = Task.objects.all().values_list(*ROW_COLUMNS)
     assert [row_json(row) for row in rows] == [as_json(task_out(task)).decode()]
 
 
@@ -49,7 +49,7 @@ def test_a_token_is_found_as_its_model_with_its_owner(alice):
     assert found.owner.get_deferred_fields() >= {"password", "email"}
 
 
-def test_a_question_is_written_once_and_asked_with_its_own_values(add, alice):
+def test_a_query_is_written_once_and_asked_with_its_own_values(add, alice):
     add("soon", left=timedelta(hours=1))
     add("later", left=timedelta(hours=9))
     written = []
@@ -58,20 +58,15 @@ def test_a_question_is_written_once_and_asked_with_its_own_values(add, alice):
         written.append(at)
         return Task.objects.of(owner_id).live(at=at).by_deadline().values_list("title")
 
-    question = Question(titles, owner_id=Task().id, at=NOON)
+    query = CompiledQuery(titles, owner_id=Task().id, at=NOON)
     now = timezone.now()
-    assert question.rows(owner_id=alice.pk, at=now) == (("soon",), ("later",))
-    assert question.rows(owner_id=alice.pk, at=now + timedelta(hours=2)) == (("later",),)
-    assert question.rows(owner_id=Task().id, at=now) == ()
+    assert query.rows(owner_id=alice.pk, at=now) == [("soon",), ("later",)]
+    assert query.rows(owner_id=alice.pk, at=now + timedelta(hours=2)) == [("later",)]
+    assert query.rows(owner_id=Task().id, at=now) == []
     assert written == [NOON]
 
 
-def test_a_question_whose_stand_in_is_lost_is_refused():
-    question = Question(lambda **_: Task.objects.values_list("title"), at=NOON)
+def test_a_query_whose_stand_in_is_lost_is_refused():
+    query = CompiledQuery(lambda **_: Task.objects.values_list("title"), at=NOON)
     with pytest.raises(LookupError, match="at"):
-        question.rows(at=NOON)
-
-
-def test_nothing_is_asked_for_what_cannot_be_there(django_assert_num_queries):
-    with django_assert_num_queries(0):
-        assert rows_of(Task.objects.none().values_list("title")) == ()
+        query.rows(at=NOON)

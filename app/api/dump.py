@@ -16,31 +16,34 @@ from ninja import Query, Router
 
 from agenda.calendar import ICS_PRIORITIES
 from agenda.models import Priority, Task
-from api.answers import refuse_unknown
 from api.auth import READ, token_of
-from api.negotiation import preferred
-from api.outgoing import PRIORITIES, ROW_COLUMNS, Row, instant_of, moment, row_json
+from api.openapi import READS, contract
 from api.problems import Problem
-from api.question import rows_of
-from api.routes.tasks import READS
-from api.schemas import Dump, DumpFormat, ProblemOut
+from api.queries import along_deadlines
+from api.responses import preferred, refuse_unknown
+from api.rows import PRIORITIES, ROW_COLUMNS, Row, instant_of, read_instant, row_json
+from api.schemas import Dump, DumpFormat, TaskOut
 
 router = Router(tags=["dump"])
 
-ROWS_A_QUESTION = 1000
-# Left to itself MariaDB goes through all rows that were never removed, for each portion anew.
-BY_DEADLINE = "task_of_owner_by_deadline"
-FIELDS = [
-    *("id", "title", "notes", "deadline_at", "private"),
-    *("tags", "priority", "repeat", "created_at"),
-]
+ROWS_A_QUERY = 1000
+NDJSON, CSV, CALENDAR = "application/x-ndjson", "text/csv", "text/calendar"
+TEXT = {"schema": {"type": "string"}}
 CALENDAR_OPENING = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//CTLV//Task Planner//EN\r\nCALSCALE:GREGORIAN\r\n"
 )
 CALENDAR_CLOSING = b"END:VCALENDAR\r\n"
 
 
-@router.get("", auth=READ, response={200: Dump, 422: ProblemOut} | READS)
+@router.get(
+    "",
+    auth=READ,
+    **contract(
+        {200: Dump},
+        (*READS, "invalid"),
+        also={200: {"content": dict.fromkeys((NDJSON, CSV, CALENDAR), TEXT)}},
+    ),
+)
 def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttpResponse:
     """Every scheduled task, soonest first, streamed.
 
@@ -49,29 +52,24 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
     their end.
     """
     refuse_unknown(request, DumpFormat)
-    media_type = _media_type(request, wanted.format)
-    tasks = scheduled(token_of(request).owner_id)
-    response = StreamingHttpResponse(WRITERS[media_type](tasks), content_type=media_type)
-    if media_type.startswith("text/"):
-        response["Content-Type"] = f"{media_type}; charset=utf-8"
-    response["Content-Disposition"] = f'attachment; filename="agenda.{EXTENSIONS[media_type]}"'
-    response["Cache-Control"] = "private, no-store"
-    # nginx must pass the stream on as it comes.
-    response["X-Accel-Buffering"] = "no"
-    return response
-
-
-def _media_type(request: HttpRequest, name: str) -> str:
-    if name:
-        return next(media for media, extension in EXTENSIONS.items() if extension == name)
-    media_type = preferred(request.headers.get("Accept", "*/*"), list(WRITERS))
+    by_name = {extension: media_type for media_type, (extension, _) in FORMATS.items()}
+    media_type = by_name.get(wanted.format) or preferred(request, list(FORMATS))
     if media_type is None:
-        raise Problem("not-acceptable", detail=", ".join(WRITERS))
-    return media_type
+        raise Problem("not-acceptable", detail=", ".join(FORMATS))
+    extension, write = FORMATS[media_type]
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    headers = {
+        "Content-Type": f"{media_type}{charset}",
+        "Content-Disposition": f'attachment; filename="agenda.{extension}"',
+        "Cache-Control": "private, no-store",
+        # nginx must pass the stream on as it comes.
+        "X-Accel-Buffering": "no",
+    }
+    return StreamingHttpResponse(write(scheduled(token_of(request).owner_id)), headers=headers)
 
 
 def scheduled(
-    owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_QUESTION
+    owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_QUERY
 ) -> Iterator[list[Row]]:
     """The owner's live tasks by deadline, asked for in portions, each at its own instant.
 
@@ -87,15 +85,16 @@ def scheduled(
 
 
 def _portion(owner_id: UUID, at: datetime, last: Row | None, rows: int) -> list[Row]:
-    live = Task.objects.of(owner_id).live(at=at).by_deadline().values_list(*ROW_COLUMNS)
+    tasks = along_deadlines(Task.objects.of(owner_id).live(at=at).by_deadline())
+    live = tasks.values_list(*ROW_COLUMNS)
     if last is None:
-        return list(map(Row._make, rows_of(live[:rows])))
-    reached_at = moment(last.deadline_text)
-    # Two questions, each of which starts at its place in the index, however many tasks share a
+        return list(map(Row._make, live[:rows]))
+    reached_at = read_instant(last.deadline_text)
+    # Two queries, each of which starts at its place in the index, however many tasks share a
     # deadline; one with "or" would begin at the first of those every time.
-    beside = rows_of(live.filter(deadline_at=reached_at, id__gt=last.id)[:rows], index=BY_DEADLINE)
+    beside = list(live.filter(deadline_at=reached_at, id__gt=last.id)[:rows])
     further = live.filter(deadline_at__gt=reached_at)[: rows - len(beside)]
-    return list(map(Row._make, (*beside, *rows_of(further, index=BY_DEADLINE))))
+    return list(map(Row._make, (*beside, *further)))
 
 
 def _json(portions: Iterator[list[Row]]) -> Iterator[bytes]:
@@ -113,7 +112,7 @@ def _ndjson(portions: Iterator[list[Row]]) -> Iterator[bytes]:
 
 def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
     """RFC 4180. The words as they are: a leading "=" is the user's own, and a dump must be true."""
-    yield _lines([FIELDS])
+    yield _lines([TaskOut.model_fields])
     for portion in portions:
         yield _lines(_cells(row) for row in portion)
 
@@ -142,9 +141,9 @@ def _calendar(portions: Iterator[list[Row]]) -> Iterator[bytes]:
 def _todo(row: Row) -> bytes:
     todo = Todo()
     todo.add("uid", f"{row.id}@agenda")
-    todo.add("dtstamp", moment(row.created_text))
-    todo.add("created", moment(row.created_text))
-    todo.add("due", moment(row.deadline_text))
+    todo.add("dtstamp", read_instant(row.created_text))
+    todo.add("created", read_instant(row.created_text))
+    todo.add("due", read_instant(row.deadline_text))
     todo.add("summary", row.title)
     if row.notes:
         todo.add("description", row.notes)
@@ -159,16 +158,9 @@ def _todo(row: Row) -> bytes:
     return bytes(todo.to_ical())
 
 
-Writer = Callable[[Iterator[list[Row]]], Iterator[bytes]]
-WRITERS: dict[str, Writer] = {
-    "application/json": _json,
-    "application/x-ndjson": _ndjson,
-    "text/csv": _csv,
-    "text/calendar": _calendar,
-}
-EXTENSIONS = {
-    "application/json": "json",
-    "application/x-ndjson": "ndjson",
-    "text/csv": "csv",
-    "text/calendar": "ics",
+FORMATS: dict[str, tuple[str, Callable[[Iterator[list[Row]]], Iterator[bytes]]]] = {
+    "application/json": ("json", _json),
+    NDJSON: ("ndjson", _ndjson),
+    CSV: ("csv", _csv),
+    CALENDAR: ("ics", _calendar),
 }
