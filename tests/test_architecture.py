@@ -30,6 +30,7 @@ FORBIDDEN = [
         r"provision|rollout|lab|ansible|tests",
         "the application knows not what it runs on",
     ),
+    ("app/agenda/**/*.py", (), r"api", "the API is one door to the agenda, which knows no doors"),
     ("app/speech/sentences.py", (), r"django\.db|subprocess|requests", "sentences are pure"),
     ("provision/**/*.py", (), r"app|agenda|django", "provisioning knows no application"),
 ]
