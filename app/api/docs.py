@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -14,7 +13,6 @@ from api.problems import KINDS
 from api.responses import json_response
 from api.v1 import api
 
-METHODS = ("get", "post", "put", "patch", "delete")
 STYLE = Path(__file__).with_name("docs.css").read_bytes()
 FRESH = "public, max-age=300"
 
@@ -63,36 +61,32 @@ def page(request: HttpRequest) -> HttpResponse:
 SCHEMAS_SHOWN = ("TaskIn", "TaskPatch", "Keep", "TaskOut", "TaskPage", "Me", "ProblemOut")
 
 
-def _groups(document: Node) -> dict[str, list[dict[str, Any]]]:
-    groups: dict[str, list[dict[str, Any]]] = {}
+def _groups(document: Node) -> dict[str, list[Node]]:
+    groups: dict[str, list[Node]] = {}
     for address, operations in document["paths"].items():
-        for method in METHODS:
-            if method in operations:
-                operation = operations[method] | {"method": method.upper(), "path": address}
-                operation["parameters"] = [
-                    parameter
-                    | {"kind": _kind(parameter["schema"]) + _needed(parameter["required"])}
-                    for parameter in operation.get("parameters", [])
-                ]
-                groups.setdefault(operation["tags"][0], []).append(operation)
+        for method, operation in operations.items():
+            parameters = [
+                about | {"kind": _kind(about["schema"], is_needed=about["required"])}
+                for about in operation["parameters"]
+            ]
+            shown = {"method": method.upper(), "path": address, "parameters": parameters}
+            groups.setdefault(operation["tags"][0], []).append(operation | shown)
     return groups
 
 
-def _schema(name: str, document: Node) -> dict[str, Any]:
+def _schema(name: str, document: Node) -> Node:
     schema = document["components"]["schemas"][name]
     required = schema.get("required", [])
     fields = [
-        about | {"name": field, "kind": _kind(about) + _needed(field in required)}
+        about | {"name": field, "kind": _kind(about, is_needed=field in required)}
         for field, about in schema["properties"].items()
     ]
     return {"name": name, "description": schema.get("description", ""), "fields": fields}
 
 
-def _needed(is_required: bool) -> str:
-    return ", needed" if is_required else ""
-
-
-def _kind(about: Node) -> str:
+def _kind(about: Node, *, is_needed: bool = False) -> str:
+    if is_needed:
+        return f"{_kind(about)}, needed"
     if "$ref" in about:
         return str(about["$ref"].rsplit("/", 1)[-1])
     if "anyOf" in about:

@@ -116,43 +116,33 @@ def token_revoke(*, owner_id: UUID, token_id: UUID) -> bool:
     return bool(found.delete()[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedRequest:
-    """A request that must have its effect once: whose, under which key, and what it says."""
-
-    owner_id: UUID
-    key: str
-    body: bytes
-
-    @property
-    def key_digest(self) -> str:
-        return _keyed(self.owner_id.bytes + self.key.encode())
-
-    @property
-    def request_digest(self) -> str:
-        return _keyed(self.body)
-
-
 def task_once(
-    request: KeyedRequest, make: Callable[[], Task], *, at: datetime
+    make: Callable[[], Task], *, owner_id: UUID, key: str, body: bytes, at: datetime
 ) -> tuple[Task, bool]:
-    """Return the task that `make` makes, or made before for the same request; and which of both.
+    """Return the task that `make` makes, or made before for the same `body` under the same `key`;
+    and whether it is new.
 
     The key, the task and what joins them are one transaction: all of it happens, or nothing. A copy
     that comes meanwhile finds the key locked (409); one that comes later finds the task. Raises
     Problem: in-flight, key-reused, or gone when the task was forgotten since.
     """
-    mine = IdempotencyKey.objects.filter(owner_id=request.owner_id, key_digest=request.key_digest)
-    with _exclusive_lock(request.key_digest), transaction.atomic():
-        before = mine.first()
-        if before is not None and before.expires_at > at:
-            return _made_before(before, request, at=at), False
-        mine.delete()
+    key_digest, request_digest = _keyed(owner_id.bytes + key.encode()), _keyed(body)
+    with _exclusive_lock(key_digest), transaction.atomic():
+        known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest=key_digest).first()
+        if known is not None and known.expires_at > at:
+            if known.request_digest != request_digest:
+                raise Problem("key-reused")
+            before = Task.objects.of(owner_id).live(at=at).filter(id=known.task_id).first()
+            if before is None:
+                raise Problem("gone")
+            return before, False
+        if known is not None:
+            known.delete()
         task = make()
         IdempotencyKey.objects.create(
-            owner_id=request.owner_id,
-            key_digest=request.key_digest,
-            request_digest=request.request_digest,
+            owner_id=owner_id,
+            key_digest=key_digest,
+            request_digest=request_digest,
             task_id=task.id,
             expires_at=min(task.deadline_at, at + KEY_KEPT),
         )
@@ -174,15 +164,6 @@ def _exclusive_lock(name: str) -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT RELEASE_LOCK(%s)", [name])
-
-
-def _made_before(key: IdempotencyKey, request: KeyedRequest, *, at: datetime) -> Task:
-    if key.request_digest != request.request_digest:
-        raise Problem("key-reused")
-    task = Task.objects.of(request.owner_id).live(at=at).filter(id=key.task_id).first()
-    if task is None:
-        raise Problem("gone")
-    return task
 
 
 def tombstones_add(erased_tasks: Mapping[UUID, Sequence[str]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -54,7 +53,7 @@ def hear_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     _require_audio(request)
     at, user = timezone.now(), token_of(request).owner
     task = task_or_problem(request, task_id, at=at)
-    with _zone(user.time_zone):
+    with timezone.override(zone_of(user.time_zone)):
         words = task_utterance(task, at=at, user=user, language=_language(request, user.language))
     return _said(request, words, at=at)
 
@@ -64,7 +63,7 @@ def hear_day(request: HttpRequest) -> HttpResponse:
     """What is left of today as one MP3, in the user's own time zone."""
     _require_audio(request)
     at, user = timezone.now(), token_of(request).owner
-    with _zone(user.time_zone):
+    with timezone.override(zone_of(user.time_zone)):
         zone = ZoneInfo(timezone.get_current_timezone_name())
         tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
         today = Task.objects.of(user.pk).live(at=at).due(since=at, until=tomorrow).by_deadline()
@@ -92,7 +91,3 @@ def _language(request: HttpRequest, chosen: str) -> str:
     if request.headers.get("Accept-Language", "").strip():
         return language_of(request)
     return chosen or settings.LANGUAGE_CODE
-
-
-def _zone(name: str) -> AbstractContextManager[None]:
-    return timezone.override(zone_of(name))

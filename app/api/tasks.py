@@ -37,7 +37,7 @@ from api.rows import (
     to_json,
 )
 from api.schemas import Filters, Keep, TaskIn, TaskOut, TaskPage, TaskPatch
-from api.services import KeyedRequest, has_tombstone, task_once
+from api.services import has_tombstone, task_once
 
 router = Router(tags=["tasks"])
 router.add_decorator(json_only, mode="view")
@@ -183,8 +183,7 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     if key is None:
         made, is_new = make(), True
     else:
-        keyed = KeyedRequest(owner_id=owner_id, key=key, body=request.body)
-        made, is_new = task_once(keyed, make, at=at)
+        made, is_new = task_once(make, owner_id=owner_id, key=key, body=request.body, at=at)
     if not is_new:
         # The words come with the request, so none had to be kept: the response is what it was, also
         # when the task was changed since.
