@@ -53,7 +53,7 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
     """
     refuse_unknown(request, DumpFormat)
     by_name = {extension: media_type for media_type, (extension, _) in FORMATS.items()}
-    media_type = by_name.get(wanted.format) or preferred(request, list(FORMATS))
+    media_type = by_name.get(wanted.format) or preferred(request, *FORMATS)
     if media_type is None:
         raise Problem("not-acceptable", detail=", ".join(FORMATS))
     extension, write = FORMATS[media_type]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
@@ -28,19 +27,23 @@ class Run(Protocol):
     def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse: ...
 
 
-def preferred(request: HttpRequest, offered: Sequence[str]) -> str | None:
-    """The media type that Accept likes best; None when it takes none (RFC 9110, section 12.5.1).
+def preferred(request: HttpRequest, *offered: str) -> str | None:
+    """The media type that Accept likes best; None when it takes none (RFC 9110, section 12.5.1)."""
+    return _preferred(request.headers.get("Accept", "*/*"), offered)
 
-    Django chooses, but would send under "*/*" what was refused by name with q=0.
-    """
-    accepted = request.headers.get("Accept", "*/*").split(",")
-    ranges = [MediaType(text) for text in accepted if text.strip()]
+
+@lru_cache(maxsize=100)
+def _preferred(accept: str, offered: tuple[str, ...]) -> str | None:
+    """Django chooses, but would send under "*/*" what was refused by name with q=0."""
+    ranges = [MediaType(text) for text in accept.split(",") if text.strip()]
     ranges.sort(key=lambda wanted: wanted.specificity)
     kept = []
     for name in offered:
         matching = [wanted for wanted in ranges if MediaType(name + CHARSET).match(str(wanted))]
         if matching and matching[-1].quality:
             kept.append(name + CHARSET)
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT"] = accept
     chosen = request.get_preferred_type(kept)
     return chosen and chosen.removesuffix(CHARSET)
 
@@ -50,7 +53,7 @@ def json_only(run: Run) -> Run:
 
     @wraps(run)
     def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if preferred(request, [JSON]) is None:
+        if preferred(request, JSON) is None:
             return problem_response(Problem("not-acceptable", detail=JSON))
         return run(request, *args, **kwargs)
 

@@ -83,7 +83,7 @@ def _said(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpRespon
 
 
 def _require_audio(request: HttpRequest) -> None:
-    if preferred(request, [AUDIO]) is None:
+    if preferred(request, AUDIO) is None:
         raise Problem("not-acceptable", detail=AUDIO)
 
 
