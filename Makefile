@@ -15,22 +15,55 @@ LAB_API_PORT ?= 8006
 LAB_WEB_PORT ?= 8080
 LAB_REST_PORT ?= 8081
 
-# What a caller gives is text: to make it is no expression, and `quoted` makes it one word of the shell.
-GIVEN := ENV LAB_STATE LAB_NAME LAB_API_PORT LAB_WEB_PORT LAB_REST_PORT NAME NAMES VMID SNAPSHOT KEEP RELEASE FROM JOURNAL ROWS AUTHORITY \
-	HOST LINES STATE CONFIRM YES FORCE UNLOCK REBOOT STOP JSON FOLLOW ROUNDS SWITCHES BROKEN ONLY MINUTES FRESH
-# Some shells set these for all they start: meant is only what stands behind make.
-$(foreach name,NAME HOST LINES,$(if $(filter environment,$(origin $(name))),$(eval override $(name) :=)))
+# What a caller gives is text: it reaches the programs through the environment as it was typed (provision/arguments.py), and
+# is no expression of make's and no word of the shell's.
 ENV_FROM := $(if $(filter environment,$(origin ENV)), in your shell's environment)
-define NEWLINE
-
-
-endef
-$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(strip $$(subst $$(NEWLINE), ,$$(value $(name)))))))
-quoted = '$(subst ','\'',$(1))'
+override export ENV := $(value ENV)
+override export LAB_STATE := $(value LAB_STATE)
+override export LAB_NAME := $(value LAB_NAME)
+override export LAB_API_PORT := $(value LAB_API_PORT)
+override export LAB_WEB_PORT := $(value LAB_WEB_PORT)
+override export LAB_REST_PORT := $(value LAB_REST_PORT)
+override export NAMES := $(value NAMES)
+override export VMID := $(value VMID)
+override export FINGERPRINT := $(value FINGERPRINT)
+override export SNAPSHOT := $(value SNAPSHOT)
+override export KEEP := $(value KEEP)
+override export RELEASE := $(value RELEASE)
+override export FROM := $(value FROM)
+override export JOURNAL := $(value JOURNAL)
+override export ROWS := $(value ROWS)
+override export AUTHORITY := $(value AUTHORITY)
+override export STATE := $(value STATE)
+override export CONFIRM := $(value CONFIRM)
+override export YES := $(value YES)
+override export FORCE := $(value FORCE)
+override export UNLOCK := $(value UNLOCK)
+override export REBOOT := $(value REBOOT)
+override export STOP := $(value STOP)
+override export JSON := $(value JSON)
+override export FOLLOW := $(value FOLLOW)
+override export ROUNDS := $(value ROUNDS)
+override export SWITCHES := $(value SWITCHES)
+override export BROKEN := $(value BROKEN)
+override export ONLY := $(value ONLY)
+override export MINUTES := $(value MINUTES)
+override export FRESH := $(value FRESH)
+override export VERBOSE := $(value VERBOSE)
+# Some shells set these for all they start: meant is only what stands behind make.
+override export NAME := $(if $(findstring command,$(origin NAME)),$(value NAME))
+override export HOST := $(if $(findstring command,$(origin HOST)),$(value HOST))
+override export LINES := $(if $(findstring command,$(origin LINES)),$(value LINES))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter override,$(origin $(name))),$(name)))
+UNKNOWN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 
 # Said before anything is done. `up` and the tests make what the other verbs need.
 VERBS := $(filter-out help,$(or $(MAKECMDGOALS),help))
 ENVIRONMENTS := $(patsubst inventory/%/hosts.yml,%,$(wildcard inventory/*/hosts.yml))
+define NO_VARIABLE
+make knows no variable $(UNKNOWN)
+  Next: see README.md for those of each verb
+endef
 define NO_ENVIRONMENT
 ENV is '$(ENV)'$(ENV_FROM), which is no folder of inventory/
   Next: give one of these: $(addprefix ENV=,$(ENVIRONMENTS))
@@ -39,6 +72,9 @@ define NO_VENV
 there is no complete .venv here
   Next: make up, or without a lab: setup/machine packages && setup/machine venv
 endef
+ifneq ($(UNKNOWN),)
+$(error $(NO_VARIABLE))
+endif
 ifneq ($(VERBS),)
 ifneq ($(words $(ENV))/$(filter $(ENVIRONMENTS),$(ENV)),1/$(ENV))
 $(error $(NO_ENVIRONMENT))
@@ -53,50 +89,48 @@ endif
 # Ansible refuses to work in a locale that is not UTF-8 or that this machine has not: this one it always has.
 export LC_ALL := C.UTF-8
 # Plain `su` keeps a path without the administrator's programs.
-export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
-ifeq ($(HOME),)
+export PATH := $(or $(value PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
+ifeq ($(value HOME),)
 export HOME := $(shell getent passwd "$$(id -u)" | cut -d : -f 6)
 endif
 ifeq ($(ENV),lab)
 export CTLV_LAB_STATE := $(if $(filter /%,$(LAB_STATE)),$(LAB_STATE),$(CURDIR)/$(LAB_STATE))
+export LOCK := $(CTLV_LAB_STATE)/busy.lock
+else
+export LOCK := $(value HOME)/.config/ctlv/$(ENV)/busy.lock
 endif
 
 # The lab makes containers, bridges and mounts: its verbs need root, and say so when they take it by sudo.
+COMMA := ,
+SPACE := $(COMMA:,=) $(COMMA:,=)
 ifneq ($(shell id -u),0)
 ifeq ($(ENV),lab)
-AS_ROOT := sudo --preserve-env=CTLV_LAB_STATE,CI env PYTHONDONTWRITEBYTECODE=1 LC_ALL=$(LC_ALL)
+AS_ROOT := sudo --preserve-env=CTLV_LAB_STATE,CI,MAKELEVEL,$(subst $(SPACE),$(COMMA),$(strip $(GIVEN))) env PYTHONDONTWRITEBYTECODE=1 LC_ALL=$(LC_ALL)
 endif
 endif
-PYTHON := $(AS_ROOT) .venv/bin/python
-LOCK := $(if $(filter lab,$(ENV)),$(LAB_STATE),$(HOME)/.config/ctlv/$(ENV))/busy.lock
-ALONE := $(AS_ROOT) setup/alone $(call quoted,$(LOCK))
-PROVISION := $(PYTHON) -m provision
-PLAYBOOK := $(ALONE) env PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/ansible-playbook --inventory inventory/$(ENV)
-REACH := $(PYTHON) -m rollout.reach --env $(ENV)
-LAB := $(PYTHON) -m lab
+RUN := $(AS_ROOT) .venv/bin/python -m
+ALONE := $(AS_ROOT) setup/alone "$$LOCK" .venv/bin/python -m
 STEP := setup/step
-
-NOT_DONE = { printf '$@ $(ENV): not done\n  Next: see above which task failed and why, then run the same again\n' >&2; exit 1; }
-DEPLOY_ANSWERS = $(if $(FORCE),--extra-vars '{"agenda_force": true}') $(if $(UNLOCK),--extra-vars '{"agenda_unlock": true}')
-ANSWERS := $(if $(YES),--yes) $(if $(CONFIRM),--confirm=$(call quoted,$(CONFIRM)))
+# 2 says that something is left to do, which is no failure of the verb.
+OR_PENDING := || [ $$? = 2 ]
 
 ##@ Everything
 .PHONY: up down help
 up: ## From an empty machine to a speaking agenda; prints the address at the end
-	@bash setup/machine check $(ENV) $(call quoted,$(LAB_STATE)) $(call quoted,$(LAB_API_PORT)) $(call quoted,$(LAB_WEB_PORT)) $(call quoted,$(LAB_REST_PORT))
+	@bash setup/machine check
 	@$(STEP) "1/6 machine" setup/machine packages
 	@$(STEP) "1/6 machine" setup/machine venv
 ifeq ($(ENV),lab)
-	@$(STEP) "2/6 lab" $(LAB) up --state=$(call quoted,$(LAB_STATE)) --name=$(call quoted,$(LAB_NAME)) --api-port=$(call quoted,$(LAB_API_PORT)) --web-port=$(call quoted,$(LAB_WEB_PORT)) --rest-port=$(call quoted,$(LAB_REST_PORT))
+	@$(STEP) "2/6 lab" $(RUN) lab up
 endif
 	@$(STEP) "3/6 secrets" $(MAKE) secrets
 	@$(STEP) "4/6 provision" $(MAKE) provision $(if $(filter lab,$(ENV)),YES=1)
 	@$(STEP) "5/6 deploy" $(MAKE) deploy
 	@$(STEP) "6/6 verify" $(MAKE) verify
-	@$(REACH) address
+	@$(RUN) rollout.reach address
 
 down: ## Stop the lab and its containers; all data is kept
-	@$(LAB) down --state=$(call quoted,$(LAB_STATE))
+	@$(RUN) lab down
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} \
@@ -107,108 +141,101 @@ help: ## Show this list
 ##@ Containers
 .PHONY: doctor plan provision adopt destroy status drift snapshot snapshot-list snapshot-restore
 doctor: ## Would provisioning work? One line a check, with what to do
-	@$(PROVISION) doctor --env $(ENV)
+	@$(RUN) provision doctor
 
 plan: ## Show what provisioning would change, field by field
-	@$(PROVISION) plan --env $(ENV) || [ $$? = 2 ]
+	@$(RUN) provision plan $(OR_PENDING)
 
-provision: ## Check, plan, ask, then create or change the containers (YES=1 answers, REBOOT=1 restarts for what waits)
-	@$(PROVISION) doctor --env $(ENV)
-	@$(ALONE) .venv/bin/python -m provision apply --env $(ENV) $(if $(REBOOT),--reboot) $(ANSWERS) || [ $$? = 2 ]
+provision: doctor ## Check, plan, ask, then create or change the containers (YES=1 answers, REBOOT=1 restarts for what waits)
+	@$(ALONE) provision apply $(OR_PENDING)
 
 adopt: ## Take over an existing container: NAME=… VMID=…
-	@$(if $(and $(NAME),$(VMID)),true,false) || { printf 'adopt: NAME= or VMID= is missing\n  Next: make adopt NAME=<container of the inventory> VMID=<its number>\n' >&2; exit 1; }
-	@$(PROVISION) adopt --vmid=$(call quoted,$(VMID)) --env $(ENV) $(ANSWERS) -- $(call quoted,$(NAME))
+	@$(RUN) provision adopt
 
 destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES; elsewhere STOP=1 stops running ones first)
-	@$(ALONE) .venv/bin/python -m provision destroy --env $(ENV) $(if $(filter lab,$(ENV)),--stop $(if $(NAMES)$(NAME),,--all),$(if $(STOP),--stop)) $(ANSWERS) -- $(foreach name,$(or $(NAMES),$(NAME)),$(call quoted,$(name)))
+	@$(ALONE) provision destroy $(if $(filter lab,$(ENV)),--stop)
 
 status: ## One screen: containers, units, release, backups, certificate, disk; fails when something is red
-	@status=0; $(PROVISION) status --env $(ENV) || status=1; $(PYTHON) -m rollout.status --env $(ENV) || status=1; exit $$status
+	@status=0; $(RUN) provision status || status=1; $(RUN) rollout.status || status=1; exit $$status
 
 drift: ## Does anything differ from the inventory? Exits 2 when it does
-	@$(ALONE) .venv/bin/python -m rollout.drift --env $(ENV) $(if $(JSON),--json)
+	@$(ALONE) rollout.drift
 
 snapshot: ## Snapshot all containers together: SNAPSHOT=name KEEP=number
-	@$(ALONE) .venv/bin/python -m provision snapshot --env $(ENV) $(if $(SNAPSHOT),--name=$(call quoted,$(SNAPSHOT))) $(if $(KEEP),--keep=$(call quoted,$(KEEP))) $(ANSWERS)
+	@$(ALONE) provision snapshot
 
 snapshot-list: ## List the snapshots
-	@$(PROVISION) snapshot-list --env $(ENV)
+	@$(RUN) provision snapshot-list
 
 snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
-	@$(if $(SNAPSHOT),true,false) || { printf 'snapshot-restore: no SNAPSHOT= given\n  Next: choose one of `make snapshot-list`\n' >&2; exit 1; }
-	@$(ALONE) .venv/bin/python -m provision snapshot-restore --env $(ENV) $(ANSWERS) -- $(call quoted,$(SNAPSHOT))
+	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets deploy redeploy rollback verify admin demo logs ssh maintenance backup restore
+.PHONY: secrets deploy redeploy rollback verify admin demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
-	@$(ALONE) .venv/bin/python -m rollout.secrets --env $(ENV) $(if $(AUTHORITY),--authority=$(call quoted,$(AUTHORITY)))
+	@$(ALONE) rollout.secrets
 
 deploy: ## Configure every container with Ansible
-	@$(PLAYBOOK) ansible/site.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)
-	@echo "deploy $(ENV): every container is as the inventory says"
+	@$(ALONE) rollout.play deploy
 
 redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before)
-	@$(PLAYBOOK) ansible/redeploy.yml $(DEPLOY_ANSWERS) || $(NOT_DONE)
-	@echo "redeploy $(ENV): the code of this tree serves"
+	@$(ALONE) rollout.play redeploy
 
 rollback: ## Serve the previous good release again, or the one that RELEASE= names
-	@[[ $(call quoted,$(RELEASE)) =~ ^[A-Za-z0-9._-]*$$ ]] || { printf "rollback: RELEASE= is '%s', which names no release\n  Next: make status names them\n" $(call quoted,$(RELEASE)) >&2; exit 1; }
-	@$(PLAYBOOK) ansible/rollback.yml $(DEPLOY_ANSWERS) $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE)) || $(NOT_DONE)
-	@echo "rollback $(ENV): $(or $(RELEASE),the previous good release) serves"
+	@$(ALONE) rollout.play rollback
 
 maintenance: ## A page that says so instead of the agenda: STATE=on|off
-	@[[ $(call quoted,$(STATE)) =~ ^(on|off)$$ ]] || { printf 'maintenance: STATE= is "%s"\n  Next: make maintenance STATE=on, and STATE=off when it is over\n' $(call quoted,$(STATE)) >&2; exit 1; }
-	@$(REACH) maintenance $(STATE)
+	@$(RUN) rollout.reach maintenance
 
 backup: ## Back up the database now, and fetch it (every night it happens by itself)
-	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) backup
+	@$(ALONE) rollout.backups backup
 
 restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
-	@$(if $(FROM),true,false) || { $(PYTHON) -m rollout.backups --env $(ENV) list; printf 'restore: no FROM= given\n  Next: choose one of these: make restore FROM=<name>\n' >&2; exit 1; }
-	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) restore --from=$(call quoted,$(FROM)) $(if $(JOURNAL),--journal=$(call quoted,$(JOURNAL))) $(if $(ROWS),--rows=$(call quoted,$(ROWS))) $(ANSWERS)
+	@$(ALONE) rollout.backups restore
 
 admin: ## Print a single-use link for a first administrator
-	@$(REACH) address --admin
+	@$(RUN) rollout.reach address --admin
 
 demo: ## An account named demo with a believable week, and how to sign in
-	@$(REACH) demo $(ANSWERS)
+	@$(RUN) rollout.reach demo
 
 logs: ## The services' last lines: HOST=web|database|… LINES=100 FOLLOW=1
-	@[[ $(call quoted,$(LINES)) =~ ^[0-9]*$$ ]] || { printf "logs: LINES= is '%s', not a number\n  Next: make logs LINES=100\n" $(call quoted,$(LINES)) >&2; exit 1; }
-	@$(REACH) ssh --to=$(call quoted,$(or $(HOST),web)) journalctl --no-hostname --lines $(or $(LINES),100) $(if $(FOLLOW),--follow) --unit "'agenda*'" --unit nginx --unit mariadb --unit tinyproxy
+	@$(RUN) rollout.reach logs
 
 ssh: ## A shell on a container: HOST=web|database|…
-	@$(REACH) ssh --to=$(call quoted,$(or $(HOST),web))
+	@$(RUN) rollout.reach ssh
+
+trust: ## Record a host key that you have compared on the container's console: NAME=… FINGERPRINT=SHA256:…
+	@$(RUN) provision trust
 
 verify: ## Prove that what is deployed behaves; changes nothing
-	@$(PYTHON) -m tests.infra --env $(ENV)
+	@$(RUN) tests.infra
 
 ##@ Development
 .PHONY: test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore mutants
 bench-provision: ## Our provisioner beside community.proxmox and the bare work: ratios (root, own lab; KEEP=1 for docs/bench.md)
-	@$(AS_ROOT) .venv/bin/python -m tests.bench.provision $(if $(ROUNDS),--rounds=$(call quoted,$(ROUNDS))) $(if $(KEEP),--keep)
+	@$(RUN) tests.bench.provision
 
 bench-app: ## The agenda beside a bare view, a huge table, the mariadb client and runserver: ratios (KEEP=1 for docs/bench.md)
-	@.venv/bin/python -m tests.bench.app $(if $(ROWS),--rows=$(call quoted,$(ROWS))) $(if $(ROUNDS),--rounds=$(call quoted,$(ROUNDS))) $(if $(KEEP),--keep)
+	@.venv/bin/python -m tests.bench.app
 
 bench-rest: ## What the API costs beside bare Django and MariaDB's client: ratios (KEEP=1 for docs/bench.md)
-	@.venv/bin/python -m tests.bench.rest $(if $(ROWS),--rows=$(call quoted,$(ROWS))) $(if $(KEEP),--keep)
+	@.venv/bin/python -m tests.bench.rest
 
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
-	@$(ALONE) .venv/bin/python -m tests.drills.reboot --env $(ENV) $(ANSWERS)
+	@$(ALONE) tests.drills.reboot
 
 drill-redeploy: ## Twenty redeploys and rollbacks and seven broken releases under load: SWITCHES= BROKEN=
-	@$(ALONE) .venv/bin/python -m tests.drills.redeploy --env $(ENV) $(if $(SWITCHES),--switches=$(call quoted,$(SWITCHES))) $(if $(BROKEN),--broken=$(call quoted,$(BROKEN))) $(if $(KEEP),--keep) $(ANSWERS)
+	@$(ALONE) tests.drills.redeploy
 
 drill-faults: ## Kill, fill, cut off each container and move its clock under load: what people notice
-	@$(ALONE) .venv/bin/python -m tests.drills.faults --env $(ENV) $(if $(ONLY),--only=$(call quoted,$(ONLY))) $(if $(KEEP),--keep) $(ANSWERS)
+	@$(ALONE) tests.drills.faults
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
-	@$(ALONE) .venv/bin/python -m rollout.backups --env $(ENV) drill $(if $(FROM),--from=$(call quoted,$(FROM))) $(ANSWERS)
+	@$(ALONE) rollout.backups drill
 
 mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
-	@.venv/bin/python -m tests.mutants $(if $(NAME),--only=$(call quoted,$(NAME))) $(if $(MINUTES),--minutes=$(call quoted,$(MINUTES))) $(if $(FRESH),--fresh) $(if $(KEEP),--keep)
+	@.venv/bin/python -m tests.mutants
 
 test: ## All tests, the whole road on real containers included (root, about 20 minutes)
 	@tests/run all

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from lab import daemon, lifecycle, settings
 from lab.commands import CommandError
@@ -50,9 +51,17 @@ def main(words: Sequence[str] | None = None) -> int:
     return FAILED
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    main_parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is two lines, as any other failure."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        self.exit(FAILED, f"lab: {message}\n  Next: {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """Return the command line. What the options of `up` leave out, the environment may say."""
+    main_parser = Parser(prog="python -m lab", description=__doc__)
     verbs = main_parser.add_subparsers(dest="verb", required=True)
     texts = {
         "up": "start the lab, or resume it with its data",
@@ -65,10 +74,17 @@ def parser() -> argparse.ArgumentParser:
     for each in made.values():
         each.add_argument("--state", help="the lab's folder (default: $CTLV_LAB_STATE or .lab)")
     start = made["up"]
-    start.add_argument("--name", help="names of its network namespaces and containers")
-    start.add_argument("--api-port", type=port, help="port of the API (8006)")
-    start.add_argument("--web-port", type=port, help="port of the agenda (8080)")
-    start.add_argument("--rest-port", type=port, help="port of the REST server (8081)")
+    settable = {
+        "name": "names of its network namespaces and containers",
+        "api-port": "port of the API (8006)",
+        "web-port": "port of the agenda (8080)",
+        "rest-port": "port of the REST server (8081)",
+    }
+    for name, text in settable.items():
+        variable = f"LAB_{name.replace('-', '_').upper()}"
+        said = os.environ.get(variable, "").strip() or None
+        kind = str if name == "name" else port
+        start.add_argument(f"--{name}", type=kind, default=said, help=f"{text}; ${variable}")
     start.add_argument("--template", type=int, choices=sorted(RELEASES), default=max(RELEASES))
     made["reset"].add_argument("--keep-templates", action="store_true")
     return main_parser

@@ -26,6 +26,7 @@ from provision import doctor, report, savedplan, snapshot
 from provision.actual import read
 from provision.adopt import choose, console_lines, examine, mark_container
 from provision.apply import Context, Options, apply
+from provision.arguments import Parser, called_by_make, given, whole
 from provision.creation import check_assumed, check_bridges, find_templates, wait_for_creations
 from provision.credentials import LAB, Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
@@ -125,7 +126,9 @@ def run_drift(session: Session) -> int:
 
 def run_apply(session: Session) -> int:
     settings = options(session.arguments)
-    saved = savedplan.load(session.arguments.file) if session.arguments.file else None
+    saved = None
+    if session.arguments.file:
+        saved = savedplan.load(session.arguments.file, environment=session.arguments.env)
     with Progress() as progress:
         planned = plan_for_apply(session, settings, progress)
     print(report.plan_text(planned))
@@ -258,10 +261,7 @@ def run_adopt(session: Session) -> int:
     for line in console_lines(adoption, keys):
         print(f"  {line}")
     print("Then, with the fingerprint that the last line printed:")
-    print(
-        f"  .venv/bin/python -m provision trust {wanted.host} --env {arguments.env} "
-        "--fingerprint SHA256:..."
-    )
+    print(f"  make trust ENV={arguments.env} NAME={wanted.host} FINGERPRINT=SHA256:...")
     if not arguments.reboot:
         print("make provision removes the differences; a restart needs --reboot (make: REBOOT=1).")
         return NOTHING_TO_DO
@@ -398,12 +398,12 @@ def confirm_destruction(
         confirm(session, "Go on?")
         return
     accepted = {arguments.env} | ({found[0].host} if len(found) == 1 else set())
-    given = arguments.confirm
-    if given is None and sys.stdin.isatty():
-        given = ask(f"Type {' or '.join(sorted(accepted))} to go on: ")
-    if given not in accepted:
+    said = arguments.confirm
+    if not said and sys.stdin.isatty():
+        said = ask(f"Type {' or '.join(sorted(accepted))} to go on: ")
+    if said not in accepted:
         raise UsageError(
-            f"not confirmed ({given or 'no name given'}), nothing was changed",
+            f"not confirmed ({said or 'no name given'}), nothing was changed",
             next_step=f"say --confirm {min(accepted)} (make: CONFIRM=...)",
         )
 
@@ -428,13 +428,6 @@ def tell(text: str) -> None:
 # ---------------------------------------------------------------- command line
 
 
-class Parser(argparse.ArgumentParser):
-    """Wrong usage is a failure like any other: two lines and 1, for 2 means "changes pending"."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, next_step=f"python -m {self.prog} --help")
-
-
 def positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -442,26 +435,13 @@ def positive(text: str) -> float:
     return number
 
 
-def count(text: str) -> int:
-    number = int(text)
-    if not 0 < number <= MOST_PARALLEL:
-        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MOST_PARALLEL}")
-    return number
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     top = Parser(prog="provision", description="Containers as the inventory says.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def answers(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--yes", action="store_true", help="do not ask")
-        sub.add_argument(
-            "--confirm", metavar="NAME", help="what destroys outside the lab: its name"
-        )
-
-    def verb(name: str, run: Callable[[Session], int], text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
-        sub.add_argument("--env", required=True, help="folder below inventory/")
+    def verb(name: str, run: Callable[[Session], int], text: str, *, next_step: str = "") -> Parser:
+        sub = verbs.add_parser(name, help=text, description=text, next_step=next_step)
+        sub.add_environment(required=True)
         sub.set_defaults(run=run)
         return sub
 
@@ -474,11 +454,11 @@ def parser() -> argparse.ArgumentParser:
 
     sub = verb("apply", run_apply, "Create and change containers until they match.")
     sub.add_argument("file", nargs="?", type=Path, metavar="FILE", help="saved by plan --out")
-    answers(sub)
+    sub.add_answers()
     sub.add_argument("--wait", choices=["ssh", "running", "none"], help="what proves a container")
     sub.add_argument("--wait-timeout", type=positive, default=120.0, metavar="SECONDS")
-    sub.add_argument("--parallel", type=count, default=8, metavar="N")
-    sub.add_argument("--reboot", action="store_true", help="restart those with pending changes")
+    sub.add_argument("--parallel", type=whole(1, MOST_PARALLEL), default=8, metavar="N")
+    sub.add("--reboot", make="REBOOT", action="store_true", help="restart those that wait for it")
 
     sub = verb("status", run_status, "One line a container.")
     sub.add_argument("--json", action="store_true")
@@ -487,31 +467,68 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("doctor", run_doctor, "Check everything that apply needs.")
     sub.add_argument("--pveum", action="store_true", help="print the pveum commands in any case")
 
-    sub = verb("adopt", run_adopt, "Take over an existing container.")
-    sub.add_argument("name", metavar="NAME")
-    sub.add_argument("--vmid", type=int, metavar="N", help="must be the inventory's lxc_vmid")
-    answers(sub)
-    sub.add_argument("--reboot", action="store_true", help="apply the differences, restart it")
+    sub = verb(
+        "adopt",
+        run_adopt,
+        "Take over an existing container.",
+        next_step="make adopt NAME=<container of the inventory> VMID=<its number>",
+    )
+    sub.add("name", make="NAME", metavar="NAME")
+    sub.add(
+        "--vmid",
+        make="VMID",
+        type=whole(1),
+        required=called_by_make(),
+        metavar="N",
+        help="must be the inventory's lxc_vmid",
+    )
+    sub.add_answers()
+    sub.add(
+        "--reboot", make="REBOOT", action="store_true", help="apply the differences, restart it"
+    )
 
-    sub = verb("trust", run_trust, "Record a host key that a person has compared.")
-    sub.add_argument("name", metavar="NAME")
-    sub.add_argument("--fingerprint", required=True, metavar="SHA256:...")
+    sub = verb(
+        "trust",
+        run_trust,
+        "Record a host key that a person has compared.",
+        next_step="make trust NAME=<container of the inventory> FINGERPRINT=SHA256:...",
+    )
+    sub.add("name", make="NAME", metavar="NAME")
+    sub.add("--fingerprint", make="FINGERPRINT", required=True, metavar="SHA256:...")
 
     sub = verb("snapshot", run_snapshot, "Snapshot all containers together, consistently.")
-    sub.add_argument("--name", metavar="NAME", help="default: ctlv- and the time")
-    sub.add_argument("--keep", type=count, default=5, metavar="N", help="of those named by default")
-    answers(sub)
+    sub.add("--name", make="SNAPSHOT", metavar="NAME", help="default: ctlv- and the time")
+    sub.add(
+        "--keep",
+        make="KEEP",
+        type=whole(1, MOST_PARALLEL),
+        default=5,
+        metavar="N",
+        help="of those named by default",
+    )
+    sub.add_answers()
 
     verb("snapshot-list", run_snapshot_list, "List them.")
 
-    sub = verb("snapshot-restore", run_snapshot_restore, "Take all containers back to one.")
-    sub.add_argument("name", metavar="NAME")
-    answers(sub)
+    sub = verb(
+        "snapshot-restore",
+        run_snapshot_restore,
+        "Take all containers back to one.",
+        next_step="choose one of `make snapshot-list`: make snapshot-restore SNAPSHOT=<name>",
+    )
+    sub.add("name", make="SNAPSHOT", metavar="NAME")
+    sub.add_answers()
 
     sub = verb("destroy", run_destroy, "Destroy the containers named.")
-    sub.add_argument("names", nargs="*", metavar="NAME", help="in the lab none means all")
-    answers(sub)
-    sub.add_argument("--stop", action="store_true", help="stop running ones first")
+    sub.add(
+        "names",
+        make="NAMES" if given("NAMES") else "NAME",
+        nargs="*",
+        metavar="NAME",
+        help="in the lab none means all",
+    )
+    sub.add_answers()
+    sub.add("--stop", make="STOP", action="store_true", help="stop running ones first")
     sub.add_argument("--all", action="store_true", help="all of them (in the lab only)")
     return top
 

@@ -16,7 +16,6 @@ from provision.model import Plan
 from provision.report import plan_data
 
 KINDS = ("containers", "matching")
-NEXT = "make a new one: .venv/bin/python -m provision plan --out FILE"
 
 
 def fingerprint(desired: Desired) -> str:
@@ -32,13 +31,19 @@ def saved(plan: Plan, desired: Desired) -> dict[str, Any]:
     }
 
 
-def load(file: Path) -> dict[str, Any]:
+def advice(environment: str) -> str:
+    return f"make a new one: .venv/bin/python -m provision plan --env {environment} --out FILE"
+
+
+def load(file: Path, *, environment: str) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise SavedPlanError(f"{file} cannot be read as a plan: {error}", next_step=NEXT) from error
+        raise SavedPlanError(
+            f"{file} cannot be read as a plan: {error}", next_step=advice(environment)
+        ) from error
     if not is_plan(data):
-        raise SavedPlanError(f"{file} is not a plan of this program", next_step=NEXT)
+        raise SavedPlanError(f"{file} is not a plan of this program", next_step=advice(environment))
     plan: dict[str, Any] = data
     return plan
 
@@ -76,5 +81,6 @@ def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
         ]
     if problems:
         raise SavedPlanError(
-            "\n  ".join(dict.fromkeys(problems)), next_step=f"{NEXT}; nothing was touched"
+            "\n  ".join(dict.fromkeys(problems)),
+            next_step=f"{advice(desired.environment)}; nothing was touched",
         )

@@ -151,7 +151,7 @@ class Ssh:
     ) -> None:
         good = [key for key, fingerprint in offered.items() if fingerprint in expected]
         if not good:
-            raise unknown_key(wanted, offered, expected)
+            raise unknown_key(wanted, offered, expected, environment=self.site.environment)
         self.record(wanted.host, good)
 
     def _wait_for_keys(self, wanted: Wanted, timeout_s: float) -> Mapping[str, str]:
@@ -293,7 +293,7 @@ def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostK
 
 
 def unknown_key(
-    wanted: Wanted, offered: Mapping[str, str], reported: frozenset[str]
+    wanted: Wanted, offered: Mapping[str, str], reported: frozenset[str], *, environment: str
 ) -> HostKeyError:
     key = next(iter(offered))
     why = (
@@ -304,6 +304,6 @@ def unknown_key(
     return HostKeyError(
         f"{wanted.host}: the host key at {wanted.address} {why}: {offered[key]}",
         next_step=f"compare it on the container's console ({SHOW_KEY}); "
-        f"if it is the same: .venv/bin/python -m provision trust {wanted.host} "
-        f"--fingerprint {offered[key]}",
+        f"if it is the same: make trust ENV={environment} NAME={wanted.host} "
+        f"FINGERPRINT={offered[key]}",
     )

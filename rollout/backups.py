@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from provision.arguments import Parser, one_of
 from rollout.reach import (
     Hosts,
     ReachError,
@@ -487,36 +488,45 @@ class Agreement:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="backups", description="The operator's side of backups.")
-    parser.add_argument("--env", default="lab")
+    parser = Parser(prog="python -m rollout.backups", description="The operator's side of backups.")
+    parser.add_environment(default="lab")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("backup", help="make one now and fetch it")
     verbs.add_parser("list", help="what there is, and where")
     restore = verbs.add_parser("restore", help="put one in the place of the live rows")
-    restore.add_argument("--from", dest="wanted", required=True)
-    restore.add_argument("--yes", action="store_true")
-    restore.add_argument("--confirm", default="")
-    restore.add_argument("--journal", choices=["complete", "incomplete"], default="complete")
-    restore.add_argument("--rows", choices=["kept", "lost"], default="kept")
+    restore.add("--from", make="FROM", dest="wanted", help="without it, they are listed")
+    restore.add_answers()
+    restore.add(
+        "--journal", make="JOURNAL", type=one_of("complete", "incomplete"), default="complete"
+    )
+    restore.add("--rows", make="ROWS", type=one_of("kept", "lost"), default="kept")
     drill = verbs.add_parser("drill", help="restore one aside, compare, measure")
-    drill.add_argument("--from", dest="wanted", default=LATEST)
-    drill.add_argument("--yes", action="store_true")
-    drill.add_argument("--confirm", default="")
-    return parser.parse_args()
+    drill.add("--from", make="FROM", dest="wanted", default=LATEST)
+    drill.add_answers()
+    return parser.parse()
+
+
+def listed(backups: Backups) -> str:
+    found = backups.everywhere()
+    for backup in found:
+        what = "  safety copy: what a restore replaced" if backup.is_safety_copy else ""
+        print(f"{backup.name}  {backup.rows:8} rows  {backup.place}{what}")
+    names = {backup.name for backup in found}
+    aside = sum(map(is_safety_copy, names))
+    return f"{len(names) - aside} backups and {aside} safety copies in {len(found)} copies"
 
 
 def act(asked: argparse.Namespace, backups: Backups) -> str:
     if asked.verb == "list":
-        found = backups.everywhere()
-        for backup in found:
-            what = "  safety copy: what a restore replaced" if backup.is_safety_copy else ""
-            print(f"{backup.name}  {backup.rows:8} rows  {backup.place}{what}")
-        names = {backup.name for backup in found}
-        aside = sum(map(is_safety_copy, names))
-        return f"{len(names) - aside} backups and {aside} safety copies in {len(found)} copies"
+        return listed(backups)
     if asked.verb == "backup":
         made = backups.backup()
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"
+    if not asked.wanted:
+        listed(backups)
+        raise ReachError(
+            "no FROM= given", next_step="choose one of these: make restore FROM=<name>"
+        )
     agree = Agreement(asked.env, yes=asked.yes, confirm=asked.confirm)
     if asked.verb == "drill":
         # In the lab nothing is asked: the rows that people see are not touched.

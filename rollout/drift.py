@@ -10,7 +10,6 @@ they differ, never how.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from provision.arguments import Parser
 from rollout.reach import Hosts, ReachError, read_hosts
 
 ROOT = Path(__file__).parents[1]
@@ -144,10 +144,10 @@ def render(findings: list[Finding]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="drift", description="What differs from the inventory.")
-    parser.add_argument("--env", default="lab")
-    parser.add_argument("--json", action="store_true", help="for machines")
-    asked = parser.parse_args()
+    parser = Parser(prog="python -m rollout.drift", description="What differs from the inventory.")
+    parser.add_environment(default="lab")
+    parser.add("--json", make="JSON", action="store_true", help="for machines")
+    asked = parser.parse()
     findings: list[Finding] = []
     try:
         findings += proxmox(asked.env)

@@ -1,6 +1,7 @@
 """Reach what is deployed: `make ssh`, `logs`, `admin`, `demo`, `maintenance`, the end of `make up`.
 
     python -m rollout.reach --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
+    python -m rollout.reach --env ENV logs [--to GROUP_OR_NAME] [--lines N] [--follow]
     python -m rollout.reach --env ENV address [--admin]
     python -m rollout.reach --env ENV demo [--yes --confirm ENV]
     python -m rollout.reach --env ENV maintenance on|off
@@ -25,9 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from provision.arguments import Parser, one_of, whole
+
 ROOT = Path(__file__).parents[1]
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
+UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy")
 
 
 class ReachError(Exception):
@@ -314,29 +318,43 @@ def act(asked: argparse.Namespace) -> int:
         return maintenance(asked.env, asked.state)
     if asked.verb == "demo":
         return fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
+    if asked.verb == "logs":
+        wanted = [word for unit in UNITS for word in ("--unit", unit)]
+        shown = ["--lines", str(asked.lines), *(["--follow"] if asked.follow else [])]
+        return ssh(asked.env, asked.to, ["journalctl", "--no-hostname", *shown, *wanted])[0]
     if asked.verb == "ssh":
         return ssh(asked.env, asked.to, asked.command)[0]
     return say_admin_link(asked.env) if asked.admin else say_address(asked.env)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="reach", description="Reach what is deployed.")
-    parser.add_argument("--env", default="lab", help="a folder of inventory/")
+    parser = Parser(prog="python -m rollout.reach", description="Reach what is deployed.")
+    parser.add_environment(default="lab")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shell = verbs.add_parser("ssh", help="a shell on a container, or one command there")
-    shell.add_argument("--to", default="web", help="a group (its first host) or a container")
+    journal = verbs.add_parser(
+        "logs", help="the services' last lines", next_step="make logs LINES=100"
+    )
+    for sub in (shell, journal):
+        sub.add("--to", make="HOST", default="web", help="a group (its first host) or a container")
     shell.add_argument("command", nargs=argparse.REMAINDER)
+    journal.add("--lines", make="LINES", type=whole(1), default=100)
+    journal.add("--follow", make="FOLLOW", action="store_true")
     where = verbs.add_parser("address", help="where the agenda answers")
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"
     )
     demo = verbs.add_parser("demo", help="an account with a believable week")
-    demo.add_argument("--yes", action="store_true", help="answers the question")
-    demo.add_argument("--confirm", default="", help="the environment's name, outside the lab")
-    pause = verbs.add_parser("maintenance", help="a page that says so instead of the agenda")
-    pause.add_argument("state", choices=["on", "off"])
+    demo.add_answers()
+    pause = verbs.add_parser(
+        "maintenance",
+        help="a page that says so instead of the agenda",
+        next_step="make maintenance STATE=on, and STATE=off when it is over",
+    )
+    pause.add("state", make="STATE", type=one_of("on", "off"))
+    asked = parser.parse()
     try:
-        return act(parser.parse_args())
+        return act(asked)
     except ReachError as error:
         print(f"reach: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,6 @@ Every value comes from the system's random source. What is there already is neve
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
 
+from provision.arguments import Parser, one_of
 from rollout import certificates
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,12 +197,16 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--env", required=True, help="name of the environment")
-    parser.add_argument(
-        "--authority", choices=["known", "new"], default="known", help="new: the known one is lost"
+    parser = Parser(prog="python -m rollout.secrets", description=__doc__)
+    parser.add_environment(required=True)
+    parser.add(
+        "--authority",
+        make="AUTHORITY",
+        type=one_of("known", "new"),
+        default="known",
+        help="new: the known one is lost",
     )
-    asked = parser.parse_args()
+    asked = parser.parse()
     try:
         made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
         print(f"secrets: {made}")

@@ -8,13 +8,13 @@ shown.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from provision.arguments import Parser
 from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, ReachError, read_hosts, state_folder
 
@@ -66,9 +66,9 @@ def render(title: str, lines: list[Line]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="status", description="How the service is.")
-    parser.add_argument("--env", default="lab")
-    environment = parser.parse_args().env
+    parser = Parser(prog="python -m rollout.status", description="How the service is.")
+    parser.add_environment(default="lab")
+    environment = parser.parse().env
     try:
         with read_hosts(environment) as hosts:
             names = hosts.of("web", "rest", "database")

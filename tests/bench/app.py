@@ -34,6 +34,7 @@ from urllib.parse import urlencode, urlsplit
 
 import MySQLdb
 
+from provision.arguments import Parser, whole
 from tests.app.served import ServedAgenda, free_port
 from tests.bench.document import machine_line, replace_section
 
@@ -446,13 +447,13 @@ def make_small() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--keep", action="store_true")
+    parser = Parser(prog="python -m tests.bench.app", description=__doc__.splitlines()[0])
+    parser.add("--rows", make="ROWS", type=whole(1), default=1_000_000)
+    parser.add("--rounds", make="ROUNDS", type=whole(1), default=5)
+    parser.add("--keep", make="KEEP", action="store_true")
     parser.add_argument("--only", choices=("page", "speech", "server", "growth"))
     parser.add_argument("--small", action="store_true", help="whether it works, not how fast")
-    arguments = parser.parse_args()
+    arguments = parser.parse()
     if arguments.keep and arguments.only:
         parser.error("a part alone is not kept: the section holds one run")
     if arguments.small:

@@ -14,7 +14,6 @@ does only ever adds.
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import json
 import os
@@ -37,6 +36,7 @@ import yaml
 
 from lab import guest, lxcconfig, machine, settings
 from lab.certificates import CA_FILE
+from provision.arguments import Parser, whole
 from tests.bench.document import machine_line, replace_section
 from tests.lab.support import TOKEN, DictionaryRuntime, served
 
@@ -482,11 +482,11 @@ def free_port() -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = Parser(prog="python -m tests.bench.provision", description=__doc__.splitlines()[0])
+    parser.add("--rounds", make="ROUNDS", type=whole(1), default=5)
     parser.add_argument("--many", type=int, default=50, help="containers for plan; 0: none")
-    parser.add_argument("--keep", action="store_true", help="write docs/bench.md")
-    options = parser.parse_args()
+    parser.add("--keep", make="KEEP", action="store_true", help="write docs/bench.md")
+    options = parser.parse()
     if os.geteuid() != 0:
         print("bench: it makes containers and needs root\n  Next: sudo make bench-provision")
         return 1

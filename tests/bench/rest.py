@@ -7,7 +7,6 @@ commit and date.
 
 from __future__ import annotations
 
-import argparse
 import json
 import secrets
 import subprocess
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from provision.arguments import Parser, whole
 from tests.bench.document import machine_line, replace_section
 from tests.bench.server import ROOT, Bench, Server, Unix, bench
 
@@ -50,11 +50,13 @@ class Cost:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.rest", description=__doc__)
-    parser.add_argument("--rows", type=int, default=ROWS, help="tasks in the dump")
+    parser = Parser(prog="python -m tests.bench.rest", description=__doc__)
+    parser.add("--rows", make="ROWS", type=whole(1), default=ROWS, help="tasks in the dump")
     parser.add_argument("--turns", type=int, default=TURNS)
-    parser.add_argument("--keep", action="store_true", help="write the table into docs/bench.md")
-    given = parser.parse_args()
+    parser.add(
+        "--keep", make="KEEP", action="store_true", help="write the table into docs/bench.md"
+    )
+    given = parser.parse()
     began = time.monotonic()
     with bench() as (ready, user):
         rows = [*small(ready, user, turns=given.turns), *dump(ready, user, rows=given.rows)]

@@ -9,7 +9,6 @@ and this one is rarely idle. `--keep` writes the section "Rollout" of docs/bench
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from typing import Any
 
 import yaml
 
+from provision.arguments import Parser, whole
 from tests.bench.document import machine_line, replace_section
 from tests.drills.consent import DrillError, add_arguments
 from tests.drills.redeploy import must, nothing, tree_with
@@ -142,11 +142,11 @@ def report(site: Site, *, rounds: int, switches: int) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.rollout", description=__doc__)
+    parser = Parser(prog="python -m tests.bench.rollout", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add("--rounds", make="ROUNDS", type=whole(1), default=3)
     parser.add_argument("--switches", type=int, default=2)
-    given = parser.parse_args()
+    given = parser.parse()
     try:
         text = report(read_site(given.env), rounds=given.rounds, switches=given.switches)
     except (DrillError, SiteError) as error:

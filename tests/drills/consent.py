@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from provision.arguments import Parser
+
 
 class DrillError(Exception):
     """Ends a drill. The message has two lines: what, and Next."""
@@ -13,11 +15,10 @@ class DrillError(Exception):
         super().__init__(f"{what}\n  Next: {next_step}")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--env", default="lab")
-    parser.add_argument("--yes", action="store_true", help="answer the question")
-    parser.add_argument("--keep", action="store_true", help="write the result to docs/")
-    parser.add_argument("--confirm", default="", help="outside the lab: the environment's name")
+def add_arguments(parser: Parser) -> None:
+    parser.add_environment(default="lab")
+    parser.add_answers()
+    parser.add("--keep", make="KEEP", action="store_true", help="write the result to docs/")
 
 
 def ask(given: argparse.Namespace, *, drill: str, what: str) -> None:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
+from provision.arguments import Parser
 from provision.errors import ProvisionError
 from tests.drills import result
 from tests.drills.clock import Clock, of_our_own
@@ -267,11 +268,23 @@ def run(site: Site, names: list[str]) -> tuple[str, list[str]]:
     return "\n".join([*head, *rows]), wrong
 
 
+def some_fault(text: str) -> str:
+    if not any(text in name for name in FAULTS):
+        raise argparse.ArgumentTypeError(f"is '{text}', part of none of: {', '.join(FAULTS)}")
+    return text
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.faults", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.faults", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--only", default="", help="faults whose name holds these words")
-    given = parser.parse_args()
+    parser.add(
+        "--only",
+        make="ONLY",
+        type=some_fault,
+        default="",
+        help="words of a fault's name",
+    )
+    given = parser.parse()
     names = [name for name in FAULTS if given.only in name]
     try:
         ask(given, drill="drill-faults", what="kills, fills and cuts off every container")

@@ -10,7 +10,6 @@ traffic, redeploy, rollback, backup and restore.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from provision.arguments import Parser
 from tests.drills import result
 from tests.drills.consent import DrillError, add_arguments
 from tests.drills.redeploy import nothing, serving, tree_with
@@ -191,12 +191,12 @@ def killed_make(*goals: str, after_s: float) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.killed", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.killed", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--others", action="store_true", help="redeploy and the rest alone")
     parser.add_argument("--fresh", action="store_true", help="make the lab's containers anew first")
-    given = parser.parse_args()
+    given = parser.parse()
     if given.env != "lab" or not given.yes:
         parser.error("it kills runs of site.yml, in the lab only: add --yes")
     began = time.monotonic()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
+from provision.arguments import Parser
 from provision.errors import ProvisionError
 from tests.drills.cluster import Cluster, boot_and_state, waited
 from tests.drills.consent import DrillError, add_arguments, ask
@@ -62,9 +62,9 @@ def run(site: Site) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.reboot", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.reboot", description=__doc__)
     add_arguments(parser)
-    given = parser.parse_args()
+    given = parser.parse()
     began = time.monotonic()
     try:
         ask(given, drill="drill-reboot", what="restarts every container, twice")

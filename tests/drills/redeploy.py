@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from provision.arguments import Parser, whole
 from tests.drills import result
 from tests.drills.broken import BROKEN
 from tests.drills.consent import DrillError, add_arguments, ask
@@ -215,18 +216,30 @@ def table(seen: Result) -> str:
     return "\n".join(lines)
 
 
+def some_broken(text: str) -> list[str]:
+    names = [] if text == "none" else text.split(",")
+    if not set(names) <= set(BROKEN):
+        raise argparse.ArgumentTypeError(f"is '{text}'; possible are {', '.join(BROKEN)}, or none")
+    return names
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.redeploy", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.redeploy", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--switches", type=int, default=20, help="an even number, default 20")
-    parser.add_argument(
-        "--broken", default=",".join(BROKEN), help=f"some of {', '.join(BROKEN)}, or none"
+    parser.add(
+        "--switches", make="SWITCHES", type=whole(0), default=20, help="an even number, default 20"
     )
-    given = parser.parse_args()
-    broken = [name for name in given.broken.split(",") if name in BROKEN]
+    parser.add(
+        "--broken",
+        make="BROKEN",
+        type=some_broken,
+        default=list(BROKEN),
+        help=f"some of {', '.join(BROKEN)} (commas between them), or none",
+    )
+    given = parser.parse()
     try:
         ask(given, drill="drill-redeploy", what=f"switches releases {given.switches} times")
-        seen = run(read_site(given.env), switches=given.switches, broken=broken)
+        seen = run(read_site(given.env), switches=given.switches, broken=given.broken)
     except (DrillError, SiteError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,7 +7,6 @@ stopped, a program with a token goes on at the REST server's own address.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from provision.arguments import Parser
 from provision.errors import ProvisionError
 from tests.drills.cluster import Cluster, waited
 from tests.drills.consent import DrillError, add_arguments, ask
@@ -127,9 +127,9 @@ def run(site: Site) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.rest", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.rest", description=__doc__)
     add_arguments(parser)
-    given = parser.parse_args()
+    given = parser.parse()
     began = time.monotonic()
     try:
         site = read_site(given.env)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.arguments import Parser
 from tests.infra.site import ROOT, SiteError, read_site, state_folder
 
 NOT_PROVED = "NOT PROVED: "
@@ -60,12 +61,12 @@ def alone(environment: str) -> Iterator[None]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.infra", description=__doc__)
-    parser.add_argument("--env", default="lab")
+    parser = Parser(prog="python -m tests.infra", description=__doc__)
+    parser.add_environment(default="lab")
     parser.add_argument("--quick", action="store_true", help="what a user notices, only")
     parser.add_argument("--only", default="", help="pytest -k expression")
-    parser.add_argument("--verbose", action="store_true", help="one line a test")
-    return parser.parse_args()
+    parser.add("--verbose", make="VERBOSE", action="store_true", help="one line a test")
+    return parser.parse()
 
 
 def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.arguments import Parser
 from tests.mutants.asking import Answer, Question, Slot, ask_all, collected
 from tests.mutants.mutations import ROOT, SAMPLE, SAMPLE_TESTS, SUBJECTS, Mutant, Subject, mutants
 
@@ -237,13 +238,21 @@ def _chosen(options: argparse.Namespace) -> list[Run]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser = Parser(prog="python -m tests.mutants")
     parser.add_argument("--sample", action="store_true", help="only the deadline's own instant")
-    parser.add_argument("--only", action="append", default=[], metavar="MODULE")
-    parser.add_argument("--fresh", action="store_true", help="forget what earlier calls answered")
-    parser.add_argument("--keep", action="store_true", help="write docs/mutants.md")
-    parser.add_argument("--minutes", type=float, default=120, help="stop asking after that long")
-    options = parser.parse_args()
+    parser.add("--only", make="NAME", action="append", default=[], metavar="MODULE")
+    parser.add(
+        "--fresh", make="FRESH", action="store_true", help="forget what earlier calls answered"
+    )
+    parser.add("--keep", make="KEEP", action="store_true", help="write docs/mutants.md")
+    parser.add(
+        "--minutes",
+        make="MINUTES",
+        type=float,
+        default=120.0,
+        help="stop asking after that long",
+    )
+    options = parser.parse()
     began = time.monotonic()
     os.nice(0 if options.sample else 19)
     runs = _chosen(options)

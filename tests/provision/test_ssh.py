@@ -149,7 +149,7 @@ def test_another_key_than_the_reported_one_is_refused(cluster, hosts):
 
     assert "web: the host key at 198.18.28.156 is not the one Proxmox reported" in cluster.out
     assert fingerprint(KEYS["other"]) in cluster.out
-    assert "python -m provision trust web --fingerprint SHA256:" in cluster.out
+    assert "make trust ENV=lab NAME=web FINGERPRINT=SHA256:" in cluster.out
     assert "-lab-web " not in known(cluster)
 
 

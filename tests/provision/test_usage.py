@@ -13,12 +13,15 @@ WRONG = [
     (["nosuch", "--env", "lab"], "invalid choice: 'nosuch'"),
     (["plan"], "the following arguments are required: --env"),
     (["apply", "--env", "lab", "--wait", "forever"], "invalid choice: 'forever'"),
-    (["apply", "--env", "lab", "--parallel", "0"], "0 is not from 1 to 100"),
-    (["apply", "--env", "lab", "--parallel", "many"], "invalid count value: 'many'"),
+    (["apply", "--env", "lab", "--parallel", "0"], "is '0', not a whole number from 1 to 100"),
+    (
+        ["apply", "--env", "lab", "--parallel", "many"],
+        "--parallel is 'many', not a whole number from 1 to 100",
+    ),
     (["apply", "--env", "lab", "--wait-timeout", "-5"], "-5 is not above 0"),
     (["apply", "--env", "lab", "--wait-timeout", "nan"], "nan is not above 0"),
     (["status", "--env", "lab", "--watch", "0"], "0 is not above 0"),
-    (["snapshot", "--env", "lab", "--keep", "0"], "0 is not from 1 to 100"),
+    (["snapshot", "--env", "lab", "--keep", "0"], "is '0', not a whole number from 1 to 100"),
 ]
 
 
@@ -48,6 +51,7 @@ def test_a_plan_that_cannot_be_written_is_said(cluster, tmp_path, place):
 def test_a_plan_file_that_is_not_there_is_said_before_any_call(cluster, tmp_path):
     assert cluster.run("apply", str(tmp_path / "none.json")) == 1
     assert "cannot be read as a plan" in cluster.err
+    assert "-m provision plan --env lab --out FILE" in cluster.err
     assert cluster.calls() == []
 
 

@@ -310,6 +310,17 @@ def test_tables_that_came_back_different_are_named():
     assert backups.different(wanted, {"a": {"rows": 1, "sum": "9"}, "c": {}}) == ["a", "b", "c"]
 
 
+def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypatch, capsys):
+    class Folder:
+        def everywhere(self):
+            return [argparse.Namespace(name="agenda-1", rows=3, place="here", is_safety_copy=False)]
+
+    asked = argparse.Namespace(verb="restore", env="lab", wanted=None, yes=True, confirm="")
+    with pytest.raises(reach.ReachError, match="no FROM= given\n  Next: choose one of these: "):
+        backups.act(asked, Folder())
+    assert capsys.readouterr().out == "agenda-1         3 rows  here\n"
+
+
 def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
     with pytest.raises(reach.ReachError, match="CONFIRM=srv-px5"):
         backups.Agreement("srv-px5", yes=True, confirm="")("replaces all rows")

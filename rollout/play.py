@@ -1,0 +1,92 @@
+"""Run a playbook: `make deploy`, `make redeploy`, `make rollback`.
+
+    python -m rollout.play deploy|redeploy|rollback --env ENV [--force] [--unlock] [--release NAME]
+
+Ends with one line of result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from provision.arguments import Parser
+
+ROOT = Path(__file__).parents[1]
+PLAYBOOKS = {"deploy": "site.yml", "redeploy": "redeploy.yml", "rollback": "rollback.yml"}
+DONE = {
+    "deploy": "every container is as the inventory says",
+    "redeploy": "the code of this tree serves",
+    "rollback": "{release} serves",
+}
+
+
+def release_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"is '{text}', which names no release")
+    return text
+
+
+def arguments() -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m rollout.play",
+        description="Run a playbook.",
+        next_step="make status names the releases and says how the containers are",
+    )
+    parser.add_argument("verb", choices=PLAYBOOKS)
+    parser.add_environment(default="lab")
+    parser.add("--force", make="FORCE", action="store_true", help="also code that failed before")
+    parser.add("--unlock", make="UNLOCK", action="store_true", help="take a lock that was left")
+    parser.add("--release", make="RELEASE", type=release_name, help="what rollback goes back to")
+    return parser.parse()
+
+
+def variables(asked: argparse.Namespace) -> dict[str, Any]:
+    """What the playbook is told. Pure."""
+    told: dict[str, Any] = {}
+    if asked.force:
+        told["agenda_force"] = True
+    if asked.unlock:
+        told["agenda_unlock"] = True
+    if asked.verb == "rollback" and asked.release:
+        told["rollback_release"] = asked.release
+    return told
+
+
+def main() -> int:
+    asked = arguments()
+    binaries = Path(sys.executable).parent
+    # Ansible ends an interrupted run in its own order, and says so: it is waited for.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    ended = subprocess.run(
+        [
+            *(str(binaries / "ansible-playbook"), "--inventory", f"inventory/{asked.env}"),
+            *(f"ansible/{PLAYBOOKS[asked.verb]}", "--extra-vars", json.dumps(variables(asked))),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"},
+        # setup/alone holds its lock through a descriptor: also when only Ansible is left.
+        close_fds=False,
+        check=False,
+    )
+    if ended.returncode != 0:
+        print(
+            f"{asked.verb} {asked.env}: not done\n"
+            "  Next: see above which task failed and why, then run the same again",
+            file=sys.stderr,
+        )
+        return 1
+    release = asked.release or "the previous good release"
+    print(f"{asked.verb} {asked.env}: {DONE[asked.verb].format(release=release)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""A playbook run: what Ansible is told, how it ends, and that the lock outlives the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rollout import play
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def ansible(tmp_path, monkeypatch):
+    """Stands for ansible-playbook: keeps what it was told, ends as `ends`."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/ansible-playbook"
+
+    def ends(status: int) -> None:
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/told\nexit {status}\n')
+        program.chmod(0o755)
+
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    ends(0)
+    return ends
+
+
+def run(monkeypatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["play", *words])
+    return play.main()
+
+
+@pytest.mark.parametrize("verb", play.PLAYBOOKS)
+def test_a_playbook_ends_with_one_line_of_result(ansible, monkeypatch, capfd, verb):
+    assert run(monkeypatch, verb, "--env", "lab") == 0
+    result = play.DONE[verb].format(release="the previous good release")
+    assert capfd.readouterr().out.splitlines()[-1] == f"{verb} lab: {result}"
+    ansible(2)
+    assert run(monkeypatch, verb, "--env", "lab") == 1
+    out, err = capfd.readouterr()
+    assert err.startswith(f"{verb} lab: not done\n  Next: ")
+    assert f"{verb} lab:" not in out
+
+
+def test_answers_reach_the_playbook_as_data(ansible, monkeypatch, tmp_path, capfd):
+    assert run(monkeypatch, "rollback", "--force", "--unlock", "--release", "r1") == 0
+    assert "ansible/rollback.yml" in (tmp_path / "told").read_text().splitlines()
+    told = json.loads((tmp_path / "told").read_text().splitlines()[-1])
+    assert told == {"agenda_force": True, "agenda_unlock": True, "rollback_release": "r1"}
+    assert capfd.readouterr().out.endswith("rollback lab: r1 serves\n")
+
+
+def test_ansible_still_holds_the_lock_when_the_program_was_killed(tmp_path):
+    """Else a second deploy would work beside what the first one left running."""
+    clone = tmp_path / "clone"
+    (clone / "bin").mkdir(parents=True)
+    (clone / "bin/python").symlink_to(sys.executable)
+    (clone / "bin/ansible-playbook").write_text("#!/bin/sh\necho $$ >began\nexec sleep 60\n")
+    (clone / "bin/ansible-playbook").chmod(0o755)
+    code = f"import sys; sys.executable = {str(clone / 'bin/python')!r}\n"
+    code += (
+        f"from pathlib import Path; from rollout import play; play.ROOT = Path({str(clone)!r})\n"
+    )
+    code += "sys.argv = ['play', 'deploy']; play.main()"
+    lock = tmp_path / "busy.lock"
+    alone = [str(ROOT / "setup/alone"), str(lock)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*alone, sys.executable, "-c", code], env=environment) as first:
+        began, limit_s = clone / "began", time.monotonic() + 30
+        while not (began.exists() and began.read_text()) and time.monotonic() < limit_s:
+            time.sleep(0.05)
+        first.kill()
+        first.wait()
+    held = subprocess.run(["flock", "--nonblock", str(lock), "true"], check=False).returncode
+    os.kill(int(began.read_text()), signal.SIGKILL)
+    assert held == 1
