@@ -2,7 +2,8 @@
 
     python -m rollout.play deploy|redeploy|rollback --env ENV [--force] [--unlock] [--release NAME]
 
-Ends with one line of result.
+Ends with one line of result. The whole log is kept in build/logs/, and the screen shows what a
+person wants to know (ansible/callback_plugins/steps.py); with --verbose all of it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from provision.arguments import Parser
+from provision.errors import ProvisionError
+from provision.logs import new_log
 
 ROOT = Path(__file__).parents[1]
 PLAYBOOKS = {"deploy": "site.yml", "redeploy": "redeploy.yml", "rollback": "rollback.yml"}
@@ -44,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_environment(default="lab")
     parser.add("--force", make="FORCE", action="store_true", help="also code that failed before")
     parser.add("--unlock", make="UNLOCK", action="store_true", help="take a lock that was left")
+    parser.add("--verbose", make="VERBOSE", action="store_true", help="all that Ansible says")
     parser.add("--release", make="RELEASE", type=release_name, help="what rollback goes back to")
     return parser.parse()
 
@@ -62,6 +67,11 @@ def variables(asked: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     asked = arguments()
+    try:
+        log = new_log(f"{asked.verb}-{asked.env}", at=datetime.now())
+    except ProvisionError as error:
+        print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
+        return 1
     binaries = Path(sys.executable).parent
     # Ansible ends an interrupted run in its own order, and says so: it is waited for.
     signal.signal(signal.SIGINT, lambda *_: None)
@@ -71,7 +81,12 @@ def main() -> int:
             *(f"ansible/{PLAYBOOKS[asked.verb]}", "--extra-vars", json.dumps(variables(asked))),
         ],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "ANSIBLE_LOG_PATH": str(log),
+            "CTLV_VERBOSE": "1" if asked.verbose else "",
+        },
         # setup/alone holds its lock through a descriptor: also when only Ansible is left.
         close_fds=False,
         check=False,
@@ -79,7 +94,8 @@ def main() -> int:
     if ended.returncode != 0:
         print(
             f"{asked.verb} {asked.env}: not done\n"
-            "  Next: see above which task failed and why, then run the same again",
+            f"  Next: see above which task failed and why (all of it: {os.path.relpath(log)}), "
+            "then run the same again",
             file=sys.stderr,
         )
         return 1

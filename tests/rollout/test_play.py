@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from provision import logs
 from rollout import play
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ def ansible(tmp_path, monkeypatch):
         program.chmod(0o755)
 
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setattr(logs.new_log, "__kwdefaults__", {"folder": tmp_path / "logs"})
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     ends(0)
     return ends
@@ -58,6 +60,17 @@ def test_answers_reach_the_playbook_as_data(ansible, monkeypatch, tmp_path, capf
     assert capfd.readouterr().out.endswith("rollback lab: r1 serves\n")
 
 
+def test_a_failure_names_the_whole_log_which_is_its_users_alone(
+    ansible, monkeypatch, tmp_path, capfd
+):
+    ansible(2)
+    run(monkeypatch, "deploy")
+    (log,) = (tmp_path / "logs").iterdir()
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.name.startswith("deploy-lab-")
+    assert log.name in capfd.readouterr().err
+
+
 def test_ansible_still_holds_the_lock_when_the_program_was_killed(tmp_path):
     """Else a second deploy would work beside what the first one left running."""
     clone = tmp_path / "clone"
@@ -69,6 +82,7 @@ def test_ansible_still_holds_the_lock_when_the_program_was_killed(tmp_path):
     code += (
         f"from pathlib import Path; from rollout import play; play.ROOT = Path({str(clone)!r})\n"
     )
+    code += f"play.new_log = lambda *_, **__: {str(tmp_path / 'log')!r}\n"
     code += "sys.argv = ['play', 'deploy']; play.main()"
     lock = tmp_path / "busy.lock"
     alone = [str(ROOT / "setup/alone"), str(lock)]
