@@ -118,12 +118,12 @@ OR_PENDING := || [ $$? = 2 ]
 .PHONY: up down help
 up: ## From an empty machine to a speaking agenda; prints the address at the end
 	@bash setup/machine check
-	@$(STEP) "1/6 machine" setup/machine packages
-	@$(STEP) "1/6 machine" setup/machine venv
+	@$(STEP) --quiet "1/6 machine" setup/machine packages
+	@$(STEP) --quiet "1/6 machine" setup/machine venv
 ifeq ($(ENV),lab)
-	@$(STEP) "2/6 lab" $(RUN) lab up
+	@$(STEP) --quiet "2/6 lab" $(RUN) lab up
 endif
-	@$(STEP) "3/6 secrets" $(MAKE) secrets
+	@$(STEP) --quiet "3/6 secrets" $(MAKE) secrets
 	@$(STEP) "4/6 provision" $(MAKE) provision $(if $(filter lab,$(ENV)),YES=1)
 	@$(STEP) "5/6 deploy" $(MAKE) deploy
 	@$(STEP) "6/6 verify" $(MAKE) verify

@@ -63,7 +63,7 @@ assert sys.argv.pop(1) == "-m"
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 MACHINE = "#!/bin/bash\nprintf '<%s>\\n' \"$@\"\n"
-ALONE = '#!/bin/bash\nshift\nexec "$@"\n'
+ALONE = '#!/bin/bash\n[ "$1" != --quiet ] || shift\nshift\nexec "$@"\n'
 SUDO = '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'
 
 
@@ -201,7 +201,9 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do(clone, words):
 
 def test_a_hostile_word_reaches_the_verbs_of_up_unharmed_too(clone):
     """`up` calls make again, which reads what stands behind the first one."""
-    (clone / "setup/step").write_text('#!/bin/bash\nshift\nexec "$@"\n')
+    (clone / "setup/step").write_text(
+        '#!/bin/bash\n[ "$1" != --quiet ] || shift\nshift\nexec "$@"\n'
+    )
     (clone / "setup/step").chmod(0o755)
     done = make(clone, "up", f"LAB_NAME={HOSTILE}", f"CONFIRM={HOSTILE}")
     assert done.returncode == 0, done.stderr

@@ -13,28 +13,53 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from provision.arguments import Parser
+from provision.errors import ProvisionError
+from provision.logs import new_log
 from tests.infra.site import ROOT, SiteError, read_site, state_folder
 
 NOT_PROVED = "NOT PROVED: "
+CAUSE_LINES = 15
+ERASE = "\r\x1b[K"
 QUICK = ("test_services.py", "test_web.py", "test_life.py", "test_api.py")
 
 
 class Result:
     """Counts what the tests said, for the line at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, screen: IO[str] | None = None) -> None:
         self.proved = 0
         self.wrong: list[str] = []
         self.open: list[str] = []
+        self.screen = screen
+        self.asked = 0
+        self.began = time.monotonic()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.asked = len(session.items)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self.screen and self.screen.isatty():
+            done = self.proved + len(self.wrong) + len(self.open)
+            took_s = time.monotonic() - self.began
+            name = nodeid.rpartition("::")[2][:50]
+            self.screen.write(f"{ERASE}[{done + 1}/{self.asked}] {took_s:.0f} s  {name}")
+            self.screen.flush()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.wrong.append(report.nodeid)
+            if self.screen:
+                erase = ERASE if self.screen.isatty() else ""
+                why = report.longreprtext.strip().splitlines()[-CAUSE_LINES:]
+                print(f"{erase}wrong: {report.nodeid}", *why, sep="\n    ", file=self.screen)
+                self.screen.flush()
         elif report.skipped:
             reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else "")
             self.open.append(reason.partition(NOT_PROVED)[2] or reason)
@@ -60,6 +85,16 @@ def alone(environment: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def told_to(log: Path | None) -> Iterator[None]:
+    """What pytest says goes there; None: to the screen, as ever."""
+    if log is None:
+        yield
+        return
+    with log.open("a", encoding="utf-8") as kept, contextlib.redirect_stdout(kept):
+        yield
+
+
 def arguments() -> argparse.Namespace:
     parser = Parser(prog="python -m tests.infra", description=__doc__)
     parser.add_environment(default="lab")
@@ -76,8 +111,10 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
     os.environ["CTLV_VERIFY_QUICK"] = "1" if quick else ""
     here = Path(__file__).parent
     report = ROOT / "build/verify" / f"{environment}.xml"
-    result = Result()
-    with alone(environment):
+    log = new_log(f"verify-{environment}", at=datetime.now())
+    screen = None if verbose else os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    result = Result(screen)
+    with alone(environment), told_to(log if screen else None):
         status = pytest.main(
             [
                 *([str(here / name) for name in QUICK] if quick else [str(here)]),
@@ -91,10 +128,14 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
                 ),
                 *(f"--rootdir={ROOT}", f"--junitxml={report}", "-m", "not lab"),
                 *(["-k", only] if only else []),
-                "-v" if verbose else "-q",
+                "-v",
             ],
             plugins=[result],
         )
+    if screen:
+        screen.write(ERASE if screen.isatty() else "")
+        screen.close()
+        print(f"the whole log: {os.path.relpath(log)}")
     code = result.exit_code(status)
     for what in sorted(set(result.open)):
         print(f"{NOT_PROVED}{what}")
@@ -110,7 +151,7 @@ def main() -> int:
     given = arguments()
     try:
         return run(given.env, quick=given.quick, only=given.only, verbose=given.verbose)
-    except SiteError as error:
+    except (SiteError, ProvisionError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import pytest
 
-from tests.infra.__main__ import Result
+from tests.infra.__main__ import Result, told_to
 
 PASSED = SimpleNamespace(failed=False, skipped=False, when="call", nodeid="a")
 FAILED = SimpleNamespace(failed=True, skipped=False, when="call", nodeid="b")
@@ -42,3 +43,30 @@ def test_what_is_not_proved_is_named():
     result = Result()
     result.pytest_runtest_logreport(OPEN)
     assert result.open == ["isolation: no vantage point"]
+
+
+def test_what_is_wrong_is_said_at_once_with_its_reason():
+    screen = io.StringIO()
+    result = Result(screen)
+    report = SimpleNamespace(**vars(FAILED), longreprtext="a\nE   assert 502 == 200\ntest_web.py:7")
+    result.pytest_runtest_logstart("b")
+    result.pytest_runtest_logreport(PASSED)
+    result.pytest_runtest_logreport(report)
+    assert screen.getvalue() == "wrong: b\n    a\n    E   assert 502 == 200\n    test_web.py:7\n"
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    result = Result(screen)
+    result.pytest_collection_finish(SimpleNamespace(items=[1, 2]))
+    result.pytest_runtest_logreport(PASSED)
+    result.pytest_runtest_logstart("tests/infra/test_web.py::test_it")
+    assert screen.getvalue().endswith("[2/2] 0 s  test_it")
+
+
+def test_what_pytest_says_goes_to_the_log(tmp_path, capsys):
+    with told_to(tmp_path / "log"):
+        print("told")
+    assert (tmp_path / "log").read_text() == "told\n"
+    assert capsys.readouterr().out == ""
