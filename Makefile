@@ -212,7 +212,10 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore mutants
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore drill-upgrade mutants
+dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
+	@.venv/bin/python -m tests.app.dev
+
 bench-provision: ## Our provisioner beside community.proxmox and the bare work: ratios (root, own lab; KEEP=1 for docs/bench.md)
 	@$(RUN) tests.bench.provision
 
@@ -233,6 +236,9 @@ drill-faults: ## Kill, fill, cut off each container and move its clock under loa
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) rollout.backups drill
+
+drill-upgrade: ## From the last release (FROM=commit) to this tree, under load, in a lab of its own: is anything lost?
+	@$(RUN) tests.drills.upgrade
 
 mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
 	@.venv/bin/python -m tests.mutants

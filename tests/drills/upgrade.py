@@ -6,7 +6,6 @@ The lab is the drill's own, with other names and ports than the operator's; noth
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from provision.arguments import Parser
 from tests.drills import result
 from tests.drills.consent import DrillError, add_arguments, ask
 from tests.drills.load import Load
@@ -59,7 +59,7 @@ def old_tree(commit: str) -> Path:
 def make(tree: Path, goal: str, **more: str) -> float:
     """Seconds it took; all it said is kept in build/upgrade/."""
     words = [f"{name}={value}" for name, value in {**SETTINGS, **more}.items()]
-    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS"}}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     log = FOLDER / f"{tree.name}-{goal}.log"
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as out:
@@ -129,10 +129,10 @@ def run(commit: str) -> tuple[str, list[str]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drills.upgrade", description=__doc__)
+    parser = Parser(prog="python -m tests.drills.upgrade", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--from", dest="commit", default=LAST_RELEASE, help="the release before")
-    given = parser.parse_args()
+    parser.add("--from", make="FROM", dest="commit", default=LAST_RELEASE, help="the one before")
+    given = parser.parse()
     try:
         ask(given, drill="drill-upgrade", what="makes a lab of its own")
         table, wrong = run(given.commit)
