@@ -75,7 +75,8 @@ def _recurrence(task: Task, *, zone: ZoneInfo) -> vRecur | None:
     day = task.deadline_at.astimezone(zone).date()
     if series is None or not is_on_series(day, repeat=task.repeat, series=series):
         return None
-    return vRecur.from_ical(rule(task.repeat, series=series))
+    found: vRecur = vRecur.from_ical(rule(task.repeat, series=series))
+    return found
 
 
 def _describe(component: Todo | Event, task: Task) -> None:
