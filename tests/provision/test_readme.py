@@ -1,4 +1,4 @@
-"""The README's pveum lines are those that doctor prints for the unmodified srv-px5 inventory."""
+"""The pveum lines of docs/cluster.md are those that doctor prints for the unmodified srv-px5 inventory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from provision.inventory import load
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_readme_prints_what_doctor_prints():
-    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+def test_the_page_on_clusters_prints_what_doctor_prints():
+    lines = (ROOT / "docs/cluster.md").read_text("utf-8").splitlines()
     shown = [line.strip() for line in lines if line.startswith(("   pveum ", "   # "))]
     wanted = desired(load("srv-px5", root=ROOT))
     assert shown == pveum_commands(wanted, "ctlv@pve", "provision")
