@@ -20,8 +20,8 @@ from provision.creation import settle
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
+    OperatorError,
     PlanError,
-    ProvisionError,
     StepError,
     TaskError,
     UnknownOutcomeError,
@@ -78,7 +78,7 @@ class Result:
     proof: str
     took_s: float
     pending: tuple[Pending, ...] = ()
-    error: ProvisionError | None = None
+    error: OperatorError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Worker:
         self.node = step.before.container.node if step.before else step.wanted.container.node
         self.create_upid: str | None = None
         # Of a move that was tried again: what to say when it never works.
-        self.last_failure: ProvisionError | None = None
+        self.last_failure: OperatorError | None = None
         self.began = context.clock()
 
     @property
@@ -161,7 +161,7 @@ class Worker:
         try:
             pending = self.converge()
             proof = self.prove()
-        except ProvisionError as failure:
+        except OperatorError as failure:
             error = failure
             self.say(f"failed: {failure.problem.splitlines()[0]}")
         finally:

@@ -28,10 +28,11 @@ from provision.adopt import choose, console_lines, examine, mark_container
 from provision.apply import Context, Options, apply
 from provision.arguments import Parser, called_by_make, given, whole
 from provision.creation import check_assumed, check_bridges, find_templates, wait_for_creations
-from provision.credentials import LAB, Endpoint, Site, endpoint, site
+from provision.credentials import Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
 from provision.destroy import destroy, left_alone, select
-from provision.errors import InterruptionError, ProvisionError, UsageError
+from provision.environment import LAB
+from provision.errors import InterruptionError, OperatorError, UsageError
 from provision.inventory import load
 from provision.model import Actual, Found, Plan, Step, Wanted
 from provision.plan import check_destroy, check_ownership, plan, plan_one
@@ -237,7 +238,7 @@ def run_doctor(session: Session) -> int:
 def identity(session: Session) -> tuple[str, str]:
     try:
         return doctor.default_identity(session.endpoint)
-    except ProvisionError:
+    except OperatorError:
         return doctor.default_identity(None)
 
 
@@ -537,7 +538,7 @@ def guarded(command: Callable[[], int]) -> int:
     """Run `command`; an expected failure becomes two lines on stderr, never a traceback."""
     try:
         return command()
-    except ProvisionError as error:
+    except OperatorError as error:
         print(f"provision: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

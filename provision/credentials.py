@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from provision import environment as environment_door
 from provision.desired import Desired
+from provision.environment import LAB
 from provision.errors import CredentialsError
 
-LAB = "lab"
 # A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
 SECRET = re.compile(r"[\x21-\x7e]+")
 LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -69,10 +70,7 @@ def state_folder(environment: str, *, root: Path, variables: Mapping[str, str]) 
 
     Raises CredentialsError when it cannot be made.
     """
-    if environment == LAB:
-        folder = Path(variables.get("CTLV_LAB_STATE") or root / ".lab").absolute()
-    else:
-        folder = Path(variables.get("HOME", "~")).expanduser() / ".config/ctlv" / environment
+    folder = environment_door.state_folder(environment, root=root, variables=variables)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

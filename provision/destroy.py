@@ -10,7 +10,7 @@ from provision.actual import node_of, not_ours, read_again
 from provision.desired import Desired
 from provision.errors import (
     ApiError,
-    ProvisionError,
+    OperatorError,
     StepError,
     TaskError,
     UnknownOutcomeError,
@@ -89,10 +89,10 @@ def destroy(
 ) -> None:
     """Stop and delete `chosen`, and forget their host keys. Raises StepError naming failures."""
 
-    def one(found: Found) -> ProvisionError | None:
+    def one(found: Found) -> OperatorError | None:
         try:
             destroy_one(found, api, on_event=on_event)
-        except ProvisionError as error:
+        except OperatorError as error:
             on_event(Event(found.host, f"failed: {error.problem.splitlines()[0]}"))
             return error
         ssh.forget(found.host)

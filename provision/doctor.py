@@ -11,7 +11,7 @@ from typing import Any
 from provision.actual import in_parallel, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
-from provision.errors import ApiError, ProvisionError, UnknownOutcomeError
+from provision.errors import ApiError, OperatorError, UnknownOutcomeError
 from provision.model import Actual, Copy, Wanted
 from provision.plan import check_ownership, copy_of
 from provision.proxmox import Proxmox, held_on
@@ -69,7 +69,7 @@ def bad(subject: str, text: str, next_step: str) -> Finding:
     return Finding(Verdict.BAD, subject, text, next_step)
 
 
-def broken(subject: str, error: ProvisionError) -> Finding:
+def broken(subject: str, error: OperatorError) -> Finding:
     return bad(subject, error.problem, error.next_step)
 
 
@@ -80,7 +80,7 @@ def guarded(subject: str, check: Check) -> Iterator[Finding]:
     """The findings of one check; a failure of its own is one more."""
     try:
         yield from check()
-    except ProvisionError as error:
+    except OperatorError as error:
         yield broken(subject, error)
 
 
@@ -97,7 +97,7 @@ def examine(
     try:
         api = connect()
         version = api.get("version")
-    except ProvisionError as error:
+    except OperatorError as error:
         yield broken("API", error)
         return
     yield ok("API", f"{api.endpoint.url} answers, its certificate is trusted")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class ProvisionError(Exception):
-    """Something failed; `problem` says what, `next_step` says what to do about it."""
+class OperatorError(Exception):
+    """Something failed; `problem` says what, `next_step` says what to do about it: two lines."""
 
-    def __init__(self, problem: str, *, next_step: str) -> None:
+    def __init__(self, problem: str, next_step: str) -> None:
         super().__init__(problem)
         self.problem = problem
         self.next_step = next_step
@@ -17,35 +17,35 @@ class ProvisionError(Exception):
         return f"{self.problem}\n  Next: {self.next_step}"
 
 
-class UsageError(ProvisionError):
+class UsageError(OperatorError):
     """The command line asks for something that makes no sense, or lacks a confirmation."""
 
 
-class InventoryError(ProvisionError):
+class InventoryError(OperatorError):
     """The inventory cannot be read, or holds mistakes; all are in `problem`, a line each."""
 
 
-class CredentialsError(ProvisionError):
+class CredentialsError(OperatorError):
     """Endpoint, CA file, token or SSH key is missing or unusable."""
 
 
-class PlanError(ProvisionError):
+class PlanError(OperatorError):
     """The inventory asks for something that cannot be planned safely."""
 
 
-class SavedPlanError(ProvisionError):
+class SavedPlanError(OperatorError):
     """A saved plan cannot be read, or the world has moved on since it was written."""
 
 
-class UnreachableError(ProvisionError):
+class UnreachableError(OperatorError):
     """The API cannot be reached, or our CA has not signed its certificate. Nothing was changed."""
 
 
-class UnknownOutcomeError(ProvisionError):
+class UnknownOutcomeError(OperatorError):
     """A write was sent and no answer came: only reading again tells whether it happened."""
 
 
-class ApiError(ProvisionError):
+class ApiError(OperatorError):
     """The API refused a call.
 
     `message` is its own text, `status` the HTTP status, `fields` its remarks on single parameters.
@@ -54,7 +54,7 @@ class ApiError(ProvisionError):
     def __init__(
         self, problem: str, *, next_step: str, status: int, message: str, fields: Sequence[str] = ()
     ) -> None:
-        super().__init__(problem, next_step=next_step)
+        super().__init__(problem, next_step)
         self.status = status
         self.message = message
         self.fields = tuple(fields)
@@ -65,25 +65,25 @@ class ApiError(ProvisionError):
         return " ".join((self.message, *self.fields))
 
 
-class TaskError(ProvisionError):
+class TaskError(OperatorError):
     """A Proxmox task did not end well, or not in time. `exit_status` is None when it still runs."""
 
     def __init__(self, problem: str, *, next_step: str, exit_status: str | None) -> None:
-        super().__init__(problem, next_step=next_step)
+        super().__init__(problem, next_step)
         self.exit_status = exit_status
 
 
-class WaitError(ProvisionError):
+class WaitError(OperatorError):
     """The container is valid, but the proof that was asked for did not come in time."""
 
 
-class HostKeyError(ProvisionError):
+class HostKeyError(OperatorError):
     """A host key is not the one that Proxmox reported when it created the container."""
 
 
-class InterruptionError(ProvisionError):
+class InterruptionError(OperatorError):
     """The operator pressed Ctrl-C: every thread stops where it next would have waited."""
 
 
-class StepError(ProvisionError):
+class StepError(OperatorError):
     """Some containers could not be brought to what the inventory says."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from provision import files
 
 FORMAT = 2
 MOST_KEPT = 50
@@ -66,10 +67,7 @@ def save(name: str, kept: Mapping[str, Any]) -> None:
     """Keep it, and forget the oldest. A cache that cannot be written is no failure."""
     try:
         folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=folder(), prefix=".")
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(kept, file)
-        Path(temporary).replace(folder() / f"{name}.json")
+        files.write_atomically(folder() / f"{name}.json", json.dumps(kept))
         newest_first = sorted(
             folder().glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True
         )

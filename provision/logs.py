@@ -6,13 +6,13 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 
 FOLDER = Path(__file__).resolve().parents[1] / "build/logs"
 MOST_KEPT = 50
 
 
-class LogError(ProvisionError):
+class LogError(OperatorError):
     """The folder of the logs cannot be written to."""
 
 

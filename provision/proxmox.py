@@ -26,7 +26,7 @@ from provision import answers
 from provision.credentials import Endpoint
 from provision.errors import (
     ApiError,
-    ProvisionError,
+    OperatorError,
     TaskError,
     UnknownOutcomeError,
     UnreachableError,
@@ -136,7 +136,7 @@ class Proxmox:
         while True:
             try:
                 return self._send(method, path, params)
-            except ProvisionError as error:
+            except OperatorError as error:
                 waited_s = self.clock() - began
                 if not self._may_retry(error, method) or waited_s >= self.retry_for_s:
                     raise
@@ -146,7 +146,7 @@ class Proxmox:
             self.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _may_retry(self, error: ProvisionError, method: str) -> bool:
+    def _may_retry(self, error: OperatorError, method: str) -> bool:
         if isinstance(error, UnreachableError):
             # The first call of a run fails at once: a wrong host or CA does not heal by waiting.
             return self.was_reached
@@ -210,7 +210,7 @@ class Proxmox:
 
     # ---------------------------------------------------------------- failures in words
 
-    def _lost(self, error: Exception, method: str, path: str) -> ProvisionError:
+    def _lost(self, error: Exception, method: str, path: str) -> OperatorError:
         refused = isinstance(error, http.ConnectTimeout) or "NewConnectionError" in repr(error)
         if refused or not self.was_reached:
             return UnreachableError(
@@ -247,7 +247,7 @@ class Proxmox:
             message=what,
         )
 
-    def _refused(self, error: ResourceException, method: str, path: str) -> ProvisionError:
+    def _refused(self, error: ResourceException, method: str, path: str) -> OperatorError:
         message = short(error.content or "")
         fields = [short(f"{key}: {text}") for key, text in fields_of(error.errors).items()]
         if error.status_code in LOST:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from provision.actual import check_still_ours, in_parallel
 from provision.destroy import wait_until_stopped
-from provision.errors import ApiError, PlanError, ProvisionError, StepError, UsageError
+from provision.errors import ApiError, OperatorError, PlanError, StepError, UsageError
 from provision.model import Event, Found
 from provision.proxmox import Proxmox, held_on
 from provision.wire import parse_bool
@@ -140,16 +140,16 @@ def while_stopped(
 ) -> None:
     now = in_parallel(lambda entry: check_still_ours(api, entry), found)
     running = startup_order(entry for entry in now.values() if entry.is_running)
-    failure: ProvisionError | None = None
+    failure: OperatorError | None = None
     try:
         for entry in reversed(running):
             say(Event(entry.host, "stopping"))
             power(api, entry, "shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
         work()
-    except ProvisionError as error:
+    except OperatorError as error:
         failure = error
     finally:
-        # Also after Ctrl-C, which is no ProvisionError.
+        # Also after Ctrl-C, which is no OperatorError.
         problems = start_all(api, running, say=say)
     if failure is not None:
         problems.insert(0, failure)
@@ -159,14 +159,14 @@ def while_stopped(
         )
 
 
-def start_all(api: Proxmox, running: Sequence[Found], *, say: Say) -> list[ProvisionError]:
-    problems: list[ProvisionError] = []
+def start_all(api: Proxmox, running: Sequence[Found], *, say: Say) -> list[OperatorError]:
+    problems: list[OperatorError] = []
     for entry in running:
         say(Event(entry.host, "starting"))
         try:
             power(api, entry, "start", {})
             say(Event(entry.host, "ready: running"))
-        except ProvisionError as error:
+        except OperatorError as error:
             problems.append(error)
     return problems
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
-import os
 import shlex
 import subprocess
 import tempfile
@@ -15,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from provision import files
 from provision.credentials import Site, file_of
 from provision.desired import Desired
 from provision.errors import CredentialsError, HostKeyError, WaitError
@@ -79,7 +78,7 @@ class Ssh:
 
     def write_config(self) -> None:
         with self._locked():
-            replace_file(self.config, render_config(self))
+            files.write_atomically(self.config, render_config(self))
 
     def known_keys(self, host: str) -> frozenset[str]:
         """The recorded keys ("type base64") of one container."""
@@ -108,14 +107,15 @@ class Ssh:
     def _rewrite_known_hosts(self, alias: str, lines: Sequence[str]) -> None:
         with self._locked():
             kept = [line for line in self._known_lines() if line.split()[:1] != [alias]]
-            replace_file(self.known_hosts, "".join(f"{line}\n" for line in [*kept, *lines]))
+            files.write_atomically(
+                self.known_hosts, "".join(f"{line}\n" for line in [*kept, *lines])
+            )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One writer at a time, threads and processes alike."""
         try:
-            with (self.site.state / ".ssh.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with files.locked(self.site.state / ".ssh.lock"):
                 yield
         except OSError as error:
             raise unusable(self.site.state, error) from error
@@ -273,14 +273,6 @@ def unusable(path: Path, error: OSError) -> CredentialsError:
         f"{path} cannot be read or written: {error.strerror or error}",
         next_step="see its owner, its kind and the space left there, then run this again",
     )
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write and rename, so that a reader never sees half a file; 0600."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
-        file.write(text)
-    Path(name).replace(path)
 
 
 def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostKeyError:

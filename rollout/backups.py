@@ -24,15 +24,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from provision import files
 from provision.arguments import Parser, one_of
-from rollout.reach import (
-    Hosts,
-    ReachError,
-    maintenance_notes,
-    put_under_maintenance,
-    read_hosts,
-    state_folder,
-)
+from provision.errors import OperatorError
+from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, read_hosts, state_folder
 
 LIVE = "agenda"
 RESTORED = "agenda_restore"
@@ -166,7 +161,7 @@ class Backups:
     def newest_there(self) -> Backup:
         found = [backup for backup in self.there(self.database) if not backup.is_safety_copy]
         if not found:
-            raise ReachError(
+            raise OperatorError(
                 f"{self.database} made a backup, and has none",
                 next_step=f"see `make logs HOST={self.database}`",
             )
@@ -193,7 +188,7 @@ class Backups:
                 return self.fetched(backup)
         known = ", ".join(sorted({backup.name for backup in choice})) or "none"
         aside = ", ".join(sorted({backup.name for backup in found if backup.is_safety_copy}))
-        raise ReachError(
+        raise OperatorError(
             f"there is no whole backup '{wanted}'",
             next_step=f"give FROM= one of: {known}"
             + (f"; or of the safety copies of what a restore replaced: {aside}" if aside else ""),
@@ -203,22 +198,17 @@ class Backups:
         """The same, on this machine and checked byte by byte."""
         body = self.folder / f"{backup.name}.age"
         if backup.place != "here":
-            unfinished = body.with_suffix(".unfinished")
-            with unfinished.open("wb") as file:
+            with files.unfinished(body) as new, new.open("wb") as file:
                 self.hosts.stream(backup.place, f"cat {FOLDER}/{backup.name}.age", to=file)
-            unfinished.chmod(0o600)
-            unfinished.replace(body)
         with body.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != backup.manifest["sha256"]:
-            raise ReachError(
+            raise OperatorError(
                 f"{body} is not what its manifest says: sha256 {found}",
                 next_step=f"remove it, and run this again: it is fetched anew from {self.database}",
             )
         text = self.folder / f"{backup.name}.json"
-        unfinished = text.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(backup.manifest, sort_keys=True), "utf-8")
-        unfinished.replace(text)
+        files.write_atomically(text, json.dumps(backup.manifest, sort_keys=True))
         return Backup(name=backup.name, place="here", manifest=backup.manifest)
 
     # --- the verbs ------------------------------------------------------------------
@@ -253,10 +243,7 @@ class Backups:
             asked = self.hosts.run(host, "agenda-manage agenda_erased", check=False)
             told = set(asked.stdout.splitlines() if asked.returncode == 0 else [])
             told |= set(copy.read_text("utf-8").splitlines() if copy.exists() else [])
-            unfinished = copy.with_suffix(".unfinished")
-            unfinished.write_text("".join(f"{line}\n" for line in sorted(told)), "utf-8")
-            unfinished.chmod(0o600)
-            unfinished.replace(copy)
+            files.write_atomically(copy, "".join(f"{line}\n" for line in sorted(told)))
             known |= told
         return sorted(known)
 
@@ -336,7 +323,7 @@ class Backups:
 
     def _need_key(self) -> None:
         if not self.key.is_file():
-            raise ReachError(
+            raise OperatorError(
                 f"the key that opens backups is missing: {self.key}",
                 next_step="get it from the operator who ran `make secrets`",
             )
@@ -346,7 +333,7 @@ class Backups:
         for host in self.hosts.of("web", "rest"):
             born = float(self.hosts.run(host, "stat --format=%Y /etc/ctlv/environment").stdout)
             if born > chosen.made_at.timestamp():
-                raise ReachError(
+                raise OperatorError(
                     f"{host} was made after {chosen.name}: its journal of erased ids does not "
                     "reach back to it, so what people deleted may come back",
                     next_step="where that is the lesser evil, add JOURNAL=incomplete",
@@ -375,12 +362,12 @@ class Backups:
             print("what is there now could not be backed up; going on", flush=True)
             return ""
         if "no such verb" in made.stderr:
-            raise ReachError(
+            raise OperatorError(
                 f"{self.database} is older than this clone and knows no safety copies",
                 next_step="run `make deploy`, then the same again; if what is there now may go, "
                 "add ROWS=lost",
             )
-        raise ReachError(
+        raise OperatorError(
             f"what is there now could not be backed up first: {made.stderr.strip()[-400:]}",
             next_step="see `make logs HOST=database`; if those rows may go, add ROWS=lost",
         )
@@ -391,7 +378,7 @@ class Backups:
         differing = different(chosen.manifest["tables"], arrived)
         if differing:
             self.hosts.run(self.database, f"ctlv-restore drop {LIVE} {scratch}")
-            raise ReachError(
+            raise OperatorError(
                 f"{chosen.name} came back different: {', '.join(differing)}",
                 next_step="restore another one; this one cannot be trusted",
             )
@@ -413,7 +400,7 @@ class Backups:
                 stderr=subprocess.PIPE,
             )
         except OSError as error:
-            raise ReachError(
+            raise OperatorError(
                 f"age, which opens backups, does not start: {error.strerror}",
                 next_step="run `setup/machine packages`",
             ) from error
@@ -428,12 +415,12 @@ class Backups:
         )
         problem = opened.communicate()[1].decode(errors="replace").strip()
         if opened.returncode != 0:
-            raise ReachError(
+            raise OperatorError(
                 f"{chosen.name} cannot be opened with {self.key}: {problem[-200:]}",
                 next_step="get the key it was made for, from the operator who ran `make secrets`",
             )
         if ended.returncode != 0:
-            raise ReachError(
+            raise OperatorError(
                 f"{chosen.name} could not be loaded: {ended.stderr.strip()[-400:]}",
                 next_step="see `make logs HOST=database`, or restore another one",
             )
@@ -475,16 +462,16 @@ class Agreement:
 
     def __call__(self, what: str) -> None:
         if self.environment not in {"lab", self.confirm}:
-            raise ReachError(
+            raise OperatorError(
                 f"this {what}",
                 next_step=f"if you want that, add CONFIRM={self.environment}",
             )
         if self.yes or self.confirm == self.environment:
             return
         if not sys.stdin.isatty():
-            raise ReachError(f"this {what}, and nobody is here to ask", next_step="add YES=1")
+            raise OperatorError(f"this {what}, and nobody is here to ask", next_step="add YES=1")
         if input(f"This {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-            raise ReachError("restore was not confirmed", next_step="nothing was touched")
+            raise OperatorError("restore was not confirmed", next_step="nothing was touched")
 
 
 def arguments() -> argparse.Namespace:
@@ -524,7 +511,7 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"
     if not asked.wanted:
         listed(backups)
-        raise ReachError(
+        raise OperatorError(
             "no FROM= given", next_step="choose one of these: make restore FROM=<name>"
         )
     agree = Agreement(asked.env, yes=asked.yes, confirm=asked.confirm)
@@ -546,7 +533,7 @@ def main() -> int:
     try:
         with read_hosts(asked.env) as hosts:
             print(f"{asked.verb} {asked.env}: {act(asked, Backups(asked.env, hosts))}")
-    except ReachError as error:
+    except OperatorError as error:
         print(f"{asked.verb}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
-import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -27,17 +26,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from provision import files
+from provision.errors import OperatorError
+
 AUTHORITY_DAYS = 3650
 # What browsers accept at most of a certificate.
 HOST_DAYS = 397
 RENEW_BEFORE = timedelta(days=60)
-PRIVATE, PUBLIC = 0o600, 0o644
 # As `openssl x509 -fingerprint -sha256` and browsers show it.
 FINGERPRINT = re.compile(r"([0-9A-F]{2}:){31}[0-9A-F]{2}")
-
-
-class CertificateError(Exception):
-    """What is wrong, and what to do next, in two lines."""
 
 
 def folder(state: Path) -> Path:
@@ -56,13 +53,15 @@ def authority(state: Path, *, name: str, at: datetime) -> bool:
     built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
     built = built.add_extension(_usage(signs=True), True)
     # The key first: a certificate without its key could never be used, nor would it be made anew.
-    _write(place / "ca.key", _key_pem(key), PRIVATE)
-    _write(place / "ca.pem", _pem(built.sign(key, hashes.SHA256())), PUBLIC)
+    files.write_atomically(place / "ca.key", _key_pem(key), mode=files.PRIVATE)
+    files.write_atomically(
+        place / "ca.pem", _pem(built.sign(key, hashes.SHA256())), mode=files.PUBLIC
+    )
     return True
 
 
 def need_authority(state: Path, *, known_in: Path, may_make: bool, may_replace: bool) -> None:
-    """Raises CertificateError unless this machine has the authority, or is the one to make it.
+    """Raises OperatorError unless this machine has the authority, or is the one to make it.
 
     `known_in`: the inventory's file with its fingerprint. `may_make`: nobody has one yet.
     """
@@ -70,31 +69,31 @@ def need_authority(state: Path, *, known_in: Path, may_make: bool, may_replace: 
     if not (place / "ca.pem").exists():
         if may_replace or (may_make and not known):
             return
-        raise CertificateError(
+        raise OperatorError(
             f"this machine lacks the certificate authority {known or 'of this environment'}: "
-            f"{place / 'ca.pem'} and {place / 'ca.key'}\n"
-            "  Next: get both from the operator who ran `make secrets`, mode 0600; only if they "
-            "are lost, `make secrets AUTHORITY=new` makes another, for every host and browser"
+            f"{place / 'ca.pem'} and {place / 'ca.key'}",
+            "get both from the operator who ran `make secrets`, mode 0600; only if they "
+            "are lost, `make secrets AUTHORITY=new` makes another, for every host and browser",
         )
     if not may_replace:
         match(state, known_in=known_in)
     if not (place / "ca.key").exists():
-        raise CertificateError(
-            f"the certificate authority's key {place / 'ca.key'} is missing\n"
-            "  Next: get that file from the operator who ran `make secrets`, mode 0600"
+        raise OperatorError(
+            f"the certificate authority's key {place / 'ca.key'} is missing",
+            "get that file from the operator who ran `make secrets`, mode 0600",
         )
     if _key_of(_authority(place / "ca.pem"), place / "ca.key") is None:
         raise _not_its_key(place)
 
 
 def match(state: Path, *, known_in: Path) -> None:
-    """Raises CertificateError when the inventory knows another authority than this machine has."""
+    """Raises OperatorError when the inventory knows another authority than this machine has."""
     known, here = recorded(known_in), fingerprint(state)
     if known and known != here:
-        raise CertificateError(
-            f"{folder(state) / 'ca.pem'} is the authority {here}, {known_in} names {known}\n"
-            "  Next: put ca.pem and ca.key of the operator who ran `make secrets` in its place; "
-            "only if they are lost, `make secrets AUTHORITY=new` names the one that is here"
+        raise OperatorError(
+            f"{folder(state) / 'ca.pem'} is the authority {here}, {known_in} names {known}",
+            "put ca.pem and ca.key of the operator who ran `make secrets` in its place; "
+            "only if they are lost, `make secrets AUTHORITY=new` names the one that is here",
         )
 
 
@@ -108,9 +107,9 @@ def recorded(file: Path) -> str:
         return ""
     text = file.read_text("utf-8", errors="replace").strip()
     if not FINGERPRINT.fullmatch(text):
-        raise CertificateError(
-            f"{file} holds no SHA-256 fingerprint: '{text[:60]}'\n"
-            "  Next: bring back what was committed there"
+        raise OperatorError(
+            f"{file} holds no SHA-256 fingerprint: '{text[:60]}'",
+            "bring back what was committed there",
         )
     return text
 
@@ -120,7 +119,7 @@ def record(state: Path, *, file: Path) -> bool:
     text = f"{fingerprint(state)}\n"
     if file.exists() and file.read_text("utf-8", errors="replace") == text:
         return False
-    _write(file, text.encode(), PUBLIC)
+    files.write_atomically(file, text.encode(), mode=files.PUBLIC)
     return True
 
 
@@ -130,9 +129,7 @@ def host(
     """Make the certificate of a container when it is needed; True when it was made."""
     place = folder(state)
     if not (place / "ca.pem").exists():
-        raise CertificateError(
-            f"there is no certificate authority in {place}\n  Next: run `make secrets`"
-        )
+        raise OperatorError(f"there is no certificate authority in {place}", "run `make secrets`")
     if known_in:
         match(state, known_in=known_in)
     signer, now = _authority(place / "ca.pem"), _read(place / f"{name}.pem")
@@ -145,9 +142,9 @@ def host(
     ):
         return False
     if not (place / "ca.key").exists():
-        raise CertificateError(
-            f"{name} needs a certificate, and the authority's key {place / 'ca.key'} is missing\n"
-            "  Next: get that file from the operator who ran `make secrets`, mode 0600"
+        raise OperatorError(
+            f"{name} needs a certificate, and the authority's key {place / 'ca.key'} is missing",
+            "get that file from the operator who ran `make secrets`, mode 0600",
         )
     signing_key = _key_of(signer, place / "ca.key")
     if signing_key is None:
@@ -166,39 +163,40 @@ def host(
     built = built.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), False
     )
-    _write(place / f"{name}.key", _key_pem(key), PRIVATE)
-    _write(place / f"{name}.pem", _pem(built.sign(signing_key, hashes.SHA256())), PUBLIC)
+    files.write_atomically(place / f"{name}.key", _key_pem(key), mode=files.PRIVATE)
+    files.write_atomically(
+        place / f"{name}.pem", _pem(built.sign(signing_key, hashes.SHA256())), mode=files.PUBLIC
+    )
     return True
 
 
 def judge(file: Path, key_file: Path, *, names: list[str], at: datetime) -> None:
-    """Raises CertificateError unless file and key belong together and serve one of `names` now.
+    """Raises OperatorError unless file and key belong together and serve one of `names` now.
 
     The names by which a host reaches only itself do not count: nobody else comes by them.
     """
     leaf, key = _certificates(file)[0], _secret_key(key_file)
     if _public(leaf.public_key()) != _public(key.public_key()):
-        raise CertificateError(
+        raise OperatorError(
             f"the key {key_file} does not belong to the certificate {file}, "
-            f"which is for {', '.join(sorted(_names(leaf)))}\n"
-            "  Next: name a pair in certificate_site_file and certificate_site_key_file; in the "
-            "first the server's certificate comes first, its chain after it"
+            f"which is for {', '.join(sorted(_names(leaf)))}",
+            "name a pair in certificate_site_file and certificate_site_key_file; in the "
+            "first the server's certificate comes first, its chain after it",
         )
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         ended = leaf.not_valid_after_utc < at
         day = leaf.not_valid_after_utc if ended else leaf.not_valid_before_utc
-        raise CertificateError(
-            f"the certificate {file} {'ended on' if ended else 'begins only on'} {day:%Y-%m-%d}\n"
-            "  Next: get another one, or compare this machine's clock; "
-            "agenda_tls: internal needs nobody else's"
+        raise OperatorError(
+            f"the certificate {file} {'ended on' if ended else 'begins only on'} {day:%Y-%m-%d}",
+            "get another one, or compare this machine's clock; "
+            "agenda_tls: internal needs nobody else's",
         )
     names = [name for name in names if not _is_loopback(name)]
     if not any(_covers(known, name) for known in _names(leaf) for name in names):
-        raise CertificateError(
+        raise OperatorError(
             f"the certificate {file} is for {', '.join(sorted(_names(leaf))) or 'nothing'}, "
-            f"and this host answers to {', '.join(names)}\n"
-            "  Next: add its name to agenda_hosts (group_vars/web/agenda.yml), "
-            "or get one for a name there"
+            f"and this host answers to {', '.join(names)}",
+            "add its name to agenda_hosts (group_vars/web/agenda.yml), or get one for a name there",
         )
 
 
@@ -228,14 +226,14 @@ def _certificates(file: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(file.read_bytes())
     except OSError as error:
-        raise CertificateError(
-            f"the certificate {file} cannot be read: {error.strerror}\n"
-            "  Next: set certificate_site_file to a file of this machine (group_vars/all/tls.yml)"
+        raise OperatorError(
+            f"the certificate {file} cannot be read: {error.strerror}",
+            "set certificate_site_file to a file of this machine (group_vars/all/tls.yml)",
         ) from error
     except ValueError as error:
-        raise CertificateError(
-            f"the certificate {file} is not PEM (-----BEGIN CERTIFICATE-----)\n"
-            f"  Next: openssl x509 -inform der -in {file} -out {file.with_suffix('.pem')}"
+        raise OperatorError(
+            f"the certificate {file} is not PEM (-----BEGIN CERTIFICATE-----)",
+            f"openssl x509 -inform der -in {file} -out {file.with_suffix('.pem')}",
         ) from error
 
 
@@ -243,21 +241,21 @@ def _secret_key(file: Path) -> Any:
     """Never says what is in it."""
     try:
         if file.stat().st_mode & 0o077:
-            raise CertificateError(
+            raise OperatorError(
                 f"the key {file} can be read by others: its mode is "
-                f"{file.stat().st_mode & 0o777:04o}\n  Next: chmod 600 {file}"
+                f"{file.stat().st_mode & 0o777:04o}",
+                f"chmod 600 {file}",
             )
         return serialization.load_pem_private_key(file.read_bytes(), None)
     except OSError as error:
-        raise CertificateError(
-            f"the key {file} cannot be read: {error.strerror}\n"
-            "  Next: set certificate_site_key_file to a file of this machine, in "
-            "group_vars/all/tls.yml"
+        raise OperatorError(
+            f"the key {file} cannot be read: {error.strerror}",
+            "set certificate_site_key_file to a file of this machine, in group_vars/all/tls.yml",
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CertificateError(
-            f"the key {file} is no PEM key without a password\n"
-            f"  Next: openssl pkey -in {file} -out a file of mode 0600, and name that one"
+        raise OperatorError(
+            f"the key {file} is no PEM key without a password",
+            f"openssl pkey -in {file} -out a file of mode 0600, and name that one",
         ) from error
 
 
@@ -301,10 +299,11 @@ def _read(path: Path) -> x509.Certificate | None:
 def _authority(path: Path) -> x509.Certificate:
     found = _read(path)
     if found is None:
-        raise CertificateError(
-            f"{path} is no certificate\n  Next: bring back the one `make secrets` made; without "
+        raise OperatorError(
+            f"{path} is no certificate",
+            f"bring back the one `make secrets` made; without "
             f"it, remove {path.parent} and run `make secrets AUTHORITY=new`: "
-            "browsers then want the new one"
+            "browsers then want the new one",
         )
     return found
 
@@ -320,10 +319,10 @@ def _key_of(certificate: x509.Certificate, path: Path) -> ec.EllipticCurvePrivat
     return key if _public(key.public_key()) == _public(certificate.public_key()) else None
 
 
-def _not_its_key(place: Path) -> CertificateError:
-    return CertificateError(
-        f"{place / 'ca.key'} is not the key of {place / 'ca.pem'}\n"
-        "  Next: bring back the one `make secrets` made"
+def _not_its_key(place: Path) -> OperatorError:
+    return OperatorError(
+        f"{place / 'ca.key'} is not the key of {place / 'ca.pem'}",
+        "bring back the one `make secrets` made",
     )
 
 
@@ -331,9 +330,9 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         return ipaddress.ip_address(text)
     except ValueError as error:
-        raise CertificateError(
-            f"'{text}' is no address to make a certificate for\n"
-            "  Next: correct certificate_addresses in the inventory"
+        raise OperatorError(
+            f"'{text}' is no address to make a certificate for",
+            "correct certificate_addresses in the inventory",
         ) from error
 
 
@@ -387,16 +386,6 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="certificates", description="Certificates of our own.")
     parser.add_argument("--state", type=Path, default=Path())
@@ -424,7 +413,7 @@ def main() -> int:
             )
         elif asked.known:
             match(asked.state, known_in=asked.known)
-    except CertificateError as error:
+    except OperatorError as error:
         print(f"certificates: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from provision.arguments import Parser
-from rollout.reach import Hosts, ReachError, read_hosts
+from provision.errors import OperatorError
+from rollout.reach import Hosts, read_hosts
 
 ROOT = Path(__file__).parents[1]
 SAME, FAILED, DIFFERS = 0, 1, 2
@@ -153,7 +154,7 @@ def main() -> int:
         findings += proxmox(asked.env)
         with read_hosts(asked.env) as hosts:
             findings += [*guests(asked.env), *schema(hosts)]
-    except ReachError as error:
+    except OperatorError as error:
         findings.append(
             {"where": asked.env, "what": "containers", "failed": str(error).splitlines()}
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from provision.arguments import Parser
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 from provision.logs import new_log
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def main() -> int:
     asked = arguments()
     try:
         log = new_log(f"{asked.verb}-{asked.env}", at=datetime.now())
-    except ProvisionError as error:
+    except OperatorError as error:
         print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
         return 1
     binaries = Path(sys.executable).parent

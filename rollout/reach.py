@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import getpass
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -27,30 +26,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from provision.arguments import Parser, one_of, whole
+from provision.environment import ROOT, known
+from provision.environment import state_folder as state_folder_of
+from provision.errors import OperatorError
 
-ROOT = Path(__file__).parents[1]
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
 UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy")
 
 
-class ReachError(Exception):
-    """What is wrong, and what to do next, in two lines."""
-
-    def __init__(self, problem: str, *, next_step: str) -> None:
-        super().__init__(f"{problem}\n  Next: {next_step}")
-
-
 def state_folder(environment: str) -> Path:
-    known = sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml"))
-    if environment not in known:
-        raise ReachError(
+    """Raises OperatorError when there is no such environment."""
+    if environment not in known():
+        raise OperatorError(
             f"there is no inventory '{environment}'",
-            next_step=f"give ENV= one of: {', '.join(known)}",
+            next_step=f"give ENV= one of: {', '.join(known())}",
         )
-    if environment == "lab":
-        return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab").resolve()
-    return Path.home() / ".config/ctlv" / environment
+    return state_folder_of(environment)
 
 
 def read_inventory(environment: str) -> dict[str, Any]:
@@ -70,7 +62,7 @@ def read_inventory(environment: str) -> dict[str, Any]:
         check=False,
     )
     if asked.returncode != 0:
-        raise ReachError(
+        raise OperatorError(
             f"{inventory} cannot be read: {' '.join(asked.stderr.split())[-300:]}",
             next_step=f"run `.venv/bin/ansible-inventory --inventory {inventory} --graph`",
         )
@@ -78,13 +70,13 @@ def read_inventory(environment: str) -> dict[str, Any]:
 
 
 def addresses(environment: str, wanted: str) -> dict[str, str]:
-    """Name -> ansible_host of the group or container `wanted`; ReachError when there is none."""
+    """Name -> ansible_host of the group or container `wanted`; OperatorError when there is none."""
     groups = read_inventory(environment)
     everyone = groups.pop("_meta")["hostvars"]
     names = [wanted] if wanted in everyone else groups.get(wanted, {}).get("hosts", [])
     if not names:
         known = [*sorted(name for name in groups if groups[name].get("hosts")), *sorted(everyone)]
-        raise ReachError(
+        raise OperatorError(
             f"no container and no group with hosts is named '{wanted}' in inventory/{environment}",
             next_step="give HOST= one of: " + ", ".join(known),
         )
@@ -95,7 +87,7 @@ def ssh(environment: str, to: str, command: list[str], *, capture: bool = False)
     """Run `command` (none: a shell) on the first host of `to`. Returns its status and output."""
     config = state_folder(environment) / "ssh_config"
     if not config.is_file():
-        raise ReachError(
+        raise OperatorError(
             f"nothing is provisioned for ENV={environment}: {config} is missing",
             next_step=f"run `make up ENV={environment}`",
         )
@@ -115,7 +107,7 @@ class Hosts:
     def __init__(self, environment: str) -> None:
         self.config = state_folder(environment) / "ssh_config"
         if not self.config.is_file():
-            raise ReachError(
+            raise OperatorError(
                 f"nothing is provisioned for ENV={environment}: {self.config} is missing",
                 next_step=f"run `make up ENV={environment}`",
             )
@@ -129,7 +121,7 @@ class Hosts:
 
     def first(self, group: str) -> str:
         if not self.of(group):
-            raise ReachError(
+            raise OperatorError(
                 f"the inventory has no host in the group {group}",
                 next_step="add one to hosts.yml",
             )
@@ -150,7 +142,7 @@ class Hosts:
         check: bool = True,
         timeout_s: float = 120,
     ) -> subprocess.CompletedProcess[str]:
-        """What `command` said there. Raises ReachError when it failed and `check` says so."""
+        """What `command` said there. Raises OperatorError when it failed and `check` says so."""
         try:
             ended = subprocess.run(
                 self.way(host, *command),
@@ -161,11 +153,11 @@ class Hosts:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise ReachError(
+            raise OperatorError(
                 f"{host} did not answer in {timeout_s:.0f} s", next_step="run `make status`"
             ) from error
         if check and ended.returncode != 0:
-            raise ReachError(
+            raise OperatorError(
                 f"{host}: `{command[0].splitlines()[0][:60]}` ended with {ended.returncode}: "
                 f"{ended.stderr.strip()[-400:]}",
                 next_step="run `make status`, then `make logs`",
@@ -182,11 +174,11 @@ class Hosts:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise ReachError(
+            raise OperatorError(
                 f"{host} did not send it within an hour", next_step="run `make status`"
             ) from error
         if ended.returncode != 0:
-            raise ReachError(
+            raise OperatorError(
                 f"{host}: {ended.stderr.decode(errors='replace').strip()[-300:]}",
                 next_step="run `make status`",
             )
@@ -253,20 +245,16 @@ def web_root(environment: str) -> str:
 
 def named_in(certificate: Path) -> str:
     """The first name that a browser can ask for; "" when there is none but addresses."""
-    from rollout.certificates import CertificateError, names_of  # noqa: PLC0415 - slow to load
+    from rollout.certificates import names_of  # noqa: PLC0415 - slow to load
 
-    try:
-        return next(iter(names_of(certificate)), "")
-    except CertificateError as error:
-        problem, _, next_step = str(error).partition("\n  Next: ")
-        raise ReachError(problem, next_step=next_step) from error
+    return next(iter(names_of(certificate)), "")
 
 
 def read_json(file: Path, *, next_step: str) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ReachError(f"{file} cannot be read: {error}", next_step=next_step) from error
+        raise OperatorError(f"{file} cannot be read: {error}", next_step=next_step) from error
 
 
 def say_address(environment: str) -> int:
@@ -279,7 +267,7 @@ def say_address(environment: str) -> int:
 def say_admin_link(environment: str) -> int:
     status, path = ssh(environment, "web", ["agenda-manage", "agenda_first_admin"], capture=True)
     if status != 0:
-        raise ReachError(
+        raise OperatorError(
             "the agenda made no link (see above)", next_step=f"try `make verify ENV={environment}`"
         )
     print("Open this once, within its time, to make the first administrator:")
@@ -293,14 +281,14 @@ def fill_demo(environment: str, *, yes: bool, confirm: str) -> int:
     """
     is_lab = environment == "lab"
     if not is_lab and not (yes and confirm == environment):
-        raise ReachError(
+        raise OperatorError(
             f"this makes an account named demo, with example tasks, on {environment}",
             next_step=f"if you want that: make demo ENV={environment} YES=1 CONFIRM={environment}",
         )
     command = ["agenda-manage", "agenda_demo", *([] if is_lab else ["--link"])]
     status, said = ssh(environment, "web", command, capture=True)
     if status != 0:
-        raise ReachError(
+        raise OperatorError(
             "the agenda made no example (see above)",
             next_step=f"try `make verify ENV={environment}`",
         )
@@ -355,7 +343,7 @@ def main() -> int:
     asked = parser.parse()
     try:
         return act(asked)
-    except ReachError as error:
+    except OperatorError as error:
         print(f"reach: {error}", file=sys.stderr)
         return 1
 

@@ -20,11 +20,12 @@ from pathlib import Path
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
 
+from provision import files
 from provision.arguments import Parser, one_of
+from provision.environment import LAB, ROOT, state_folder
+from provision.environment import known as environments
+from provision.errors import OperatorError
 from rollout import certificates
-
-ROOT = Path(__file__).resolve().parents[1]
-PRIVATE = 0o600
 
 # Every secret of an environment, and how it is made. The inventories read exactly these.
 SECRETS: Mapping[str, Callable[[], str]] = {
@@ -36,29 +37,23 @@ SECRETS: Mapping[str, Callable[[], str]] = {
 }
 
 
-class SecretsError(Exception):
-    """An expected failure, in two lines."""
-
-
 def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
     """Where the vault and its password lie. The lab's are in its state folder, out of git."""
-    if environment == "lab":
-        state = Path(environ.get("CTLV_LAB_STATE") or ROOT / ".lab")
+    state = state_of(environment, environ=environ)
+    if environment == LAB:
         return state / "vault.yml", state / "vault-password"
-    password = home(environ) / ".config/ctlv" / f"{environment}.vault"
+    password = state.with_name(f"{environment}.vault")
     return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
 
 
 def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
     """What stays with the operator: the lab's folder, or ~/.config/ctlv/ENV."""
-    if environment == "lab":
-        return places(environment, environ=environ)[0].parent
-    return home(environ) / ".config/ctlv" / environment
+    return state_folder(environment, root=ROOT, variables=environ)
 
 
 def shared_place(environment: str, *, environ: Mapping[str, str]) -> Path:
     """Where what all operators must know lies: in the inventory, for git; the lab has but one."""
-    if environment == "lab":
+    if environment == LAB:
         return state_of(environment, environ=environ)
     return ROOT / "inventory" / environment
 
@@ -66,10 +61,6 @@ def shared_place(environment: str, *, environ: Mapping[str, str]) -> Path:
 def authority_file(environment: str, *, environ: Mapping[str, str]) -> Path:
     """What the certificate authority is known by. Ansible takes no .txt for a list of hosts."""
     return shared_place(environment, environ=environ) / "certificate-authority.txt"
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def completed(known: Mapping[str, str]) -> dict[str, str]:
@@ -83,49 +74,42 @@ def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
     try:
         text = vault.decrypt(file.read_bytes())
     except AnsibleVaultError as error:
-        raise SecretsError(
-            f"{file} cannot be read with the password there is\n"
-            "  Next: bring back the password it was made with; without it, remove the vault "
-            "and deploy anew with new secrets"
+        raise OperatorError(
+            f"{file} cannot be read with the password there is",
+            "bring back the password it was made with; without it, remove the vault "
+            "and deploy anew with new secrets",
         ) from error
     try:
         return dict(yaml.safe_load(text) or {})
     except (yaml.YAMLError, TypeError, ValueError):
         # Without the cause, which shows lines of what was encrypted.
-        raise SecretsError(
-            f"what {file} holds is not a list of `name: value`\n"
-            f"  Next: correct it with `.venv/bin/ansible-vault edit {file}`"
+        raise OperatorError(
+            f"what {file} holds is not a list of `name: value`",
+            f"correct it with `.venv/bin/ansible-vault edit {file}`",
         ) from None
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Never readable by others, not even for an instant, and never half written."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    files.write_atomically(file, content)
 
 
 def password_of(file: Path, *, vault_file: Path) -> bytes:
     """The vault's password; made when neither it nor the vault exists yet."""
     if not file.exists():
         if vault_file.exists():
-            raise SecretsError(
-                f"{vault_file} exists, its password {file} does not\n"
-                f"  Next: get that file from whoever made the vault, mode 0600"
+            raise OperatorError(
+                f"{vault_file} exists, its password {file} does not",
+                "get that file from whoever made the vault, mode 0600",
             )
         write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
     if file.stat().st_mode & 0o077:
-        raise SecretsError(f"others may read {file}\n  Next: chmod 600 {file}")
+        raise OperatorError(f"others may read {file}", f"chmod 600 {file}")
     password = file.read_bytes().strip()
     if not password:
-        raise SecretsError(
-            f"{file} is empty\n"
-            f"  Next: bring back what it held; when {vault_file} does not exist yet, remove it"
+        raise OperatorError(
+            f"{file} is empty",
+            f"bring back what it held; when {vault_file} does not exist yet, remove it",
         )
     return password
 
@@ -151,15 +135,15 @@ def age_keygen(*arguments: str) -> bytes:
     try:
         ended = subprocess.run(command, capture_output=True, check=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SecretsError(
-            f"no key for backups could be made: {error}\n"
-            "  Next: `setup/machine packages` installs age, which makes it"
+        raise OperatorError(
+            f"no key for backups could be made: {error}",
+            "`setup/machine packages` installs age, which makes it",
         ) from error
     except subprocess.CalledProcessError as error:
         # Without its words: it may show what it could not read.
-        raise SecretsError(
-            f"`{' '.join(command)}` failed with {error.returncode}\n"
-            "  Next: bring back the backup-key that was made; when no backup exists yet, remove it"
+        raise OperatorError(
+            f"`{' '.join(command)}` failed with {error.returncode}",
+            "bring back the backup-key that was made; when no backup exists yet, remove it",
         ) from error
     return ended.stdout
 
@@ -167,8 +151,8 @@ def age_keygen(*arguments: str) -> bytes:
 def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = False) -> str:
     """Do it; return the one line of result."""
     if not (ROOT / "inventory" / environment / "hosts.yml").exists():
-        names = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
-        raise SecretsError(f"there is no inventory '{environment}'\n  Next: ENV= one of {names}")
+        names = ", ".join(environments(root=ROOT))
+        raise OperatorError(f"there is no inventory '{environment}'", f"ENV= one of {names}")
     vault_file, password_file = places(environment, environ=environ)
     state = state_of(environment, environ=environ)
     known_in = authority_file(environment, environ=environ)
@@ -188,7 +172,7 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     also = ""
     if certificates.record(state, file=known_in):
         also = "; the certificate authority's fingerprint was written"
-        also += f": {known_in}" if environment == "lab" else f": commit {known_in}"
+        also += f": {known_in}" if environment == LAB else f": commit {known_in}"
     if missing:
         text = yaml.safe_dump(wanted, sort_keys=True).encode()
         write_private(vault_file, vault.encrypt(text, vault_id=environment))
@@ -210,7 +194,7 @@ def main() -> int:
     try:
         made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
         print(f"secrets: {made}")
-    except (SecretsError, certificates.CertificateError) as error:
+    except OperatorError as error:
         print(f"secrets: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provision.arguments import Parser
+from provision.errors import OperatorError
 from rollout.backups import is_safety_copy
-from rollout.reach import Hosts, ReachError, read_hosts, state_folder
+from rollout.reach import Hosts, read_hosts, state_folder
 
 ANSWERS_WITHIN_S = 90
 # What a shell says of a program that is not there.
@@ -32,7 +33,7 @@ def of_host(hosts: Hosts, host: str) -> list[Line]:
         if asked.returncode == NOT_FOUND:
             return [("red", "state", "was never deployed: run `make deploy`")]
         return [(mark, subject, text) for mark, subject, text in json.loads(asked.stdout)]
-    except ReachError as error:
+    except OperatorError as error:
         return [("red", "reach", str(error).splitlines()[0])]
     except (ValueError, TypeError):
         said = asked.stderr.strip().splitlines() or ["no answer"]
@@ -76,7 +77,7 @@ def main() -> int:
                 found = dict(
                     zip(names, pool.map(lambda name: of_host(hosts, name), names), strict=True)
                 )
-    except ReachError as error:
+    except OperatorError as error:
         print(f"status: {error}", file=sys.stderr)
         return 1
     for name, lines in found.items():

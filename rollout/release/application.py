@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from provision.errors import OperatorError
 from rollout.release.archive import write_archive
-from rollout.release.faults import BuildError
 from rollout.release.inputs import Inputs
 
 TIMEOUT_S = 120
@@ -73,7 +73,7 @@ def _run(command: list[str], next_step: str, *, environment: dict[str, str] | No
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        raise BuildError(
+        raise OperatorError(
             f"{Path(command[0]).name} failed with {done.returncode}: {' / '.join(said[-3:])}",
             next_step=next_step,
         )

@@ -10,15 +10,15 @@ Ansible calls it on the controller; it may be killed at any moment and run again
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from provision import files
+from provision.errors import OperatorError
 from rollout.release.application import build_application
-from rollout.release.faults import BuildError
 from rollout.release.inputs import read_inputs
 from rollout.release.runtime import build_runtime
 
@@ -33,8 +33,7 @@ def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:
     archive = folder / f"{inputs.release}.tar.gz"
     runtime_archive = folder / f"{inputs.runtime}.tar.gz"
     built = False
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two labs of one machine may deploy at once
+    with files.locked(folder / ".lock"):  # two labs of one machine may deploy at once
         if not runtime_archive.exists():
             build_runtime(
                 debian=debian,
@@ -75,7 +74,7 @@ def main() -> int:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     try:
         print(json.dumps(build(ROOT, debian=arguments.debian, cache=Path(home) / "ctlv")))
-    except BuildError as error:
+    except OperatorError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     except (OSError, subprocess.SubprocessError) as error:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rollout.release.faults import BuildError
+from provision.errors import OperatorError
 
 HOME = "/opt/agenda/shared"
 # Everything a wheel needs to be built, nothing of which reaches the target.
@@ -114,7 +114,7 @@ def _sources(debian: str) -> list[str]:
             suite = codename.replace(ours, debian)
             lines[suite] = f"deb {uri.rstrip('/')} {suite} main"
     if debian not in lines:
-        raise BuildError(
+        raise OperatorError(
             f"no apt source of this machine offers {ours}, so none is known for {debian}",
             next_step="see /etc/apt/sources.list.d/, then 'apt-get update'",
         )
@@ -162,7 +162,7 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing"]
-        raise BuildError(
+        raise OperatorError(
             f"{command[0]} failed with {done.returncode}: {' / '.join(said[-4:])}",
             next_step="try 'apt-get update' and 'pip download pip': is this machine online?",
         )

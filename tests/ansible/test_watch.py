@@ -198,7 +198,7 @@ def test_spans_are_said_in_their_own_unit(seconds, said):
 
 class Unreachable:
     def run(self, host, *_words, **_options):
-        raise status.ReachError(f"{host} did not answer in 90 s", next_step="x")
+        raise status.OperatorError(f"{host} did not answer in 90 s", next_step="x")
 
 
 def test_a_host_that_does_not_answer_is_one_red_line():

@@ -25,10 +25,11 @@ from typing import Any
 import yaml
 
 from provision.arguments import Parser, whole
+from provision.errors import OperatorError
 from tests.bench.document import machine_line, replace_section
-from tests.drills.consent import DrillError, add_arguments
+from tests.drills.consent import add_arguments
 from tests.drills.redeploy import must, nothing, tree_with
-from tests.infra.site import ROOT, Site, SiteError, read_site
+from tests.infra.site import ROOT, Site, read_site
 
 # What runs on the controller alone; all else is a call on a host.
 LOCAL = {"add_host", "assert", "debug", "fail", "group_by", "include_role", "include_tasks", "meta",
@@ -53,7 +54,7 @@ def play(site: Site, playbook: str, *, events: bool = False) -> tuple[str, float
         check=False,
     )
     if ended.returncode != 0:
-        raise DrillError(f"{playbook} failed: {ended.stdout[-800:]}", "run it alone")
+        raise OperatorError(f"{playbook} failed: {ended.stdout[-800:]}", "run it alone")
     return ended.stdout, time.monotonic() - began
 
 
@@ -149,7 +150,7 @@ def main() -> int:
     given = parser.parse()
     try:
         text = report(read_site(given.env), rounds=given.rounds, switches=given.switches)
-    except (DrillError, SiteError) as error:
+    except OperatorError as error:
         print(error, file=sys.stderr)
         return 1
     load = f"load {os.getloadavg()[1]:.1f} in the last 5 minutes"

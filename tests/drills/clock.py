@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from provision.errors import OperatorError
 from tests.drills.cluster import waited
-from tests.drills.consent import DrillError
 from tests.infra.remote import Connections, Place
 from tests.infra.site import Site
 
@@ -135,7 +135,7 @@ def of_our_own(site: Site) -> Iterator[Clock]:
         left = [place.name for place, group in clock.places() if not is_gone(place, group)]
         clock.connections.close()
         if left:
-            raise DrillError(
+            raise OperatorError(
                 f"another clock is still set on {', '.join(left)}",
                 f"run `systemctl stop {UNIT}` there, or restart it",
             )

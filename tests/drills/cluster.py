@@ -8,9 +8,9 @@ from collections.abc import Callable
 from provision.credentials import endpoint
 from provision.credentials import site as provision_site
 from provision.desired import desired
+from provision.errors import OperatorError
 from provision.inventory import load
 from provision.proxmox import Proxmox
-from tests.drills.consent import DrillError
 from tests.drills.load import trust
 from tests.infra.remote import Connections, RemoteError
 from tests.infra.site import ROOT, Host, Site
@@ -49,21 +49,21 @@ class Cluster:
         return nodes[0] if nodes else host.node
 
     def check_mark(self, host: Host) -> None:
-        """Raises DrillError unless the guest itself says that it is this deployment's."""
+        """Raises OperatorError unless the guest itself says that it is this deployment's."""
         marks = {
             "CTLV_DEPLOYMENT_ID": self.site.deployment_id,
             "CTLV_ENVIRONMENT": self.site.environment,
             "CTLV_HOST": host.name,
         }
         if read_mark(self.site, host) != marks:
-            raise DrillError(
+            raise OperatorError(
                 f"{host.name} does not carry the mark of {self.site.environment} "
                 "in /etc/ctlv/environment",
                 "check ansible_host in the inventory; nothing was touched",
             )
 
     def wait_until_back(self, host: Host, *, booted_before: str) -> float:
-        """Seconds until SSH answers from a new boot and systemd has come up. Raises DrillError."""
+        """Seconds until SSH answers from a new boot and systemd is up. Raises OperatorError."""
         return waited(
             lambda: self._is_back(host, booted_before),
             what=f"{host.name} to come back",
@@ -73,7 +73,7 @@ class Cluster:
     def _is_back(self, host: Host, booted_before: str) -> bool:
         boot, state = boot_and_state(self.site, host)
         if state == "degraded":
-            raise DrillError(
+            raise OperatorError(
                 f"{host.name} came back degraded",
                 f"run `make ssh` and `systemctl --failed` on {host.name}",
             )
@@ -104,11 +104,11 @@ def on(site: Site, host: Host, command: list[str]) -> str:
 
 
 def waited(is_done: Callable[[], bool], *, what: str, limit_s: float) -> float:
-    """Seconds until `is_done`. Raises DrillError after `limit_s`."""
+    """Seconds until `is_done`. Raises OperatorError after `limit_s`."""
     began = time.monotonic()
     while not is_done():
         if time.monotonic() - began > limit_s:
-            raise DrillError(
+            raise OperatorError(
                 f"waited {limit_s:.0f} s for {what}", "look at the console and the logs"
             )
         time.sleep(POLL_S)

@@ -6,13 +6,7 @@ import argparse
 import sys
 
 from provision.arguments import Parser
-
-
-class DrillError(Exception):
-    """Ends a drill. The message has two lines: what, and Next."""
-
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(f"{what}\n  Next: {next_step}")
+from provision.errors import OperatorError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -22,17 +16,19 @@ def add_arguments(parser: Parser) -> None:
 
 
 def ask(given: argparse.Namespace, *, drill: str, what: str) -> None:
-    """Return when the drill may go on. Raises DrillError otherwise."""
+    """Return when the drill may go on. Raises OperatorError otherwise."""
     if given.env not in {"lab", given.confirm}:
-        raise DrillError(
+        raise OperatorError(
             f"{drill} {what} in {given.env}",
             f"if you want that, run `make {drill} ENV={given.env} CONFIRM={given.env}`",
         )
     if given.yes or given.confirm == given.env:
         return
     if not sys.stdin.isatty():
-        raise DrillError(f"{drill} {what}, and nobody is here to ask", f"run `make {drill} YES=1`")
+        raise OperatorError(
+            f"{drill} {what}, and nobody is here to ask", f"run `make {drill} YES=1`"
+        )
     if input(f"{drill} {what} in {given.env}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise DrillError(
+        raise OperatorError(
             f"{drill} was not confirmed", "nothing was touched; run it again when it fits"
         )

@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from provision.arguments import Parser
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 from tests.drills import result
 from tests.drills.clock import Clock, of_our_own
 from tests.drills.cluster import Cluster, waited
-from tests.drills.consent import DrillError, add_arguments, ask
+from tests.drills.consent import add_arguments, ask
 from tests.drills.load import DEADLINE_IN, Load, Outcome
 from tests.drills.redeploy import person, rows_of_the_probe
 from tests.infra.evidence import DATABASE
 from tests.infra.remote import Connections, RemoteError
-from tests.infra.site import Host, Site, SiteError, read_site
+from tests.infra.site import Host, Site, read_site
 
 BEFORE_S = 3.0
 # As long without a failure means that it is over.
@@ -256,7 +256,7 @@ def run(site: Site, names: list[str]) -> tuple[str, list[str]]:
     for name in names:
         try:
             found, bad = one(cluster, FAULTS[name])
-        except (DrillError, RemoteError) as error:
+        except (OperatorError, RemoteError) as error:
             found, bad = ["", "did not recover", "", "", "", ""], [str(error).splitlines()[0]]
         rows.append(f"| {name} | {' | '.join(found)} |")
         wrong += [f"{name}: {line}" for line in bad]
@@ -289,7 +289,7 @@ def main() -> int:
     try:
         ask(given, drill="drill-faults", what="kills, fills and cuts off every container")
         table, wrong = run(read_site(given.env), names)
-    except (DrillError, SiteError, ProvisionError, RemoteError) as error:
+    except (OperatorError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1
     kept = result.keep("faults", table, wrong=wrong, recorded=given.keep)

@@ -20,10 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provision.arguments import Parser
+from provision.errors import OperatorError
 from tests.drills import result
-from tests.drills.consent import DrillError, add_arguments
+from tests.drills.consent import add_arguments
 from tests.drills.redeploy import nothing, serving, tree_with
-from tests.infra.site import ROOT, SiteError, read_site, state_folder
+from tests.infra.site import ROOT, read_site, state_folder
 
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\]")
 RUN_WITHIN_S = 1200
@@ -94,7 +95,7 @@ def changes(log: Path) -> dict[str, int]:
 def make(*goals: str) -> None:
     ended = subprocess.run(["make", *goals], cwd=ROOT, check=False, timeout=RUN_WITHIN_S)
     if ended.returncode != 0:
-        raise DrillError(f"make {' '.join(goals)} failed", "read what it said above")
+        raise OperatorError(f"make {' '.join(goals)} failed", "read what it said above")
 
 
 def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
@@ -107,7 +108,7 @@ def run(environment: str, *, kills: int, fresh: bool) -> list[str]:
     ended_well(environment, log, book="site", tree=ROOT, when="once more")
     changed = changes(log)
     if set(changed.values()) != {0}:
-        raise DrillError(f"the second run after the kills changed {changed}", f"read {log}")
+        raise OperatorError(f"the second run after the kills changed {changed}", f"read {log}")
     make("verify")
     return rows
 
@@ -124,11 +125,13 @@ def others(environment: str) -> list[str]:
         at = (*spread("redeploy", KILLS_OF_OTHERS), *TRAFFIC)
         rows += killed_playbook(environment, "redeploy", tree, at=at)
     if serving(site) == before:
-        raise DrillError("the redeploy that was killed did not bring its release", "read the logs")
+        raise OperatorError(
+            "the redeploy that was killed did not bring its release", "read the logs"
+        )
     at = spread("rollback", KILLS_OF_OTHERS)
     rows += killed_playbook(environment, "rollback", ROOT, at=at)
     if serving(site) != before:
-        raise DrillError(
+        raise OperatorError(
             f"after the rollback that was killed {serving(site)} serves, not {before}",
             "read /var/log/agenda-releases.log on the web container",
         )
@@ -161,7 +164,7 @@ def killed_playbook(
         if status == 0:
             continue  # it has fewer tasks than that, or the one before went on to that one's end
         if not is_there(kill_at, task, tasks):
-            raise DrillError(f"{name} failed after kill {number - 1}, at: {task}", f"read {log}")
+            raise OperatorError(f"{name} failed after kill {number - 1}, at: {task}", f"read {log}")
         rows.append(f"| {name} {number} | {tasks} | {escaped(task)} |")
         print(rows[-1], flush=True)
     log = result.FOLDER / f"killed-{name}-after.log"
@@ -172,7 +175,7 @@ def killed_playbook(
 def ended_well(environment: str, log: Path, *, book: str, tree: Path, when: str) -> None:
     status, task, _ = playbook(environment, log, book=book, tree=tree)
     if status != 0:
-        raise DrillError(f"{book} failed {when}, at: {task}", f"read {log}")
+        raise OperatorError(f"{book} failed {when}, at: {task}", f"read {log}")
 
 
 def killed_make(*goals: str, after_s: float) -> bool:
@@ -186,7 +189,7 @@ def killed_make(*goals: str, after_s: float) -> bool:
             os.killpg(run.pid, signal.SIGKILL)
             return True
     if run.returncode != 0:
-        raise DrillError(f"make {' '.join(goals)} failed", "read what it said above")
+        raise OperatorError(f"make {' '.join(goals)} failed", "read what it said above")
     return False
 
 
@@ -203,7 +206,7 @@ def main() -> int:
     try:
         rows = [] if given.others else run(given.env, kills=given.kills, fresh=given.fresh)
         rows += others(given.env)
-    except (DrillError, SiteError) as error:
+    except OperatorError as error:
         print(error, file=sys.stderr)
         return 1
     table = "\n".join(["| kill | at task | named |", "|---|---|---|", *rows])

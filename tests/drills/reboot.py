@@ -9,10 +9,10 @@ import urllib.error
 import urllib.request
 
 from provision.arguments import Parser
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 from tests.drills.cluster import Cluster, boot_and_state, waited
-from tests.drills.consent import DrillError, add_arguments, ask
-from tests.infra.site import ROOT, Host, Site, SiteError, read_site
+from tests.drills.consent import add_arguments, ask
+from tests.infra.site import ROOT, Host, Site, read_site
 
 SERVES_WITHIN_S = 60
 GROUPS = ("database", "rest", "web")
@@ -49,7 +49,7 @@ def verify(site: Site) -> None:
     """In a process of its own: pytest does not run twice in one."""
     command = [sys.executable, "-m", "tests.infra", "--env", site.environment, "--quick"]
     if subprocess.run(command, cwd=ROOT, check=False, timeout=300).returncode != 0:
-        raise DrillError("not everything came back", "read the proof that failed above")
+        raise OperatorError("not everything came back", "read the proof that failed above")
 
 
 def run(site: Site) -> None:
@@ -69,7 +69,7 @@ def main() -> int:
     try:
         ask(given, drill="drill-reboot", what="restarts every container, twice")
         run(read_site(given.env))
-    except (DrillError, SiteError, ProvisionError) as error:
+    except OperatorError as error:
         print(error, file=sys.stderr)
         return 1
     took_s = time.monotonic() - began

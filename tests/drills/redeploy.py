@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from provision.arguments import Parser, whole
+from provision.errors import OperatorError
 from tests.drills import result
 from tests.drills.broken import BROKEN
-from tests.drills.consent import DrillError, add_arguments, ask
+from tests.drills.consent import add_arguments, ask
 from tests.drills.load import Load, Outcome, trust
 from tests.infra.evidence import DATABASE, MANAGE
 from tests.infra.remote import Connections, RemoteError
-from tests.infra.site import ROOT, Site, SiteError, read_site
+from tests.infra.site import ROOT, Site, read_site
 
 T = TypeVar("T")
 SWITCH_WITHIN_S = 900
@@ -87,7 +88,7 @@ def must(site: Site, tree: Path, playbook: str) -> float:
     ended, took_s = play(site, tree, playbook)
     if ended.returncode != 0:
         log = result.keep_log(f"{playbook}-failed", ended.stdout + ended.stderr)
-        raise DrillError(f"{playbook} failed: {refusal(ended.stdout)}", f"read {log}")
+        raise OperatorError(f"{playbook} failed: {refusal(ended.stdout)}", f"read {log}")
     print(f"  {playbook}: {took_s:.0f} s", flush=True)
     return took_s
 
@@ -240,7 +241,7 @@ def main() -> int:
     try:
         ask(given, drill="drill-redeploy", what=f"switches releases {given.switches} times")
         seen = run(read_site(given.env), switches=given.switches, broken=given.broken)
-    except (DrillError, SiteError, RemoteError) as error:
+    except (OperatorError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1
     found = faults(seen, switches=given.switches)

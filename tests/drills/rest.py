@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from provision.arguments import Parser
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 from tests.drills.cluster import Cluster, waited
-from tests.drills.consent import DrillError, add_arguments, ask
+from tests.drills.consent import add_arguments, ask
 from tests.drills.load import Client, uuid7
 from tests.infra.evidence import MANAGE
 from tests.infra.remote import Connections, RemoteError
-from tests.infra.site import Host, Site, SiteError, read_site
+from tests.infra.site import Host, Site, read_site
 
 BACK_WITHIN_S = 90
 # nginx waits 2 s for a container that is not there; a reader must not wait much longer.
@@ -63,7 +63,7 @@ def answers(url: str, token: str = "") -> Callable[[], bool]:
 
 def demand(condition: bool, what: str) -> None:
     if not condition:
-        raise DrillError(what, "read the logs of nginx and of the agenda on both containers")
+        raise OperatorError(what, "read the logs of nginx and of the agenda on both containers")
 
 
 @contextmanager
@@ -134,13 +134,13 @@ def main() -> int:
     try:
         site = read_site(given.env)
         if not site.of("rest"):
-            raise DrillError(
+            raise OperatorError(
                 f"there is no REST server in inventory/{given.env}",
                 f"rename inventory/{given.env}/hosts-rest.yml.txt to hosts-rest.yml to have one",
             )
         ask(given, drill="drill-rest", what="stops the REST server, then the web container")
         run(site)
-    except (DrillError, SiteError, RemoteError, ProvisionError) as error:
+    except (OperatorError, RemoteError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"drill-rest {given.env}: each works without the other, {time.monotonic() - began:.0f} s")

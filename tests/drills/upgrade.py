@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from provision.arguments import Parser
+from provision.errors import OperatorError
 from tests.drills import result
-from tests.drills.consent import DrillError, add_arguments, ask
+from tests.drills.consent import add_arguments, ask
 from tests.drills.load import Load
 from tests.drills.redeploy import on, person, rows_of_the_probe
-from tests.infra.site import ROOT, SiteError, read_site
+from tests.infra.site import ROOT, read_site
 
 # The release before this one. With tags, the newest that is not this commit.
 LAST_RELEASE = "cd1f294"
@@ -47,7 +48,7 @@ def old_tree(commit: str) -> Path:
     clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(tree)]
     for command in (clone, ["git", "-C", str(tree), "checkout", "--quiet", commit]):
         if subprocess.run(command, check=False, timeout=60).returncode != 0:
-            raise DrillError(
+            raise OperatorError(
                 f"there is no commit {commit} here", "give FROM=, or fetch the history"
             )
     pins = Path("requirements/dev.txt")
@@ -75,7 +76,7 @@ def make(tree: Path, goal: str, **more: str) -> float:
         )
     took_s = time.monotonic() - began
     if ended.returncode != 0:
-        raise DrillError(f"make {goal} in {tree} ended with {ended.returncode}", f"read {log}")
+        raise OperatorError(f"make {goal} in {tree} ended with {ended.returncode}", f"read {log}")
     print(f"  make {goal} in {tree.name}: {took_s:.0f} s", flush=True)
     return took_s
 
@@ -136,7 +137,7 @@ def main() -> int:
     try:
         ask(given, drill="drill-upgrade", what="makes a lab of its own")
         table, wrong = run(given.commit)
-    except (DrillError, SiteError) as error:
+    except OperatorError as error:
         print(error, file=sys.stderr)
         return 1
     kept = result.keep("upgrade", table, wrong=wrong, recorded=given.keep)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -19,10 +18,11 @@ from typing import IO
 
 import pytest
 
+from provision import files
 from provision.arguments import Parser
-from provision.errors import ProvisionError
+from provision.errors import OperatorError
 from provision.logs import new_log
-from tests.infra.site import ROOT, SiteError, read_site, state_folder
+from tests.infra.site import ROOT, read_site, state_folder
 
 NOT_PROVED = "NOT PROVED: "
 CAUSE_LINES = 15
@@ -75,13 +75,8 @@ class Result:
 @contextlib.contextmanager
 def alone(environment: str) -> Iterator[None]:
     """One verify at a time on this machine: all write the same report."""
-    folder = state_folder(environment)
-    with (folder / "verify.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            print("Another verify of this environment is running: waiting for it.", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    waits = "Another verify of this environment is running: waiting for it."
+    with files.locked(state_folder(environment) / "verify.lock", waits=waits):
         yield
 
 
@@ -151,7 +146,7 @@ def main() -> int:
     given = arguments()
     try:
         return run(given.env, quick=given.quick, only=given.only, verbose=given.verbose)
-    except (SiteError, ProvisionError) as error:
+    except OperatorError as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -23,9 +23,10 @@ from typing import Any
 
 import pytest
 
+from provision.errors import OperatorError
 from tests.infra import secret_values
 from tests.infra.remote import BOOT, ON_HOST, Connections, Place, RemoteError, vantage
-from tests.infra.site import Host, Site, SiteError
+from tests.infra.site import Host, Site
 
 DATABASE = "agenda"
 CACHE = "/var/cache/agenda"
@@ -457,7 +458,7 @@ def had(gathered: Future[Any]) -> Any:
     """What was gathered; what could not be is said in one line by each test that wants it."""
     try:
         return gathered.result()
-    except (RemoteError, SiteError, OSError, subprocess.SubprocessError) as error:
+    except (RemoteError, OperatorError, OSError, subprocess.SubprocessError) as error:
         pytest.fail(f"could not be found out: {error}", pytrace=False)
 
 

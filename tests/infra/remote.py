@@ -20,7 +20,8 @@ from typing import Any
 import testinfra
 from testinfra.host import Host as TestinfraHost
 
-from tests.infra.site import Site, SiteError
+from provision.errors import OperatorError
+from tests.infra.site import Site
 
 ON_HOST = Path(__file__).parent / "on_host"
 # Runs the program that follows on stdin, and leaves it the rest of stdin. The program is not an
@@ -156,7 +157,7 @@ def vantage(site: Site) -> Place | None:
         way = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", name)
         return Place(name=name, way=way, through_shell=True)
     if kind not in {"", "lab", "local", "ssh"}:
-        raise SiteError(
+        raise OperatorError(
             f"verify_vantage is {site.vantage!r}",
             f"set it to lab, local or ssh:NAME in inventory/{site.environment}",
         )

@@ -6,7 +6,6 @@ Its answer holds the vault in clear: only the names in `_KEPT` leave `_ask`.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,9 @@ from typing import Any
 
 from cryptography import x509
 
-ROOT = Path(__file__).parents[2]
+from provision.environment import ROOT, known, state_folder
+from provision.errors import OperatorError
+
 _KEPT = (
     "lxc_vmid",
     "lxc_nics",
@@ -32,13 +33,6 @@ _KEPT = (
     "agenda_tls",
     "certificate_site_file",
 )
-
-
-class SiteError(Exception):
-    """Verify cannot even begin. The message has two lines: what, and Next."""
-
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(f"{what}\n  Next: {next_step}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,24 +114,18 @@ def name_in(certificate: str, address: str) -> str:
     return next(iter(names.get_values_for_type(x509.DNSName)), address).replace("*", "agenda", 1)
 
 
-def state_folder(environment: str) -> Path:
-    if environment == "lab":
-        return Path(os.environ.get("CTLV_LAB_STATE") or ROOT / ".lab").resolve()
-    return Path.home() / ".config/ctlv" / environment
-
-
 @lru_cache(maxsize=1)
 def read_site(environment: str) -> Site:
-    """Raises SiteError when the inventory or the state folder is not there."""
+    """Raises OperatorError when the inventory or the state folder is not there."""
     state = state_folder(environment)
     if not (state / "ssh_config").is_file():
-        raise SiteError(
+        raise OperatorError(
             f"nothing is provisioned for ENV={environment}: {state}/ssh_config is missing",
             f"run `make up ENV={environment}`",
         )
     lab_file = state / "lab.json"
     if environment == "lab" and not lab_file.is_file():
-        raise SiteError(f"the lab is not up: {lab_file} is missing", "run `make up`")
+        raise OperatorError(f"the lab is not up: {lab_file} is missing", "run `make up`")
     lab = _read_lab(lab_file) if environment == "lab" else {}
     return site_from(_ask(environment), environment=environment, state=state, lab=lab)
 
@@ -146,14 +134,15 @@ def _read_lab(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise SiteError(f"{file} cannot be read: {error}", "run `make up`") from error
+        raise OperatorError(f"{file} cannot be read: {error}", "run `make up`") from error
 
 
 def _ask(environment: str) -> dict[str, Any]:
     inventory = ROOT / "inventory" / environment
     if not inventory.is_dir():
-        known = ", ".join(sorted(path.parent.name for path in ROOT.glob("inventory/*/hosts.yml")))
-        raise SiteError(f"no inventory/{environment}", f"give ENV= one of: {known}")
+        raise OperatorError(
+            f"no inventory/{environment}", f"give ENV= one of: {', '.join(known())}"
+        )
     ended = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(inventory), "--list"],
         cwd=ROOT,
@@ -163,7 +152,7 @@ def _ask(environment: str) -> dict[str, Any]:
         check=False,
     )
     if ended.returncode != 0:
-        raise SiteError(
+        raise OperatorError(
             f"inventory/{environment} cannot be read: {ended.stderr.strip()[-400:]}",
             f"run `ansible-inventory -i inventory/{environment} --graph`",
         )
@@ -183,10 +172,10 @@ def _ask(environment: str) -> dict[str, Any]:
 def site_from(
     listing: Mapping[str, Any], *, environment: str, state: Path, lab: Mapping[str, Any]
 ) -> Site:
-    """Pure. Raises SiteError for what verify cannot do without."""
+    """Pure. Raises OperatorError for what verify cannot do without."""
     names = sorted(_members("containers", listing["groups"]))
     if not names:
-        raise SiteError(
+        raise OperatorError(
             f"inventory/{environment} has no host in the group containers", "add one to hosts.yml"
         )
     missing = [
@@ -196,7 +185,7 @@ def site_from(
         if key not in listing["hosts"].get(name, {})
     ]
     if missing:
-        raise SiteError(
+        raise OperatorError(
             f"inventory/{environment} does not say {', '.join(missing)}",
             f"add it below inventory/{environment}/group_vars or host_vars, as literals",
         )
@@ -224,7 +213,7 @@ def _certificate(common: Mapping[str, Any]) -> str:
     try:
         return file.read_text("utf-8")
     except OSError as error:
-        raise SiteError(
+        raise OperatorError(
             f"the certificate that serves, certificate_site_file, cannot be read: {file}: "
             f"{error.strerror}",
             "name it in group_vars/all/tls.yml as a literal path",

@@ -13,7 +13,7 @@ SOURCES = sorted(Path(errors.__file__).parent.glob("*.py"))
 CLASSES = [
     value
     for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, errors.ProvisionError)
+    if isinstance(value, type) and issubclass(value, errors.OperatorError)
 ]
 NAMES = {error.__name__ for error in CLASSES}
 

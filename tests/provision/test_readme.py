@@ -1,4 +1,4 @@
-"""The pveum lines of docs/cluster.md are those that doctor prints for the unmodified srv-px5 inventory."""
+"""The pveum lines of docs/cluster.md are those that doctor prints for srv-px5 as it is."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def ssh(tmp_path):
             return {NEW: fingerprint(NEW)}
 
     desired = SimpleNamespace(deployment="d", environment="lab")
-    made = Offering(site=SimpleNamespace(state=tmp_path), desired=desired)
+    made = Offering(site=SimpleNamespace(state=tmp_path, environment="lab"), desired=desired)
     made.record("web", [OLD])
     return made
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from provision.errors import OperatorError
 from rollout import backups, reach
 
 ROOT = Path(__file__).parents[2]
@@ -316,15 +317,15 @@ def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypat
             return [argparse.Namespace(name="agenda-1", rows=3, place="here", is_safety_copy=False)]
 
     asked = argparse.Namespace(verb="restore", env="lab", wanted=None, yes=True, confirm="")
-    with pytest.raises(reach.ReachError, match="no FROM= given\n  Next: choose one of these: "):
+    with pytest.raises(OperatorError, match="no FROM= given\n  Next: choose one of these: "):
         backups.act(asked, Folder())
     assert capsys.readouterr().out == "agenda-1         3 rows  here\n"
 
 
 def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
-    with pytest.raises(reach.ReachError, match="CONFIRM=srv-px5"):
+    with pytest.raises(OperatorError, match="CONFIRM=srv-px5"):
         backups.Agreement("srv-px5", yes=True, confirm="")("replaces all rows")
-    with pytest.raises(reach.ReachError, match="CONFIRM=srv-px5"):
+    with pytest.raises(OperatorError, match="CONFIRM=srv-px5"):
         backups.Agreement("srv-px5", yes=True, confirm="lab")("replaces all rows")
     backups.Agreement("srv-px5", yes=False, confirm="srv-px5")("replaces all rows")
     backups.Agreement("lab", yes=True, confirm="")("replaces all rows")
@@ -346,7 +347,7 @@ class Hosts:
 def test_rows_that_cannot_be_backed_up_are_not_replaced_unless_they_may_be_lost(capsys):
     mine = object.__new__(backups.Backups)
     mine.hosts = Hosts(1, "Table './agenda/task' is marked as crashed")
-    with pytest.raises(reach.ReachError, match=r"marked as crashed\n.*Next:.*ROWS=lost"):
+    with pytest.raises(OperatorError, match=r"marked as crashed\n.*Next:.*ROWS=lost"):
         mine._keep_what_is_there(may_lose_rows=False)
     mine._keep_what_is_there(may_lose_rows=True)
     assert "could not be backed up; going on" in capsys.readouterr().out
@@ -412,7 +413,7 @@ def test_a_host_that_does_not_answer_is_named(mine, capsys):
 
 
 def test_a_backup_that_is_not_there_after_all_is_said_in_two_lines(mine):
-    with pytest.raises(reach.ReachError, match="has none\n  Next: "):
+    with pytest.raises(OperatorError, match="has none\n  Next: "):
         mine.newest_there()
 
 
@@ -421,7 +422,7 @@ def test_a_drill_elsewhere_than_in_the_lab_wants_the_environments_name(confirm, 
     asked = argparse.Namespace(
         env="srv-px5", verb="drill", wanted="latest", yes=True, confirm=confirm
     )
-    with pytest.raises(reach.ReachError, match=r"scratch database.*\n  Next: .*CONFIRM=srv-px5"):
+    with pytest.raises(OperatorError, match=r"scratch database.*\n  Next: .*CONFIRM=srv-px5"):
         backups.act(asked, mine)
 
 
@@ -445,5 +446,5 @@ def test_age_that_is_missing_is_said_in_two_lines(mine, monkeypatch):
     monkeypatch.setenv("PATH", str(mine.folder))
     mine.key = mine.folder / "key"
     chosen = backups.Backup(name=WHOLE["name"], place="here", manifest=WHOLE)
-    with pytest.raises(reach.ReachError, match=r"age.*\n  Next: "):
+    with pytest.raises(OperatorError, match=r"age.*\n  Next: "):
         mine._decrypted_into(chosen, "true")

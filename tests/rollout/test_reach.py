@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from provision.errors import OperatorError
 from rollout import certificates, reach, status
 
 
@@ -28,7 +29,7 @@ def asked(monkeypatch):
     ("yes", "confirm"), [(False, ""), (True, ""), (True, "lab"), (False, "srv-px5")]
 )
 def test_demo_outside_the_lab_wants_both_answers(asked, yes, confirm):
-    with pytest.raises(reach.ReachError, match="YES=1 CONFIRM=srv-px5"):
+    with pytest.raises(OperatorError, match="YES=1 CONFIRM=srv-px5"):
         reach.fill_demo("srv-px5", yes=yes, confirm=confirm)
     assert asked == []
 
@@ -72,7 +73,7 @@ def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, fo
 
 @pytest.mark.parametrize("environment", ["", "nowhere", "../../etc", "lab/", "../inventory/lab"])
 def test_an_environment_without_an_inventory_is_refused(environment):
-    with pytest.raises(reach.ReachError, match=r"\n  Next: give ENV= one of: lab, srv-px5"):
+    with pytest.raises(OperatorError, match=r"\n  Next: give ENV= one of: lab, srv-px5"):
         reach.state_folder(environment)
 
 
@@ -83,14 +84,12 @@ def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, conten
     monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": {}}}})
     if content is not None:
         (tmp_path / "lab.json").write_text(content)
-    with pytest.raises(
-        reach.ReachError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"
-    ):
+    with pytest.raises(OperatorError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"):
         reach.web_root("lab")
 
 
 def test_a_certificate_from_elsewhere_that_is_not_there_is_said_in_two_lines(tmp_path):
-    with pytest.raises(reach.ReachError, match=r"cannot be read.*\n  Next: set certificate_site"):
+    with pytest.raises(OperatorError, match=r"cannot be read.*\n  Next: set certificate_site"):
         reach.named_in(tmp_path / "none.pem")
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from provision.errors import OperatorError
 from rollout import backups, reach
 
 OLDER, CHOSEN, TODAY = ["a"], ["a", "b"], ["a", "b", "c", "d"]
@@ -282,14 +283,14 @@ def test_only_safety_copies_are_no_latest_backup(begin):
     world = World()
     world.bodies.clear()
     safety = world.back_up("agenda_before_restore", TODAY)
-    with pytest.raises(reach.ReachError, match=f"'latest'\n  Next: .*safety copies.*{safety}"):
+    with pytest.raises(OperatorError, match=f"'latest'\n  Next: .*safety copies.*{safety}"):
         restore(begin(world))
 
 
 def test_hosts_that_know_no_safety_copies_yet_want_a_deploy_first(begin):
     world = World()
     world.knows_safety_copies = False
-    with pytest.raises(reach.ReachError, match=r"Next: .*`make deploy`"):
+    with pytest.raises(OperatorError, match=r"Next: .*`make deploy`"):
         restore(begin(world))
     assert (world.live, world.pages) == (TODAY, {})
 

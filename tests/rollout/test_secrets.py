@@ -14,7 +14,8 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from lab import lifecycle
-from rollout import certificates, secrets
+from provision.errors import OperatorError
+from rollout import secrets
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_vault_without_its_password_is_said_in_two_lines(environ, tmp_path):
     secrets.make("lab", environ=environ)
     (tmp_path / "state/vault-password").unlink()
 
-    with pytest.raises(secrets.SecretsError) as error:
+    with pytest.raises(OperatorError) as error:
         secrets.make("lab", environ=environ)
 
     assert len(str(error.value).splitlines()) == 2
@@ -72,7 +73,7 @@ def test_wrong_password_is_said_in_two_lines(environ, tmp_path):
     secrets.make("lab", environ=environ)
     (tmp_path / "state/vault-password").write_text("another\n")
 
-    with pytest.raises(secrets.SecretsError, match="cannot be read") as error:
+    with pytest.raises(OperatorError, match="cannot be read") as error:
         secrets.make("lab", environ=environ)
 
     assert len(str(error.value).splitlines()) == 2
@@ -82,7 +83,7 @@ def test_password_that_others_may_read_is_refused(environ, tmp_path):
     secrets.make("lab", environ=environ)
     (tmp_path / "state/vault-password").chmod(0o644)
 
-    with pytest.raises(secrets.SecretsError, match="chmod 600"):
+    with pytest.raises(OperatorError, match="chmod 600"):
         secrets.make("lab", environ=environ)
 
 
@@ -93,7 +94,7 @@ def test_vault_that_holds_something_else_is_said_and_not_shown(environ, tmp_path
     vault = VaultLib([("lab", VaultSecret((state / "vault-password").read_bytes().strip()))])
     (state / "vault.yml").write_bytes(vault.encrypt(text, vault_id="lab"))
 
-    with pytest.raises(secrets.SecretsError, match="\n  Next: ") as error:
+    with pytest.raises(OperatorError, match="\n  Next: ") as error:
         secrets.make("lab", environ=environ)
 
     shown = "".join(traceback.format_exception(error.value))
@@ -104,7 +105,7 @@ def test_empty_password_is_refused(environ, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state/vault-password").touch(mode=0o600)
 
-    with pytest.raises(secrets.SecretsError, match="is empty\n  Next: "):
+    with pytest.raises(OperatorError, match="is empty\n  Next: "):
         secrets.make("lab", environ=environ)
 
 
@@ -141,7 +142,7 @@ def test_state_folder_with_something_wrong_in_it_is_said_in_two_lines(
 
 
 def test_unknown_environment_is_refused(environ):
-    with pytest.raises(secrets.SecretsError, match="no inventory 'nowhere'"):
+    with pytest.raises(OperatorError, match="no inventory 'nowhere'"):
         secrets.make("nowhere", environ=environ)
 
 
@@ -203,7 +204,7 @@ def files_below(folder):
 def refused(environ, tmp_path):
     """What `make secrets` says when it makes nothing at all."""
     before = files_below(tmp_path)
-    with pytest.raises(certificates.CertificateError) as error:
+    with pytest.raises(OperatorError) as error:
         secrets.make("srv-px5", environ=environ)
     assert files_below(tmp_path) == before
     assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]

@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from tests.drills.consent import DrillError, ask
+from provision.errors import OperatorError
+from tests.drills.consent import ask
 
 
 def given(*, env="lab", yes=False, confirm=""):
@@ -28,7 +29,7 @@ def nobody_there(monkeypatch):
     ],
 )
 def test_a_drill_refuses(answer):
-    with pytest.raises(DrillError, match=r"\n  Next: "):
+    with pytest.raises(OperatorError, match=r"\n  Next: "):
         ask(answer, drill="drill-reboot", what="restarts every container")
 
 

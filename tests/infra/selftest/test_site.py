@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.site import SiteError, site_from
+from provision.errors import OperatorError
+from tests.infra.site import site_from
 
 NETWORKS = {
     "campus": {"tag": 2028, "subnet": "198.18.28.0/24", "gateway": "198.18.28.1"},
@@ -88,7 +89,7 @@ def test_a_person_finds_the_agenda_where_the_lab_forwards(tls, target, url):
 
 def test_everything_that_is_missing_is_said_at_once():
     bare = {"lxc_networks": NETWORKS, "lxc_nics": []}
-    with pytest.raises(SiteError) as error:
+    with pytest.raises(OperatorError) as error:
         site(www=bare, db=bare)
     said = str(error.value)
     assert "www: lxc_vmid" in said
