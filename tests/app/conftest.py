@@ -91,6 +91,14 @@ def django_db_modify_db_settings(
     """pytest-django calls this before it connects: the server is up from here on."""
 
 
+@pytest.fixture(autouse=True)
+def no_sounds_of_others() -> Iterator[None]:
+    """What one test lets speak is no sound on the host of the next: the timer would erase it."""
+    yield
+    for sound in (FOLDER / "speech").glob("*.mp3"):
+        sound.unlink(missing_ok=True)
+
+
 @pytest.fixture
 def alice(db: None) -> Any:
     return account_create(username="alice", password="a long enough password", language="en")

@@ -37,6 +37,7 @@ def test_wrong_usage_is_two_lines_and_1(argv, text, capsys):
 @pytest.mark.parametrize("environment", ["", "..", "../lab", "lab/", "/etc", "a b", "-x"])
 def test_an_environment_is_a_name_below_inventory(tmp_path, environment):
     (tmp_path / "inventory/lab").mkdir(parents=True)
+    (tmp_path / "inventory/lab/hosts.yml").touch()
 
     with pytest.raises(InventoryError, match=r"there is no inventory .* \(found: lab\)"):
         load(environment, root=tmp_path)
