@@ -237,18 +237,6 @@ def test_playbook_runs_in_check_mode_on_a_deployed_host(playbook):
     assert set(changed_counts(checked.stdout).values()) == {0}, checked.stdout[-3000:]
 
 
-def test_a_part_of_the_playbook_runs_by_its_tag_and_says_why_not_from_the_middle():
-    command = ("ansible-playbook", "-i", "inventory/lab", "ansible/site.yml")
-    tagged = run("tags", *command, "--tags", "nginx")
-    assert succeeded(tagged)
-    assert "configure | Write the settings" in tagged.stdout
-    assert "unit | Write the unit of a release" not in tagged.stdout
-    assert set(changed_counts(tagged.stdout).values()) == {0}, tagged.stdout[-3000:]
-    middle = run("start-at-task", *command, "--start-at-task", "egress | *")
-    assert middle.returncode != 0
-    assert "--start-at-task leaves them out\n          Next: " in middle.stdout
-
-
 def test_a_stranger_uses_the_agenda_in_a_browser():
     assert succeeded(run("e2e", "pytest", "-q", "-m", "e2e", "tests/e2e"))
 

@@ -35,7 +35,6 @@ NOON = 12
 SATURDAY = 5
 # A 29 February is that far at most.
 _MOST_YEARS = 8
-_LEAP_DAY = (29, 2)
 # Without a year a day that has just passed is not the next one.
 _SOON = timedelta(days=300)
 # A part of the day lasts until; and the hours that may be said of it, of twelve and of twenty-four.
@@ -484,9 +483,7 @@ class _Moment:
         found = next(_dates_of(written, since=at.date()), None)
         if found is None or (
             # "20 November" on the 24th: a slip, or next year's, which nobody wrote?
-            written.year is None
-            and found - at.date() > _SOON
-            and (written.day, written.month) != _LEAP_DAY
+            written.year is None and found - at.date() > _SOON
         ):
             raise self.doubt(CalendarDay)
         return found
