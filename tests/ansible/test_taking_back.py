@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import socketserver
 import subprocess
 import sys
@@ -148,7 +149,7 @@ def made():
         for server in one.servers:
             server.shutdown()
             server.server_close()
-            Path(server.server_address).unlink(missing_ok=True)
+        shutil.rmtree(one.short)
 
 
 def test_a_failed_proof_brings_back_on_every_host_what_it_served_before(made, tmp_path):
