@@ -7,7 +7,7 @@ How a view uses it, once it knows that the task is the user's and still lives:
         text=task_sentence(title=task.title, deadline_at=..., at=..., language="fr"),
         language="fr",
         expires_at=task.deadline_at,
-        private=task.private,
+        private=task.is_private,
         tasks=((str(task.pk), fingerprint),),
     )
     speech = speak(words, at=timezone.now())

@@ -157,8 +157,6 @@ def test_the_command_says_in_one_line_what_it_erased(add, alice):
     out = StringIO()
     call_command("agenda_expire", stdout=out)
     call_command("agenda_expire", stdout=out)
-    assert out.getvalue().splitlines() == [
-        "erased: tasks 1, audio 0, sessions 1",
-        "erased: tasks 0, audio 0, sessions 0",
-    ]
+    # The second one had nothing to say.
+    assert out.getvalue() == "erased: tasks 1, audio 0, sessions 1\n"
     assert Session.objects.get().session_key == "new"

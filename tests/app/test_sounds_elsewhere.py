@@ -108,7 +108,7 @@ def test_what_is_changed_here_is_not_heard_elsewhere_after_the_next_tick(add, el
 def test_what_is_as_it_was_stays_and_so_does_what_says_no_words_of_a_task(add, elsewhere):
     task, other = add("bread", left=timedelta(minutes=5)), add("milk", left=timedelta(days=3))
     only_bread = elsewhere.hear(task)
-    assert "audio 0" in elsewhere.tick()[0]
+    assert elsewhere.tick() == ("", "")
     kept = elsewhere.hear(other) - only_bread
 
     edit(task, title="cake")
@@ -121,7 +121,7 @@ def test_notes_are_not_spoken_and_erase_nothing_elsewhere(add, elsewhere):
     task = add("bread", left=timedelta(minutes=5))
     heard = elsewhere.hear(task)
     edit(task, notes="the dark one")
-    assert "audio 0" in elsewhere.tick()[0]
+    assert elsewhere.tick() == ("", "")
     assert elsewhere.sounds() == heard
 
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if not settings.IS_WEB:
             # A host of the REST server alone: rows are erased by others, its sounds by nobody else.
             self._tell_doubt(now, until)
-            self.stdout.write(f"erased: audio {audio + self._changed()}")
+            self._tell(audio=audio + self._changed())
             return
         at = rows_until(sounds_until=until)
         self._tell_doubt(now, at)
@@ -46,7 +46,13 @@ class Command(BaseCommand):
         if forgotten.is_elsewhere:
             self.stdout.write(f"another run erases the tasks; audio {audio}, sessions {sessions}")
             return
-        self.stdout.write(f"erased: tasks {forgotten.tasks}, audio {audio}, sessions {sessions}")
+        self._tell(tasks=forgotten.tasks, audio=audio, sessions=sessions)
+
+    def _tell(self, **counts: int) -> None:
+        """Nothing of nothing: it runs every ten seconds."""
+        if any(counts.values()):
+            told = ", ".join(f"{name} {count}" for name, count in counts.items())
+            self.stdout.write(f"erased: {told}")
 
     def _changed(self) -> int:
         """A database that is away is its own host's failure, and the web's: not this one's too."""
