@@ -288,9 +288,12 @@ def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
                 place.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             state.rmdir()
-    if not keep_templates:
+    # All labs of a machine share them.
+    if keep_templates or subids.are_claimed():
+        say("Nothing of the lab is left, but the cached templates")
+    else:
         shutil.rmtree(templates.cache_folder(), ignore_errors=True)
-    say("Nothing of the lab is left" + (", but the cached templates" if keep_templates else ""))
+        say("Nothing of the lab is left")
     if state.is_dir() and (kept := sorted(place.name for place in state.iterdir())):
         say(f"Kept in {state}, because they are not the lab's: {', '.join(kept)}")
 

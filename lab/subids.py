@@ -55,6 +55,15 @@ def release(base: int) -> None:
                 lines.remove(line)
 
 
+def are_claimed() -> bool:
+    """Whether a lab of this machine has a range, be it running or stopped."""
+    lines = (line for file in FILES if file.exists() for line in file.read_text().splitlines())
+    ours = (
+        found for line in lines if line.startswith("root:") and (found := RANGE.fullmatch(line))
+    )
+    return any(int(found[1]) >= FIRST and int(found[2]) == SIZE for found in ours)
+
+
 @contextmanager
 def _edited() -> Iterator[dict[Path, list[str]]]:
     """Give the lines of both files to change, and write what changed.

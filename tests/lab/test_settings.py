@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import checks, cli, kernellimits, proxy, settings, subids
+from lab import checks, cli, kernellimits, lifecycle, proxy, settings, subids, templates
 from lab.errors import LabError
 from lab.settings import Settings
 
@@ -201,3 +201,25 @@ def test_a_port_is_one_and_each_its_own(tmp_path, capsys):
     twice = Settings(state=tmp_path, api_port=1, web_port=1, rest_port=2)
     with pytest.raises(LabError, match="port 1 is given twice"):
         checks.check_machine(twice, own=None)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "kept"),
+    [
+        ("root:100000:65536\n", False),
+        ("root:100000:65536\nroot:1065536:65536\n", True),
+    ],
+    ids=["the last lab", "another one, be it stopped"],
+)
+def test_reset_leaves_the_templates_to_the_other_labs_of_the_machine(
+    ranges, kept, tmp_path, monkeypatch
+):
+    ids, cache = tmp_path / "subuid", tmp_path / "cache"
+    ids.write_text(ranges)
+    cache.mkdir()
+    monkeypatch.setattr(subids, "FILES", (ids,))
+    monkeypatch.setattr(templates, "cache_folder", lambda: cache)
+    said = []
+    lifecycle.reset(tmp_path / "no-lab", keep_templates=False, say=said.append)
+    assert cache.is_dir() is kept
+    assert ("but the cached templates" in said[0]) is kept
