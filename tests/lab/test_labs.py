@@ -286,7 +286,17 @@ def cgroups(lab) -> set[str]:
 
 
 def traces(lab) -> list[str]:
-    """Return what this machine still has of a lab, from mounts to cgroups."""
+    """Return what this machine still has of a lab, from mounts to cgroups: what is about to end,
+    such as a program of a container that was stopped, has ten seconds.
+    """
+    for _ in range(20):
+        if not (found := traces_now(lab)):
+            break
+        time.sleep(0.5)
+    return found
+
+
+def traces_now(lab) -> list[str]:
     name = lab.name
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
     found += [line for line in ran("ip", "netns").stdout.splitlines() if line.startswith(name)]
