@@ -84,7 +84,9 @@ class Hosts:
         self.servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def play(self, *steps: str, release: str, web: str = "web", **variables: object) -> str:
+    def play(
+        self, *steps: str, release: str, web: str = "web", flags: tuple = (), **variables: object
+    ) -> str:
         """The role's steps on all hosts at once, and its rescue; what Ansible printed."""
         given = {
             "agenda_release": release,
@@ -114,7 +116,7 @@ class Hosts:
             [
                 *(Path(sys.executable).parent / "ansible-playbook", "--connection", "local"),
                 *("--inventory", ",".join([*self.names, ""]), self.folder / "play.yml"),
-                *("--extra-vars", json.dumps(extra)),
+                *("--extra-vars", json.dumps(extra), *flags),
             ],
             cwd=ROOT,
             env={**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
@@ -214,3 +216,15 @@ def test_a_host_that_had_switched_when_another_could_not_serves_the_one_before(m
     said = hosts.play("start", "switch", release="new")
 
     assert hosts.serving() == {"web": "old", "rest": "old"}, said
+
+
+def test_check_mode_says_what_a_release_that_is_not_there_would_change(made, tmp_path):
+    """`make drift`, when the code of this tree is another than what serves."""
+    hosts = made(tmp_path, {"web": "old", "rest": "old"}, {"web": ["old"], "rest": ["old"]})
+
+    said = hosts.play("start", "switch", "prove", release="fresh", flags=("--check",))
+
+    assert "failed=0" in said, said
+    assert "failed=1" not in said, said
+    assert hosts.serving() == {"web": "old", "rest": "old"}
+    assert not hosts.release("web", "fresh").exists()
