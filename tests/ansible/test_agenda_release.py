@@ -191,7 +191,7 @@ def test_a_rollback_goes_back_once(home, tmp_path):
          "Unable to start service", "django.X.ImproperlyConfigured: no key"),
         (["agenda@x.service: start operation timed out. Terminating."], "Unable to start",
          "agenda@x.service: start operation timed out. Terminating."),
-        ([], "ERROR django.request: x\nTraceback\n  File\nLookupError: no agenda", "LookupError: no agenda"),
+        ([], "ERROR x\nTraceback\n  File\nLookupError: no agenda", "LookupError: no agenda"),
         ([], "Status code was 503\n and not [200]", "Status code was 503 and not [200]"),
     ],
     ids=["the last exception", "systemd's word", "a command's last word", "what Ansible said"],
