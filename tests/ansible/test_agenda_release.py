@@ -106,6 +106,12 @@ def test_the_release_before_is_never_a_bad_one(home, tmp_path):
     assert play(tmp_path, shown=["__agenda_previous"])["__agenda_previous"] == "b"
 
 
+def test_the_release_before_is_one_that_was_proved_where_there_is_any(home, tmp_path):
+    (home / "releases/e/.complete").touch()
+    serve(home, "c", before="e")
+    assert play(tmp_path, shown=["__agenda_previous"])["__agenda_previous"] == "b"
+
+
 def test_the_last_good_releases_are_kept_whatever_came_after(home, tmp_path):
     serve(home, "c", before="a")
     found = play(tmp_path, agenda_release="c", agenda_keep=3, shown=["__agenda_forgettable"])
