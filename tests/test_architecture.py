@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows in README.md, as a test."""
+"""Who may import whom: the arrows in CONTRIBUTING.md, as a test; and the files that it names."""
 
 from __future__ import annotations
 
@@ -56,3 +56,11 @@ def test_imports_follow_the_arrows(pattern, left_out, forbidden, why):
         if re.match(rf"(?:{forbidden})(?:\.|$)", name)
     ]
     assert not offences, "\n".join(offences)
+
+
+def test_every_file_that_a_newcomer_is_sent_to_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tops = "app|ansible|docs|inventory|lab|provision|rollout|setup|tests"
+    named = set(re.findall(rf"[`(]((?:{tops})/[\w./*@-]*)[`)]", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not any(ROOT.glob(name.rstrip("/")))] == []
