@@ -105,7 +105,7 @@ class Hosts:
         played = [{"ansible.builtin.import_role": role(step)} for step in ("know", *steps)]
         served = {"ansible.builtin.set_fact": {"agenda_served": "{{ __agenda_serving }}"}}
         tasks = [{"block": [*played[:1], served, *played[1:]]}]
-        if "prove" not in steps:
+        if not {"prove", "lock"} & {*steps}:
             tasks[0]["rescue"] = [{"ansible.builtin.import_role": role("refuse")}]
         # Extra variables stand in for the role's own; what its steps set must be able to change.
         changing = {name: value for name, value in given.items() if name.startswith("agenda_")}
@@ -228,3 +228,27 @@ def test_check_mode_says_what_a_release_that_is_not_there_would_change(made, tmp
     assert "failed=1" not in said, said
     assert hosts.serving() == {"web": "old", "rest": "old"}
     assert not hosts.release("web", "fresh").exists()
+
+
+def test_the_lock_is_taken_on_all_hosts_or_on_none(made, tmp_path):
+    """Another machine's run holds one: what was free is free for it."""
+    hosts = made(tmp_path, {"web": "old", "rest": "old"}, {"web": ["old"], "rest": ["old"]})
+    (tmp_path / "rest-lock").symlink_to("bob@desk since 10:00: deploy [desk]")
+
+    own = f"{tmp_path}/{{{{ inventory_hostname }}}}-lock"
+    said = hosts.play("lock", release="new", __agenda_lock=own)
+
+    assert "another run works on rest: bob@desk since 10:00: deploy" in said
+    assert not os.path.lexists(tmp_path / "web-lock"), said
+    assert (tmp_path / "rest-lock").readlink().name.startswith("bob@desk")
+
+
+def test_a_step_that_fails_before_a_release_is_asked_says_what_to_do(made, tmp_path):
+    hosts = made(tmp_path, {"web": "old", "rest": "old"}, {"web": ["old"], "rest": ["old"]})
+    build = {"stdout": json.dumps({"archive": "/nowhere.tar.gz", "runtime_archive": "/nowhere",
+                                   "runtime": "python-1", "release": "late"})}  # fmt: skip
+
+    said = hosts.play("bring", release="late", __agenda_built=build)
+
+    assert "Next: mend what the first host that failed says" in said
+    assert hosts.marked_bad("late") == {"web": False, "rest": False}
