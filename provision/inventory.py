@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from typing import Any
 from provision import inventorycache, inventoryfiles
 from provision.errors import InventoryError
 
-KEPT = re.compile(r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host")
+KEPT = re.compile(
+    r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host"
+    # What rollout and verify ask about a site.
+    r"|agenda_tls|certificate_site_file|base_open_ports|verify_vantage"
+)
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 TIMEOUT_S = 60.0
@@ -38,6 +42,8 @@ class Inventory:
 
     environment: str
     hosts: Mapping[str, Mapping[str, Any]]
+    # The hosts of each group, those of its children included, as the inventory orders them.
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def place(self, host: str, key: str) -> str:
@@ -49,7 +55,7 @@ class Inventory:
 
 
 def load(environment: str, *, root: Path) -> Inventory:
-    """Return what `ansible-inventory --list` says of inventory/ENV, `lxc_*` and identity only.
+    """Return what `ansible-inventory --list` says of inventory/ENV, the names in KEPT only.
 
     Raises InventoryError when there is no such inventory or Ansible cannot read it.
     """
@@ -72,10 +78,11 @@ def load(environment: str, *, root: Path) -> Inventory:
             f"inventory/{environment} has no host in the group 'containers'",
             next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
         )
-    return Inventory(environment=environment, hosts=hosts, places=find_places(folder, groups))
+    places = find_places(folder, groups)
+    return Inventory(environment=environment, hosts=hosts, groups=groups, places=places)
 
 
-def listed(folder: Path) -> tuple[dict[str, frozenset[str]], dict[str, dict[str, Any]]]:
+def listed(folder: Path) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
     """The hosts of each group, and the kept variables of each container."""
     name = inventorycache.key(folder, readable_files(folder))
     cached = inventorycache.load(name) if name else None
@@ -83,16 +90,16 @@ def listed(folder: Path) -> tuple[dict[str, frozenset[str]], dict[str, dict[str,
         listing = ansible_inventory(folder)
         groups = members(listing)
         cached = {
-            "groups": {group: sorted(hosts) for group, hosts in groups.items()},
+            "groups": groups,
             "hosts": {
                 host: {key: value for key, value in variables.items() if KEPT.fullmatch(key)}
                 for host, variables in listing.get("_meta", {}).get("hostvars", {}).items()
-                if host in groups.get("containers", frozenset())
+                if host in groups.get("containers", ())
             },
         }
         if name:
             inventorycache.save(name, cached)
-    return {group: frozenset(hosts) for group, hosts in cached["groups"].items()}, cached["hosts"]
+    return cached["groups"], cached["hosts"]
 
 
 def readable_files(folder: Path) -> Iterator[Path]:
@@ -177,7 +184,7 @@ def first_error(text: str) -> str:
     return (telling or lines or ["no reason given"])[0][:300]
 
 
-def members(listing: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+def members(listing: Mapping[str, Any]) -> dict[str, list[str]]:
     """The hosts of each group, those of its children included."""
 
     def hosts_of(group: str) -> Iterator[str]:
@@ -186,10 +193,10 @@ def members(listing: Mapping[str, Any]) -> dict[str, frozenset[str]]:
         for child in entry.get("children", []):
             yield from hosts_of(child)
 
-    return {group: frozenset(hosts_of(group)) for group in listing if group != "_meta"}
+    return {group: list(dict.fromkeys(hosts_of(group))) for group in listing if group != "_meta"}
 
 
-def find_places(folder: Path, groups: Mapping[str, frozenset[str]]) -> dict[tuple[str, str], str]:
+def find_places(folder: Path, groups: Mapping[str, Collection[str]]) -> dict[tuple[str, str], str]:
     """Where each kept variable of each host is written: the file that wins, and the line."""
     inline = list(inventoryfiles.places(folder))
     places = {
@@ -203,7 +210,7 @@ def find_places(folder: Path, groups: Mapping[str, frozenset[str]]) -> dict[tupl
         for key, place in keys_below(folder, folder / "group_vars" / group):
             places.update({(host, key): place for host in groups[group]})
     places.update({(name, key): place for kind, name, key, place in inline if kind == "host"})
-    for host in groups.get("all", frozenset()):
+    for host in groups.get("all", ()):
         for key, place in keys_below(folder, folder / "host_vars" / host):
             places[(host, key)] = place
     return places

@@ -16,7 +16,7 @@ from typing import Any
 
 from provision import files
 
-FORMAT = 2
+FORMAT = 3
 MOST_KEPT = 50
 STATIC = frozenset({".yml", ".yaml"})
 # ansible-core's own list, of those that lie beside inventories.

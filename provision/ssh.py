@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,6 +203,33 @@ class Ssh:
             " ".join(line.split()[1:3]) for line in lines if len(line.split()) >= KNOWN_HOSTS_FIELDS
         ]
         return {key: fingerprint(key) for key in keys}, answer
+
+
+class Connections:
+    """SSH to the containers by the ssh_config that provision wrote: one connection to each, shared
+    by all commands of a program, closed at its end.
+    """
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        # In /tmp, 0700: a control socket's path holds at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
+        self.options = (
+            f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={self.folder}/%C"
+            " -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
+        )
+
+    def way(self, host: str) -> tuple[str, ...]:
+        """The words that lead there; what follows them is a line for its shell."""
+        return ("ssh", "-F", str(self.config), *self.options.split(), host)
+
+    def close(self) -> None:
+        for connection in self.folder.iterdir():
+            # With -S the name of the host is not looked at.
+            command = ["ssh", "-F", str(self.config), "-S", str(connection), "-O", "exit", "any"]
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, timeout=10, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 # ---------------------------------------------------------------- pure helpers

@@ -16,10 +16,8 @@ import contextlib
 import getpass
 import json
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +27,8 @@ from provision.arguments import Parser, one_of, whole
 from provision.environment import ROOT, known
 from provision.environment import state_folder as state_folder_of
 from provision.errors import OperatorError
+from provision.inventory import Inventory, load
+from provision.ssh import Connections
 
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
@@ -45,52 +45,36 @@ def state_folder(environment: str) -> Path:
     return state_folder_of(environment)
 
 
-def read_inventory(environment: str) -> dict[str, Any]:
-    """What `ansible-inventory --list` says, vault in clear included: keep names, addresses."""
-    inventory = f"inventory/{environment}"
-    asked = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-inventory"),
-            "--inventory",
-            str(ROOT / inventory),
-            "--list",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if asked.returncode != 0:
-        raise OperatorError(
-            f"{inventory} cannot be read: {' '.join(asked.stderr.split())[-300:]}",
-            next_step=f"run `.venv/bin/ansible-inventory --inventory {inventory} --graph`",
-        )
-    return dict(json.loads(asked.stdout))
+def read_inventory(environment: str) -> Inventory:
+    return load(environment, root=ROOT)
 
 
 def addresses(environment: str, wanted: str) -> dict[str, str]:
     """Name -> ansible_host of the group or container `wanted`; OperatorError when there is none."""
-    groups = read_inventory(environment)
-    everyone = groups.pop("_meta")["hostvars"]
-    names = [wanted] if wanted in everyone else groups.get(wanted, {}).get("hosts", [])
+    inventory = read_inventory(environment)
+    names = [wanted] if wanted in inventory.hosts else inventory.groups.get(wanted, ())
     if not names:
-        known = [*sorted(name for name in groups if groups[name].get("hosts")), *sorted(everyone)]
+        groups = sorted(name for name, hosts in inventory.groups.items() if hosts)
         raise OperatorError(
             f"no container and no group with hosts is named '{wanted}' in inventory/{environment}",
-            next_step="give HOST= one of: " + ", ".join(known),
+            next_step="give HOST= one of: " + ", ".join([*groups, *sorted(inventory.hosts)]),
         )
-    return {name: str(everyone[name]["ansible_host"]) for name in names}
+    return {name: str(inventory.hosts[name]["ansible_host"]) for name in names}
 
 
-def ssh(environment: str, to: str, command: list[str], *, capture: bool = False) -> tuple[int, str]:
-    """Run `command` (none: a shell) on the first host of `to`. Returns its status and output."""
+def ssh_config(environment: str) -> Path:
     config = state_folder(environment) / "ssh_config"
     if not config.is_file():
         raise OperatorError(
             f"nothing is provisioned for ENV={environment}: {config} is missing",
             next_step=f"run `make up ENV={environment}`",
         )
+    return config
+
+
+def ssh(environment: str, to: str, command: list[str], *, capture: bool = False) -> tuple[int, str]:
+    """Run `command` (none: a shell) on the first host of `to`. Returns its status and output."""
+    config = ssh_config(environment)
     name = next(iter(addresses(environment, to)))
     ended = subprocess.run(
         ["ssh", "-F", str(config), name, *command],
@@ -105,19 +89,12 @@ class Hosts:
     """The containers of an environment, and commands on them: one SSH connection to each."""
 
     def __init__(self, environment: str) -> None:
-        self.config = state_folder(environment) / "ssh_config"
-        if not self.config.is_file():
-            raise OperatorError(
-                f"nothing is provisioned for ENV={environment}: {self.config} is missing",
-                next_step=f"run `make up ENV={environment}`",
-            )
-        self.groups = read_inventory(environment)
-        self.variables: dict[str, dict[str, Any]] = self.groups.pop("_meta")["hostvars"]
-        # In /tmp: a control socket's path holds at most 107 characters.
-        self.sockets = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
+        config = ssh_config(environment)
+        self.inventory = read_inventory(environment)
+        self.connections = Connections(config)
 
     def of(self, *groups: str) -> list[str]:
-        return [name for group in groups for name in self.groups.get(group, {}).get("hosts", [])]
+        return [name for group in groups for name in self.inventory.groups.get(group, ())]
 
     def first(self, group: str) -> str:
         if not self.of(group):
@@ -130,9 +107,7 @@ class Hosts:
     def way(self, host: str, *command: str) -> list[str]:
         """The words that run `command` there: one word is a line for the shell, several are not."""
         line = command[0] if len(command) == 1 else shlex.join(command)
-        options = f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={self.sockets}/%C"
-        options += " -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
-        return ["ssh", "-F", str(self.config), *options.split(), host, line]
+        return [*self.connections.way(host), line]
 
     def run(
         self,
@@ -184,13 +159,7 @@ class Hosts:
             )
 
     def close(self) -> None:
-        for host in self.of("containers") or list(self.variables):
-            way = self.way(host, "true")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(
-                    [*way[:-2], "-O", "exit", host], capture_output=True, timeout=10, check=False
-                )
-        shutil.rmtree(self.sockets, ignore_errors=True)
+        self.connections.close()
 
 
 @contextlib.contextmanager
@@ -231,7 +200,7 @@ def maintenance(environment: str, wanted: str) -> int:
 def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the web container's own address."""
     address = next(iter(addresses(environment, "web").values()))
-    common = next(iter(read_inventory(environment)["_meta"]["hostvars"].values()))
+    common = next(iter(read_inventory(environment).hosts.values()))
     tls = common.get("agenda_tls") or "off"
     scheme, port = ("http", 80) if tls == "off" else ("https", 443)
     lab: dict[str, Any] = {}

@@ -7,10 +7,8 @@ with equal addresses never share a connection, and nothing is left.
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
@@ -20,6 +18,7 @@ from typing import Any
 import testinfra
 from testinfra.host import Host as TestinfraHost
 
+from provision import ssh
 from provision.errors import OperatorError
 from tests.infra.site import Site
 
@@ -91,25 +90,19 @@ def _quoted(command: Sequence[str]) -> str:
     return " ".join("'" + word.replace("'", "'\\''") + "'" for word in command)
 
 
-class Connections:
-    """SSH to every container of a site, each one connection, closed at the end."""
+class Connections(ssh.Connections):
+    """SSH to every container of a site."""
 
     def __init__(self, site: Site) -> None:
+        super().__init__(site.ssh_config)
         self.site = site
-        # In /tmp, 0700: a control socket's path holds at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
-        self.options = (
-            "-o ControlMaster=auto -o ControlPersist=60 -o BatchMode=yes -o ConnectTimeout=10 "
-            f"-o ControlPath={self.folder}/%C"
-        )
 
     def place(self, name: str) -> Place:
-        way = ("ssh", "-F", str(self.site.ssh_config), *self.options.split(), name)
-        return Place(name=name, way=way, through_shell=True)
+        return Place(name=name, way=self.way(name), through_shell=True)
 
     def testinfra(self, name: str) -> TestinfraHost:
         return testinfra.get_host(
-            f"ssh://{name}", ssh_config=str(self.site.ssh_config), ssh_extra_args=self.options
+            f"ssh://{name}", ssh_config=str(self.config), ssh_extra_args=self.options
         )
 
     def offered_methods(self, name: str) -> str:
@@ -126,16 +119,6 @@ class Connections:
             check=False,
         )
         return ended.stderr.strip().splitlines()[-1] if ended.returncode else "let in"
-
-    def close(self) -> None:
-        for host in self.site.hosts:
-            subprocess.run(
-                [*self.place(host.name).way[:-1], "-O", "exit", host.name],
-                capture_output=True,
-                timeout=10,
-                check=False,
-            )
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def vantage(site: Site) -> Place | None:

@@ -1,13 +1,8 @@
-"""What the inventory declares, as verify and the drills need it. Read once, by `ansible-inventory`.
-
-Its answer holds the vault in clear: only the names in `_KEPT` leave `_ask`.
-"""
+"""What the inventory declares, as verify and the drills need it. Read once, by provision's door."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,22 +12,9 @@ from typing import Any
 
 from cryptography import x509
 
-from provision.environment import ROOT, known, state_folder
+from provision.environment import ROOT, state_folder
 from provision.errors import OperatorError
-
-_KEPT = (
-    "lxc_vmid",
-    "lxc_nics",
-    "lxc_networks",
-    "lxc_node",
-    "ansible_host",
-    "base_open_ports",
-    "ctlv_environment",
-    "ctlv_deployment_id",
-    "verify_vantage",
-    "agenda_tls",
-    "certificate_site_file",
-)
+from provision.inventory import Inventory, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +109,7 @@ def read_site(environment: str) -> Site:
     if environment == "lab" and not lab_file.is_file():
         raise OperatorError(f"the lab is not up: {lab_file} is missing", "run `make up`")
     lab = _read_lab(lab_file) if environment == "lab" else {}
-    return site_from(_ask(environment), environment=environment, state=state, lab=lab)
+    return site_from(load(environment, root=ROOT), state=state, lab=lab)
 
 
 def _read_lab(file: Path) -> dict[str, Any]:
@@ -137,60 +119,22 @@ def _read_lab(file: Path) -> dict[str, Any]:
         raise OperatorError(f"{file} cannot be read: {error}", "run `make up`") from error
 
 
-def _ask(environment: str) -> dict[str, Any]:
-    inventory = ROOT / "inventory" / environment
-    if not inventory.is_dir():
-        raise OperatorError(
-            f"no inventory/{environment}", f"give ENV= one of: {', '.join(known())}"
-        )
-    ended = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(inventory), "--list"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise OperatorError(
-            f"inventory/{environment} cannot be read: {ended.stderr.strip()[-400:]}",
-            f"run `ansible-inventory -i inventory/{environment} --graph`",
-        )
-    listing = json.loads(ended.stdout)
-    variables = {
-        host: {name: values[name] for name in _KEPT if name in values}
-        for host, values in listing["_meta"]["hostvars"].items()
-    }
-    groups = {
-        name: {"hosts": group.get("hosts", []), "children": group.get("children", [])}
-        for name, group in listing.items()
-        if name != "_meta"
-    }
-    return {"hosts": variables, "groups": groups}
-
-
-def site_from(
-    listing: Mapping[str, Any], *, environment: str, state: Path, lab: Mapping[str, Any]
-) -> Site:
+def site_from(inventory: Inventory, *, state: Path, lab: Mapping[str, Any]) -> Site:
     """Pure. Raises OperatorError for what verify cannot do without."""
-    names = sorted(_members("containers", listing["groups"]))
-    if not names:
-        raise OperatorError(
-            f"inventory/{environment} has no host in the group containers", "add one to hosts.yml"
-        )
+    environment, names = inventory.environment, sorted(inventory.hosts)
     missing = [
         f"{name}: {key}"
         for name in names
         for key in ("lxc_vmid", "lxc_nics", "lxc_networks", "base_open_ports")
-        if key not in listing["hosts"].get(name, {})
+        if key not in inventory.hosts[name]
     ]
     if missing:
         raise OperatorError(
             f"inventory/{environment} does not say {', '.join(missing)}",
             f"add it below inventory/{environment}/group_vars or host_vars, as literals",
         )
-    hosts = tuple(_host(name, listing) for name in names)
-    common = listing["hosts"][names[0]]
+    hosts = tuple(_host(name, inventory) for name in names)
+    common = inventory.hosts[names[0]]
     tls = str(common.get("agenda_tls") or "off")
     return Site(
         environment=environment,
@@ -220,18 +164,13 @@ def _certificate(common: Mapping[str, Any]) -> str:
         ) from error
 
 
-def _members(group: str, groups: Mapping[str, Any]) -> set[str]:
-    own = groups.get(group, {"hosts": [], "children": []})
-    return set(own["hosts"]).union(*(_members(child, groups) for child in own["children"]))
-
-
-def _host(name: str, listing: Mapping[str, Any]) -> Host:
-    values = listing["hosts"][name]
+def _host(name: str, inventory: Inventory) -> Host:
+    values = inventory.hosts[name]
     return Host(
         name=name,
         vmid=int(values["lxc_vmid"]),
         node=str(values.get("lxc_node", "")),
-        groups=frozenset(g for g in listing["groups"] if name in _members(g, listing["groups"])),
+        groups=frozenset(group for group, hosts in inventory.groups.items() if name in hosts),
         addresses={
             nic["network"]: str(ip_interface(nic["address"]).ip) for nic in values["lxc_nics"]
         },

@@ -51,13 +51,16 @@ def production():
     return inventory.load("srv-px5", root=ROOT)
 
 
-def test_only_container_variables_are_kept(lab):
+def test_only_what_is_asked_of_a_container_is_kept(lab):
     kept = {key for variables in lab.hosts.values() for key in variables}
 
     assert {key for key in kept if not key.startswith("lxc_")} == {
         "ansible_host",
         "ctlv_environment",
         "ctlv_deployment_id",
+        "agenda_tls",
+        "base_open_ports",
+        "verify_vantage",
     }
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from provision.errors import OperatorError
+from provision.inventory import Inventory
 from rollout import certificates, reach, status
 
 
@@ -67,7 +68,9 @@ def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, fo
     certificates.host(tmp_path, name="agenda.example.org", addresses=["192.0.2.7"], at=now)
     file = str(tmp_path / "tls/agenda.example.org.pem")
     common = {"agenda_tls": tls, "certificate_site_file": file}
-    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": common}}})
+    monkeypatch.setattr(
+        reach, "read_inventory", lambda _: Inventory(environment="", hosts={"w": common})
+    )
     assert reach.web_root(environment) == root
 
 
@@ -81,7 +84,9 @@ def test_an_environment_without_an_inventory_is_refused(environment):
 def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, content):
     monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
     monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
-    monkeypatch.setattr(reach, "read_inventory", lambda _: {"_meta": {"hostvars": {"w": {}}}})
+    monkeypatch.setattr(
+        reach, "read_inventory", lambda _: Inventory(environment="", hosts={"w": {}})
+    )
     if content is not None:
         (tmp_path / "lab.json").write_text(content)
     with pytest.raises(OperatorError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"):

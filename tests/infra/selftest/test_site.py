@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.errors import OperatorError
+from provision.inventory import Inventory
 from tests.infra.site import site_from
 
 NETWORKS = {
@@ -33,16 +34,21 @@ DATABASE = {
     "base_open_ports": [],
 }
 GROUPS = {
-    "all": {"hosts": [], "children": ["containers"]},
-    "containers": {"hosts": [], "children": ["web", "database", "rest"]},
-    "web": {"hosts": ["www"], "children": []},
-    "database": {"hosts": ["db"], "children": []},
+    "all": ["www", "db"],
+    "containers": ["www", "db"],
+    "web": ["www"],
+    "database": ["db"],
+    "rest": [],
 }
 
 
 def site(**hosts):
-    listing = {"hosts": {"www": WEB, "db": DATABASE, **hosts}, "groups": GROUPS}
-    return site_from(listing, environment="lab", state=Path("/nowhere"), lab={})
+    return found_in({"www": WEB, "db": DATABASE, **hosts}, lab={})
+
+
+def found_in(hosts, *, lab):
+    inventory = Inventory(environment="lab", hosts=hosts, groups=GROUPS)
+    return site_from(inventory, state=Path("/nowhere"), lab=lab)
 
 
 def test_hosts_know_their_groups_and_addresses():
@@ -81,10 +87,7 @@ def test_a_port_that_wants_tls_is_declared_with_it_alone(tls, declared):
 )
 def test_a_person_finds_the_agenda_where_the_lab_forwards(tls, target, url):
     hosts = {"www": {**WEB, "agenda_tls": tls}, "db": {**DATABASE, "agenda_tls": tls}}
-    listing = {"hosts": hosts, "groups": GROUPS}
-    lab = {"forwards": {"8080": target}}
-    found = site_from(listing, environment="lab", state=Path("/nowhere"), lab=lab)
-    assert found.url == url
+    assert found_in(hosts, lab={"forwards": {"8080": target}}).url == url
 
 
 def test_everything_that_is_missing_is_said_at_once():
