@@ -31,7 +31,7 @@ from provision.creation import check_assumed, check_bridges, find_templates, wai
 from provision.credentials import Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
 from provision.destroy import destroy, left_alone, select
-from provision.environment import LAB
+from provision.environment import LAB, ROOT
 from provision.errors import InterruptionError, OperatorError, UsageError
 from provision.inventory import load
 from provision.model import Actual, Found, Plan, Step, Wanted
@@ -44,7 +44,6 @@ from provision.wire import SSH_FINGERPRINT
 NOTHING_TO_DO, FAILED, CHANGES_PENDING = 0, 1, 2  # as `terraform plan -detailed-exitcode`
 DOCTOR_RETRY_S = 2.0
 MOST_PARALLEL = 100
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass

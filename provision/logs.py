@@ -6,18 +6,18 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from provision.environment import ROOT
 from provision.errors import OperatorError
 
-FOLDER = Path(__file__).resolve().parents[1] / "build/logs"
+FOLDER = ROOT / "build/logs"
 MOST_KEPT = 50
 
 
-class LogError(OperatorError):
-    """The folder of the logs cannot be written to."""
-
-
 def new_log(name: str, *, at: datetime, folder: Path = FOLDER) -> Path:
-    """An empty file for a run that begins at `at`, 0600; the oldest of the others go."""
+    """An empty file for a run that begins at `at`, 0600; the oldest of the others go.
+
+    Raises OperatorError when the folder cannot be written to.
+    """
     log = folder / f"{name}-{at:%Y%m%d-%H%M%S}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def new_log(name: str, *, at: datetime, folder: Path = FOLDER) -> Path:
         for old in kept[:-MOST_KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        raise LogError(
+        raise OperatorError(
             f"no log can be kept in {folder}: {error.strerror}",
             next_step=f"see who may write there: ls -ld {folder}",
         ) from error

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from provision.arguments import Parser
+from provision.environment import ROOT
 from provision.errors import OperatorError
 from rollout.reach import Hosts, read_hosts
 
-ROOT = Path(__file__).parents[1]
 SAME, FAILED, DIFFERS = 0, 1, 2
 DIFF_LINES_MAX = 12
 WITHIN_S = 1800

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from provision.arguments import Parser
+from provision.environment import ROOT
 from provision.errors import OperatorError
 from provision.logs import new_log
 
-ROOT = Path(__file__).parents[1]
 PLAYBOOKS = {"deploy": "site.yml", "redeploy": "redeploy.yml", "rollback": "rollback.yml"}
 DONE = {
     "deploy": "every container is as the inventory says",

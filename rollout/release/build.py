@@ -17,12 +17,11 @@ import sys
 from pathlib import Path
 
 from provision import files
+from provision.environment import ROOT
 from provision.errors import OperatorError
 from rollout.release.application import build_application
 from rollout.release.inputs import read_inputs
 from rollout.release.runtime import build_runtime
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:

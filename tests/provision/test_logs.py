@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from provision.logs import MOST_KEPT, LogError, new_log
+from provision.errors import OperatorError
+from provision.logs import MOST_KEPT, new_log
 
 AT = datetime(2026, 11, 29, 15, 20, 7)
 
@@ -31,5 +32,5 @@ def test_the_oldest_logs_go_and_the_new_one_stays(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_said_in_two_lines(tmp_path):
     (tmp_path / "logs").write_text("a file")
-    with pytest.raises(LogError, match=r"no log can be kept in .*\n  Next: see who may write"):
+    with pytest.raises(OperatorError, match=r"no log can be kept in .*\n  Next: see who may write"):
         new_log("deploy-lab", at=AT, folder=tmp_path / "logs")
