@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -155,12 +156,28 @@ def test_the_lock_is_taken_over_only_from_a_run_that_has_ended(before, after, ta
     assert ("takes over the lock" in ((tmp_path / "log").read_text() if taken else "")) is taken
 
 
-def test_the_lock_is_taken_over_when_no_run_can_be_that_old_or_when_told(tmp_path):
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York"])
+@pytest.mark.parametrize(("age_s", "taken"), [(7300, True), (7100, False)])
+def test_the_lock_is_taken_over_when_no_run_can_be_that_old(tmp_path, zone, age_s, taken):
+    play(tmp_path, "lock")
+    then = time.time() - age_s
+    os.utime(tmp_path / "lock", (then, then), follow_symlinks=False)
+    ended = play(tmp_path, "lock", environment={"TZ": zone}, check=False)
+    assert (ended.returncode == 0) is taken, ended.stdout
+
+
+def test_the_lock_is_taken_over_when_told(tmp_path):
     play(tmp_path, "lock")
     play(tmp_path, "lock", agenda_unlock=True)
-    old = time.time() - 7300
-    os.utime(tmp_path / "lock", (old, old), follow_symlinks=False)
+
+
+def test_what_is_noted_says_its_zone(tmp_path):
     play(tmp_path, "lock")
+    play(tmp_path, "lock", agenda_unlock=True, environment={"TZ": "America/New_York"})
+    noted = (tmp_path / "log").read_text()
+    at = datetime.fromisoformat(noted.partition(" ")[0])
+    assert at.utcoffset() in {timedelta(hours=-5), timedelta(hours=-4)}, noted
+    assert abs((datetime.now(UTC) - at).total_seconds()) < 300
 
 
 def test_a_switch_is_renames_and_the_release_before_stays_at_hand(home, tmp_path):
