@@ -8,6 +8,8 @@ import os
 import pwd
 import shlex
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ module: host_files
 short_description: Files and folders with content, owner, group and mode, or no file
 description:
   - Each is replaced by one rename, when it is whole and its validation has passed. Works in check mode and with diff.
+  - No link is followed on the way there; where one is, nothing is written and the error names it.
 options:
   files:
     description: In this order; a folder has no content.
@@ -38,16 +41,47 @@ RETURN = """
 paths: {description: What was changed., type: list, returned: always}
 """
 
+AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def opened(path: Path, *, make: bool = False) -> Iterator[int]:
+    """A folder's descriptor; with `make`, what is missing on the way is made.
+
+    No component of the path is a link: whoever owns a folder on the way could point one anywhere.
+    """
+    descriptor = os.open("/", FOLDER)
+    try:
+        for part in path.absolute().parts[1:]:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=descriptor)
+            try:
+                inner = os.open(part, FOLDER, dir_fd=descriptor)
+            except NotADirectoryError as error:
+                raise NotADirectoryError(
+                    error.errno, f"{part} is a link or a file, not a folder"
+                ) from error
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
 
 def found(path: Path) -> tuple[str | None, int, int, int]:
     """Content (None: no file), mode, owner, group; -1 where there is nothing."""
     try:
-        what = path.lstat()
+        with opened(path.parent) as folder:
+            what = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            text = None
+            if stat.S_ISREG(what.st_mode):
+                with os.fdopen(os.open(path.name, AS_IT_IS, dir_fd=folder), "rb") as f:
+                    text = f.read().decode(errors="surrogateescape")
     except FileNotFoundError:
         return None, -1, -1, -1
-    text = None
-    if stat.S_ISREG(what.st_mode):
-        text = path.read_bytes().decode(errors="surrogateescape")
     return text, stat.S_IMODE(what.st_mode), what.st_uid, what.st_gid
 
 
@@ -73,11 +107,11 @@ def place(module: AnsibleModule, item: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if not module.check_mode:
         if wanted is None:
-            path.mkdir(parents=True, exist_ok=True)
-            os.chown(path, owner, group)
-            path.chmod(mode)
+            with opened(path, make=True) as folder:
+                os.fchown(folder, owner, group)
+                os.fchmod(folder, mode)
         else:
-            write(module, item, owner, group)
+            write(module, path, item, owner, group)
     before = {"path": str(path), "mode": f"{has_mode:04o}" if has_mode >= 0 else "absent"}
     shown = {"before_header": str(path), "after_header": str(path)}
     if wanted is None or text == wanted:
@@ -87,39 +121,42 @@ def place(module: AnsibleModule, item: dict[str, Any]) -> dict[str, Any] | None:
 
 def remove(module: AnsibleModule, path: Path) -> dict[str, Any] | None:
     """Never a folder. What it held may be a secret: --diff shows its name alone."""
-    if not os.path.lexists(path):
+    try:
+        with opened(path.parent) as folder:
+            os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            if not module.check_mode:
+                os.unlink(path.name, dir_fd=folder)
+    except FileNotFoundError:
         return None
-    if not module.check_mode:
-        path.unlink()
     shown = {"before_header": str(path), "after_header": str(path)}
     return {**shown, "before": "present\n", "after": "absent\n"}
 
 
-def write(module: AnsibleModule, item: dict[str, Any], owner: int, group: int) -> None:
-    path = Path(item["path"])
+def write(module: AnsibleModule, path: Path, item: dict[str, Any], owner: int, group: int) -> None:
     if path.is_dir() and not path.is_symlink():
         module.fail_json(msg=f"{path} is a folder, and a file is wanted there")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as f:
-            f.write(item["content"].encode(errors="surrogateescape"))
-            f.flush()
-            os.fsync(f.fileno())
-        os.chown(unfinished, owner, group)
-        unfinished.chmod(int(item["mode"], 8))
-        if item["validate"]:
-            command = [
-                word.replace("%s", str(unfinished)) for word in shlex.split(item["validate"])
-            ]
-            code, out, err = module.run_command(command)
-            if code != 0:
-                module.fail_json(
-                    msg=f"{path}: what should be written is wrong: {(err or out)[-500:]}"
-                )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    unfinished = f".{path.name}.{os.getpid()}"
+    with opened(path.parent) as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=folder)
+        try:
+            with os.fdopen(os.open(unfinished, NEW, 0o600, dir_fd=folder), "wb") as f:
+                f.write(item["content"].encode(errors="surrogateescape"))
+                f.flush()
+                os.fsync(f.fileno())
+                os.fchown(f.fileno(), owner, group)
+                os.fchmod(f.fileno(), int(item["mode"], 8))
+            if item["validate"]:
+                there = str(path.with_name(unfinished))
+                command = [word.replace("%s", there) for word in shlex.split(item["validate"])]
+                code, out, err = module.run_command(command)
+                if code != 0:
+                    wrong = (err or out)[-500:]
+                    module.fail_json(msg=f"{path}: what should be written is wrong: {wrong}")
+            os.replace(unfinished, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished, dir_fd=folder)
 
 
 def main() -> None:

@@ -107,3 +107,25 @@ def test_a_file_that_is_not_wanted_is_removed_and_its_secret_not_shown(tmp_path)
     assert "hunter2" not in str(change)
     assert not path.exists()
     assert place(path, state="absent") is None
+
+
+@pytest.mark.parametrize("content", [None, "ours"])
+def test_a_link_in_the_place_of_a_folder_lends_its_target_to_nobody(tmp_path, content):
+    """Whoever owns a folder on the way may put a link there: what it points to stays as it was."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    (tmp_path / "folder").symlink_to(theirs)
+    path = tmp_path / "folder" / "file" if content else tmp_path / "folder"
+    for state in ["present"] + ["absent"] * bool(content):
+        with pytest.raises(OSError, match="folder is a link"):
+            place(path, content, mode="0755", state=state)
+    assert stat.S_IMODE(theirs.stat().st_mode) == 0o700
+    assert not list(theirs.iterdir())
+
+
+def test_a_link_is_not_read_for_what_is_shown(tmp_path):
+    secret, path = tmp_path / "secret", tmp_path / "file"
+    secret.write_text("hunter2")
+    path.symlink_to(secret)
+    assert "hunter2" not in str(place(path, "ours"))
+    assert secret.read_text() == "hunter2"
