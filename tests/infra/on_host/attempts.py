@@ -32,13 +32,15 @@ PTRACE_TRACEME = 0
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def libc(name: str, *arguments: int) -> None:
-    if getattr(LIBC, name)(*arguments) < 0:
+def libc(name: str, *arguments: int) -> int:
+    result: int = getattr(LIBC, name)(*map(ctypes.c_long, arguments))
+    if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+    return result
 
 
-def in_a_child(action: Callable[[], None]) -> None:
+def in_a_child(action: Callable[[], object]) -> None:
     """For what would change this process for good. Raises the child's error as its own."""
     child = os.fork()
     if child == 0:
@@ -125,6 +127,12 @@ def open_a_netlink_socket(_: dict[str, Any]) -> None:
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
 
 
+def make_an_io_uring(_: dict[str, Any]) -> None:
+    """Its sockets are of any family, whatever its unit allows; 425 on every machine."""
+    parameters = ctypes.create_string_buffer(120)
+    os.close(libc("syscall", 425, 1, ctypes.addressof(parameters)))
+
+
 def change_its_priority(_: dict[str, Any]) -> None:
     in_a_child(partial(os.setpriority, os.PRIO_PROCESS, 0, 5))
 
@@ -192,6 +200,7 @@ ATTEMPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "map writable code": map_writable_code,
     "change its personality": change_personality,
     "open a netlink socket": open_a_netlink_socket,
+    "make an io_uring": make_an_io_uring,
     "change its priority": change_its_priority,
     "be traced": be_traced,
     "hold capabilities": could_hold_capabilities,
