@@ -1,59 +1,46 @@
-"""What the inventory wants, checked. Pure: every mistake is found here, at once, before any call.
+"""What the inventory wants, as declarations. Every mistake is found here, at once, before any call.
 
-Much of what is refused here Proxmox accepts silently and breaks later: a gateway outside its
+Pure. Much of what is refused here Proxmox accepts silently and breaks later: a gateway outside its
 subnet, two interfaces of one name, a host name of 64 characters, a bridge name too long for a tag.
 """
 
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from provision.errors import InventoryError
 from provision.inventory import Inventory
 from provision.model import Container, Disk, Mark, Mount, Nic, Wait, Wanted
-from provision.wire import GIB, parse_tags
+from provision.wire import GIB, parse_tags, parse_words
 
-# Debian releases that the lab builds and the roles support.
-TEMPLATES = ("debian-13-standard", "debian-12-standard")
-TEMPLATE_FILE = re.compile(r"debian-1[23]-standard_[\w.-]+_amd64\.tar\.(zst|gz|xz)")
-LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
-TAG = re.compile(r"[a-z0-9_][a-z0-9_+.-]*")
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
-INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 # IFNAMSIZ - 1; Proxmox also makes a bridge named BRIDGEvTAG (pve-common Network.pm).
 INTERFACE_NAME_MAX = 15
-VLAN_TAGS = range(2, 4095)
-MTUS = range(576, 65536)
 SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
-VMIDS = range(100, 1_000_000_000)
 MANAGED_TAG = "ctlv"
 # A description may have 8192 characters, and ends with our block.
 LONGEST_NOTE = 7000
-WAITS: Mapping[str, Wait] = {"ssh": "ssh", "running": "running", "none": "none"}
-
-KEYS = frozenset(
-    {
-        "lxc_api_host", "lxc_api_port", "lxc_api_ca_file", "lxc_assumed", "lxc_bridge", "lxc_cores",
-        "lxc_disk_gib", "lxc_features", "lxc_memory_mib", "lxc_mounts", "lxc_nameserver",
-        "lxc_networks", "lxc_nics", "lxc_node", "lxc_note", "lxc_onboot", "lxc_protection",
-        "lxc_searchdomain", "lxc_ssh_public_key_file", "lxc_startup_order", "lxc_storage",
-        "lxc_swap_mib", "lxc_tags", "lxc_template", "lxc_template_storage", "lxc_unprivileged",
-        "lxc_vmid", "lxc_wait",
-    }
-)  # fmt: skip
-NIC_KEYS = frozenset({"name", "network", "address", "mtu", "firewall"})
-NETWORK_KEYS = frozenset({"tag", "subnet", "gateway"})
-MOUNT_KEYS = frozenset({"path", "size_gib", "storage", "backup_enabled"})
-
-# Takes the part of a variable and what is wrong with it.
-Wrong = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,245 +57,408 @@ class Desired:
     ssh_public_key_file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    place: str
-    host: str
-    key: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.host}: {self.key}: {self.text}"
+# ---------------------------------------------------------------- kinds of values
 
 
-@dataclass(slots=True)
-class Checker:
-    """Collects mistakes; every `read_*` returns a usable value even when it found one."""
+def rule(is_kept: Callable[[Any], object], text: str) -> PlainValidator:
+    """The value as it is; `text` says what is wrong with one that does not keep the rule."""
 
-    inventory: Inventory
-    mistakes: list[Mistake] = field(default_factory=list)
-
-    def wrong(self, host: str, key: str, text: str) -> None:
-        plain = re.match(r"\w+", key)
-        place = self.inventory.place(host, plain[0] if plain else key)
-        self.mistakes.append(Mistake(place, host, key, text))
-
-    def at(self, host: str, key: str) -> Wrong:
-        """`wrong` for the parts of one variable."""
-        return lambda part, text: self.wrong(host, f"{key}.{part}", text)
-
-    def value(self, host: str, key: str, default: Any = None) -> Any:
-        """The variable; a mistake when it is missing and has no default, or is a template."""
-        variables = self.inventory.hosts[host]
-        value = variables.get(key, default)
-        if value is None:
-            self.wrong(host, key, "is missing")
-        elif "{{" in str(value) or "__ansible_vault" in str(value):
-            self.wrong(host, key, "must be a literal: provision does not render templates")
-            return default
+    def check(value: Any) -> Any:
+        if not is_kept(value):
+            raise ValueError(f"{value!r} {text}")
         return value
 
-    def integer(
-        self, host: str, key: str, *, low: int, high: int, default: int | None = None
-    ) -> int:
-        value = self.value(host, key, default)
-        if value is None:
-            return low
-        if type(value) is int and low <= value <= high:
-            return value
-        self.wrong(host, key, f"{value!r} is not a whole number from {low} to {high}")
-        return low
+    return PlainValidator(check)
 
-    def boolean(self, host: str, key: str, *, default: bool | None = None) -> bool:
-        value = self.value(host, key, default)
-        if value is not None and not isinstance(value, bool):
-            self.wrong(host, key, f"{value!r} is not true or false")
-        return value is True
 
-    def text(
-        self,
-        host: str,
-        key: str,
-        *,
-        default: str | None = None,
-        pattern: re.Pattern[str] | None = None,
-    ) -> str:
-        value: object = self.value(host, key, default)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            self.wrong(host, key, f"{value!r} is not a text")
-            return ""
-        if not is_unicode(value):
-            self.wrong(host, key, f"{value!r} holds half a character")
-            return ""
-        if not value and default is None and pattern is None:
-            self.wrong(host, key, "is empty")
-        if pattern is not None and not pattern.fullmatch(value):
-            self.wrong(host, key, f"{value!r} is not a valid name")
+def whole(lowest: int, highest: int, what: str = "a whole number") -> PlainValidator:
+    return rule(
+        lambda value: type(value) is int and lowest <= value <= highest,
+        f"is not {what} from {lowest} to {highest}",
+    )
+
+
+def like(pattern: str, text: str = "is not a valid name") -> PlainValidator:
+    return rule(lambda value: isinstance(value, str) and re.fullmatch(pattern, value), text)
+
+
+def is_size(value: Any) -> bool:
+    """Proxmox rounds anything finer than a MiB, and would differ from the inventory for ever."""
+    is_number = type(value) in (int, float) and SMALLEST_GIB <= value <= LARGEST_GIB
+    return is_number and value * 1024 % 1 == 0
+
+
+def address(kind: Callable[[str], Any], text: str) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if kind is not IPv4Address and "/" not in str(value):
+            raise ValueError(f"{value!r} lacks its prefix length, such as /24")
+        try:
+            return kind(str(value))
+        except ValueError as error:
+            raise ValueError(f"{value!r} {text}: {error}") from error
+
+    return BeforeValidator(read)
+
+
+def check_addresses(text: str) -> str:
+    for word in parse_words(text).split():
+        ip_address(word)
+    return parse_words(text)
+
+
+def check_domains(text: str) -> str:
+    wrong = [x for x in parse_words(text).split() if not re.fullmatch(rf"{LABEL}(\.{LABEL})*", x)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a domain")
+    return parse_words(text)
+
+
+def check_note(note: str) -> str:
+    if len(note.encode()) > LONGEST_NOTE:
+        raise ValueError(f"is longer than {LONGEST_NOTE} bytes")
+    if "```ctlv" in note:
+        raise ValueError("must not hold a ```ctlv block: provision writes that")
+    return note.strip()
+
+
+def check_inside(ip: IPv4Address, subnet: IPv4Network) -> None:
+    if ip not in subnet:
+        raise ValueError(f"{ip} is outside {subnet}")
+    if ip in (subnet.network_address, subnet.broadcast_address):
+        raise ValueError(f"{ip} is the network's own or its broadcast address")
+
+
+Text = Annotated[str, Field(min_length=1)]
+Storage = Annotated[str, like(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")]
+Gib = Annotated[
+    float, rule(is_size, f"is not a number of GiB in whole MiB, from {SMALLEST_GIB} on")
+]
+
+
+# ---------------------------------------------------------------- the variables
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys, and never turns "no" into False."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Part(Strict):
+    """An entry of a variable: a key without a value is one that is not there."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def leave_out_nulls(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        return {key: value for key, value in entry.items() if value is not None}
+
+
+class Network(Part):
+    # On a VLAN-aware bridge a port without a tag is a trunk to every VLAN.
+    tag: Annotated[int, whole(2, 4094, "a VLAN tag")]
+    subnet: Annotated[IPv4Network, address(IPv4Network, "is not a network")]
+    gateway: Annotated[IPv4Address, address(IPv4Address, "is not an address")] | None = None
+
+    @field_validator("gateway")
+    @classmethod
+    def is_inside(cls, gateway: IPv4Address, info: ValidationInfo) -> IPv4Address:
+        if "subnet" in info.data:
+            check_inside(gateway, info.data["subnet"])
+        return gateway
+
+
+class Interface(Part):
+    # The container's loopback interface is its own affair.
+    name: Annotated[
+        str,
+        like(
+            rf"(?!lo$)[A-Za-z][A-Za-z0-9_.-]{{0,{INTERFACE_NAME_MAX - 1}}}",
+            f"is no interface name of at most {INTERFACE_NAME_MAX} characters",
+        ),
+    ]
+    network: Network | None
+    address: Annotated[
+        IPv4Interface,
+        address(IPv4Interface, "is not an address with a prefix, such as 192.0.2.10/24"),
+    ]
+    mtu: Annotated[int, whole(576, 65535, "a number")] | None = None
+    firewall: bool = False
+
+    @field_validator("network", mode="plain")
+    @classmethod
+    def find(cls, name: Any, info: ValidationInfo) -> Network | None:
+        """By its name; None when it is refused itself, which is said at its own place."""
+        variables: Mapping[str, Any] = info.context or {}
+        networks = variables.get("lxc_networks")
+        known = networks if isinstance(networks, dict) else {}
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{name!r} is not in lxc_networks ({', '.join(sorted(known))})")
+        try:
+            network = Network.model_validate(known[name])
+        except ValidationError:
+            return None
+        bridge = f"{variables.get('lxc_bridge')}v{network.tag}"
+        if len(bridge) > INTERFACE_NAME_MAX:
+            raise ValueError(f"the bridge {bridge} would exceed {INTERFACE_NAME_MAX} characters")
+        return network
+
+    @field_validator("address")
+    @classmethod
+    def is_inside(cls, address: IPv4Interface, info: ValidationInfo) -> IPv4Interface:
+        network: Network | None = info.data.get("network")
+        if network is None:
+            return address
+        if address.ip in network.subnet and address.network != network.subnet:
+            raise ValueError(f"{address} has another prefix than its network {network.subnet}")
+        check_inside(address.ip, network.subnet)
+        if address.ip == network.gateway:
+            raise ValueError(f"{address.ip} is the gateway's")
+        return address
+
+
+class Volume(Part):
+    # Proxmox refuses "." and ".." as parts of it.
+    path: Annotated[
+        str, like(r"(?!.*\.\.)(/(?!\.(/|$))[\w.-]+)+", "is not a plain absolute path below /")
+    ]
+    size_gib: Gib
+    storage: Storage | None = None
+    backup_enabled: bool = False
+
+
+class Features(Strict):
+    nesting: bool = False
+
+
+class Host(Strict):
+    """The variables of one container, by the names that they have in the inventory."""
+
+    ansible_host: Text
+    ctlv_deployment_id: Annotated[str, like(r"[0-9a-f]{8,64}", "is not 8 to 64 hexadecimal digits")]
+    ctlv_environment: Text
+    lxc_api_ca_file: str = ""
+    lxc_api_host: str = ""
+    lxc_api_port: Annotated[int, whole(1, 65535)] = 8006
+    lxc_assumed: list[Any] | None = None
+    lxc_bridge: Annotated[str, like(r"[A-Za-z][A-Za-z0-9_.-]*")]
+    lxc_cores: Annotated[int, whole(1, 8192)]
+    lxc_disk_gib: Gib
+    lxc_features: Features = Features()
+    lxc_memory_mib: Annotated[int, whole(16, 2**24)]
+    lxc_mounts: list[Volume] = []
+    lxc_nameserver: Annotated[str, AfterValidator(check_addresses)] = ""
+    lxc_networks: dict[str, Network] = {}
+    lxc_nics: Annotated[list[Interface], Field(min_length=1)]
+    lxc_node: Annotated[str, like(LABEL)]
+    lxc_note: Annotated[str, AfterValidator(check_note)] = ""
+    lxc_onboot: bool = True
+    lxc_protection: bool = False
+    lxc_searchdomain: Annotated[str, AfterValidator(check_domains)] = ""
+    lxc_ssh_public_key_file: Text
+    lxc_startup_order: Annotated[int, whole(0, 10_000)] = 0
+    lxc_storage: Storage
+    lxc_swap_mib: Annotated[int, whole(0, 2**24)] = 0
+    lxc_tags: list[Annotated[str, like(r"(?a)\w[\w+.-]*", "is not a tag (a-z 0-9 _ + . -)")]] = []
+    # Debian releases that the lab builds and the roles support.
+    lxc_template: Annotated[
+        str,
+        like(
+            r"debian-1[23]-standard(_[\w.-]+_amd64\.tar\.(zst|gz|xz))?",
+            "is no template: debian-13-standard, debian-12-standard or the name of such a file",
+        ),
+    ]
+    lxc_template_storage: Storage = "local"
+    lxc_unprivileged: Annotated[
+        bool,
+        rule(lambda value: value is True, "must be true: privileged containers are not made here"),
+    ] = True
+    lxc_vmid: Annotated[int, whole(100, 999_999_999)]
+    lxc_wait: Wait = "ssh"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def is_literal(cls, value: Any, info: ValidationInfo) -> Any:
+        # Each guess removed as it was confirmed: what is left is the key alone.
+        if value is None and info.field_name != "lxc_assumed":
+            raise ValueError("is missing")
+        if any("\ud800" <= character <= "\udfff" for character in str(value)):
+            raise ValueError(f"{value!r} holds half a character")
+        if "{{" in str(value) or "__ansible_vault" in str(value):
+            raise ValueError("must be a literal: provision does not render templates")
         return value
 
-    def items(self, host: str, key: str, *, known: frozenset[str]) -> list[Mapping[str, Any]]:
-        """A list of mappings with known keys only."""
-        value = self.value(host, key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self.wrong(host, key, f"{value!r} is not a list of mappings")
-            return []
-        for position, item in enumerate(value):
-            for name in sorted(item.keys() - known):
-                self.wrong(
-                    host, f"{key}[{position}].{name}", f"is not known{suggestion(name, known)}"
-                )
-        return value
+    @field_validator("ansible_host")
+    @classmethod
+    def is_its_own(cls, address: str, info: ValidationInfo) -> str:
+        own = addresses(info.context or {})
+        if address not in own:
+            shown = address if address.isprintable() else repr(address)
+            raise ValueError(f"{shown} is none of its interfaces ({', '.join(own)})")
+        return address
+
+    @field_validator("lxc_networks")
+    @classmethod
+    def are_apart(cls, networks: dict[str, Network]) -> dict[str, Network]:
+        wrong: list[InitErrorDetails] = []
+
+        def refuse(name: str, key: str, text: str) -> None:
+            kind = PydanticCustomError("value_error", "{error}", {"error": text})
+            wrong.append(InitErrorDetails(type=kind, loc=(name, key), input=None))
+
+        for (name, one), (other_name, other) in combinations(networks.items(), 2):
+            if one.tag == other.tag:
+                refuse(other_name, "tag", f"{other.tag} is the tag of {name} already")
+            if one.subnet.overlaps(other.subnet):
+                refuse(other_name, "subnet", f"{other.subnet} overlaps {one.subnet} of {name}")
+        if wrong:
+            raise ValidationError.from_exception_data("networks", wrong)
+        return networks
+
+    @field_validator("lxc_nics")
+    @classmethod
+    def fit_together(cls, nics: list[Interface]) -> list[Interface]:
+        for name in doubles(nic.name for nic in nics):
+            raise ValueError(f"two interfaces are named {name}")
+        if sum(nic.network is not None and nic.network.gateway is not None for nic in nics) > 1:
+            raise ValueError("two interfaces have a gateway: one default route a container")
+        return nics
+
+    @field_validator("lxc_mounts")
+    @classmethod
+    def have_a_path_each(cls, volumes: list[Volume]) -> list[Volume]:
+        for path in doubles(volume.path for volume in volumes):
+            raise ValueError(f"two volumes are mounted on {path}")
+        return volumes
 
 
-def is_unicode(text: str) -> bool:
-    """False for what no encoding can send: JSON may hold a surrogate without its other half."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+# ---------------------------------------------------------------- mistakes
 
-
-def suggestion(name: str, known: frozenset[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+TEXTS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "too_short": "is empty",
+    "string_too_short": "is empty",
+    "string_type": "{0!r} is not a text",
+    "bool_type": "{0!r} is not true or false",
+    "list_type": "{0!r} is not a list",
+    "dict_type": "{0!r} is not a mapping",
+    "model_type": "{0!r} is not a mapping",
+    "value_error": "{error}",
+    "literal_error": "{0!r} is not {expected}",
+}
+REASONS = {
+    "tag": ": an interface without a VLAN tag is not isolated",
+    "lxc_features": ": Proxmox lets a token set nesting only",
+}
+PARTS: dict[str, type[BaseModel]] = {
+    "lxc_features": Features,
+    "lxc_mounts": Volume,
+    "lxc_networks": Network,
+    "lxc_nics": Interface,
+}
+# What holds for the whole environment.
+SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
+          "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_assumed")  # fmt: skip
 
 
 def desired(inventory: Inventory) -> Desired:
     """Return what the inventory wants.
 
-    Raises InventoryError with every mistake, a line each: file, host, key, what is wrong with it.
+    Raises InventoryError with every mistake, a line each: file, hosts, key, what is wrong with it.
     """
-    checker = Checker(inventory)
-    read = [read_host(checker, host) for host in inventory.hosts]
-    containers = tuple(sorted(read, key=lambda wanted: wanted.vmid))
-    check_doubles(checker, containers)
-    shared = read_shared(checker)
-    if checker.mistakes:
-        lines = sorted({str(mistake) for mistake in checker.mistakes})
-        count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
-        raise InventoryError(
-            f"the inventory of {inventory.environment} has {count}:\n"
-            + "\n".join(f"  {x}" for x in lines),
-            next_step="correct the lines named above; nothing was called",
-        )
-    return Desired(environment=inventory.environment, containers=with_jumps(containers), **shared)
-
-
-# ---------------------------------------------------------------- one container
-
-
-def read_host(checker: Checker, host: str) -> Wanted:
-    check_names(checker, host)
-    networks = read_networks(checker, host)
-    nics = read_nics(checker, host, networks)
-    container = Container(
-        vmid=checker.integer(host, "lxc_vmid", low=VMIDS.start, high=VMIDS.stop - 1),
-        node=checker.text(host, "lxc_node", pattern=LABEL),
-        hostname=host,
-        template=read_template(checker, host),
-        unprivileged=read_unprivileged(checker, host),
-        cores=checker.integer(host, "lxc_cores", low=1, high=8192),
-        memory_mib=checker.integer(host, "lxc_memory_mib", low=16, high=2**24),
-        swap_mib=checker.integer(host, "lxc_swap_mib", low=0, high=2**24, default=0),
-        disk=Disk(
-            storage=checker.text(host, "lxc_storage", pattern=IDENTIFIER),
-            size_bytes=read_gib(checker, host, "lxc_disk_gib", checker.value(host, "lxc_disk_gib")),
-        ),
-        nics=nics,
-        mounts=read_mounts(checker, host),
-        features=read_features(checker, host),
-        onboot=checker.boolean(host, "lxc_onboot", default=True),
-        startup=read_startup(checker, host),
-        protection=checker.boolean(host, "lxc_protection", default=False),
-        tags=read_tags(checker, host),
-        nameserver=read_addresses(checker, host, "lxc_nameserver"),
-        searchdomain=read_domains(checker, host),
-        note=read_note(checker, host),
-        mark=Mark(
-            deployment=str(checker.inventory.hosts[host].get("ctlv_deployment_id", "")),
-            environment=checker.inventory.environment,
-            host=host,
-        ),
-    )
-    return Wanted(
-        container=container,
-        address=read_address(checker, host, nics),
-        jump=None,
-        wait=read_wait(checker, host),
-        template_storage=checker.text(
-            host, "lxc_template_storage", default="local", pattern=IDENTIFIER
-        ),
+    checked: dict[str, Host] = {}
+    mistakes = list(mistakes_between(inventory))
+    for name, variables in inventory.hosts.items():
+        own = {x: y for x, y in variables.items() if x in Host.model_fields or x[:4] == "lxc_"}
+        try:
+            checked[name] = Host.model_validate(own, context=variables)
+        except ValidationError as error:
+            mistakes += [(name, key, text) for key, text in mistakes_in(error)]
+    if mistakes:
+        raise refusal(inventory, mistakes)
+    any_host = checked[min(checked)]
+    containers = sorted(map(wanted, checked, checked.values()), key=lambda each: each.vmid)
+    return Desired(
+        environment=inventory.environment,
+        deployment=any_host.ctlv_deployment_id,
+        containers=with_jumps(containers),
+        assumed=tuple(map(str, any_host.lxc_assumed or ())),
+        api_host=any_host.lxc_api_host or None,
+        api_port=any_host.lxc_api_port,
+        api_ca_file=any_host.lxc_api_ca_file or None,
+        ssh_public_key_file=any_host.lxc_ssh_public_key_file,
     )
 
 
-def check_names(checker: Checker, host: str) -> None:
-    if not LABEL.fullmatch(host):
-        checker.wrong(host, "name", "is no host name: letters, digits, hyphens, at most 63")
-    for key in checker.inventory.hosts[host]:
-        if key.startswith("lxc_") and key not in KEYS:
-            checker.wrong(host, key, f"is not known{suggestion(key, KEYS)}")
+def mistakes_in(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """The dotted place of each, and what is wrong there."""
+    for found in error.errors(include_url=False):
+        place, kind, details = found["loc"], found["type"], found.get("ctx", {})
+        text = TEXTS.get(kind, "{0!r} is not allowed").format(found["input"], **details)
+        if kind == "extra_forbidden":
+            known = PARTS[str(place[0])] if len(place) > 1 else Host
+            close = difflib.get_close_matches(str(place[-1]), known.model_fields, n=1)
+            text += f"; did you mean {close[0]}?" if close else REASONS.get(str(place[0]), "")
+        elif kind == "missing":
+            text += REASONS.get(str(place[-1]), "")
+        yield "".join(f"[{x}]" if isinstance(x, int) else f".{x}" for x in place)[1:], text
 
 
-def read_template(checker: Checker, host: str) -> str:
-    name = checker.text(host, "lxc_template")
-    if name and name not in TEMPLATES and not TEMPLATE_FILE.fullmatch(name):
-        checker.wrong(host, "lxc_template", f"unknown template {name!r}: {' or '.join(TEMPLATES)}")
-    return name
+def refusal(inventory: Inventory, mistakes: list[tuple[str, str, str]]) -> InventoryError:
+    hosts = defaultdict(list)
+    for host, key, text in mistakes:
+        place = inventory.place(host, re.split(r"[.[]", key)[0])
+        hosts[place, key, text].append(host)
+    lines = [
+        f"\n  {place}: {', '.join(names)}: {key}: {text}"
+        for (place, key, text), names in sorted(hosts.items())
+    ]
+    count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
+    return InventoryError(
+        f"the inventory of {inventory.environment} has {count}:{''.join(lines)}",
+        next_step="correct the lines named above; nothing was called",
+    )
 
 
-def read_unprivileged(checker: Checker, host: str) -> bool:
-    if not checker.boolean(host, "lxc_unprivileged", default=True):
-        checker.wrong(
-            host, "lxc_unprivileged", "must be true: privileged containers are not made here"
-        )
-    return True
+def mistakes_between(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
+    """What no host can see alone: host, key, what is wrong with it."""
+    hosts = inventory.hosts
+    first = min(hosts)
+    for host, variables in hosts.items():
+        if not re.fullmatch(LABEL, host):
+            yield host, "name", "is no host name: letters, digits, hyphens, at most 63"
+        if variables.get("ctlv_environment") not in (None, "", inventory.environment):
+            yield host, "ctlv_environment", f"is not {inventory.environment!r}, its folder"
+        for key in SHARED:
+            if variables.get(key) != hosts[first].get(key):
+                yield host, key, f"differs from {first}'s: it holds for the whole environment"
+    names = [(host.lower(), host) for host in hosts]
+    vmids = [(variables.get("lxc_vmid"), host) for host, variables in hosts.items()]
+    used = [(ip, host) for host, variables in hosts.items() for ip in addresses(variables)]
+    for key, text, pairs in (
+        ("name", "is one name to DNS and SSH", names),
+        ("lxc_vmid", "{} is used twice", [pair for pair in vmids if type(pair[0]) is int]),
+        ("lxc_nics", "{} is used twice", used),
+    ):
+        for value in doubles(value for value, _ in pairs):
+            users = [host for other, host in pairs if other == value]
+            yield from ((x, key, f"{text.format(value)}: {' and '.join(users)}") for x in users)
 
 
-def read_gib(checker: Checker, host: str, key: str, value: Any) -> int:
-    """Bytes. Proxmox takes a bare number of GiB, halves included."""
-    is_number = type(value) in (int, float)
-    # Proxmox rounds anything finer, and would differ from the inventory for ever.
-    if is_number and SMALLEST_GIB <= value <= LARGEST_GIB and value * 1024 % 1 == 0:
-        return int(value * GIB)
-    if value is not None:
-        checker.wrong(host, key, f"{value!r} is not a number of GiB in whole MiB, from 0.125")
-    return GIB
+def addresses(variables: Mapping[str, Any]) -> list[str]:
+    """Of a host's interfaces, as they are written, without the prefix."""
+    nics = variables.get("lxc_nics")
+    written = [nic for nic in nics if isinstance(nic, dict)] if isinstance(nics, list) else []
+    return [str(nic["address"]).partition("/")[0] for nic in written if nic.get("address")]
 
 
-def read_startup(checker: Checker, host: str) -> str:
-    order = checker.integer(host, "lxc_startup_order", low=0, high=10_000, default=0)
-    return f"order={order}" if order else ""
+def doubles(values: Iterable[Any]) -> list[Any]:
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
-def read_wait(checker: Checker, host: str) -> Wait:
-    value = checker.text(host, "lxc_wait", default="ssh")
-    wait = WAITS.get(value)
-    if wait is None:
-        checker.wrong(host, "lxc_wait", f"{value!r} is not {', '.join(WAITS)}")
-    return wait or "ssh"
-
-
-def read_features(checker: Checker, host: str) -> tuple[tuple[str, str], ...]:
-    value = checker.value(host, "lxc_features", {})
-    if not isinstance(value, dict) or not all(isinstance(flag, bool) for flag in value.values()):
-        checker.wrong(
-            host, "lxc_features", f"{value!r} is not a mapping of features to true or false"
-        )
-        return ()
-    for feature in sorted(value.keys() - {"nesting"}):
-        checker.wrong(host, "lxc_features", f"{feature!r}: Proxmox lets a token set nesting only")
-    return tuple((name, "1") for name in sorted(value) if value[name])
-
-
-def read_tags(checker: Checker, host: str) -> tuple[str, ...]:
-    value = checker.value(host, "lxc_tags", [])
-    if not isinstance(value, list):
-        checker.wrong(host, "lxc_tags", f"{value!r} is not a list")
-        value = []
-    for tag in value:
-        if not isinstance(tag, str) or not TAG.fullmatch(tag.lower()):
-            checker.wrong(host, "lxc_tags", f"{tag!r} is not a tag (a-z 0-9 _ + . -)")
-    own = {MANAGED_TAG, environment_tag(checker.inventory.environment)}
-    return parse_tags(" ".join({*own, *(str(tag) for tag in value)}))
+# ---------------------------------------------------------------- containers
 
 
 def environment_tag(environment: str) -> str:
@@ -316,331 +466,76 @@ def environment_tag(environment: str) -> str:
     return f"{MANAGED_TAG}-{environment}".lower()
 
 
-def read_note(checker: Checker, host: str) -> str:
-    note = checker.text(host, "lxc_note", default="").strip()
-    if len(note.encode()) > LONGEST_NOTE:
-        checker.wrong(host, "lxc_note", f"is longer than {LONGEST_NOTE} bytes")
-    if "```ctlv" in note:
-        checker.wrong(host, "lxc_note", "must not hold a ```ctlv block: provision writes that")
-    return note
-
-
-def read_addresses(checker: Checker, host: str, key: str) -> str:
-    words = re.split(r"[, ]+", checker.text(host, key, default="").strip())
-    for word in filter(None, words):
-        try:
-            ipaddress.ip_address(word)
-        except ValueError:
-            checker.wrong(host, key, f"{word!r} is not an address")
-    return " ".join(filter(None, words))
-
-
-def read_domains(checker: Checker, host: str) -> str:
-    words = re.split(r"[, ]+", checker.text(host, "lxc_searchdomain", default="").strip())
-    for word in filter(None, words):
-        if not all(LABEL.fullmatch(label) for label in word.split(".")):
-            checker.wrong(host, "lxc_searchdomain", f"{word!r} is not a domain")
-    return " ".join(filter(None, words))
-
-
-# ---------------------------------------------------------------- networks and interfaces
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    tag: int | None
-    subnet: ipaddress.IPv4Network | None
-    gateway: str | None
-
-
-def read_networks(checker: Checker, host: str) -> dict[str, Network]:
-    value = checker.value(host, "lxc_networks", {})
-    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
-        checker.wrong(host, "lxc_networks", f"{value!r} is not a mapping of networks")
-        return {}
-    networks = {name: read_network(checker, host, name, entry) for name, entry in value.items()}
-    for (name, one), (other_name, other) in combinations(networks.items(), 2):
-        if one.tag is not None and one.tag == other.tag:
-            checker.wrong(
-                host, f"lxc_networks.{other_name}.tag", f"{other.tag} is the tag of {name} already"
+def wanted(name: str, host: Host) -> Wanted:
+    environment = host.ctlv_environment
+    container = Container(
+        vmid=host.lxc_vmid,
+        node=host.lxc_node,
+        hostname=name,
+        template=host.lxc_template,
+        unprivileged=True,
+        cores=host.lxc_cores,
+        memory_mib=host.lxc_memory_mib,
+        swap_mib=host.lxc_swap_mib,
+        disk=Disk(storage=host.lxc_storage, size_bytes=int(host.lxc_disk_gib * GIB)),
+        nics=tuple(
+            Nic(
+                name=nic.name,
+                bridge=host.lxc_bridge,
+                tag=nic.network.tag,
+                ip=str(nic.address),
+                gateway=str(nic.network.gateway) if nic.network.gateway else None,
+                mtu=nic.mtu,
+                firewall=nic.firewall,
             )
-        if one.subnet and other.subnet and one.subnet.overlaps(other.subnet):
-            checker.wrong(
-                host,
-                f"lxc_networks.{other_name}.subnet",
-                f"{other.subnet} overlaps {one.subnet} of {name}",
+            for nic in host.lxc_nics
+            if nic.network
+        ),
+        mounts=tuple(
+            Mount(
+                path=volume.path,
+                storage=volume.storage or host.lxc_storage,
+                size_bytes=int(volume.size_gib * GIB),
+                backup_enabled=volume.backup_enabled,
             )
-    return networks
-
-
-def read_network(checker: Checker, host: str, name: str, entry: Mapping[str, Any]) -> Network:
-    wrong = checker.at(host, f"lxc_networks.{name}")
-
-    for key in sorted(entry.keys() - NETWORK_KEYS):
-        wrong(key, f"is not known{suggestion(key, NETWORK_KEYS)}")
-    return Network(
-        tag=read_tag(entry.get("tag"), wrong),
-        subnet=(subnet := read_subnet(entry.get("subnet"), wrong)),
-        gateway=read_gateway(entry.get("gateway"), subnet, wrong),
+            for volume in host.lxc_mounts
+        ),
+        features=(("nesting", "1"),) if host.lxc_features.nesting else (),
+        onboot=host.lxc_onboot,
+        startup=f"order={host.lxc_startup_order}" if host.lxc_startup_order else "",
+        protection=host.lxc_protection,
+        tags=parse_tags(" ".join([MANAGED_TAG, environment_tag(environment), *host.lxc_tags])),
+        nameserver=host.lxc_nameserver,
+        searchdomain=host.lxc_searchdomain,
+        note=host.lxc_note,
+        mark=Mark(deployment=host.ctlv_deployment_id, environment=environment, host=name),
+    )
+    return Wanted(
+        container=container,
+        address=host.ansible_host,
+        jump=None,
+        wait=host.lxc_wait,
+        template_storage=host.lxc_template_storage,
     )
 
 
-def read_tag(tag: Any, wrong: Wrong) -> int | None:
-    if tag is None:
-        # On a VLAN-aware bridge a port without a tag is a trunk to every VLAN.
-        wrong("tag", "is missing: an interface without a VLAN tag is not isolated")
-        return None
-    if isinstance(tag, bool) or not isinstance(tag, int) or tag not in VLAN_TAGS:
-        wrong("tag", f"{tag!r} is not a VLAN tag from {VLAN_TAGS.start} to {VLAN_TAGS.stop - 1}")
-        return None
-    return tag
-
-
-def read_subnet(text: Any, wrong: Wrong) -> ipaddress.IPv4Network | None:
-    if text is None:
-        wrong("subnet", "is missing")
-        return None
-    if "/" not in str(text):
-        wrong("subnet", f"{text!r} lacks its prefix length, such as /24")
-        return None
-    try:
-        return ipaddress.IPv4Network(str(text))
-    except ValueError as error:
-        wrong("subnet", f"{text!r} is not a network: {error}")
-        return None
-
-
-def read_gateway(text: Any, subnet: ipaddress.IPv4Network | None, wrong: Wrong) -> str | None:
-    if text is None:
-        return None
-    try:
-        gateway = ipaddress.IPv4Address(str(text))
-    except ValueError:
-        wrong("gateway", f"{text!r} is not an address")
-        return None
-    if subnet is not None and gateway not in subnet:
-        wrong("gateway", f"{gateway} is outside {subnet}")
-    elif subnet is not None and gateway in (subnet.network_address, subnet.broadcast_address):
-        wrong("gateway", f"{gateway} is the network's own or its broadcast address")
-    return str(gateway)
-
-
-def read_nics(checker: Checker, host: str, networks: Mapping[str, Network]) -> tuple[Nic, ...]:
-    bridge = checker.text(host, "lxc_bridge", pattern=INTERFACE)
-    items = checker.items(host, "lxc_nics", known=NIC_KEYS)
-    if not items:
-        checker.wrong(host, "lxc_nics", "is missing or empty: a container needs an interface")
-    nics = tuple(
-        read_nic(item, networks, bridge, checker.at(host, f"lxc_nics[{position}]"))
-        for position, item in enumerate(items)
-    )
-    for name in doubles(nic.name for nic in nics):
-        checker.wrong(host, "lxc_nics", f"two interfaces are named {name}")
-    if sum(nic.gateway is not None for nic in nics) > 1:
-        checker.wrong(
-            host, "lxc_nics", "two interfaces have a gateway: one default route a container"
-        )
-    return nics
-
-
-def read_nic(
-    item: Mapping[str, Any], networks: Mapping[str, Network], bridge: str, wrong: Wrong
-) -> Nic:
-    name = item.get("name")
-    if not is_interface_name(name):
-        wrong("name", f"{name!r} is no interface name of at most {INTERFACE_NAME_MAX} characters")
-    network = networks.get(str(item.get("network")))
-    if network is None:
-        known = ", ".join(sorted(networks))
-        wrong("network", f"{item.get('network')!r} is not in lxc_networks ({known})")
-        network = Network(tag=None, subnet=None, gateway=None)
-    elif network.tag and len(f"{bridge}v{network.tag}") > INTERFACE_NAME_MAX:
-        wrong("network", f"the bridge {bridge}v{network.tag} would exceed {INTERFACE_NAME_MAX}")
-    return Nic(
-        name=str(name),
-        bridge=bridge,
-        tag=network.tag,
-        ip=read_interface_address(item.get("address"), network, wrong),
-        gateway=network.gateway,
-        mtu=read_mtu(item.get("mtu"), wrong),
-        firewall=read_flag(item, "firewall", wrong),
-    )
-
-
-def is_interface_name(name: Any) -> bool:
-    """The container's loopback interface is its own affair."""
-    if not isinstance(name, str) or name == "lo":
-        return False
-    return INTERFACE.fullmatch(name) is not None and len(name) <= INTERFACE_NAME_MAX
-
-
-def read_flag(item: Mapping[str, Any], key: str, wrong: Wrong) -> bool:
-    """False when it is not said; "yes" and 1 are mistakes, not a silent false."""
-    value = item.get(key)
-    if value is not None and not isinstance(value, bool):
-        wrong(key, f"{value!r} is not true or false")
-    return value is True
-
-
-def read_mtu(mtu: Any, wrong: Wrong) -> int | None:
-    if mtu is None or (type(mtu) is int and mtu in MTUS):
-        return mtu
-    wrong("mtu", f"{mtu!r} is not a number from {MTUS.start} to {MTUS.stop - 1}")
-    return None
-
-
-def read_interface_address(text: Any, network: Network, wrong: Wrong) -> str | None:
-    try:
-        interface = ipaddress.IPv4Interface(str(text))
-    except ValueError:
-        wrong("address", f"{text!r} is not an address with a prefix, such as 192.0.2.10/24")
-        return None
-    subnet = network.subnet
-    if "/" not in str(text):
-        wrong("address", f"{text} lacks its prefix length, such as /24")
-    elif subnet is not None and interface.ip not in subnet:
-        wrong("address", f"{interface} is outside its network {subnet}")
-    elif subnet is not None and interface.network != subnet:
-        wrong("address", f"{interface} has another prefix than its network {subnet}")
-    elif subnet is not None and interface.ip in (subnet.network_address, subnet.broadcast_address):
-        wrong("address", f"{interface.ip} is the network's own or its broadcast address")
-    elif str(interface.ip) == network.gateway:
-        wrong("address", f"{interface.ip} is the gateway's")
-    return str(interface)
-
-
-def read_address(checker: Checker, host: str, nics: tuple[Nic, ...]) -> str:
-    address = checker.text(host, "ansible_host")
-    own = [nic.ip.partition("/")[0] for nic in nics if nic.ip]
-    if address and address not in own:
-        shown = address if address.isprintable() else repr(address)
-        checker.wrong(host, "ansible_host", f"{shown} is none of its interfaces ({', '.join(own)})")
-    return address
-
-
-def read_mounts(checker: Checker, host: str) -> tuple[Mount, ...]:
-    items = checker.items(host, "lxc_mounts", known=MOUNT_KEYS)
-    mounts = tuple(
-        read_mount(checker, host, f"lxc_mounts[{position}]", item)
-        for position, item in enumerate(items)
-    )
-    for path in doubles(mount.path for mount in mounts):
-        checker.wrong(host, "lxc_mounts", f"two volumes are mounted on {path}")
-    return mounts
-
-
-def read_mount(checker: Checker, host: str, key: str, item: Mapping[str, Any]) -> Mount:
-    wrong = checker.at(host, key)
-    path = str(item.get("path", ""))
-    # Proxmox refuses "." and ".." as parts of it.
-    if not re.fullmatch(r"(/[\w.-]+)+", path) or ".." in path or "." in path.split("/"):
-        wrong("path", f"{path!r} is not a plain absolute path below /")
-    storage = item.get("storage")
-    if storage is None:
-        storage = checker.inventory.hosts[host].get("lxc_storage", "")
-    if not isinstance(storage, str) or not IDENTIFIER.fullmatch(storage):
-        wrong("storage", f"{storage!r} is not a valid name")
-    if item.get("size_gib") is None:
-        wrong("size_gib", "is missing")
-    return Mount(
-        path=path,
-        storage=str(storage),
-        size_bytes=read_gib(checker, host, f"{key}.size_gib", item.get("size_gib")),
-        backup_enabled=read_flag(item, "backup_enabled", wrong),
-    )
-
-
-# ---------------------------------------------------------------- all containers together
-
-
-def doubles(values: Iterable[Any]) -> list[Any]:
-    return sorted(value for value, count in Counter(values).items() if count > 1)
-
-
-def check_doubles(checker: Checker, containers: tuple[Wanted, ...]) -> None:
-    for name in doubles(w.host.lower() for w in containers):
-        hosts = [w.host for w in containers if w.host.lower() == name]
-        for host in hosts:
-            checker.wrong(host, "name", f"is one name to DNS and SSH: {' and '.join(hosts)}")
-    # One that was refused has been replaced by the lowest.
-    written = [w for w in containers if checker.inventory.hosts[w.host].get("lxc_vmid") == w.vmid]
-    for vmid in doubles(w.vmid for w in written):
-        hosts = [w.host for w in written if w.vmid == vmid]
-        for host in hosts:
-            checker.wrong(host, "lxc_vmid", f"{vmid} is used twice: {' and '.join(hosts)}")
-    used = [
-        (w.host, nic.ip.partition("/")[0]) for w in containers for nic in w.container.nics if nic.ip
-    ]
-    for address in doubles(address for _, address in used):
-        hosts = [host for host, other in used if other == address]
-        for host in hosts:
-            checker.wrong(host, "lxc_nics", f"{address} is used twice: {' and '.join(hosts)}")
-
-
-def read_shared(checker: Checker) -> dict[str, Any]:
-    """What is written once for the environment; a mistake when two hosts disagree."""
-    hosts = checker.inventory.hosts
-    first = min(hosts)
-    for key in ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
-                "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_assumed"):  # fmt: skip
-        for host in sorted(hosts):
-            if hosts[host].get(key) != hosts[first].get(key):
-                checker.wrong(
-                    host, key, f"differs from {first}'s: it holds for the whole environment"
-                )
-    if checker.text(first, "ctlv_environment") not in ("", checker.inventory.environment):
-        checker.wrong(
-            first, "ctlv_environment", f"is not {checker.inventory.environment!r}, its folder"
-        )
-    return {
-        "deployment": read_deployment(checker, first),
-        "assumed": read_assumed(checker, first),
-        "api_host": checker.text(first, "lxc_api_host", default="") or None,
-        "api_port": checker.integer(first, "lxc_api_port", low=1, high=65535, default=8006),
-        "api_ca_file": checker.text(first, "lxc_api_ca_file", default="") or None,
-        "ssh_public_key_file": checker.text(first, "lxc_ssh_public_key_file"),
-    }
-
-
-def read_deployment(checker: Checker, host: str) -> str:
-    deployment = checker.text(host, "ctlv_deployment_id")
-    if deployment and not re.fullmatch(r"[0-9a-f]{8,64}", deployment):
-        checker.wrong(
-            host, "ctlv_deployment_id", f"{deployment!r} is not 8 to 64 hexadecimal digits"
-        )
-    return deployment
-
-
-def read_assumed(checker: Checker, host: str) -> tuple[str, ...]:
-    value = checker.inventory.hosts[host].get("lxc_assumed")
-    if value is None:
-        # Each line removed as it was confirmed: what is left is the key alone.
-        return ()
-    if not isinstance(value, list):
-        checker.wrong(host, "lxc_assumed", f"{value!r} is not a list; when all is checked: []")
-        return ()
-    return tuple(str(entry) for entry in value)
-
-
-def with_jumps(containers: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+def with_jumps(containers: Sequence[Wanted]) -> tuple[Wanted, ...]:
     """Give each container without an uplink the neighbour through which SSH reaches it.
 
     A container whose address lies in a network with a gateway is reached directly; any other one
     through the first such container that has an interface with the same tag.
     """
-
-    def nic_of(wanted: Wanted) -> Nic:
-        return next(
-            n for n in wanted.container.nics if n.ip and n.ip.startswith(f"{wanted.address}/")
+    main = {
+        wanted.host: next(
+            n for n in wanted.container.nics if f"{n.ip}".startswith(f"{wanted.address}/")
         )
-
-    direct = [wanted for wanted in containers if nic_of(wanted).gateway]
+        for wanted in containers
+    }
+    direct = [wanted for wanted in containers if main[wanted.host].gateway]
 
     def jump_for(wanted: Wanted) -> str | None:
-        if wanted in direct:
-            return None
-        tag = nic_of(wanted).tag
+        tag = main[wanted.host].tag
         near = (d.host for d in direct if any(nic.tag == tag for nic in d.container.nics))
-        return next(near, None)
+        return None if wanted in direct else next(near, None)
 
     return tuple(replace(wanted, jump=jump_for(wanted)) for wanted in containers)
