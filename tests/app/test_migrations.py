@@ -126,6 +126,16 @@ def test_every_migration_may_be_killed_before_it_was_noted_and_run_again(monkeyp
     call_command("migrate", check=True, verbosity=0)
 
 
+@pytest.mark.django_db
+def test_a_database_from_before_the_first_migrations_were_joined_lacks_none():
+    recorder = MigrationRecorder(connection)
+    for key in [key for key in recorder.applied_migrations() if key[0] in {"accounts", "api"}]:
+        recorder.record_unapplied(*key)
+    for app, name in (("accounts", "0001_initial"), ("api", "0001_token"), ("api", "0002_answer")):
+        recorder.record_applied(app, name)
+    call_command("migrate", check=True, verbosity=0)
+
+
 def test_an_error_that_is_no_repetition_is_shown():
     assert not is_done_already(OperationalError(1142, "ALTER command denied"))
     assert not is_done_already(OperationalError(1005, "Can't create table (errno: 150)"))
