@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import chain
-from typing import TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -29,13 +26,8 @@ from speech import services as speech
 REPEATED_ROWS = 500
 LOCK = "agenda_forget"
 
-Owner = TypeVar("Owner", UUID, str)
-
-Gone = Mapping[UUID, Sequence[str]]
-"""Of each owner the ids of the tasks that are gone. As text: most are only written down."""
-
-# Told of each chunk once it is gone; other apps add themselves (AppConfig.ready).
-ON_FORGOTTEN: list[Callable[[Gone], None]] = []
+Chunk = tuple[list[str], set[UUID], bool]
+"""The tasks that are gone, their owners, and whether there may be more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +51,19 @@ def tasks_forget(*, at: datetime) -> Forgotten:
     return Forgotten(tasks=erased if grace() else erased + repeated)
 
 
-def _in_chunks(forget_chunk: Callable[[int], tuple[Gone, bool]], pace: Pace) -> int:
+def _in_chunks(forget_chunk: Callable[[int], Chunk], pace: Pace) -> int:
     total, is_more = 0, True
     while is_more:
-        gone, is_more = forget_chunk(pace.rows)
-        total += sum(map(len, gone.values()))
-        for tell in ON_FORGOTTEN:
-            tell(gone)
-        if gone:
-            speech.forget_all([*chain(*gone.values()), *map(day_subject, gone)])
+        tasks, owners, is_more = forget_chunk(pace.rows)
+        total += len(tasks)
+        if tasks:
+            speech.forget_all([*tasks, *map(day_subject, owners)])
         if is_more:
             pace.rest()
     return total
 
 
-def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> tuple[Gone, bool]:
+def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Chunk:
     """Tasks of a series: the next ones are made in the transaction that forgets these. Their locks
     make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
     Where the site gives a grace, these stay as long as others do, but are of no series any more.
@@ -82,19 +72,15 @@ def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> t
     with transaction.atomic():
         due = Task.objects.repeating().filter(**{f"{column}__lte": until})
         last = list(due.order_by(column, "id").select_for_update()[:rows])
-        zones = _zones({task.owner_id for task in last})
-        again = {task.id: task_again(task, at=at, zone=zones[task.owner_id]) for task in last}
+        owners = {task.owner_id for task in last}
+        zones = dict(User.objects.filter(pk__in=owners).values_list("pk", "time_zone"))
+        again = {
+            task.id: task_again(task, at=at, zone=zone_of(zones[task.owner_id])) for task in last
+        }
         journal.note_series(again, at=at, stays=bool(grace()))
         Task.objects.bulk_create([task for task in again.values() if task is not None])
         _forget_rows(last, at=at)
-    return _by_owner((str(task.id), task.owner_id) for task in last), len(last) == rows
-
-
-def _by_owner(rows: Iterable[tuple[str, Owner]]) -> dict[Owner, list[str]]:
-    tasks: defaultdict[Owner, list[str]] = defaultdict(list)
-    for task, owner in rows:
-        tasks[owner].append(task)
-    return tasks
+    return [str(task.id) for task in last], owners, len(last) == rows
 
 
 def _forget_rows(tasks: list[Task], *, at: datetime) -> None:
@@ -107,12 +93,7 @@ def _forget_rows(tasks: list[Task], *, at: datetime) -> None:
     unheard_count(Counter(task.owner_id for task in unheard), at=at)
 
 
-def _zones(owners: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
-    named = User.objects.filter(pk__in=owners).values_list("pk", "time_zone")
-    return {owner_id: zone_of(name) for owner_id, name in named}
-
-
-def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> tuple[Gone, bool]:
+def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Chunk:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
@@ -121,11 +102,12 @@ def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> tu
             [connection.ops.adapt_datetimefield_value(until)],
         )
         gone = cursor.fetchall()
-        journal.note(Task, (task for task, _owner, _is_mute in gone), at=timezone.now())
+        tasks = [task for task, _owner, _is_mute in gone]
+        journal.note(Task, tasks, at=timezone.now())
         unheard = Counter(owner for _task, owner, is_mute in gone if is_mute)
         unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
-    tasks = _by_owner((task, owner) for task, owner, _is_mute in gone)
-    return {UUID(owner): ids for owner, ids in tasks.items()}, len(gone) == rows
+    owners = {owner for _task, owner, _is_mute in gone}
+    return tasks, set(map(UUID, owners)), len(gone) == rows
 
 
 @contextmanager

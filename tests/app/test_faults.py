@@ -15,10 +15,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services import account_create
-from agenda import forgetting, pace
+from agenda import pace
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
 from config.mysql import base
+from speech import services as speech
 
 ROWS = 12
 
@@ -77,19 +78,18 @@ def test_a_database_that_dies_in_mid_purge_loses_no_chunk_and_keeps_no_half(
     )
     chunks = []
 
-    def die_after_the_second(gone) -> None:
-        chunks.extend(gone.get(owner.pk, ()))
-        if len(chunks) == 8:
+    def die_after_the_second(subjects) -> None:
+        chunks.append(subjects)
+        if len(chunks) == 2:
             mariadb.kill()
 
-    monkeypatch.setattr(forgetting, "ON_FORGOTTEN", [die_after_the_second])
     try:
-        with pytest.raises(OperationalError):
+        with monkeypatch.context() as patched, pytest.raises(OperationalError):
+            patched.setattr(speech, "forget_all", die_after_the_second)
             tasks_forget(at=at)
     finally:
         connection.close()
         mariadb.start()
-    monkeypatch.setattr(forgetting, "ON_FORGOTTEN", [])
     # Two chunks were committed; the server may have lost what it was still to write, never a half.
     assert Task.objects.count() in {4, 8, 12}
     tasks_forget(at=at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import StringIO
-from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -71,22 +70,14 @@ def test_forgetting_again_does_nothing(spread):
     assert tasks_forget(at=AT) == forgetting.Forgotten(tasks=0, is_elsewhere=False)
 
 
-def test_others_are_told_of_each_task_that_is_gone(spread, monkeypatch):
-    told = []
-    monkeypatch.setattr(forgetting, "ON_FORGOTTEN", [lambda gone: told.extend(gone.items())])
-    past = set(Task.objects.forgotten(at=AT).values_list("id", "owner_id"))
-    tasks_forget(at=AT)
-    assert {(UUID(task), owner) for owner, tasks in told for task in tasks} == past
-
-
 def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num_queries):
     rows = 2 * pace.GENTLE_ROWS + 1
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(rows)
     )
-    # Lock, three chunks (each told to the API and to listening pages; twice it is asked who else is
-    # there), three empty ones, unlock.
-    with django_assert_max_num_queries(30):
+    # Lock, three chunks (each told to listening pages; twice it is asked who else is there), three
+    # empty ones, unlock.
+    with django_assert_max_num_queries(27):
         assert tasks_forget(at=AT).tasks == rows
     assert not Task.objects.exists()
 

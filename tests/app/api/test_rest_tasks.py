@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from django.utils.http import parse_http_date
 
-from agenda.forgetting import tasks_forget
+from agenda import pace
 from agenda.models import Task
 from api.models import Tombstone
 from api.services import api_expire
@@ -105,14 +105,29 @@ def test_a_forgotten_task_is_gone_first_and_unknown_a_day_later(api, add):
 
 
 def test_tombstones_are_of_owners_with_tokens_only_and_are_nobody_elses(add, bob, alice):
-    tasks_forget(at=add(left=timedelta(seconds=-1)).deadline_at)
+    add(left=timedelta(seconds=-1))
+    call_command("agenda_expire")
     assert not Tombstone.objects.exists()
     alices, bobs = Program(token_for(alice)), Program(token_for(bob))
     gone = add(left=timedelta(seconds=-1))
-    tasks_forget(at=gone.deadline_at)
+    call_command("agenda_expire")
     assert Tombstone.objects.count() == 1
     assert alices.get(f"/tasks/{gone.pk}").status_code == 410
     assert bobs.get(f"/tasks/{gone.pk}").status_code == 404
+
+
+def test_a_purge_that_is_killed_leaves_no_task_without_its_tombstone(api, add, monkeypatch):
+    gone = [add(left=timedelta(seconds=-1)).pk for _ in range(5)]
+    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
+
+    def die(subjects):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("speech.services.forget_all", die)
+        call_command("agenda_expire")
+    assert Task.objects.count() == 3
+    assert {api.get(f"/tasks/{task}").status_code for task in gone} == {410}
 
 
 def test_a_task_taken_away_on_its_page_is_gone(api, page, add):

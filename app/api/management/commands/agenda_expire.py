@@ -13,7 +13,7 @@ from django.utils import timezone
 from agenda import erased, spoken
 from agenda.forgetting import tasks_forget
 from agenda.trusted_time import doubt, rows_until, sounds_until
-from api.services import api_expire
+from api.services import api_expire, tombstones_add
 from speech import services as speech
 
 
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         from accounts.reset import resets_forget  # noqa: PLC0415 - only the web has sign-ins
         from accounts.services import sessions_forget  # noqa: PLC0415 - only the web has sign-ins
 
+        tombstones_add(at=at)
         forgotten = tasks_forget(at=at)
         sessions = sessions_forget(at=at)
         resets_forget(at=at)

@@ -17,6 +17,7 @@ from accounts.models import FirstAdminLink, Session
 from agenda import erased
 from agenda.forgetting import tasks_forget
 from agenda.models import Task, removal_grace
+from api.services import tombstones_add
 
 ROWS_A_CHUNK = 500
 WAIT_S = 60
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         # A session or link that was ended since must not open anything again.
         sessions = Session.objects.all().delete()[0]
         FirstAdminLink.objects.all().delete()
+        tombstones_add(at=at)
         expired = self._expired(at)
         self.stdout.write(f"erased again: {again}; expired since: {expired}; sessions: {sessions}")
 
