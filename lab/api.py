@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from fakepve import FakeCt, TaskError
-from fakepve.lxc import NEW_DISK
+from fakepve.lxc import NEW_DISK, parse_mount
 from fakepve.model import PveError
 
 from lab import state
-from lab.corrections import CorrectedPve
 from lab.guest import Guest, parse_guest, properties, volumes
+from lab.pending import PendingPve, print_mount
 from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
 log = logging.getLogger("lab.api")
@@ -49,7 +49,7 @@ STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "
 NODE_PRIVILEGES = ("Sys.Audit",)
 
 
-class LabPve(CorrectedPve):
+class LabPve(PendingPve):
     """Proxmox's API for one node whose containers `runtime` runs."""
 
     def __init__(
@@ -391,9 +391,9 @@ class LabPve(CorrectedPve):
             raise TaskError("you can't start a CT if it's a template")
         if not skiplock:
             self._task_lock(ct, allow=("mounted",))
-        self._apply(ct)
-        _check_root_disk(ct)
         lines = self._log_of(ct)
+        lines += (await self.settle(ct)).values()
+        _check_root_disk(ct)
         pid = await self._run(self.runtime.start, self._guest(ct), say=lines.append)
         self._is_running(ct, pid)
 
@@ -424,6 +424,7 @@ class LabPve(CorrectedPve):
         before = dict(ct.config)
         note = await body()
         key = next(key for key in ct.config if ct.config[key] != before.get(key))
+        ct.config[key] = print_mount(parse_mount(ct.config[key]))
         disk = next(disk for disk in self._guest(ct).disks if disk.key == key)
         try:
             await self._run(self.runtime.resize, ct.vmid, disk)
@@ -481,25 +482,21 @@ class LabPve(CorrectedPve):
 
     # ------------------------------------------------------------------ configuration
 
-    async def _update_config(
-        self,
-        ct: FakeCt,
-        user: str,
-        values: Answer,
-        deletes: list[str],
-        reverts: list[str],
-    ) -> None:
-        before = dict(ct.config)
-        await super()._update_config(ct, user, values, deletes, reverts)
+    async def _lxc_config_put(self, user: str, v: Answer) -> None:
         try:
-            await self._realise_disks(ct, before)
-            if ct.status == "running" and ct.config != before:
-                old = parse_guest(ct.vmid, before)
-                await self._run(self.runtime.reconfigure, old, self._guest(ct))
-        except ContainerError as error:
-            raise self._not_hotplugged(ct, before, str(error)) from error
+            await super()._lxc_config_put(user, v)
         finally:
             self.remember()
+
+    async def bring(self, ct: FakeCt, before: Answer) -> None:
+        await self._realise_disks(ct, before)
+        if ct.status == "running" and ct.config != before:
+            old = parse_guest(ct.vmid, before)
+            await self._run(self.runtime.reconfigure, old, self._guest(ct))
+
+    async def volume_size(self, ct: FakeCt, disk: str) -> int:
+        size: int = await self._run(self.runtime.size, ct.vmid, disk)
+        return size
 
     async def _realise_disks(self, ct: FakeCt, before: Answer) -> None:
         """Make the disks that a change of configuration names for the first time; free others."""
@@ -510,21 +507,6 @@ class LabPve(CorrectedPve):
         for name in old.keys() - new.keys():
             if old[name] != "rootfs":  # an orphan, as on a real server
                 await self._run(self.runtime.free, ct.vmid, name)
-
-    @staticmethod
-    def _not_hotplugged(ct: FakeCt, before: Answer, reason: str) -> PveError:
-        """Return Proxmox's answer to a change that did not arrive: it stays pending."""
-        changed = [key for key in ct.config if ct.config[key] != before.get(key)]
-        gone = [key for key in before if key not in ct.config]
-        for key in changed:
-            ct.pending[key] = ct.config.pop(key)
-            if key in before:
-                ct.config[key] = before[key]
-        for key in gone:
-            ct.pending[key] = None
-            ct.config[key] = before[key]
-        texts = {key: f"unable to hotplug {key}: {reason}" for key in changed + gone}
-        return PveError(400, "Parameter verification failed.", texts)
 
     # ------------------------------------------------------------------ looking
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import subprocess
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fakepve import FakeCt, FakePve
+from fakepve import FakePve
 from fakepve.lxc import MOUNT_KEY, NEW_DISK, mount_type, parse_mount, split_props
 from fakepve.model import PveError
 from fakepve.routing import param_error, split_list
@@ -115,29 +115,17 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         return found
 
     def _check_bridge(self, user: str, net: str) -> None:
-        """Ask SDN.Use of the bridge and its tag; fakepve asks it of the bridge."""
+        """Ask SDN.Use of each of a NIC's tags, of the bridge when it has none (GuestHelpers.pm,
+        check_vnet_access); fakepve asks it of the bridge."""
         given = split_props(net)[1]
         if given.get("bridge"):
             path = f"/sdn/zones/localnetwork/{given['bridge']}"
-            self.require(user, f"{path}/{given['tag']}" if given.get("tag") else path, "SDN.Use")
-
-    # ------------------------------------------------------------------ configuration
-
-    async def _lxc_config_get(self, user: str, v: Answer) -> Answer:
-        """Give the description with the newline that it has on a real server."""
-        found: Answer = await super()._lxc_config_get(user, v)
-        if found.get("description"):
-            found["description"] = found["description"].rstrip("\n") + "\n"
-        return found
-
-    def _apply(
-        self, ct: FakeCt, selection: Iterable[str] | None = None, running: bool = False
-    ) -> None:
-        """Write `rootfs=STORAGE:GiB` as it is: the real server does, and the container is lost."""
-        literal = ct.pending.get("rootfs")
-        super()._apply(ct, selection, running)
-        if not running and literal and "rootfs" not in ct.pending:
-            ct.config["rootfs"] = literal
+            tags = [given["tag"]] if given.get("tag") else []
+            for part in filter(None, given.get("trunks", "").split(";")):
+                first, _, last = part.partition("-")
+                tags += range(int(first), int(last or first) + 1)
+            for one in [f"{path}/{tag}" for tag in tags] or [path]:
+                self.require(user, one, "SDN.Use")
 
     async def _lxc_template(self, user: str, v: Answer) -> None:
         """Answer null; the task must be looked for."""

@@ -281,6 +281,13 @@ class LxcRuntime:
         """Grow a disk to its size, also while it is in use."""
         self._guarded(lambda: self.disks(vmid).resize(disk.name, disk.size_bytes))
 
+    def size(self, vmid: int, disk: str) -> int:
+        """Return a disk's size in bytes."""
+        try:
+            return self.disks(vmid).image(disk).stat().st_size
+        except OSError as error:
+            raise ContainerError(str(error)) from error
+
     def snapshot(self, guest: Guest, name: str) -> None:
         """Keep the disks as they are at one instant."""
         self._guarded(lambda: self.disks(guest.vmid).snapshot(name))

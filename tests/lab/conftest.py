@@ -20,9 +20,7 @@ def runtime() -> DictionaryRuntime:
 @pytest.fixture
 def api(runtime: DictionaryRuntime, tmp_path: Path) -> Iterator[Client]:
     with served(runtime, tmp_path) as pve:
-        client = Client(pve.url, tmp_path / CA_FILE)
-        client.pve = pve
-        yield client
+        yield Client(pve.url, tmp_path / CA_FILE, pve=pve)
 
 
 @pytest.fixture(scope="session")

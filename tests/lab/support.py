@@ -89,6 +89,11 @@ class DictionaryRuntime:
         self._did("resize", vmid, disk.name)
         self.disks[vmid, disk.name] = disk.size_bytes
 
+    def size(self, vmid: int, disk: str) -> int:
+        if (vmid, disk) not in self.disks:
+            raise ContainerError(f"no such volume '{disk}'")
+        return self.disks[vmid, disk]
+
     def snapshot(self, guest: Guest, name: str) -> None:
         self._did("snapshot", guest.vmid, name)
         own = {disk: size for (vmid, disk), size in self.disks.items() if vmid == guest.vmid}
@@ -148,8 +153,10 @@ class ListedTemplates:
 class Client:
     """A plain client of the API, so that a test sees status and reason as they are."""
 
-    def __init__(self, url: str, ca: Path, token: tuple[str, str] = TOKEN) -> None:
-        self.pve: Any = None  # the server, where a test serves it itself
+    def __init__(
+        self, url: str, ca: Path, token: tuple[str, str] = TOKEN, *, pve: Any = None
+    ) -> None:
+        self.pve = pve  # the server, where a test serves it itself
         self.template = f"local:vztmpl/{TEMPLATE}"
         self.url = f"{url}/api2/json"
         self.session = requests.Session()
@@ -188,6 +195,13 @@ class Client:
 
     def state(self, vmid: int) -> str:
         return str(self.data("GET", f"/nodes/{NODE}/lxc/{vmid}/status/current")["status"])
+
+
+def layers(api: Client, vmid: int, key: str) -> dict[str, Any]:
+    """Return what `pct pending` tells of a key: value, pending, delete."""
+    rows = api.data("GET", f"/nodes/{NODE}/lxc/{vmid}/pending")
+    found = next((row for row in rows if row["key"] == key), {})
+    return {name: value for name, value in found.items() if name != "key"}
 
 
 def creation(vmid: int = 2156, **changes: Any) -> dict[str, Any]:

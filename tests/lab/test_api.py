@@ -8,7 +8,7 @@ import pytest
 
 from lab.certificates import CA_FILE
 from lab.guest import GIB
-from tests.lab.support import NODE, Client, creation, served
+from tests.lab.support import NODE, Client, creation, layers, served
 
 LXC = f"/nodes/{NODE}/lxc"
 
@@ -135,17 +135,91 @@ def test_a_name_server_waits_for_the_next_start(api, runtime, running):
     assert {"key": "nameserver", "pending": "198.18.28.1"} in pending
 
 
-def test_a_change_the_container_refuses_answers_400_and_stays_pending(api, runtime, running):
+def test_a_change_the_container_refuses_answers_400_and_changes_nothing(api, runtime, running):
+    """API2/LXC/Config.pm: "don't write to config if we get any errors"."""
+    before = api.config(running)
     runtime.fails["reconfigure"] = "Device or resource busy"
 
-    answer = api.ask("PUT", f"{LXC}/{running}/config", memory=64)
+    answer = api.ask("PUT", f"{LXC}/{running}/config", memory=64, nameserver="198.18.28.1")
 
     assert answer.status_code == 400
     assert answer.json()["errors"] == {
         "memory": "unable to hotplug memory: Device or resource busy"
     }
-    (pending,) = [i for i in api.data("GET", f"{LXC}/2156/pending") if i["key"] == "memory"]
-    assert (pending["value"], pending["pending"]) == (512, 64)
+    assert api.config(running) == before
+
+
+def test_a_nic_with_another_mac_that_cannot_be_plugged_is_gone_and_waits(api, runtime, running):
+    """LXC.pm, update_net: the file is written without the old NIC before the new one is plugged."""
+    runtime.fails["reconfigure"] = "bridge 'vmbr0' does not exist"
+    nic = "name=eth0,bridge=vmbr0,hwaddr=02:00:00:00:00:01,tag=2112,type=veth"
+
+    assert api.ask("PUT", f"{LXC}/{running}/config", net0=nic).status_code == 400
+
+    assert layers(api, running, "net0") == {"pending": nic}
+
+
+def test_what_waits_is_taken_at_the_next_start(api, runtime, running):
+    api.data("PUT", f"{LXC}/{running}/config", nameserver="198.18.28.1", delete="features")
+    api.done("POST", f"{LXC}/{running}/status/reboot")
+
+    assert layers(api, running, "nameserver") == {"value": "198.18.28.1"}
+    assert layers(api, running, "features") == {}
+
+
+def test_a_value_that_waits_outlives_the_deletion_that_waits_beside_it(api, runtime, running):
+    """LXC/Config.pm, vmconfig_apply_pending: deletions first, then values."""
+    api.data("PUT", f"{LXC}/{running}/config", features="nesting=0")
+    api.data("PUT", f"{LXC}/{running}/config", delete="features")
+    api.done("POST", f"{LXC}/{running}/status/reboot")
+
+    assert layers(api, running, "features") == {"value": "nesting=0"}
+
+
+def test_a_zero_that_will_be_deleted_goes_on_being_shown(api, runtime):
+    """AbstractConfig.pm, load_current_config: `delete $conf->{$opt} if $conf->{$opt}`."""
+    api.done("POST", LXC, **creation(console=0))
+    api.done("POST", f"{LXC}/2156/status/start")
+
+    api.data("PUT", f"{LXC}/2156/config", delete="console")
+
+    assert api.config(2156)["console"] == 0
+    assert layers(api, 2156, "console") == {"value": 0, "delete": 1}
+
+
+def test_a_mount_that_waited_has_its_real_size_after_the_start(api, runtime, running):
+    path = f"{LXC}/{running}"
+    api.data("PUT", f"{path}/config", mp0="local:1,mp=/srv")
+    waits = api.config(running)["mp0"] + ",backup=1"
+    api.data("PUT", f"{path}/config", mp0=waits)
+    api.done("PUT", f"{path}/resize", disk="mp0", size="2G")
+    assert layers(api, running, "mp0")["pending"] == waits
+
+    api.done("POST", f"{path}/status/reboot")
+
+    volume = waits.split(",")[0]
+    assert layers(api, running, "mp0") == {"value": f"{volume},mp=/srv,backup=1,size=2G"}
+
+
+def test_a_disk_that_cannot_be_made_leaves_no_trace_in_the_configuration(api, runtime, container):
+    runtime.fails["allocate"] = "No space left on device"
+
+    answer = api.ask("PUT", f"{LXC}/{container}/config", mp0="local:1,mp=/srv", memory=1024)
+
+    assert (answer.status_code, sorted(answer.json()["errors"])) == (400, ["mp0"])
+    assert layers(api, container, "mp0") == {}
+    assert layers(api, container, "memory") == {"value": 512}
+
+
+def test_another_volume_on_a_mount_leaves_the_old_one_unused(api, runtime, container):
+    api.data("PUT", f"{LXC}/{container}/config", mp0="local:1,mp=/srv")
+    api.data("PUT", f"{LXC}/{container}/config", mp0="local:2,mp=/srv")
+
+    config = api.config(container)
+    assert config["mp0"] == "local:2156/vm-2156-disk-2.raw,mp=/srv,size=2G"
+    assert config["unused0"] == "local:2156/vm-2156-disk-1.raw"
+    api.data("PUT", f"{LXC}/{container}/config", mp1="local:2156/vm-2156-disk-1.raw,mp=/old")
+    assert api.config(container)["mp1"] == "local:2156/vm-2156-disk-1.raw,mp=/old,size=1G"
 
 
 def test_mount_points_are_made_kept_and_freed(api, runtime, container):

@@ -21,6 +21,9 @@ METHODS = {
     "require": ["user", "path", "priv"],
     "_upid": ["node", "ttype", "tid", "user"],
     "_apply": ["ct", "selection", "running"],
+    "_cleanup_pending": ["ct"],
+    "_realise": ["vmid", "key", "value", "taken", "default_storage"],
+    "_taken_volumes": [],
     "_check_bridge": ["user", "net"],
     "_here": ["v"],
     "_vm_perm": ["user", "vmid", "pool", "privs"],
@@ -29,9 +32,12 @@ METHODS = {
     "_find_ct": ["node", "vmid"],
     "_get_task": ["request"],
     "_verify": ["request", "values", "drop"],
+    "_lxc_config_get": ["user", "v"],
+    "_lxc_config_put": ["user", "v"],
     "_lxc_create": ["user", "v"],
     "_lxc_interfaces": ["user", "v"],
     "_lxc_list": ["user", "v"],
+    "_lxc_pending": ["user", "v"],
     "_lxc_reboot": ["user", "v"],
     "_lxc_rollback": ["user", "v"],
     "_lxc_start": ["user", "v"],
@@ -46,6 +52,7 @@ STATIC = {
     "_check_protection": ["ct", "message"],
     "_cpus": ["ct"],
     "_task_lock": ["ct", "allow"],
+    "_unused_key": ["cfg"],
 }
 # The tasks that get an effect: each must come through `task` with the container as `vm`.
 TASKS = ("vzcreate", "vzdestroy", "vzstop", "resize", "vzsnapshot", "vzdelsnapshot", "vzrollback")
