@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-Network = IPv4Network | IPv6Network
-T = TypeVar("T")
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 SECRET_KEY_LENGTH_MIN = 50
 # RFC 8314: encrypted from the first byte.
@@ -24,259 +22,192 @@ class EnvironmentFault(Exception):
     """The environment cannot be used. The message has two lines a mistake: what, and Next."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """The REST server. Without a key of its own for tokens there is none."""
-
-    token_key: str
-    plain_http: bool
-    origins: list[str]
-    requests_per_minute: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """How letters leave. `security` is none, starttls or tls (from the first byte)."""
-
-    host: str
-    port: int
-    security: str
-    user: str
-    password: str
-    sender: str
+def _secret(path: str) -> str:
+    """The content of the file at `path`; it appears in no message."""
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise _secret_fault(
+            f"cannot read {path!r} ({reason})", "let the service's user read that file"
+        ) from error
+    if not content:
+        raise _secret_fault(f"{path!r} is empty", "write the secret into that file")
+    return content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    role: str
-    secret_key: str
-    database_host: str
-    database_port: int
-    database_name: str
-    database_user: str
-    database_password: str
-    database_socket: str
-    database_ca: str
-    allowed_hosts: list[str]
-    tls_in_front: bool
-    signup_open: bool
-    speech: str
-    speech_cache: Path
-    speech_cache_mib: int
-    google_url: str
-    time_zone: str
-    grace_s: int
-    backup_days: int
-    erased_journal: str
-    static_root: Path
-    admin_networks: list[Network]
-    release: str
-    mail: Mail | None
-    api: Api
+def _long(secret: str) -> str:
+    if len(secret) < SECRET_KEY_LENGTH_MIN:
+        raise _secret_fault(
+            f"the key has {len(secret)} characters",
+            f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file",
+        )
+    return secret
 
 
-class _Reader:
-    """Reads one variable at a time and collects every mistake."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.faults: list[str] = []
-
-    def fault(self, what: str, next_step: str) -> None:
-        self.faults.append(f"{what}\n  Next: {next_step}")
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self.environ.get(name, "").strip()
-        if value:
-            return value
-        if default is None:
-            self.fault(f"{name} is not set.", f"set {name} in the service's environment file.")
-            return ""
-        return default
-
-    def parsed(
-        self, name: str, default: str | None, parse: Callable[[str], T], expected: str, empty: T
-    ) -> T:
-        value = self.text(name, default)
-        if not value and default is None:
-            return empty
-        try:
-            return parse(value)
-        except (ValueError, KeyError, OSError):
-            self.fault(f"{name} is {value!r}.", f"give {expected}.")
-            return empty
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, default)
-        if value not in allowed:
-            self.fault(f"{name} is {value!r}.", f"give one of: {', '.join(allowed)}.")
-        return value
-
-    def whole(self, name: str, default: str, *, least: int, most: int) -> int:
-        value = self.parsed(name, default, int, f"a whole number from {least} to {most}", least)
-        if not least <= value <= most:
-            self.fault(f"{name} is {value}.", f"give a whole number from {least} to {most}.")
-        return value
-
-    def secret(self, name: str) -> str:
-        """The content of the file that `name` points to; the content appears in no message."""
-        path = self.text(name)
-        if not path:
-            return ""
-        try:
-            value = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            self.fault(
-                f"{name}: cannot read {path!r} ({reason}).",
-                "let the service's user read that file.",
-            )
-            return ""
-        if not value:
-            self.fault(f"{name}: {path!r} is empty.", "write the secret into that file.")
-        return value
+def _secret_fault(what: str, next_step: str) -> PydanticCustomError:
+    return PydanticCustomError("secret", "{what}", {"what": what, "next": next_step})
 
 
 def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
 
-def _networks(value: str) -> list[Network]:
-    return [ip_network(name) for name in _names(value)]
-
-
-def _url(value: str) -> str:
-    if value and urlsplit(value).scheme not in {"http", "https"}:
-        raise ValueError(value)
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError) as error:
+        raise ValueError(value) from error
     return value
 
 
-def _origins(value: str) -> list[str]:
-    """As browsers send them: scheme, host and port, nothing behind."""
-    names = _names(value)
-    for name in names:
-        parts = urlsplit(name)
-        if parts.scheme not in {"http", "https"} or name != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(name)
-    return names
+def _one_of(default: str, *others: str) -> Any:
+    names = (default, *others)
+    return Field(
+        default, pattern=f"^({'|'.join(names)})$", description=f"one of: {', '.join(names)}"
+    )
 
 
-def _hosts(value: str) -> list[str]:
-    names = _names(value)
-    if not names or any(name.startswith("*") for name in names):
-        raise ValueError(value)
-    return names
+def _whole(default: int, *, least: int, most: int, alias: str | None = None) -> Any:
+    expected = f"a whole number from {least} to {most}"
+    return Field(default, ge=least, le=most, description=expected, alias=alias)
+
+
+Secret = Annotated[str, BeforeValidator(_secret)]
+Key = Annotated[Secret, AfterValidator(_long)]
+Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(_names)]
+Host = Annotated[str, Field(pattern=r"^[^*]")]
+Hosts = Annotated[list[Host], Field(min_length=1), BeforeValidator(_names)]
+# As browsers send them: scheme, host and port, nothing behind.
+Origin = Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
+Origins = Annotated[list[Origin], BeforeValidator(_names)]
+
+
+class Environment(BaseModel):
+    """A field is the variable AGENDA_<NAME>, unless it has another `alias`; its `description` is
+    what a message asks for.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=lambda name: f"AGENDA_{name.upper()}")
+
+    role: str = _one_of("web", "rest")
+    web_key: Key = Field("", alias="AGENDA_SECRET_KEY_FILE")
+    allowed_hosts: Hosts = Field([], description="host names, comma-separated, never *")
+    tls: str = _one_of("0", "1")
+    signup: str = _one_of("closed", "open")
+    admin_networks: Networks = Field([], description="networks such as 10.20.28.0/24,...")
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "Europe/Paris", description="a zone such as Europe/Paris"
+    )
+    static_root: Path = Path("/opt/agenda/current/static")
+    release: str = "development"
+
+    database_socket: str = ""
+    database_host: str = ""
+    database_port: int = _whole(3306, least=1, most=65535)
+    database_name: str = "agenda"
+    database_user: str = "agenda"
+    database_password: Secret = Field("", alias="AGENDA_DATABASE_PASSWORD_FILE")
+    database_ca: str = ""
+
+    speech: str = _one_of("google", "local", "off")
+    speech_cache: Path = Path("/var/cache/agenda")
+    speech_cache_mib: int = _whole(200, least=1, most=100_000)
+    google_url: str = Field("", pattern=r"(?i)^https?:", description="an http(s) URL or nothing")
+
+    grace_s: int = _whole(0, least=0, most=30 * 24 * 3600, alias="AGENDA_GRACE")
+    backup_days: int = _whole(0, least=0, most=3650)
+    erased_journal: str = ""
+
+    # No host, no e-mail.
+    smtp_host: str = ""
+    smtp_port: int = _whole(587, least=1, most=65535)
+    smtp_starttls: str = _one_of("1", "0")
+    smtp_user: str = ""
+    smtp_password: Secret = Field("", alias="AGENDA_SMTP_PASSWORD_FILE")
+    smtp_from: str = Field(
+        "",
+        pattern=r"^.+@[^@\s]+$",
+        description="an e-mail address such as agenda@example.org",
+    )
+
+    # The REST server is on wherever it has its key.
+    token_key: Key = Field("", alias="AGENDA_TOKEN_KEY_FILE")
+    api_plain_http: str = _one_of("0", "1")
+    api_origins: Origins = Field([], description="origins such as https://example.org,...")
+    api_rate: int = _whole(600, least=1, most=1_000_000)
+
+    @property
+    def secret_key(self) -> str:
+        """A process for the REST server alone never sees the web's key. It signs nothing; the names
+        of its own audio files are all it hides, so what it shares with the web is enough.
+        """
+        derived = hmac.new(self.token_key.encode(), b"rest", hashlib.sha512)
+        return derived.hexdigest() if self.role == "rest" else self.web_key
+
+    @property
+    def smtp_security(self) -> str:
+        """none, starttls or tls (from the first byte)."""
+        if self.smtp_port == SMTPS_PORT:
+            return "tls"
+        return "starttls" if self.smtp_starttls == "1" else "none"
 
 
 def read(environ: Mapping[str, str]) -> Environment:
     """All settings of the agenda. Raises EnvironmentFault with every mistake at once."""
-    reader = _Reader(environ)
-    role = reader.choice("AGENDA_ROLE", "web", ("web", "rest"))
-    api = _api(reader, role)
-    socket = reader.text("AGENDA_DATABASE_SOCKET", "")
-    environment = Environment(
-        role=role,
-        secret_key=_secret_key(reader, role, api.token_key),
-        database_host=socket or reader.text("AGENDA_DATABASE_HOST"),
-        database_port=reader.whole("AGENDA_DATABASE_PORT", "3306", least=1, most=65535),
-        database_name=reader.text("AGENDA_DATABASE_NAME", "agenda"),
-        database_user=reader.text("AGENDA_DATABASE_USER", "agenda"),
-        database_password="" if socket else reader.secret("AGENDA_DATABASE_PASSWORD_FILE"),
-        database_socket=socket,
-        database_ca=reader.text("AGENDA_DATABASE_CA", ""),
-        allowed_hosts=reader.parsed(
-            "AGENDA_ALLOWED_HOSTS", None, _hosts, "host names, comma-separated, never *", []
-        ),
-        tls_in_front=reader.choice("AGENDA_TLS", "0", ("0", "1")) == "1",
-        signup_open=reader.choice("AGENDA_SIGNUP", "closed", ("open", "closed")) == "open",
-        speech=reader.choice("AGENDA_SPEECH", "google", ("google", "local", "off")),
-        speech_cache=Path(reader.text("AGENDA_SPEECH_CACHE", "/var/cache/agenda")),
-        speech_cache_mib=reader.whole("AGENDA_SPEECH_CACHE_MIB", "200", least=1, most=100_000),
-        google_url=reader.parsed("AGENDA_GOOGLE_URL", "", _url, "an http(s) URL or nothing", ""),
-        time_zone=reader.parsed(
-            "AGENDA_TIME_ZONE", "Europe/Paris", _time_zone, "a zone such as Europe/Paris", "UTC"
-        ),
-        grace_s=reader.whole("AGENDA_GRACE", "0", least=0, most=30 * 24 * 3600),
-        backup_days=reader.whole("AGENDA_BACKUP_DAYS", "0", least=0, most=3650),
-        erased_journal=reader.text("AGENDA_ERASED_JOURNAL", ""),
-        static_root=Path(reader.text("AGENDA_STATIC_ROOT", "/opt/agenda/current/static")),
-        admin_networks=reader.parsed(
-            "AGENDA_ADMIN_NETWORKS", "", _networks, "networks such as 10.20.28.0/24,...", []
-        ),
-        release=reader.text("AGENDA_RELEASE", "development"),
-        mail=_mail(reader),
-        api=api,
-    )
-    if reader.faults:
-        raise EnvironmentFault("\n".join(reader.faults))
-    return environment
-
-
-def _time_zone(value: str) -> str:
-    ZoneInfo(value)
-    return value
-
-
-def _mail(reader: _Reader) -> Mail | None:
-    """No host, no e-mail. A password is never sent before the connection is encrypted."""
-    host = reader.text("AGENDA_SMTP_HOST", "")
-    if not host:
-        return None
-    port = reader.whole("AGENDA_SMTP_PORT", "587", least=1, most=65535)
-    has_starttls = reader.choice("AGENDA_SMTP_STARTTLS", "1", ("0", "1")) == "1"
-    user = reader.text("AGENDA_SMTP_USER", "")
-    mail = Mail(
-        host=host,
-        port=port,
-        security="tls" if port == SMTPS_PORT else "starttls" if has_starttls else "none",
-        user=user,
-        password=reader.secret("AGENDA_SMTP_PASSWORD_FILE") if user else "",
-        sender=reader.parsed(
-            "AGENDA_SMTP_FROM", None, _sender, "an e-mail address such as agenda@example.org", ""
-        ),
-    )
-    if user and mail.security == "none":
-        reader.fault(
-            "AGENDA_SMTP_USER is set while AGENDA_SMTP_STARTTLS is 0.",
-            "set AGENDA_SMTP_STARTTLS=1, or the password would cross the network in clear.",
+    given = {name: value.strip() for name, value in environ.items() if value.strip()}
+    needed, unread = _needed_and_unread(given)
+    faults = {
+        name: f"{name} is not set.\n  Next: set {name} in the service's environment file."
+        for name in needed
+        if name not in given
+    }
+    try:
+        found = Environment.model_validate({n: v for n, v in given.items() if n not in unread})
+    except ValidationError as error:
+        # The last of a variable's errors stands for all of them.
+        faults |= {str(one["loc"][0]): _fault(one, given) for one in error.errors()}
+    if "AGENDA_SMTP_USER" in given.keys() - unread and _is_in_clear(given):
+        faults["AGENDA_SMTP_USER"] = (
+            "AGENDA_SMTP_USER is set while AGENDA_SMTP_STARTTLS is 0.\n  Next: set"
+            " AGENDA_SMTP_STARTTLS=1, or the password would cross the network in clear."
         )
-    return mail
+    if faults:
+        raise EnvironmentFault("\n".join(faults.values()))
+    return found
 
 
-def _sender(value: str) -> str:
-    name, at, domain = value.rpartition("@")
-    if not (name and at and domain) or any(sign.isspace() for sign in domain):
-        raise ValueError(value)
-    return value
+def _is_in_clear(given: Mapping[str, str]) -> bool:
+    is_smtps = given.get("AGENDA_SMTP_PORT") == str(SMTPS_PORT)
+    return given.get("AGENDA_SMTP_STARTTLS") == "0" and not is_smtps
 
 
-def _secret_key(reader: _Reader, role: str, token_key: str) -> str:
-    """A process for the REST server alone never sees the web's key. It signs nothing; the names of
-    its own audio files are all it hides, so what it shares with the web is enough to start from.
-    """
-    if role == "rest":
-        return hmac.new(token_key.encode(), b"rest", hashlib.sha512).hexdigest()
-    return _long_secret(reader, "AGENDA_SECRET_KEY_FILE")
+def _needed_and_unread(given: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """What there must be with what is given, and what is not looked at."""
+    needed, unread = ["AGENDA_ALLOWED_HOSTS"], set()
+    if given.get("AGENDA_ROLE") == "rest":
+        needed += ["AGENDA_TOKEN_KEY_FILE"]
+        unread |= {"AGENDA_SECRET_KEY_FILE"}
+    else:
+        needed += ["AGENDA_SECRET_KEY_FILE"]
+    if "AGENDA_DATABASE_SOCKET" in given:
+        unread |= {"AGENDA_DATABASE_PASSWORD_FILE"}
+    else:
+        needed += ["AGENDA_DATABASE_HOST", "AGENDA_DATABASE_PASSWORD_FILE"]
+    if "AGENDA_SMTP_HOST" not in given:
+        unread |= {name for name in given if name.startswith("AGENDA_SMTP_")}
+    else:
+        needed += ["AGENDA_SMTP_FROM"]
+        if "AGENDA_SMTP_USER" in given:
+            needed += ["AGENDA_SMTP_PASSWORD_FILE"]
+        else:
+            unread |= {"AGENDA_SMTP_PASSWORD_FILE"}
+    return needed, unread
 
 
-def _api(reader: _Reader, role: str) -> Api:
-    """On wherever it has its key."""
-    is_on = role == "rest" or bool(reader.text("AGENDA_TOKEN_KEY_FILE", ""))
-    return Api(
-        token_key=_long_secret(reader, "AGENDA_TOKEN_KEY_FILE") if is_on else "",
-        plain_http=reader.choice("AGENDA_API_PLAIN_HTTP", "0", ("0", "1")) == "1",
-        origins=reader.parsed(
-            "AGENDA_API_ORIGINS", "", _origins, "origins such as https://example.org,...", []
-        ),
-        requests_per_minute=reader.whole("AGENDA_API_RATE", "600", least=1, most=1_000_000),
-    )
-
-
-def _long_secret(reader: _Reader, name: str) -> str:
-    value = reader.secret(name)
-    if value and len(value) < SECRET_KEY_LENGTH_MIN:
-        reader.fault(
-            f"{name}: the key has {len(value)} characters.",
-            f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file.",
-        )
-    return value
+def _fault(error: ErrorDetails, given: Mapping[str, str]) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "secret":
+        return f"{name}: {error['msg']}.\n  Next: {error['ctx']['next']}."
+    field = next(f for f in Environment.model_fields.values() if f.alias == name)
+    return f"{name} is {given[name]!r}.\n  Next: give {field.description}."

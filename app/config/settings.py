@@ -32,6 +32,11 @@ WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
+
+def _of_the_web(*names: str) -> tuple[str, ...]:
+    return names if IS_WEB else ()
+
+
 INSTALLED_APPS = [
     "agenda",
     "accounts",
@@ -39,42 +44,36 @@ INSTALLED_APPS = [
     "api",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-]
-if IS_WEB:
-    INSTALLED_APPS += [
+    *_of_the_web(
         "django.contrib.admin",
         "django.contrib.sessions",  # its base classes and checks; the table is accounts.Session
         "django.contrib.messages",
         "django.contrib.staticfiles",
         "django.forms",
         "axes",
-    ]
+    ),
+]
 
 MIDDLEWARE = [
     "config.middleware.SecurityHeadersMiddleware",
     "api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.middleware.ClientAddressMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    *_of_the_web(
+        "config.middleware.ClientAddressMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+    ),
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "config.middleware.PreferencesMiddleware",
-    "config.errors.WrongMethodMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    *_of_the_web(
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "config.middleware.PreferencesMiddleware",
+        "config.errors.WrongMethodMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    *_of_the_web("axes.middleware.AxesMiddleware"),
 ]
-if not IS_WEB:
-    MIDDLEWARE = [
-        "config.middleware.SecurityHeadersMiddleware",
-        "api.middleware.ApiMiddleware",
-        "django.middleware.security.SecurityMiddleware",
-        "django.middleware.locale.LocaleMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ]
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -92,14 +91,8 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-
-def _database_tls() -> dict[str, Any]:
-    """With AGENDA_DATABASE_CA the server must prove who it is, or nothing is sent to it."""
-    if not AGENDA.database_ca:
-        return {}
-    return {"ssl": {"ca": AGENDA.database_ca}, "ssl_mode": "VERIFY_IDENTITY"}
-
-
+# The server must prove who it is, or nothing is sent to it.
+DATABASE_TLS = {"ssl": {"ca": AGENDA.database_ca}, "ssl_mode": "VERIFY_IDENTITY"}
 # MariaDB everywhere, tests included. Ansible creates the database with the same collation.
 DATABASES: dict[str, Any] = {
     "default": {
@@ -107,7 +100,7 @@ DATABASES: dict[str, Any] = {
         "NAME": AGENDA.database_name,
         "USER": AGENDA.database_user,
         "PASSWORD": AGENDA.database_password,
-        "HOST": AGENDA.database_host,
+        "HOST": AGENDA.database_socket or AGENDA.database_host,
         "PORT": "" if AGENDA.database_socket else AGENDA.database_port,
         "CONN_MAX_AGE": 60,
         # After the database was restarted nobody is told of it.
@@ -119,7 +112,7 @@ DATABASES: dict[str, Any] = {
             "sql_mode": "TRADITIONAL",
             # A database that is away must give its 503 page before the reader gives up.
             "connect_timeout": 3,
-            **_database_tls(),
+            **(DATABASE_TLS if AGENDA.database_ca else {}),
             "read_timeout": 60,
             "write_timeout": 60,
         },
@@ -147,7 +140,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "agenda"
 LOGOUT_REDIRECT_URL = "sign-in"
-SIGNUP_OPEN = AGENDA.signup_open
+SIGNUP_OPEN = AGENDA.signup == "open"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 6
 AXES_COOLOFF_TIME = 0.25  # hours
@@ -174,12 +167,11 @@ LANGUAGE_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 # One variable says whether TLS stands in front; cookies and HSTS follow it.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = AGENDA.tls_in_front
-SECURE_SSL_REDIRECT = AGENDA.tls_in_front
-SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AGENDA.tls_in_front else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = AGENDA.tls_in_front
-SECURE_HSTS_PRELOAD = AGENDA.tls_in_front
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AGENDA.tls_in_front else None
+TLS_IN_FRONT = AGENDA.tls == "1"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = TLS_IN_FRONT
+SECURE_SSL_REDIRECT = SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS_IN_FRONT
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TLS_IN_FRONT else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS_IN_FRONT else None
 # A program that is redirected has sent its token in clear already: the API refuses it and says so.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -187,7 +179,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 # refused as a stranger's. Within the site the address of a secret link may be told.
 SECURE_REFERRER_POLICY = "same-origin"
 # Browsers ignore it over plain http, and complain.
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if AGENDA.tls_in_front else None
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if TLS_IN_FRONT else None
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [csp.NONE],
@@ -230,26 +222,22 @@ GRACE_S = AGENDA.grace_s
 BACKUP_DAYS = AGENDA.backup_days
 
 # The REST server. Its tokens have a key of their own: a container for the API alone shares it.
-API_ENABLED = bool(AGENDA.api.token_key)
-API_TOKEN_KEY = AGENDA.api.token_key.encode()
-API_PLAIN_HTTP = AGENDA.api.plain_http
-API_ORIGINS = AGENDA.api.origins
-API_RATE = AGENDA.api.requests_per_minute
+API_ENABLED = bool(AGENDA.token_key)
+API_TOKEN_KEY = AGENDA.token_key.encode()
+API_PLAIN_HTTP = AGENDA.api_plain_http == "1"
+API_ORIGINS = AGENDA.api_origins
+API_RATE = AGENDA.api_rate
 
 ERASED_JOURNAL = AGENDA.erased_journal
 RELEASE = AGENDA.release
 
-MAIL_ENABLED = AGENDA.mail is not None
-EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-if AGENDA.mail is not None:
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    EMAIL_HOST = AGENDA.mail.host
-    EMAIL_PORT = AGENDA.mail.port
-    EMAIL_HOST_USER = AGENDA.mail.user
-    EMAIL_HOST_PASSWORD = AGENDA.mail.password
-    EMAIL_USE_TLS = AGENDA.mail.security == "starttls"
-    EMAIL_USE_SSL = AGENDA.mail.security == "tls"
-    DEFAULT_FROM_EMAIL = SERVER_EMAIL = AGENDA.mail.sender
+MAIL_ENABLED = bool(AGENDA.smtp_host)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if MAIL_ENABLED else 'dummy'}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = AGENDA.smtp_host, AGENDA.smtp_port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = AGENDA.smtp_user, AGENDA.smtp_password
+EMAIL_USE_TLS = AGENDA.smtp_security == "starttls"
+EMAIL_USE_SSL = AGENDA.smtp_security == "tls"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = AGENDA.smtp_from
 EMAIL_TIMEOUT = 10
 PASSWORD_RESET_TIMEOUT = 3600
 

@@ -37,7 +37,7 @@ def test_what_is_required_is_enough_and_the_rest_is_safe(environ):
     assert found.secret_key == KEY
     assert found.database_password == "not told"
     assert found.allowed_hosts == ["198.18.28.156", "localhost"]
-    assert (found.signup_open, found.tls_in_front, found.grace_s) == (False, False, 0)
+    assert (found.signup, found.tls, found.grace_s) == ("closed", "0", 0)
     assert (found.speech, found.time_zone, found.admin_networks) == ("google", "Europe/Paris", [])
 
 
@@ -75,6 +75,7 @@ def test_a_missing_variable_is_named_with_what_to_do(environ, name):
         ("AGENDA_GRACE", "-1"),
         ("AGENDA_BACKUP_DAYS", "two weeks"),
         ("AGENDA_ADMIN_NETWORKS", "10.20.28.7/24"),
+        ("AGENDA_API_ORIGINS", "https://example.org/"),
         ("AGENDA_SECRET_KEY_FILE", "/nowhere/key"),
     ],
 )
@@ -114,16 +115,16 @@ MAIL = {"AGENDA_SMTP_HOST": "mail.example", "AGENDA_SMTP_FROM": "agenda@mail.exa
     ],
 )
 def test_mail_is_on_with_a_host(environ, given, expected):
-    mail = read(environ | MAIL | given).mail
-    assert (mail.port, mail.security) == expected
-    assert read(environ).mail is None
+    found = read(environ | MAIL | given)
+    assert (found.smtp_port, found.smtp_security) == expected
+    assert not read(environ | {"AGENDA_SMTP_PORT": "25"}).smtp_host
 
 
 def test_mails_password_comes_from_a_file(environ, tmp_path):
     (tmp_path / "password").write_text("s3cret\n")
     account = {"AGENDA_SMTP_USER": "agenda", "AGENDA_SMTP_PASSWORD_FILE": f"{tmp_path}/password"}
-    mail = read(environ | MAIL | account).mail
-    assert (mail.user, mail.password) == ("agenda", "s3cret")
+    found = read(environ | MAIL | account)
+    assert (found.smtp_user, found.smtp_password) == ("agenda", "s3cret")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,8 @@ def test_mails_password_never_crosses_the_network_in_clear(environ, tmp_path):
     with pytest.raises(EnvironmentFault, match="AGENDA_SMTP_STARTTLS") as raised:
         read(environ | MAIL | account | {"AGENDA_SMTP_STARTTLS": "0"})
     assert "s3cret" not in str(raised.value)
+    with pytest.raises(EnvironmentFault, match="AGENDA_SMTP_STARTTLS"):
+        read(environ | MAIL | account | {"AGENDA_SMTP_STARTTLS": "0", "AGENDA_TLS": "2"})
 
 
 def run(environ, *arguments, code=None):
