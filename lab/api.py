@@ -23,7 +23,8 @@ from fakepve.model import PveError
 
 from lab import state
 from lab.guest import Guest, parse_guest, properties, volumes
-from lab.pending import PendingPve, print_mount
+from lab.ha import HaPve
+from lab.pending import print_mount
 from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
 log = logging.getLogger("lab.api")
@@ -49,7 +50,7 @@ STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "
 NODE_PRIVILEGES = ("Sys.Audit",)
 
 
-class LabPve(PendingPve):
+class LabPve(HaPve):
     """Proxmox's API for one node whose containers `runtime` runs."""
 
     def __init__(
@@ -81,7 +82,7 @@ class LabPve(PendingPve):
         self._births: dict[int, Birth] = {}
         # When a container's processor time was last read, and what it was.
         self._cpu_seen: dict[int, tuple[float, float]] = {}
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: set[asyncio.Future[Any]] = set()
 
     # ------------------------------------------------------------------ who may do what
 
@@ -202,10 +203,14 @@ class LabPve(PendingPve):
         effect = getattr(self, f"_effect_{ttype}", None) if isinstance(vm, FakeCt) else None
         whole = (lambda: effect(vm, body, record["log"].append)) if effect else body
         self.remember()
-        worker = asyncio.ensure_future(self._work(record, whole, vm if lock else None))
+        self.follow_up(self._work(record, whole, vm if lock else None))
+        return upid
+
+    def follow_up(self, work: Awaitable[Any]) -> None:
+        """Let `work` go on beside the request."""
+        worker = asyncio.ensure_future(work)
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
-        return upid
 
     async def _work(self, record: Answer, body: Body, locked: Any) -> None:
         status = "OK"
@@ -258,9 +263,11 @@ class LabPve(PendingPve):
             if ct.lock in UNFINISHED:
                 log.warning("container %s was cut in %s: removed", ct.vmid, ct.lock)
                 await self._run(self.runtime.destroy, self._guest(ct))
-                self.cts.remove(ct)
+                self._drop(ct)
             else:
                 await self._take_over(ct)
+        for sid in self.ha["resources"]:
+            self._ha_changed(sid)
         self.remember()
         return {ct.vmid for ct in self.cts if ct.vmid in ran and ct.status != "running"}
 
@@ -302,9 +309,7 @@ class LabPve(PendingPve):
         def ended() -> None:
             loop.remove_reader(descriptor)
             os.close(descriptor)
-            follow_up = asyncio.ensure_future(self._ended(ct, pid))
-            self._workers.add(follow_up)
-            follow_up.add_done_callback(self._workers.discard)
+            self.follow_up(self._ended(ct, pid))
 
         loop.add_reader(descriptor, ended)
 
@@ -319,6 +324,8 @@ class LabPve(PendingPve):
         elif ct.pid == pid:
             ct.status = "stopped"
             ct.pid = None
+            if self.wanted(ct) == "started":
+                self._ha_changed(f"ct:{ct.vmid}")
         self.remember()
 
     async def _refresh(self, ct: FakeCt) -> None:
@@ -355,9 +362,7 @@ class LabPve(PendingPve):
                 with contextlib.suppress(PveError):
                     await action()
 
-        follow_up = asyncio.ensure_future(wait())
-        self._workers.add(follow_up)
-        follow_up.add_done_callback(self._workers.discard)
+        self.follow_up(wait())
 
     async def _effect_vzcreate(self, ct: FakeCt, body: Body, say: Say) -> str | None:
         birth = self._births.pop(ct.vmid)
@@ -370,6 +375,8 @@ class LabPve(PendingPve):
             self._drop(ct)
             raise TaskError(f"unable to create CT {ct.vmid} - {error}") from error
         ct.lock = None
+        if ct.ha_state:
+            self._ha_create("resources", f"ct:{ct.vmid}", {"state": ct.ha_state})
         return note
 
     async def _effect_vzdestroy(self, ct: FakeCt, body: Body, _say: Say) -> str | None:

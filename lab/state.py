@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fakepve import FakeCt, FakePve
+from fakepve import FakeCt
 
 from lab.errors import LabError
 from lab.settings import write_atomically
@@ -17,12 +17,13 @@ TASKS_KEPT = 500
 INTERRUPTED = "unexpected status"
 
 
-def snapshot(pve: FakePve, *, running: set[int]) -> str:
+def snapshot(pve: Any, *, running: set[int]) -> str:
     """Return the API's state as text. `running`: containers to start when the lab resumes."""
     return json.dumps(
         {
             "containers": [_container(ct, ct.vmid in running) for ct in pve.cts],
             "tasks": pve.tasklog[-TASKS_KEPT:],
+            "ha": pve.ha,
         }
     )
 
@@ -54,7 +55,7 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def restore(pve: FakePve, path: Path) -> set[int]:
+def restore(pve: Any, path: Path) -> set[int]:
     """Load what `save` kept into a new API; return the containers that ran."""
     if not path.exists():
         return set()
@@ -65,6 +66,7 @@ def restore(pve: FakePve, path: Path) -> set[int]:
         ct.snapshots = item["snapshots"]
         ct.pool = item["pool"]
         pve.cts.append(ct)
+    pve.ha |= data.get("ha", {})
     for task in data["tasks"]:
         if task["status"] == "running":
             task.update(status="stopped", exitstatus=INTERRUPTED, endtime=task["starttime"])

@@ -23,6 +23,12 @@ def api(runtime: DictionaryRuntime, tmp_path: Path) -> Iterator[Client]:
         yield Client(pve.url, tmp_path / CA_FILE, pve=pve)
 
 
+@pytest.fixture
+def root(api: Client) -> Client:
+    """Root's own hand on the same cluster."""
+    return api.as_root()
+
+
 @pytest.fixture(scope="session")
 def make_lab() -> Iterator[Callable[[], Lab]]:
     """Make labs that the session removes at its end."""

@@ -22,6 +22,7 @@ from lab.templates import Template
 
 NODE = "srv-px5"
 TOKEN = ("ctlv@pve!test", "00000000-0000-0000-0000-000000000000")
+ROOT = ("root@pam!test", "00000000-0000-0000-0000-000000000001")
 TEMPLATE = "debian-13-standard_13.1-1_amd64.tar.zst"
 
 
@@ -164,6 +165,9 @@ class Client:
         self.session.trust_env = False
         self.session.headers["Authorization"] = f"PVEAPIToken={token[0]}={token[1]}"
 
+    def as_root(self) -> Client:
+        return Client(self.pve.url, Path(str(self.session.verify)), ROOT, pve=self.pve)
+
     def ask(self, method: str, path: str, **values: Any) -> requests.Response:
         where = {"params" if method == "GET" else "data": values}
         return self.session.request(method, self.url + path, timeout=30, **where)
@@ -229,6 +233,7 @@ def served(runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN) -> Ite
     templates = ListedTemplates(folder)
     pve = LabPve(runtime, templates, node=NODE, keep=keep, host="127.0.0.1", port=0)
     pve.admit(*token, bridge="vmbr0", tags=[2028, 2112])
+    pve.apitokens |= [ROOT]
     pve.show_templates()
     with in_thread() as call:
         again = call(pve.resume())
@@ -248,7 +253,7 @@ def served_plain(folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[Fa
     volume = {"content": "vztmpl", "format": "tzst", "size": 1, "ctime": 1}
     store = {"type": "btrfs", "active": 1, "content": "vztmpl,rootdir,images", "files": set()}
     pve.storages = {"local": {**store, "volumes": {f"vztmpl/{TEMPLATE}": volume}}}
-    pve.apitokens[token[0]] = token[1]
+    pve.apitokens |= [token, ROOT]
     for who in (token[0], token[0].partition("!")[0]):
         pve.grant(who, "/vms", *VM_PRIVILEGES)
         pve.grant(who, "/storage/local", *STORAGE_PRIVILEGES)

@@ -188,6 +188,21 @@ def trunks(api: Client) -> object:
     return answer.status_code, answer.reason
 
 
+def ha_resource(api: Client) -> object:
+    """Return the answer to one that is of no guest, and what is listed after one that is."""
+    root = api.as_root()
+    absent = root.ask("POST", "/cluster/ha/resources", sid="ct:9").reason
+    root.data("POST", "/cluster/ha/resources", sid=f"ct:{STOPPED}", state="stopped")
+    listed = [item["sid"] for item in root.data("GET", "/cluster/ha/resources")]
+    status = api.data("GET", f"{LXC}/{STOPPED}/status/current")["ha"]
+    return absent, listed, status
+
+
+def ha_rule(api: Client) -> object:
+    rule = {"rule": "near", "type": "node-affinity", "resources": "ct:9", "nodes": NODE}
+    return api.as_root().ask("POST", "/cluster/ha/rules", **rule).reason
+
+
 def forbidden(tag: int) -> str:
     return f"Permission check failed (/sdn/zones/localnetwork/vmbr0/{tag}, SDN.Use)"
 
@@ -374,6 +389,22 @@ CASES = {
     # section 4: SDN.Use of the old NIC and of the new one
     "NIC that root had put on another tag": Case(
         put_back, (403, forbidden(99), 512), True, by_hand=True
+    ),
+    # section 4: high availability
+    "resource of HA": Case(
+        ha_resource,
+        (
+            "resource 'ct:9' does not exist in cluster",
+            [f"ct:{STOPPED}"],
+            {"managed": 1, "state": "stopped"},
+        ),
+        True, by_hand=True,
+    ),
+    "rule of HA": Case(ha_rule, "cannot use unmanaged resource(s) ct:9.", True, by_hand=True),
+    "groups of HA": Case(
+        lambda api: api.as_root().ask("GET", "/cluster/ha/groups").reason,
+        "cannot index groups: ha groups have been migrated to rules",
+        True, by_hand=True,
     ),
     "NIC with trunks": Case(trunks, (403, forbidden(2111)), True),
 }  # fmt: skip

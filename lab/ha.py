@@ -1,0 +1,271 @@
+"""High availability: a request is kept at once, and followed some cycles later.
+
+pve-ha-manager: API2/HA/{Resources,Rules,Groups,Status}.pm, LRM.pm, Resources/PVECT.pm. fakepve
+0.5.0 answers these paths from the schema and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fakepve import FakeCt
+from fakepve.model import PveError
+from fakepve.routing import split_list
+
+from lab.pending import PendingPve
+
+Answer = dict[str, Any]
+MIGRATED = "ha groups have been migrated to rules"
+# PVECT.pm, `shutdown`: what the LRM waits when nobody says how long.
+SHUTDOWN_S = 60
+# The status of a container that HA keeps started, or stopped.
+RUNS_AS = {"started": "running", "stopped": "stopped"}
+REQUESTS = {"started": "request_start", "stopped": "request_stop"}
+
+
+class HaPve(PendingPve):
+    """The API with resources, rules (Proxmox VE 9) and groups (8) of high availability."""
+
+    def __init__(self, **where: Any) -> None:
+        super().__init__(**where)
+        self.ha: dict[str, dict[str, Answer]] = {"resources": {}, "rules": {}, "groups": {}}
+        self.ha_delay = 7  # the CRM's cycle and the LRM's: a container follows after 5 to 10 s
+        self._ha_turns: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def follow_up(self, work: Awaitable[Any]) -> None:
+        """Let `work` go on beside the request."""
+        raise NotImplementedError
+
+    def remember(self) -> None:
+        """Keep the state."""
+        raise NotImplementedError
+
+    def _routes_ha(self) -> list[tuple[str, str, Any]]:
+        routes = [("GET", "/cluster/ha/status/current", self._ha_status)]
+        for kind, name in (("resources", "sid"), ("rules", "rule"), ("groups", "group")):
+            every, one = f"/cluster/ha/{kind}", f"/cluster/ha/{kind}/{{{name}}}"
+            for method, path, verb, call in (
+                ("GET", every, f"index {kind}", self._ha_list),
+                ("POST", every, f"create {kind[:-1]}", self._ha_create),
+                ("GET", one, f"read {kind[:-1]}", self._ha_read),
+                ("PUT", one, f"update {kind[:-1]}", self._ha_update),
+                ("DELETE", one, f"delete {kind[:-1]}", self._ha_delete),
+            ):
+                routes.append((method, path, self._of(kind, name, verb, call)))
+        return routes
+
+    def _of(self, kind: str, name: str, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a route's handler: `call` with the kind's table, and the name of what is meant."""
+
+        async def handle(v: Answer, _user: str) -> Any:
+            # A cluster of Proxmox VE 8 has groups; their migration to rules makes it one of 9.
+            if kind == "groups" and not self.version.startswith("8"):
+                raise PveError(500, f"cannot {verb}: {MIGRATED}")
+            if kind == "rules" and self.version.startswith("8"):
+                raise PveError(501, "Method '/cluster/ha/rules' not implemented")
+            asked = v.pop(name, None)
+            if kind == "resources" and asked:
+                asked = self._sid(asked)
+            result = call(kind, asked, v)
+            self.remember()
+            return result
+
+        return handle
+
+    def _sid(self, text: str) -> str:
+        if not text.isdigit():
+            return text
+        if not self.ct(int(text)):
+            reason = f"VM/CT {text} does not exist"
+            raise PveError(500, f"unable to detect SID from VMID - {reason}")
+        return f"ct:{text}"
+
+    # ------------------------------------------------------------------ what is configured
+
+    def _ha_list(self, kind: str, _name: None, v: Answer) -> list[Answer]:
+        found = [self._ha_read(kind, name, {}) for name in sorted(self.ha[kind])]
+        resource = v.get("resource")
+        return [
+            item
+            for item in found
+            if v.get("type") in (None, item["type"])
+            and (not resource or resource in split_list(item["resources"]))
+        ]
+
+    def _ha_read(self, kind: str, name: str, _v: Answer) -> Answer:
+        if name not in self.ha[kind]:
+            what = {"resources": "resource", "rules": "ha rule", "groups": "ha group"}[kind]
+            raise PveError(500, f"no such {what} '{name}'")
+        key = {"resources": "sid", "rules": "rule", "groups": "group"}[kind]
+        order = {"order": [*self.ha["rules"]].index(name) + 1} if kind == "rules" else {}
+        return {key: name, "digest": "0" * 40, **order, **self.ha[kind][name]}
+
+    def _ha_create(self, kind: str, name: str, v: Answer) -> None:
+        if kind == "resources":
+            vmid = name.removeprefix("ct:")
+            if not (vmid.isdigit() and self.ct(int(vmid))):
+                raise PveError(500, f"resource '{name}' does not exist in cluster")
+            if name in self.ha[kind]:
+                reason = f"resource ID '{name}' already defined"
+                raise PveError(500, f"create resource failed: {reason}")
+            v["type"] = "ct"
+        elif name in self.ha[kind]:
+            what = "HA rule" if kind == "rules" else "ha group ID"
+            raise PveError(500, f"create {kind[:-1]} failed: {what} '{name}' already defined")
+        else:
+            v.setdefault("type", "group")
+        self._check_ha(kind, v)
+        self.ha[kind][name] = v
+        if kind == "resources":
+            self._ha_changed(name)
+
+    def _check_ha(self, kind: str, v: Answer) -> None:
+        """Refuse what names a resource, a node or a group that there is none of."""
+        unmanaged = set(split_list(v.get("resources"))) - self.ha["resources"].keys()
+        if unmanaged:
+            names = ", ".join(sorted(unmanaged))
+            raise PveError(500, f"cannot use unmanaged resource(s) {names}.")
+        nodes = {item.partition(":")[0] for item in split_list(v.get("nodes"))}
+        if kind == "rules" and (absent := nodes - self.nodes.keys()):
+            raise PveError(500, f"cannot use non-existent node(s) {', '.join(sorted(absent))}.")
+        if kind == "resources" and (group := v.get("group")):
+            if not self.version.startswith("8"):
+                raise PveError(500, f"invalid parameter 'group': {MIGRATED}")
+            if group not in self.ha["groups"]:
+                raise PveError(500, f"HA group '{group}' does not exist")
+
+    def _ha_update(self, kind: str, name: str, v: Answer) -> None:
+        self._ha_read(kind, name, {})
+        v.pop("digest", None)
+        gone = split_list(v.pop("delete", ""))
+        self._check_ha(kind, v)
+        if kind == "resources" and v.get("state") != "disabled":
+            ct = self.ct(int(name.removeprefix("ct:")))
+            if ct.ha_state == "error":
+                reason = "in error state, must be disabled and fixed first"
+                raise PveError(500, f"service '{name}' {reason}")
+        kept = {key: x for key, x in self.ha[kind][name].items() if key not in gone}
+        self.ha[kind][name] = kept | v
+        if kind == "resources":
+            self._ha_changed(name)
+
+    def _ha_delete(self, kind: str, name: str, v: Answer) -> None:
+        if kind == "resources" and name not in self.ha[kind]:
+            raise PveError(500, f"cannot delete service '{name}', not HA managed!")
+        self.ha[kind].pop(name, None)
+        if kind == "resources":
+            if v.get("purge", 1):
+                self._forget_in_rules(name)
+            if ct := self.ct(int(name.removeprefix("ct:"))):
+                ct.ha_state = None
+
+    def _forget_in_rules(self, sid: str) -> None:
+        """Take a resource out of the rules; one that has no other goes."""
+        for name, rule in list(self.ha["rules"].items()):
+            rest = [item for item in split_list(rule["resources"]) if item != sid]
+            rule["resources"] = ",".join(rest)
+            if not rest:
+                del self.ha["rules"][name]
+
+    def _drop(self, ct: FakeCt) -> None:
+        """A container that is destroyed with `purge` is no resource any more."""
+        super()._drop(ct)
+        if self.ha["resources"].pop(f"ct:{ct.vmid}", None):
+            self._forget_in_rules(f"ct:{ct.vmid}")
+
+    async def _lxc_destroy(self, user: str, v: Answer) -> Any:
+        """Refuse a resource, an ignored one too, unless `purge` is asked for."""
+        if f"ct:{v['vmid']}" in self.ha["resources"] and not v.get("purge"):
+            self._check_protection(self._find_ct(v["node"], v["vmid"]), "")
+            reason = "used in HA resources and purge parameter not set."
+            raise PveError(500, f"unable to remove CT {v['vmid']} - {reason}")
+        return await super()._lxc_destroy(user, v)
+
+    # ------------------------------------------------------------------ what is done
+
+    def wanted(self, ct: FakeCt) -> str | None:
+        """Return the state that HA keeps the container in, None when it is not HA's business."""
+        resource = self.ha["resources"].get(f"ct:{ct.vmid}")
+        if resource is None or resource.get("state") == "ignored":
+            return None
+        state: str = resource.get("state", "started")
+        return {"enabled": "started", "disabled": "stopped"}.get(state, state)
+
+    def _ha_changed(self, sid: str, timeout_s: int = SHUTDOWN_S) -> None:
+        """Let the container follow what is configured now."""
+        ct = self.ct(int(sid.removeprefix("ct:")))
+        state = self.wanted(ct)
+        ct.ha_state = state
+        if state:
+            if ct.status != RUNS_AS[state]:
+                ct.ha_state = REQUESTS[state]
+            self.follow_up(self._follow(ct, timeout_s))
+
+    async def _follow(self, ct: FakeCt, timeout_s: int) -> None:
+        await self.pause(self.ha_delay)
+        async with self._ha_turns[ct.vmid]:
+            state = self.wanted(ct)
+            if ct not in self.cts or not state or not self.nodes[ct.node].get("online", True):
+                return
+            if ct.status == RUNS_AS[state]:
+                pass
+            elif state == "started":
+                await self._lrm(ct, "vzstart", lambda: self._start_steps(ct, "root@pam"))
+            elif timeout_s:
+                await self._lrm(
+                    ct, "vzshutdown", lambda: self._ct_powerdown(ct, timeout_s, force=False)
+                )
+            else:
+                await self._lrm(ct, "vzstop", lambda: self._ct_powerdown(ct, 0, force=True))
+            ct.ha_state = state if ct.status == RUNS_AS[state] else "error"
+        self.remember()
+
+    async def _lrm(self, ct: FakeCt, kind: str, body: Callable[[], Awaitable[Any]]) -> None:
+        """Run the LRM's own task to its end."""
+        upid = await self._ct_task(ct, kind, "root@pam", body)
+        while self.tasks[upid]["status"] == "running":
+            await asyncio.sleep(0.05)
+
+    async def _ct_ha(self, ct: FakeCt, user: str, state: str, timeout: int | None = None) -> Any:
+        """Hand a start or stop to HA (API2/LXC/Status.pm): the task ends before anything is done.
+
+        fakepve passes no timeout for `stop`, which is the LRM's 0.
+        """
+
+        async def body() -> None:
+            sid = f"ct:{ct.vmid}"
+            self.ha["resources"][sid]["state"] = state
+            self._ha_changed(sid, timeout or 0)
+
+        verb = "start" if state == "started" else "stop"
+        line = f"Requesting HA {verb} for CT {ct.vmid}"
+        return await self._ct_task(ct, f"ha{verb}", user, body, lock=False, log=[line])
+
+    async def _ha_status(self, _v: Answer, _user: str) -> list[Answer]:
+        """Tell of quorum, nodes and services (HA/Status.pm)."""
+        first = sorted(self.nodes)[0]
+        quorum = {"id": "quorum", "type": "quorum", "node": first, "status": "OK", "quorate": 1}
+        lrms = [
+            {"id": f"lrm:{node}", "type": "lrm", "node": node, "status": f"{node} (active)"}
+            for node in sorted(self.nodes)
+        ]
+        services = []
+        for sid, resource in sorted(self.ha["resources"].items()):
+            ct = self.ct(int(sid.removeprefix("ct:")))
+            state = ct.ha_state or "ignored"
+            services.append(
+                {
+                    "id": f"service:{sid}",
+                    "type": "service",
+                    "sid": sid,
+                    "node": ct.node,
+                    "state": state,
+                    "crm_state": state,
+                    "request_state": resource.get("state", "started"),
+                    "status": f"{sid} ({ct.node}, {state})",
+                }
+            )
+        return [quorum, *lrms, *services]
