@@ -14,75 +14,59 @@ from collections.abc import Callable
 from typing import Any
 
 # Takes a value, says whether it is of the kind.
-Kind = Callable[[Any], bool]
+Kind = Callable[[Any], object]
 # Returns the answer without its nulls, raises ValueError with what is wrong.
 Shape = Callable[[Any], Any]
 
-DIGITS = re.compile(r"-?[0-9]{1,18}")
-# pve-common src/PVE/UPID.pm
-UPID = re.compile(r"UPID:[A-Za-z0-9-]+(:[0-9A-Fa-f]+){3}:[^:\s]+:[^:\s]*:[^:\s]+:")
-NAME = re.compile(r"\w[\w.-]*")
 LARGEST = 2**60
 MOST_SHOWN = 60
-GUESTS = frozenset({"lxc", "qemu"})
-READ = re.compile(
-    r"(net|mp)\d+|description|digest|features|hostname|lock|nameserver|onboot|ostype|protection|"
-    r"rootfs|searchdomain|startup|tags|template|unprivileged"
-)
 # Some year that every C library can print.
 LATEST_S = 2**36
 
 
-# ---------------------------------------------------------------- kinds of values
+def a(*types: type) -> Kind:
+    return lambda value: isinstance(value, types)
 
 
-def text(value: Any) -> bool:
-    return isinstance(value, str)
+def like(pattern: str) -> Kind:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value)
 
 
-def name(value: Any) -> bool:
-    """A node's or a storage's: it becomes a part of the next call's path."""
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
+text, mapping, scalar = a(str), a(dict), a(str, int, float)
+# A node's or a storage's: it becomes a part of the next call's path.
+name = like(r"\w[\w.-]*")
+# pve-common src/PVE/UPID.pm
+upid = like(r"UPID:[A-Za-z0-9-]+(:[0-9A-Fa-f]+){3}:[^:\s]+:[^:\s]*:[^:\s]+:")
+digits = like("-?[0-9]{1,18}")
 
 
-def upid(value: Any) -> bool:
-    return isinstance(value, str) and UPID.fullmatch(value) is not None
-
-
-def number(value: Any) -> bool:
-    if isinstance(value, str):
-        return DIGITS.fullmatch(value) is not None
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST
+def number(value: Any) -> object:
+    is_finite = isinstance(value, int | float) and math.isfinite(value)
+    return digits(value) or (is_finite and abs(value) < LARGEST)
 
 
 def moment(value: Any) -> bool:
-    return number(value) and 0 <= int(value) < LATEST_S
+    return bool(number(value)) and 0 <= int(value) < LATEST_S
 
 
-def scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
+    """A mapping with these keys; one whose name ends in `_` may be missing.
 
-
-def mapping(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-# ---------------------------------------------------------------- shapes of answers
-
-
-def record(**kinds: Kind) -> Shape:
-    """A mapping with these keys; one whose name ends in `_` may be missing."""
+    `every`: a pattern, and the kind of what is under the keys that it matches.
+    """
+    optional = {key[:-1]: kind for key, kind in kinds.items() if key.endswith("_")}
+    needed = {key: kind for key, kind in kinds.items() if not key.endswith("_")}
 
     def read(answer: Any) -> Any:
         if not isinstance(answer, dict):
             raise ValueError(f"{shown(answer)} instead of a mapping")
         known = {key: value for key, value in answer.items() if value is not None}
-        for key, kind in kinds.items():
-            plain = key.rstrip("_")
-            if plain not in known and key == plain:
-                raise ValueError(f"{plain!r} is missing")
-            if plain in known and not kind(known[plain]):
-                raise ValueError(f"{plain!r} is {shown(known[plain])}")
+        for key in needed.keys() - known:
+            raise ValueError(f"{key!r} is missing")
+        matching = {key: every[1] for key in known if re.fullmatch(every[0], key)}
+        for key, kind in (matching | optional | needed).items():
+            if key in known and not kind(known[key]):
+                raise ValueError(f"{key!r} is {shown(known[key])}")
         return known
 
     return read
@@ -103,50 +87,28 @@ def resources(answer: Any) -> Any:
     """Guests, nodes, storages and more: a guest has a VMID, and lies on a node."""
     found = rows(type_=text, vmid_=number)(answer)
     for item in found:
-        if "vmid" in item or item.get("type") in GUESTS:
+        if "vmid" in item or item.get("type") in ("lxc", "qemu"):
             guest(item)
         elif item.get("type") == "node":
             node(item)
     return found
 
 
-def config(answer: Any) -> Any:
-    """Every value is a scalar, but for the raw `lxc` keys and others that nobody reads."""
-    known = record(cores_=number, memory_=number, swap_=number)(answer)
-    for key, value in known.items():
-        if READ.fullmatch(key) and not scalar(value):
-            raise ValueError(f"{key!r} is {shown(value)}")
-    return known
-
-
-def permissions(answer: Any) -> Any:
-    """Path -> privilege -> whether it is inherited further down."""
-    known = record()(answer)
-    for path, privileges in known.items():
-        if not isinstance(privileges, dict):
-            raise ValueError(f"{path!r} is {shown(privileges)}")
-    return known
-
-
-def anything(answer: Any) -> Any:
-    return answer
-
-
+usage: dict[str, Kind] = {"uptime_": number, "mem_": number, "disk_": number}
 node = record(node=name, status_=scalar)
-guest = record(
-    vmid=number, node=name, status_=scalar, name_=scalar, tags_=scalar, uptime_=number,
-    mem_=number, disk_=number,
-)  # fmt: skip
-status = record(
-    status_=scalar, uptime_=number, mem_=number, disk_=number, ha_=mapping, lock_=scalar
+guest = record(vmid=number, node=name, status_=scalar, name_=scalar, tags_=scalar, **usage)
+# Other keys, such as the raw `lxc` ones, nobody reads.
+READ = (
+    r"(net|mp)\d+|description|digest|features|hostname|lock|nameserver|onboot|ostype|protection|"
+    r"rootfs|searchdomain|startup|tags|template|unprivileged"
 )
-guests = rows(vmid=number, status_=scalar, uptime_=number, mem_=number, disk_=number)
 
 # The path of a GET -> the shape of its answer; the first that matches counts.
 SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"version", record(version_=scalar)),
-    (r"access/permissions", permissions),
-    (r"cluster/nextid", anything),
+    # Path -> privilege -> whether it is inherited further down.
+    (r"access/permissions", record((".*", mapping))),
+    (r"cluster/nextid", lambda answer: answer),
     (r"cluster/resources", resources),
     (r"cluster/status", rows(type_=scalar, quorate_=scalar)),
     (r"nodes", rows(node=name, status_=scalar)),
@@ -159,10 +121,12 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"nodes/[^/]+/tasks", rows(upid=upid, type_=scalar, starttime_=number, endtime_=number)),
     (r"nodes/[^/]+/tasks/[^/]+/status", record(status=text, exitstatus_=scalar)),
     (r"nodes/[^/]+/tasks/[^/]+/log", rows(t_=scalar)),
-    (r"nodes/[^/]+/lxc", guests),
-    (r"nodes/[^/]+/lxc/\d+/config", config),
+    (r"nodes/[^/]+/lxc", rows(vmid=number, status_=scalar, **usage)),
+    (r"nodes/[^/]+/lxc/\d+/config",
+     record((READ, scalar), cores_=number, memory_=number, swap_=number)),
     (r"nodes/[^/]+/lxc/\d+/pending", rows(key=text, value_=scalar, pending_=scalar)),
-    (r"nodes/[^/]+/lxc/\d+/status/current", status),
+    (r"nodes/[^/]+/lxc/\d+/status/current",
+     record(status_=scalar, ha_=mapping, lock_=scalar, **usage)),
     (r"nodes/[^/]+/lxc/\d+/snapshot", rows(name=name, snaptime_=moment)),
     (r"nodes/[^/]+/lxc/\d+/feature", record(hasFeature_=scalar)),
 )  # fmt: skip
