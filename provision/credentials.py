@@ -1,9 +1,8 @@
-"""Where the API is and who we are there. Environments never borrow each other's answers."""
+"""Where the API is and who we are there. Environments never borrow each other's."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 import ssl
@@ -11,12 +10,12 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from provision import environment as environment_door
+from pydantic import BaseModel, ValidationError
+
 from provision.desired import Desired
-from provision.environment import LAB
+from provision.environment import LAB, state_folder
 from provision.errors import CredentialsError
 
 # A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
@@ -65,12 +64,20 @@ class Site:
     ssh_proxy_command: str = ""
 
 
-def state_folder(environment: str, *, root: Path, variables: Mapping[str, str]) -> Path:
-    """The state folder, made when it is missing (0700).
+class Lab(BaseModel):
+    """What the lab says of itself in lab.json."""
 
-    Raises CredentialsError when it cannot be made.
-    """
-    folder = environment_door.state_folder(environment, root=root, variables=variables)
+    api_host: str
+    api_port: int
+    ca_file: str
+    token_id: str
+    token_secret: str
+    ssh_proxy_command: str = ""
+
+
+def site(environment: str, *, root: Path, variables: Mapping[str, str] = os.environ) -> Site:
+    """Its state folder is made when it is missing (0700)."""
+    folder = state_folder(environment, root=root, variables=variables)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -78,14 +85,7 @@ def state_folder(environment: str, *, root: Path, variables: Mapping[str, str]) 
             f"the folder {folder} cannot be made: {error.strerror}",
             next_step="see that HOME (in the lab CTLV_LAB_STATE) names a folder you may write to",
         ) from error
-    return folder
-
-
-def site(environment: str, *, root: Path, variables: Mapping[str, str] = os.environ) -> Site:
-    folder = state_folder(environment, root=root, variables=variables)
-    if environment != LAB:
-        return Site(environment=environment, state=folder, root=root)
-    proxy = str(read_lab(folder).get("ssh_proxy_command", ""))
+    proxy = read_lab(folder).ssh_proxy_command if environment == LAB else ""
     return Site(environment=environment, state=folder, root=root, ssh_proxy_command=proxy)
 
 
@@ -97,7 +97,15 @@ def endpoint(
     Raises CredentialsError when a part is missing.
     """
     if site.environment == LAB:
-        return lab_endpoint(site)
+        lab = read_lab(site.state)
+        return Endpoint(
+            host=lab.api_host,
+            port=lab.api_port,
+            ca_file=site.state / lab.ca_file,
+            token_id=lab.token_id,
+            token_secret=lab.token_secret,
+            is_lab=True,
+        )
     text = variables.get("PROXMOX_HOST") or desired.api_host
     if not text:
         raise CredentialsError(
@@ -115,42 +123,19 @@ def endpoint(
     )
 
 
-def read_lab(folder: Path) -> dict[str, Any]:
+def read_lab(folder: Path) -> Lab:
+    file = folder / "lab.json"
     try:
-        lab = json.loads((folder / "lab.json").read_text())
-        if not isinstance(lab, dict):
-            raise ValueError("it holds no mapping")
-        if not isinstance(lab.get("api_port", 0), int):
-            raise ValueError(f"api_port is {lab['api_port']!r}")
+        return Lab.model_validate_json(file.read_bytes())
     except OSError as error:
+        problem = f"the lab of {folder} is not up: {error.strerror} (lab.json)"
+        raise CredentialsError(problem, next_step="start it: make up") from error
+    except ValidationError as error:
+        # Without the values: one of them is the token.
+        wrong = (": ".join([*map(str, found["loc"]), found["msg"]]) for found in error.errors())
         raise CredentialsError(
-            f"the lab of {folder} is not up: {error.strerror} (lab.json)",
-            next_step="start it: make up",
-        ) from error
-    except ValueError as error:
-        raise CredentialsError(
-            f"{folder / 'lab.json'} is damaged: {error}",
-            next_step="start the lab again: make up",
-        ) from error
-    return lab
-
-
-def lab_endpoint(site: Site) -> Endpoint:
-    lab = read_lab(site.state)
-    try:
-        return Endpoint(
-            host=str(lab["api_host"]),
-            port=lab["api_port"],
-            ca_file=site.state / str(lab["ca_file"]),
-            token_id=str(lab["token_id"]),
-            token_secret=str(lab["token_secret"]),
-            is_lab=True,
-        )
-    except KeyError as error:
-        raise CredentialsError(
-            f"{site.state / 'lab.json'} lacks {error}",
-            next_step="start the lab again: make up",
-        ) from error
+            f"{file} is damaged: {'; '.join(wrong)}", next_step="start the lab again: make up"
+        ) from None
 
 
 def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:

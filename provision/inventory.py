@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from provision import inventorycache, inventoryfiles
+from provision.environment import known
 from provision.errors import InventoryError
 
 KEPT = re.compile(
@@ -61,10 +62,9 @@ def load(environment: str, *, root: Path) -> Inventory:
     """
     folder = root / "inventory" / environment
     if not ENVIRONMENT.fullmatch(environment) or not (folder / "hosts.yml").is_file():
-        found = sorted(path.parent.name for path in (root / "inventory").glob("*/hosts.yml"))
-        known = ", ".join(found) or "none"
+        found = ", ".join(known(root=root)) or "none"
         raise InventoryError(
-            f"there is no inventory {environment!r} (found: {known})",
+            f"there is no inventory {environment!r} (found: {found})",
             next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
         )
     if nowhere := inventoryfiles.links_to_nothing(folder):
@@ -112,64 +112,51 @@ def readable_files(folder: Path) -> Iterator[Path]:
 
 
 def ansible_inventory(folder: Path) -> dict[str, Any]:
-    """Run ansible-inventory over a copy without encrypted files, so that no password is needed."""
+    """Run ansible-inventory over links to all files but the encrypted ones: it asks no password."""
     try:
         with tempfile.TemporaryDirectory(prefix="ctlv-inventory-") as copy:
-            return list_copy(folder, Path(copy))
+            for file in readable_files(folder):
+                link = Path(copy, folder.name, file.relative_to(folder))
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file.resolve())
+            done = list_copy(Path(copy), folder.name)
+            if done.returncode == 0:
+                listing: dict[str, Any] = json.loads(done.stdout)
+                return listing
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise InventoryError(
             f"ansible-inventory did not work: {error}",
             next_step="make the tools anew: setup/machine, or make up",
         ) from error
+    # Ansible names the mistake, and seldom the file.
+    wrong = inventoryfiles.mistakes(folder, readable_files(folder))
+    reason = first_error(done.stderr.replace(copy, "inventory"))
+    raise InventoryError(
+        "\n  ".join([f"Ansible cannot read inventory/{folder.name}: {reason}", *wrong]),
+        next_step="correct the lines named above; nothing was called"
+        if wrong
+        else f"run: ansible-inventory -i inventory/{folder.name} --list",
+    )
 
 
-def list_copy(folder: Path, copy: Path) -> dict[str, Any]:
-    mirror(folder, copy / folder.name)
+def list_copy(copy: Path, name: str) -> subprocess.CompletedProcess[str]:
+    """In the operator's environment without what would steer Ansible or ask for a password."""
     config = copy / "ansible.cfg"
     config.write_text(CONFIGURATION)
-    tool = Path(sys.executable).with_name("ansible-inventory")
-    done = subprocess.run(
-        [str(tool), "--inventory", str(copy / folder.name), "--list"],
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), "-i", copy / name, "--list"],
         check=False,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
-        env=quiet_environment(config),
+        # Ansible refuses to start without a UTF-8 locale.
+        env={**kept, "ANSIBLE_CONFIG": str(config), "LC_ALL": "C.UTF-8"},
     )
-    if done.returncode != 0:
-        text = done.stderr.replace(str(copy), "inventory").strip()
-        # Ansible names the mistake, and seldom the file.
-        wrong = inventoryfiles.mistakes(folder, readable_files(folder))
-        raise InventoryError(
-            "\n  ".join(
-                [f"Ansible cannot read inventory/{folder.name}: {first_error(text)}", *wrong]
-            ),
-            next_step="correct the lines named above; nothing was called"
-            if wrong
-            else f"run: ansible-inventory -i inventory/{folder.name} --list",
-        )
-    listing: dict[str, Any] = json.loads(done.stdout)
-    return listing
-
-
-def quiet_environment(config: Path) -> dict[str, str]:
-    """The operator's environment without what would steer Ansible or ask for a vault password."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    # Ansible refuses to start without a UTF-8 locale.
-    return {**kept, "ANSIBLE_CONFIG": str(config), "LC_ALL": "C.UTF-8"}
-
-
-def mirror(source: Path, target: Path) -> None:
-    """Link every file of `source` that is not encrypted."""
-    target.mkdir(parents=True)
-    for path in sorted(source.iterdir()):
-        if path.is_dir():
-            mirror(path, target / path.name)
-        elif not is_encrypted(path):
-            (target / path.name).symlink_to(path.resolve())
 
 
 def is_encrypted(path: Path) -> bool:
+    """What cannot be read is passed over as well."""
     try:
         with path.open("rb") as file:
             return file.read(len(VAULT_HEADER)) == VAULT_HEADER
@@ -219,11 +206,10 @@ def find_places(folder: Path, groups: Mapping[str, Collection[str]]) -> dict[tup
 def keys_below(folder: Path, stem: Path) -> Iterator[tuple[str, str]]:
     """Keys and places in `stem`.yml, or in the files of the folder `stem`, in Ansible's order."""
     single = stem.with_name(f"{stem.name}.yml")
-    for file in readable_files(stem) if stem.is_dir() else iter([single]):
-        if not file.is_file() or is_encrypted(file):
+    for file in readable_files(stem) if stem.is_dir() else [single]:
+        if is_encrypted(file):
             continue
         shown = inventoryfiles.shown(folder, file)
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
-            match = KEY_AT_LINE_START.match(line)
-            if match:
+            if match := KEY_AT_LINE_START.match(line):
                 yield match[1], f"{shown}:{number}"

@@ -139,10 +139,10 @@ def test_a_lab_that_is_not_up_says_how_to_start_it(tmp_path):
     ("text", "problem"),
     [
         ("{", "is damaged"),
-        ("{}", "lacks 'api_host'"),
-        ("[]", "is damaged: it holds no mapping"),
-        ("null", "is damaged: it holds no mapping"),
-        ('{"api_port": "x"}', "is damaged: api_port is 'x'"),
+        ("{}", "is damaged: api_host: Field required; api_port: Field required"),
+        ("[]", "is damaged: Input should be an object"),
+        ("null", "is damaged: Input should be an object"),
+        ('{"api_port": "x"}', "api_port: Input should be a valid integer"),
     ],
 )
 def test_a_broken_lab_file_is_said(tmp_path, text, problem):

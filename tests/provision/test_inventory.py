@@ -221,10 +221,11 @@ def test_what_stands_in_hosts_yml_is_named_there(root):
 
 
 def test_a_folder_that_cannot_be_listed_is_said(root, monkeypatch):
-    def refuse(*_):
+    def refuse(folder):
+        yield folder / "hosts.yml"
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(inventory, "mirror", refuse)
+    monkeypatch.setattr(inventory, "readable_files", refuse)
 
     with pytest.raises(InventoryError, match="Permission denied"):
         inventory.load("lab", root=root)
