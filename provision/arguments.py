@@ -39,8 +39,9 @@ class Parser(argparse.ArgumentParser):
         self.next_step = next_step or f"python -m {self.program} --help"
         self.variables: dict[str, str] = {}
 
-    def add(self, name: str, *, make: str, **settings: Any) -> None:
-        """Add the argument `name`, which make's variable `make` sets too."""
+    def add(self, name: str, *, make: str = "", **settings: Any) -> None:
+        """Add an argument that a variable of make sets too: `make`, or the one of its name."""
+        make = make or name.lstrip("-").upper()
         if called_by_make():
             shown = name if name.startswith("-") else settings.get("metavar", name)
             self.variables[shown] = f"{make}="
@@ -58,14 +59,8 @@ class Parser(argparse.ArgumentParser):
         self.add("--env", make="ENV", help="a folder of inventory/", **settings)
 
     def add_answers(self) -> None:
-        self.add("--yes", make="YES", action="store_true", help="do not ask")
-        self.add(
-            "--confirm",
-            make="CONFIRM",
-            default="",
-            metavar="NAME",
-            help="what destroys outside the lab: its name",
-        )
+        self.add("--yes", action="store_true", help="do not ask")
+        self.add("--confirm", default="", help="what destroys outside the lab: its name")
 
     def error(self, message: str) -> NoReturn:
         missing = re.fullmatch(r"(the following arguments are required: )(.*)", message)

@@ -34,7 +34,7 @@ from provision.destroy import destroy, left_alone, select
 from provision.environment import LAB, ROOT
 from provision.errors import InterruptionError, OperatorError, UsageError
 from provision.inventory import load
-from provision.model import Actual, Found, Plan, Step, Wanted
+from provision.model import Actual, Found, Plan
 from provision.plan import check_destroy, check_ownership, plan, plan_one
 from provision.progress import Progress
 from provision.proxmox import Proxmox
@@ -125,10 +125,14 @@ def run_drift(session: Session) -> int:
 
 
 def run_apply(session: Session) -> int:
-    settings = options(session.arguments)
-    saved = None
-    if session.arguments.file:
-        saved = savedplan.load(session.arguments.file, environment=session.arguments.env)
+    arguments = session.arguments
+    settings = Options(
+        wait=arguments.wait,
+        wait_timeout_s=arguments.wait_timeout,
+        parallel=arguments.parallel,
+        reboot=arguments.reboot,
+    )
+    saved = savedplan.load(arguments.file, environment=arguments.env) if arguments.file else None
     with Progress() as progress:
         planned = plan_for_apply(session, settings, progress)
     print(report.plan_text(planned))
@@ -139,10 +143,10 @@ def run_apply(session: Session) -> int:
         check_bridges(planned, session.api)
         if any(step.before is None for step in planned.steps):
             session.ssh.public_keys()
-        if not session.arguments.file:
+        if saved is None:
             existing = [step.before for step in planned.steps if step.moves and step.before]
             print("\n".join(["Of these exist:"] * bool(existing) + report.named_lines(existing)))
-            confirm(session, f"Apply this to {session.arguments.env}?")
+            confirm(session, f"Apply this to {arguments.env}?")
     return carry_out(session, planned, settings)
 
 
@@ -228,17 +232,14 @@ def run_doctor(session: Session) -> int:
     problems = [finding for finding in findings if finding.verdict is doctor.Verdict.BAD]
     if session.arguments.pveum or any(f.subject in {"API", "privileges"} for f in problems):
         print("\nOn a node, as root: a minimal role, user, token and rights")
-        for line in doctor.pveum_commands(session.desired, *identity(session)):
+        try:
+            identity = doctor.default_identity(session.endpoint)
+        except OperatorError:
+            identity = doctor.default_identity(None)
+        for line in doctor.pveum_commands(session.desired, *identity):
             print(f"  {line}")
     print(f"doctor: {len(problems)} to do" if problems else "doctor: apply would work")
     return FAILED if problems else NOTHING_TO_DO
-
-
-def identity(session: Session) -> tuple[str, str]:
-    try:
-        return doctor.default_identity(session.endpoint)
-    except OperatorError:
-        return doctor.default_identity(None)
 
 
 def run_adopt(session: Session) -> int:
@@ -265,12 +266,8 @@ def run_adopt(session: Session) -> int:
     if not arguments.reboot:
         print("make provision removes the differences; a restart needs --reboot (make: REBOOT=1).")
         return NOTHING_TO_DO
-    only = Plan(steps=(plan_again(session, wanted),))
-    return carry_out(session, only, Options(wait="running", reboot=True))
-
-
-def plan_again(session: Session, wanted: Wanted) -> Step:
-    return plan_one(wanted, session.actual().ours[wanted.vmid], reboot=True)
+    step = plan_one(wanted, session.actual().ours[wanted.vmid], reboot=True)
+    return carry_out(session, Plan(steps=(step,)), Options(wait="running", reboot=True))
 
 
 def run_trust(session: Session) -> int:
@@ -322,14 +319,13 @@ def run_snapshot(session: Session) -> int:
 
 def run_snapshot_list(session: Session) -> int:
     found = all_of_ours(session)
-    snapshots = snapshot.listing(session.api, found)
     rows = [
         (
             entry.name,
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.taken_at)),
+            time.strftime("%F %T", time.localtime(entry.taken_at)),
             f"{len(entry.vmids)} of {len(found)}",
         )
-        for entry in snapshots
+        for entry in snapshot.listing(session.api, found)
     ]
     print(report.table(("snapshot", "taken", "containers"), rows) if rows else "No snapshots.")
     return NOTHING_TO_DO
@@ -408,15 +404,6 @@ def confirm_destruction(
         )
 
 
-def options(arguments: argparse.Namespace) -> Options:
-    return Options(
-        wait=arguments.wait,
-        wait_timeout_s=arguments.wait_timeout,
-        parallel=arguments.parallel,
-        reboot=arguments.reboot,
-    )
-
-
 def print_json(data: object) -> None:
     print(json.dumps(data, indent=2, sort_keys=True))
 
@@ -435,12 +422,21 @@ def positive(text: str) -> float:
     return number
 
 
+NEXT_STEPS = {
+    "adopt": "make adopt NAME=<container of the inventory> VMID=<its number>",
+    "trust": "make trust NAME=<container of the inventory> FINGERPRINT=SHA256:...",
+    "snapshot-restore": "choose one of `make snapshot-list`: make snapshot-restore SNAPSHOT=<name>",
+}
+
+
 def parser() -> Parser:
     top = Parser(prog="provision", description="Containers as the inventory says.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, run: Callable[[Session], int], text: str, *, next_step: str = "") -> Parser:
-        sub = verbs.add_parser(name, help=text, description=text, next_step=next_step)
+    def verb(name: str, run: Callable[[Session], int], text: str) -> Parser:
+        sub = verbs.add_parser(
+            name, help=text, description=text, next_step=NEXT_STEPS.get(name, "")
+        )
         sub.add_environment(required=True)
         sub.set_defaults(run=run)
         return sub
@@ -458,7 +454,7 @@ def parser() -> Parser:
     sub.add_argument("--wait", choices=["ssh", "running", "none"], help="what proves a container")
     sub.add_argument("--wait-timeout", type=positive, default=120.0, metavar="SECONDS")
     sub.add_argument("--parallel", type=whole(1, MOST_PARALLEL), default=8, metavar="N")
-    sub.add("--reboot", make="REBOOT", action="store_true", help="restart those that wait for it")
+    sub.add("--reboot", action="store_true", help="restart those that wait for it")
 
     sub = verb("status", run_status, "One line a container.")
     sub.add_argument("--json", action="store_true")
@@ -467,88 +463,34 @@ def parser() -> Parser:
     sub = verb("doctor", run_doctor, "Check everything that apply needs.")
     sub.add_argument("--pveum", action="store_true", help="print the pveum commands in any case")
 
-    sub = verb(
-        "adopt",
-        run_adopt,
-        "Take over an existing container.",
-        next_step="make adopt NAME=<container of the inventory> VMID=<its number>",
-    )
-    sub.add("name", make="NAME", metavar="NAME")
-    sub.add(
-        "--vmid",
-        make="VMID",
-        type=whole(1),
-        required=called_by_make(),
-        metavar="N",
-        help="must be the inventory's lxc_vmid",
-    )
+    sub = verb("adopt", run_adopt, "Take over an existing container.")
+    sub.add("name", metavar="NAME")
+    sub.add("--vmid", type=whole(1), required=called_by_make(), help="the inventory's lxc_vmid")
     sub.add_answers()
-    sub.add(
-        "--reboot", make="REBOOT", action="store_true", help="apply the differences, restart it"
-    )
+    sub.add("--reboot", action="store_true", help="apply the differences, restart it")
 
-    sub = verb(
-        "trust",
-        run_trust,
-        "Record a host key that a person has compared.",
-        next_step="make trust NAME=<container of the inventory> FINGERPRINT=SHA256:...",
-    )
-    sub.add("name", make="NAME", metavar="NAME")
-    sub.add("--fingerprint", make="FINGERPRINT", required=True, metavar="SHA256:...")
+    sub = verb("trust", run_trust, "Record a host key that a person has compared.")
+    sub.add("name", metavar="NAME")
+    sub.add("--fingerprint", required=True, metavar="SHA256:...")
 
     sub = verb("snapshot", run_snapshot, "Snapshot all containers together, consistently.")
-    sub.add("--name", make="SNAPSHOT", metavar="NAME", help="default: ctlv- and the time")
-    sub.add(
-        "--keep",
-        make="KEEP",
-        type=whole(1, MOST_PARALLEL),
-        default=5,
-        metavar="N",
-        help="of those named by default",
-    )
+    sub.add("--name", make="SNAPSHOT", help="default: ctlv- and the time")
+    sub.add("--keep", type=whole(1, MOST_PARALLEL), default=5, help="of those named by default")
     sub.add_answers()
 
     verb("snapshot-list", run_snapshot_list, "List them.")
 
-    sub = verb(
-        "snapshot-restore",
-        run_snapshot_restore,
-        "Take all containers back to one.",
-        next_step="choose one of `make snapshot-list`: make snapshot-restore SNAPSHOT=<name>",
-    )
+    sub = verb("snapshot-restore", run_snapshot_restore, "Take all containers back to one.")
     sub.add("name", make="SNAPSHOT", metavar="NAME")
     sub.add_answers()
 
     sub = verb("destroy", run_destroy, "Destroy the containers named.")
-    sub.add(
-        "names",
-        make="NAMES" if given("NAMES") else "NAME",
-        nargs="*",
-        metavar="NAME",
-        help="in the lab none means all",
-    )
+    make = "NAMES" if given("NAMES") else "NAME"
+    sub.add("names", make=make, nargs="*", metavar="NAME", help="in the lab none means all")
     sub.add_answers()
-    sub.add("--stop", make="STOP", action="store_true", help="stop running ones first")
+    sub.add("--stop", action="store_true", help="stop running ones first")
     sub.add_argument("--all", action="store_true", help="all of them (in the lab only)")
     return top
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """Run `command`; an expected failure becomes two lines on stderr, never a traceback."""
-    try:
-        return command()
-    except OperatorError as error:
-        print(f"provision: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print(
-            "provision: interrupted\n  Next: run the same command again, it goes on there",
-            file=sys.stderr,
-        )
-        return FAILED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
 
 
 @contextmanager
@@ -570,11 +512,17 @@ def interruptible(stopping: threading.Event) -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    def command() -> int:
+    """Run one verb; an expected failure becomes two lines on stderr, never a traceback."""
+    try:
         arguments = parser().parse_args(argv)
         session = Session(arguments)
         with interruptible(session.stopping):
             code: int = arguments.run(session)
-        return code
-
-    return guarded(command)
+            return code
+    except OperatorError as error:
+        tell(str(error))
+    except KeyboardInterrupt:
+        tell("interrupted\n  Next: run the same command again, it goes on there")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
