@@ -11,7 +11,6 @@ they differ, never how.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import Any
 from provision.arguments import Parser
 from provision.environment import ROOT
 from provision.errors import OperatorError
+from rollout.play import ansible_playbook
 from rollout.reach import Hosts, read_hosts
 
 SAME, FAILED, DIFFERS = 0, 1, 2
@@ -50,23 +50,12 @@ def proxmox(environment: str) -> Iterator[Finding]:
 
 
 def guests(environment: str) -> Iterator[Finding]:
-    binaries = Path(sys.executable).parent
-    ended = subprocess.run(
-        [
-            *(str(binaries / "ansible-playbook"), "--inventory", f"inventory/{environment}"),
-            *("--check", "--diff", "ansible/site.yml"),
-        ],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PATH": f"{binaries}:{os.environ['PATH']}",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
-        },
+    ended = ansible_playbook(
+        *("--inventory", f"inventory/{environment}", "--check", "--diff", "ansible/site.yml"),
         capture_output=True,
-        text=True,
-        timeout=WITHIN_S,
-        check=False,
+        timeout_s=WITHIN_S,
+        ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
+        ANSIBLE_CALLBACKS_ENABLED="ansible.posix.json",
     )
     said = (ended.stderr or ended.stdout).strip().splitlines()[-3:]
     failed = {"where": "containers", "what": "site.yml in check mode", "failed": said}

@@ -65,6 +65,24 @@ def variables(asked: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
+def ansible_playbook(
+    *words: str, capture_output: bool = False, timeout_s: float | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it in this tree, by this program's Python, with `variables` in its environment."""
+    binaries = Path(sys.executable).parent
+    return subprocess.run(
+        [str(binaries / "ansible-playbook"), *words],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", **variables},
+        # setup/alone holds its lock through a descriptor: also when only Ansible is left.
+        close_fds=False,
+        capture_output=capture_output,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
 def main() -> int:
     asked = arguments()
     try:
@@ -72,24 +90,13 @@ def main() -> int:
     except OperatorError as error:
         print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
         return 1
-    binaries = Path(sys.executable).parent
     # Ansible ends an interrupted run in its own order, and says so: it is waited for.
     signal.signal(signal.SIGINT, lambda *_: None)
-    ended = subprocess.run(
-        [
-            *(str(binaries / "ansible-playbook"), "--inventory", f"inventory/{asked.env}"),
-            *(f"ansible/{PLAYBOOKS[asked.verb]}", "--extra-vars", json.dumps(variables(asked))),
-        ],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PATH": f"{binaries}:{os.environ['PATH']}",
-            "ANSIBLE_LOG_PATH": str(log),
-            "CTLV_VERBOSE": "1" if asked.verbose else "",
-        },
-        # setup/alone holds its lock through a descriptor: also when only Ansible is left.
-        close_fds=False,
-        check=False,
+    ended = ansible_playbook(
+        *("--inventory", f"inventory/{asked.env}", f"ansible/{PLAYBOOKS[asked.verb]}"),
+        *("--extra-vars", json.dumps(variables(asked))),
+        ANSIBLE_LOG_PATH=str(log),
+        CTLV_VERBOSE="1" if asked.verbose else "",
     )
     if ended.returncode != 0:
         print(

@@ -23,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from cryptography import x509
+
 from provision.arguments import Parser, one_of, whole
 from provision.environment import ROOT, known
 from provision.environment import state_folder as state_folder_of
@@ -208,15 +210,24 @@ def web_root(environment: str) -> str:
         lab = read_json(state_folder(environment) / "lab.json", next_step="run `make up`")
     forwards = lab.get("forwards", {}).items()
     ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
-    name = named_in(Path(common.get("certificate_site_file", ""))) if tls == "files" else ""
+    name = named_in(Path(common.get("tls_site_file", ""))) if tls == "files" else ""
     return f"{scheme}://{ours[0] if ours else name or address}"
 
 
 def named_in(certificate: Path) -> str:
     """The first name that a browser can ask for; "" when there is none but addresses."""
-    from rollout.certificates import names_of  # noqa: PLC0415 - slow to load
-
-    return next(iter(names_of(certificate)), "")
+    try:
+        extensions = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
+        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"the certificate {certificate} cannot be read: {error}",
+            next_step="set tls_site_file to a PEM file of this machine (group_vars/all/tls.yml)",
+        ) from error
+    except x509.ExtensionNotFound:
+        return ""
+    names = found.get_values_for_type(x509.DNSName)
+    return next((name for name in names if not name.startswith("*")), "")
 
 
 def read_json(file: Path, *, next_step: str) -> dict[str, Any]:

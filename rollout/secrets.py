@@ -9,12 +9,14 @@ Every value comes from the system's random source. What is there already is neve
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -25,7 +27,7 @@ from provision.arguments import Parser, one_of
 from provision.environment import LAB, ROOT, state_folder
 from provision.environment import known as environments
 from provision.errors import OperatorError
-from rollout import certificates
+from rollout.play import ansible_playbook
 
 # Every secret of an environment, and how it is made. The inventories read exactly these.
 SECRETS: Mapping[str, Callable[[], str]] = {
@@ -148,6 +150,75 @@ def age_keygen(*arguments: str) -> bytes:
     return ended.stdout
 
 
+def recorded(file: Path) -> str:
+    """The authority's fingerprint that the inventory knows; "" when it knows none yet."""
+    return file.read_text("utf-8", errors="replace").strip() if file.exists() else ""
+
+
+def fingerprint_of(certificate: Path) -> str:
+    """As `openssl x509 -fingerprint -sha256` and browsers show it."""
+    try:
+        body = ssl.PEM_cert_to_DER_cert(certificate.read_text("utf-8", errors="replace"))
+    except ValueError as error:
+        raise OperatorError(
+            f"{certificate} is no certificate",
+            "bring back the one `make secrets` made; without it, remove "
+            f"{certificate.parent} and run `make secrets AUTHORITY=new`: browsers then want the "
+            "new one",
+        ) from error
+    return hashlib.sha256(body).digest().hex(":").upper()
+
+
+def need_authority(place: Path, *, known_in: Path, may_make: bool, may_replace: bool) -> None:
+    """Raises OperatorError unless this machine has the authority, or is the one to make it.
+
+    `known_in`: the inventory's file with its fingerprint. `may_make`: nobody has one yet.
+    """
+    certificate, key, known = place / "ca.pem", place / "ca.key", recorded(known_in)
+    if not certificate.exists():
+        if may_replace or (may_make and not known):
+            return
+        raise OperatorError(
+            f"this machine lacks the certificate authority {known or 'of this environment'}: "
+            f"{certificate} and {key}",
+            "get both from the operator who ran `make secrets`, mode 0600; only if they "
+            "are lost, `make secrets AUTHORITY=new` makes another, for every host and browser",
+        )
+    here = fingerprint_of(certificate)
+    if known not in ("", here) and not may_replace:
+        raise OperatorError(
+            f"{certificate} is the authority {here}, {known_in} names {known[:95]!r}",
+            "put ca.pem and ca.key of the operator who ran `make secrets` in its place; "
+            "only if they are lost, `make secrets AUTHORITY=new` names the one that is here",
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise OperatorError(
+            f"{key} is not the key of {certificate}: {error.strerror or error}",
+            "get that file from the operator who ran `make secrets`, mode 0600",
+        ) from error
+
+
+def make_authority(state: Path, *, name: str) -> None:
+    """When there is none; by role tls. A run that was killed goes on with the key it had made."""
+    if (state / "tls/ca.pem").exists():
+        return
+    (state / "tls").mkdir(parents=True, exist_ok=True, mode=0o700)
+    told = json.dumps({"tls_state": str(state), "tls_authority_name": name})
+    ended = ansible_playbook(
+        *("--inventory", "localhost,", "ansible/authority.yml", "--extra-vars", told),
+        capture_output=True,
+        timeout_s=300,
+    )
+    if ended.returncode != 0:
+        said = " ".join((ended.stdout + ended.stderr).split())
+        raise OperatorError(
+            f"the certificate authority was not made: {said[-600:]}",
+            "mend what Ansible says there, and run this again",
+        )
+
+
 def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = False) -> str:
     """Do it; return the one line of result."""
     if not (ROOT / "inventory" / environment / "hosts.yml").exists():
@@ -157,8 +228,11 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     state = state_of(environment, environ=environ)
     known_in = authority_file(environment, environ=environ)
     # Before anything is made. The vault is written last: where it is, somebody has an authority.
-    certificates.need_authority(
-        state, known_in=known_in, may_make=not vault_file.is_file(), may_replace=new_authority
+    need_authority(
+        state / "tls",
+        known_in=known_in,
+        may_make=not vault_file.is_file(),
+        may_replace=new_authority,
     )
     password = password_of(password_file, vault_file=vault_file)
     vault = VaultLib([(environment, VaultSecret(password))])
@@ -166,11 +240,10 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     wanted = completed(known)
     missing = len(wanted) - len(known)
     backup_key(environment, environ=environ)
-    certificates.authority(
-        state, name=f"Agenda {environment}, certificate authority", at=datetime.now(UTC)
-    )
+    make_authority(state, name=f"Agenda {environment}, certificate authority")
     also = ""
-    if certificates.record(state, file=known_in):
+    if recorded(known_in) != (fingerprint := fingerprint_of(state / "tls/ca.pem")):
+        files.write_atomically(known_in, f"{fingerprint}\n", mode=files.PUBLIC)
         also = "; the certificate authority's fingerprint was written"
         also += f": {known_in}" if environment == LAB else f": commit {known_in}"
     if missing:

@@ -112,6 +112,6 @@ def test_each_package_proxy_serves_all_other_containers(values):
 
 def test_a_certificate_is_for_the_hosts_own_addresses(values):
     own = ["198.18.28.161", "198.18.112.161"]
-    assert values("second-web", "certificate_addresses") == [*own, "127.0.0.1"]
-    assert values("second-web", "certificate_site_names") == [*own, "127.0.0.1", "localhost"]
-    assert values(DATABASE, "certificate_addresses") == ["198.18.112.157"]
+    assert values("second-web", "tls_addresses") == [*own, "127.0.0.1"]
+    assert values("second-web", "tls_site_names") == [*own, "127.0.0.1", "localhost"]
+    assert values(DATABASE, "tls_addresses") == ["198.18.112.157"]

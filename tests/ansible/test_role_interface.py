@@ -14,7 +14,7 @@ ROLES = sorted(path for path in (ROOT / "ansible/roles").iterdir() if path.is_di
 # What somebody may want to set, though neither environment does.
 CHOICES = re.compile(
     r"agenda_smtp_\w+|watch_alert_\w+"  # letters and alerts
-    r"|certificate_site_(key_)?file"  # agenda_tls: files
+    r"|tls_site_(key_)?file"  # agenda_tls: files
     r"|backup_at|agenda_grace_s"  # when to back up, how long to keep what has expired
     # How a release is served; what a run does, and whether it insists.
     r"|agenda_(workers|threads|memory_mib|ready_s|keep|action|force|unlock)"

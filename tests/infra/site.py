@@ -153,13 +153,12 @@ def site_from(inventory: Inventory, *, state: Path, lab: Mapping[str, Any]) -> S
 
 
 def _certificate(common: Mapping[str, Any]) -> str:
-    file = Path(str(common.get("certificate_site_file", "")))
+    file = Path(str(common.get("tls_site_file", "")))
     try:
         return file.read_text("utf-8")
     except OSError as error:
         raise OperatorError(
-            f"the certificate that serves, certificate_site_file, cannot be read: {file}: "
-            f"{error.strerror}",
+            f"the certificate that serves, tls_site_file, cannot be read: {file}: {error.strerror}",
             "name it in group_vars/all/tls.yml as a literal path",
         ) from error
 

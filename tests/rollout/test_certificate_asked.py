@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
-from datetime import UTC, datetime
 
 import pytest
 
-from rollout import certificates
+from tests.certificates import authority, certify
 from tests.infra.on_host import api_life, http_probe, journey
 from tests.infra.site import name_in
 
@@ -28,12 +27,11 @@ class Page(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def served(tmp_path):
     """How it is asked: the certificate is for NAME, and our authority's, whom nobody names."""
-    now = datetime.now(UTC)
-    certificates.authority(tmp_path, name="elsewhere", at=now)
-    certificates.host(tmp_path, name=NAME, addresses=[], at=now)
-    certificates.host(tmp_path, name="other", addresses=["127.0.0.1"], at=now)
+    authority(tmp_path)
+    certificate = certify(tmp_path, NAME)
+    other = certify(tmp_path, "other", ["127.0.0.1"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / f"tls/{NAME}.pem", tmp_path / f"tls/{NAME}.key")
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -41,9 +39,9 @@ def served(tmp_path):
         "address": "127.0.0.1",
         "port": server.server_address[1],
         "host": NAME,
-        "ca": (tmp_path / f"tls/{NAME}.pem").read_text(),
+        "ca": certificate.read_text(),
         "name": NAME,
-        "other": (tmp_path / "tls/other.pem").read_text(),
+        "other": other.read_text(),
     }
     server.shutdown()
 

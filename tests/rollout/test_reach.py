@@ -9,7 +9,8 @@ import pytest
 
 from provision.errors import OperatorError
 from provision.inventory import Inventory
-from rollout import certificates, reach, status
+from rollout import reach, status
+from tests.certificates import authority, certify
 
 
 @pytest.fixture
@@ -63,11 +64,9 @@ def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, fo
     monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
     monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
     (tmp_path / "lab.json").write_text(json.dumps({"forwards": forwards}))
-    now = datetime.now(UTC)
-    certificates.authority(tmp_path, name="elsewhere", at=now)
-    certificates.host(tmp_path, name="agenda.example.org", addresses=["192.0.2.7"], at=now)
-    file = str(tmp_path / "tls/agenda.example.org.pem")
-    common = {"agenda_tls": tls, "certificate_site_file": file}
+    authority(tmp_path)
+    file = str(certify(tmp_path, "agenda.example.org", ["192.0.2.7"]))
+    common = {"agenda_tls": tls, "tls_site_file": file}
     monkeypatch.setattr(
         reach, "read_inventory", lambda _: Inventory(environment="", hosts={"w": common})
     )
@@ -93,8 +92,14 @@ def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, conten
         reach.web_root("lab")
 
 
+def test_a_certificate_without_names_names_nothing(tmp_path):
+    """The authority's own has none."""
+    authority(tmp_path)
+    assert reach.named_in(tmp_path / "ca.pem") == ""
+
+
 def test_a_certificate_from_elsewhere_that_is_not_there_is_said_in_two_lines(tmp_path):
-    with pytest.raises(OperatorError, match=r"cannot be read.*\n  Next: set certificate_site"):
+    with pytest.raises(OperatorError, match=r"cannot be read.*\n  Next: set tls_site_file"):
         reach.named_in(tmp_path / "none.pem")
 
 

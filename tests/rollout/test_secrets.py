@@ -16,6 +16,20 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from lab import lifecycle
 from provision.errors import OperatorError
 from rollout import secrets
+from tests.certificates import authority, certify
+
+MAKE_AUTHORITY = secrets.make_authority
+
+
+@pytest.fixture(autouse=True)
+def quick_authority(monkeypatch):
+    """Ansible takes seconds to make one, and one test sees that."""
+
+    def make(state, *, name):
+        if not (state / "tls/ca.pem").exists():
+            authority(state / "tls")
+
+    monkeypatch.setattr(secrets, "make_authority", make)
 
 
 @pytest.fixture
@@ -168,6 +182,29 @@ def test_vault_client_finds_the_password_of_each_environment(environ, tmp_path, 
 
 
 # --- one certificate authority an environment ---------------------------------------
+
+
+def test_the_authority_is_made_once_for_hosts_alone_and_its_key_is_closed(tmp_path):
+    MAKE_AUTHORITY(tmp_path, name="Agenda test")
+    place = tmp_path / "tls"
+    made = {path.name: path.read_bytes() for path in place.iterdir()}
+    MAKE_AUTHORITY(tmp_path, name="another")
+
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == made
+    assert made.keys() == {"ca.key", "ca.pem"}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "ca.key")] == [
+        0o700,
+        0o600,
+    ]
+    check = ["openssl", "verify", "-x509_strict", "-CAfile", place / "ca.pem"]
+    subprocess.run([*check, certify(place, "host")], check=True, timeout=10)
+
+
+def test_an_authority_that_cannot_be_made_is_said_in_two_lines(tmp_path):
+    (tmp_path / "tls/ca.key").mkdir(parents=True)
+    with pytest.raises(OperatorError, match="was not made") as error:
+        MAKE_AUTHORITY(tmp_path, name="Agenda test")
+    assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]
 
 
 KNOWN = "inventory/srv-px5/certificate-authority.txt"
