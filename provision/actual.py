@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
@@ -84,12 +85,25 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
     try:
         status = dict(api.get(f"nodes/{node}/lxc/{vmid}/status/current"))
     except ApiError as error:
-        if is_not_found(error):
+        # Rights on /vms/ID and in a pool begin and end with the container: "not allowed" then.
+        is_gone = error.status == HTTPStatus.FORBIDDEN and is_free(api, vmid)
+        if is_gone or is_not_found(error):
             return None
         raise
     ha = status.get("ha") or {}
     status["hastate"] = "managed" if parse_bool(ha.get("managed", 0)) else None
     return read_one(api, vmid, node, status)
+
+
+def is_free(api: Proxmox, vmid: int) -> bool:
+    """True unless some guest has it, those included that our token may not see."""
+    try:
+        api.get("cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if "already exists" not in error.text:
+            raise
+        return False
+    return True
 
 
 def check_still_ours(api: Proxmox, found: Found) -> Found:

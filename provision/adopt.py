@@ -11,6 +11,7 @@ from provision.errors import PlanError, UsageError
 from provision.model import Found, Step, Wanted
 from provision.plan import plan_one
 from provision.proxmox import Proxmox
+from provision.rights import join_line
 from provision.wire import render_description, render_tags
 
 
@@ -22,6 +23,8 @@ class Adoption:
     found: Found
     differences: Step
     is_ours_already: bool
+    # Root's line that puts it into the pool; empty when it is there, or none is wanted.
+    join_line: str
 
 
 def choose(desired: Desired, name: str, vmid: int | None) -> Wanted:
@@ -47,9 +50,11 @@ def examine(api: Proxmox, desired: Desired, wanted: Wanted) -> Adoption:
     resources = api.get("cluster/resources", type="vm")
     item = next((i for i in resources if int(i.get("vmid", 0)) == wanted.vmid), None)
     if item is None:
+        join = join_line(desired.pool, wanted.vmid) if desired.pool else ""
         raise PlanError(
             f"there is no container with VMID {wanted.vmid}, or the token cannot see it",
-            next_step="check lxc_vmid; 'make doctor' prints what the token needs",
+            next_step="check lxc_vmid; 'make doctor' prints what the token needs"
+            + f"; when it is not in the pool yet, on a node, as root: {join}" * bool(join),
         )
     found = None
     if item.get("type") == "lxc":
@@ -59,10 +64,10 @@ def examine(api: Proxmox, desired: Desired, wanted: Wanted) -> Adoption:
             f"VMID {wanted.vmid} is not a container but {item.get('type')} {item.get('name')!r}",
             next_step="choose another lxc_vmid",
         )
-    return judge(desired, wanted, found)
+    return judge(desired, wanted, found, pool=str(item.get("pool") or ""))
 
 
-def judge(desired: Desired, wanted: Wanted, found: Found) -> Adoption:
+def judge(desired: Desired, wanted: Wanted, found: Found, *, pool: str) -> Adoption:
     """Pure: may it be taken over, and what would differ? Raises PlanError with every reason."""
     mark = found.container.mark
     mine = is_ours(mark, desired) and mark is not None and mark.host == wanted.host
@@ -79,6 +84,9 @@ def judge(desired: Desired, wanted: Wanted, found: Found) -> Adoption:
         found=found,
         differences=plan_one(wanted, marked),
         is_ours_already=mine,
+        join_line=join_line(desired.pool, wanted.vmid, now=pool)
+        if desired.pool not in ("", pool)
+        else "",
     )
 
 
@@ -115,11 +123,12 @@ def mark_container(api: Proxmox, adoption: Adoption) -> None:
 
 
 def console_lines(adoption: Adoption, public_keys: str) -> Sequence[str]:
-    """What root types on the node: keys can be injected at creation only."""
+    """What root types on the node: keys can be injected at creation only, and pools are root's."""
     container = adoption.found.container
     run = f"pct exec {container.vmid} --"
     keys = public_keys.splitlines()
     return [
+        *filter(None, [adoption.join_line]),
         f"{run} apt-get install --yes openssh-server python3",
         f"{run} install --directory --mode=0700 /root/.ssh",
         *(f"echo '{key}' | {run} tee --append /root/.ssh/authorized_keys" for key in keys),

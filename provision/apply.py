@@ -45,7 +45,7 @@ from provision.model import (
 from provision.plan import plan_one
 from provision.proxmox import Proxmox, is_lock_failure
 from provision.ssh import Ssh
-from provision.wire import create_params, fingerprints
+from provision.wire import create_params, fingerprints, render_tags
 
 CREATES_PER_STORAGE = 4
 POLL_S = 0.3
@@ -275,6 +275,7 @@ class Worker:
             container,
             ostemplate=self.context.templates[key],
             ssh_keys=self.context.ssh.public_keys(),
+            pool=self.context.desired.pool,
         )
         with self.context.storages[container.disk.storage]:
             for tries_left in reversed(range(CREATE_TRIES)):
@@ -293,6 +294,8 @@ class Worker:
                     # A failed creation leaves nothing behind; a storage's lock frees itself.
                     if not (tries_left and is_lock_failure(error.exit_status or "")):
                         raise
+        if "pool" in params and container.tags:
+            self.api.put(f"{self.path}/config", {"tags": render_tags(container.tags)})
         self.did.append("created")
 
     def exists_already(self, match: re.Match[str]) -> None:

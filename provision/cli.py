@@ -38,6 +38,7 @@ from provision.model import Actual, Found, Plan
 from provision.plan import check_destroy, check_ownership, plan, plan_one
 from provision.progress import Progress
 from provision.proxmox import Proxmox
+from provision.rights import pveum_commands
 from provision.ssh import SHOW_KEY, Ssh
 from provision.wire import SSH_FINGERPRINT
 
@@ -230,13 +231,13 @@ def run_doctor(session: Session) -> int:
         print(finding, flush=True)
         findings.append(finding)
     problems = [finding for finding in findings if finding.verdict is doctor.Verdict.BAD]
-    if session.arguments.pveum or any(f.subject in {"API", "privileges"} for f in problems):
+    if session.arguments.pveum or any(f.subject in {"API", "privileges", "pool"} for f in problems):
         print("\nOn a node, as root: a minimal role, user, token and rights")
         try:
             identity = doctor.default_identity(session.endpoint)
         except OperatorError:
             identity = doctor.default_identity(None)
-        for line in doctor.pveum_commands(session.desired, *identity):
+        for line in pveum_commands(session.desired, *identity):
             print(f"  {line}")
     print(f"doctor: {len(problems)} to do" if problems else "doctor: apply would work")
     return FAILED if problems else NOTHING_TO_DO

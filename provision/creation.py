@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from http import HTTPStatus
 
 from provision.actual import read_again
 from provision.desired import Desired
-from provision.errors import PlanError, StepError, TaskError
+from provision.errors import ApiError, PlanError, StepError, TaskError
 from provision.model import Actual, Event, Found, Plan, Wanted
 from provision.proxmox import Proxmox
 from provision.wire import newest_template
@@ -68,7 +69,13 @@ def settle(
     deadline = api.clock() + timeout_s
     quiet_until = api.clock() + SETTLE_S
     while True:
-        found = read_again(api, wanted.vmid, node)
+        found = None
+        try:
+            found = read_again(api, wanted.vmid, node)
+        except ApiError as error:
+            # It joins its pool, where our token sees it, as the last thing of its creation.
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
         if found is not None and found.lock != "create":
             return found
         if is_being_created(api, wanted.vmid, node):

@@ -35,6 +35,8 @@ from provision.model import Container, Disk, Mark, Mount, Nic, Wait, Wanted
 from provision.wire import GIB, parse_tags, parse_words
 
 LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+# Of a resource pool, which may lie in others; empty: none (AccessControl.pm, verify_poolname).
+POOL = r"([A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z][A-Za-z0-9_.-]*){0,2})?"
 # IFNAMSIZ - 1; Proxmox also makes a bridge named BRIDGEvTAG (pve-common Network.pm).
 INTERFACE_NAME_MAX = 15
 SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
@@ -51,6 +53,8 @@ class Desired:
     deployment: str
     containers: tuple[Wanted, ...]
     assumed: tuple[str, ...] = ()
+    # The resource pool that containers are created in; empty: none, rights are on /vms.
+    pool: str = ""
     api_host: str | None = None
     api_port: int = 8006
     api_ca_file: str | None = None
@@ -254,6 +258,7 @@ class Host(Strict):
     lxc_node: Annotated[str, like(LABEL)]
     lxc_note: Annotated[str, AfterValidator(check_note)] = ""
     lxc_onboot: bool = True
+    lxc_pool: Annotated[str, like(POOL)] = "ctlv"
     lxc_protection: bool = False
     lxc_searchdomain: Annotated[str, AfterValidator(check_domains)] = ""
     lxc_ssh_public_key_file: Text
@@ -360,7 +365,7 @@ PARTS: dict[str, type[BaseModel]] = {
 }
 # What holds for the whole environment.
 SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
-          "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_assumed")  # fmt: skip
+          "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_assumed", "lxc_pool")  # fmt: skip
 
 
 def desired(inventory: Inventory) -> Desired:
@@ -385,6 +390,7 @@ def desired(inventory: Inventory) -> Desired:
         deployment=any_host.ctlv_deployment_id,
         containers=with_jumps(containers),
         assumed=tuple(map(str, any_host.lxc_assumed or ())),
+        pool=any_host.lxc_pool,
         api_host=any_host.lxc_api_host or None,
         api_port=any_host.lxc_api_port,
         api_ca_file=any_host.lxc_api_ca_file or None,

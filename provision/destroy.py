@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 
 from provision.actual import node_of, not_ours, read_again
 from provision.desired import Desired
@@ -111,15 +110,9 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     """Read, do the next thing, read again, until it is gone."""
     container = found.container
     path = f"nodes/{container.node}/lxc/{container.vmid}"
-    is_asked, is_deleted = False, False
+    is_asked = False
     for tries_left in reversed(range(TRIES + 1)):
-        try:
-            now = read_again(api, container.vmid, container.node)
-        except ApiError as error:
-            # Rights on /vms/ID go with the container: what remains is "not allowed".
-            if is_deleted and error.status == HTTPStatus.FORBIDDEN:
-                return
-            raise
+        now = read_again(api, container.vmid, container.node)
         if now is None:
             check_not_moved(found, api)
             return
@@ -134,7 +127,6 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
             )
         if not tries_left:
             break
-        is_deleted = False
         try:
             if now.is_running:
                 on_event(Event(found.host, "stopping"))
@@ -142,7 +134,6 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
             on_event(Event(found.host, "destroying"))
             is_asked = True
             api.wait_for_task(api.delete(path, {"purge": 1}))
-            is_deleted = True
         except UnknownOutcomeError:
             pass
         except ApiError as error:

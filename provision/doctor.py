@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from provision.actual import in_parallel, is_ours, read
+from provision.actual import in_parallel, is_free, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
-from provision.model import Actual, Copy, Wanted
-from provision.plan import check_ownership, copy_of
+from provision.model import Actual, Copy, Found, Wanted
+from provision.plan import check_ownership, copy_of, way_out_of_lock
 from provision.proxmox import Proxmox, held_on
 from provision.report import copy_facts, copy_text, copy_ways
+from provision.rights import (
+    NETWORK_PRIVILEGES,
+    ROLES,
+    acl_lines,
+    allowed,
+    join_line,
+    needed,
+    network_path,
+    too_much,
+)
 from provision.ssh import Ssh
+from provision.storages import UNKNOWN, Storage, parse_storage, verbs
 from provision.wire import (
+    GIB,
     newest_template,
     numbered,
     parse_bool,
@@ -28,17 +40,8 @@ from provision.wire import (
 
 SUPPORTED = frozenset({8, 9})
 CLOCK_TOLERANCE_S = 60
-VM_PRIVILEGES = frozenset(
-    {
-        "VM.Allocate", "VM.Audit", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
-        "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot",
-        "VM.Snapshot.Rollback",
-    }
-)  # fmt: skip
-STORAGE_PRIVILEGES = frozenset({"Datastore.AllocateSpace", "Datastore.Audit"})
-TEMPLATE_PRIVILEGES = frozenset({"Datastore.AllocateTemplate", "Datastore.Audit"})
-NODE_PRIVILEGES = frozenset({"Sys.Audit"})
-NETWORK_PRIVILEGES = frozenset({"SDN.Use"})
+# What a new root disk holds at once, on a storage that gives space when it is written: a Debian.
+UNPACKED_BYTES = GIB
 
 
 class Verdict(Enum):
@@ -102,15 +105,20 @@ def examine(
         return
     yield ok("API", f"{api.endpoint.url} answers, its certificate is trusted")
     yield from check_version(version)
+    actual = Actual()
+    try:
+        actual = read(api, desired)
+    except OperatorError as error:
+        yield broken("containers", error)
     checks: Sequence[tuple[str, Check]] = (
-        ("privileges", lambda: check_privileges(api, desired)),
+        ("privileges", lambda: check_privileges(api, desired, actual)),
         ("cluster", lambda: check_quorum(api)),
         ("nodes", lambda: check_nodes(api, desired)),
         ("clock", lambda: check_clock(api, desired, now)),
-        ("storage", lambda: check_storages(api, desired)),
-        ("bridge", lambda: check_bridges(api, desired)),
-        ("template", lambda: check_templates(api, desired)),
-        ("VMIDs", lambda: check_vmids(api, desired)),
+        ("storage", lambda: check_storages(api, desired, actual)),
+        ("bridge", lambda: check_bridges(api, desired, actual)),
+        ("template", lambda: check_templates(api, desired, actual)),
+        ("VMIDs", lambda: check_vmids(api, desired, actual)),
         ("neighbours", lambda: check_neighbours(api, desired)),
     )
     for subject, check in checks:
@@ -147,29 +155,11 @@ def check_version(version: Mapping[str, Any]) -> Iterator[Finding]:
         yield bad("version", f"Proxmox VE {text} was never tried", "use Proxmox VE 8 or 9")
 
 
-def needed(desired: Desired) -> dict[str, frozenset[str]]:
-    """Path -> privileges: exactly what apply uses, and nothing on /."""
-    paths: dict[str, frozenset[str]] = {}
-
-    def need(path: str, privileges: frozenset[str]) -> None:
-        paths[path] = paths.get(path, frozenset()) | privileges
-
-    for wanted in desired.containers:
-        container = wanted.container
-        need(f"/vms/{wanted.vmid}", VM_PRIVILEGES)
-        need(f"/nodes/{container.node}", NODE_PRIVILEGES)
-        need(f"/storage/{wanted.template_storage}", TEMPLATE_PRIVILEGES)
-        for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
-            need(f"/storage/{storage}", STORAGE_PRIVILEGES)
-        for nic in container.nics:
-            need(f"/sdn/zones/localnetwork/{nic.bridge}/{nic.tag}", NETWORK_PRIVILEGES)
-    return paths
-
-
-def check_privileges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+def check_privileges(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
     """What the token really has: with privilege separation that is what user and token share."""
     paths = needed(desired)
-    held = in_parallel(lambda path: held_on(api, path), paths)
+    old = old_networks(desired, actual)
+    held = in_parallel(lambda path: held_on(api, path), {*paths, *old})
     lacking = {path: paths[path] - held[path] for path in paths if paths[path] - held[path]}
     for path, privileges in sorted(lacking.items()):
         yield bad(
@@ -179,39 +169,58 @@ def check_privileges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
         )
     if not lacking:
         yield ok("privileges", f"{api.endpoint.token_id} has all it needs on {len(paths)} paths")
+    user, token_name = api.endpoint.user, api.endpoint.token_name
+    for path, what in sorted(old.items()):
+        if NETWORK_PRIVILEGES - held[path]:
+            grant = acl_lines("modify", path, "CTLVNetwork", user, token_name)
+            yield bad(
+                "privileges",
+                f"{what}, and Proxmox asks for SDN.Use on {path} before it lets go of it",
+                f"on a node, as root: {' && '.join(grant)}",
+            )
+    yield from check_pool(api, desired)
+    yield from check_nothing_wider(api, desired, old)
 
 
-def pveum_commands(desired: Desired, user: str, token_name: str) -> list[str]:
-    """A role a kind of path, one user, one token; granted to both, as privilege separation wants.
-
-    Containers get theirs on /vms, not on /vms/ID: Proxmox drops the latter with the container.
-    SDN.Use is granted a bridge and tag: the bridge alone would open every VLAN on it.
-    """
-    roles = {
-        "CTLVContainers": VM_PRIVILEGES,
-        "CTLVDisks": STORAGE_PRIVILEGES,
-        "CTLVTemplates": TEMPLATE_PRIVILEGES,
-        "CTLVNode": NODE_PRIVILEGES,
-        "CTLVNetwork": NETWORK_PRIVILEGES,
+def old_networks(desired: Desired, actual: Actual) -> dict[str, str]:
+    """Path -> which interface of ours is there, and shall not be (pve-container LXC.pm:1684)."""
+    wanted = needed(desired)
+    return {
+        path: f"{nic.key} of {found.host} is on {nic.bridge}, "
+        + (f"tag {nic.tag}" if nic.tag else "without a tag")
+        for w in desired.containers
+        if (found := actual.ours.get(w.vmid))
+        for nic in found.container.nics
+        if nic.bridge and (path := network_path(nic.bridge, nic.tag)) not in wanted
     }
-    grants = {
-        ("/vms" if path.startswith("/vms/") else path, role)
-        for path, privileges in needed(desired).items()
-        for role, own in roles.items()
-        if own <= privileges
-    }
-    lines = [
-        f'pveum role add {role} --privs "{" ".join(sorted(privileges))}"'
-        for role, privileges in roles.items()
-    ]
-    lines += [f"pveum user add {user}", f"pveum user token add {user} {token_name} --privsep 1"]
-    for path, role in sorted(grants):
-        lines.append(f"pveum acl modify {path} --users {user} --roles {role}")
-        lines.append(f"pveum acl modify {path} --tokens '{user}!{token_name}' --roles {role}")
-    vmids = ", ".join(f"/vms/{wanted.vmid}" for wanted in desired.containers)
-    lines.append(f"# Narrower than /vms, which is every guest: {vmids}.")
-    lines.append("# Proxmox drops these with a destroyed container: grant them again before it.")
-    return lines
+
+
+def check_pool(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    if not desired.pool:
+        yield Finding(Verdict.NOTE, "pool", "none: the rights are those on every guest of /vms")
+    elif desired.pool in {str(item["poolid"]) for item in api.get("pools")}:
+        yield ok("pool", f"{desired.pool} is there")
+    else:
+        way = "run the pveum commands below on a node, as root; or set lxc_pool"
+        yield bad("pool", f"{desired.pool} is not there, or lacks Pool.Audit", way)
+
+
+def check_nothing_wider(api: Proxmox, desired: Desired, old: Collection[str]) -> Iterator[Finding]:
+    """Stops nothing, so a note. Which role gives a right, a token may not read."""
+    answer = api.get("access/permissions")
+    held = {path: frozenset(privileges) for path, privileges in answer.items()}
+    guests = api.get("cluster/resources", type="vm")
+    members = [int(g["vmid"]) for g in guests if desired.pool and g.get("pool") == desired.pool]
+    may = {**allowed(desired, held, members), **dict.fromkeys(old, NETWORK_PRIVILEGES)}
+    for path, privileges in too_much(held, may).items():
+        role = next((role for role, own in ROLES.items() if own <= privileges), "ROLE")
+        lines = acl_lines("delete", path, role, api.endpoint.user, api.endpoint.token_name)
+        yield Finding(
+            Verdict.NOTE,
+            "privileges",
+            f"too much, on {path}: {', '.join(sorted(privileges))}",
+            f"on a node, as root ('pveum acl list' shows the ROLE): {'; '.join(lines)}",
+        )
 
 
 # ---------------------------------------------------------------- nodes
@@ -249,7 +258,12 @@ def check_nodes(api: Proxmox, desired: Desired) -> Iterator[Finding]:
 
 def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Iterator[Finding]:
     for node in nodes_of(desired):
-        difference = round(float(api.get(f"nodes/{node}/time")["time"]) - now())
+        try:
+            difference = round(float(api.get(f"nodes/{node}/time")["time"]) - now())
+        except ApiError as error:
+            # Needs Sys.Audit on the node, which we do not ask for.
+            yield Finding(Verdict.NOTE, "clock", f"that of {node} cannot be read ({error.status})")
+            continue
         if abs(difference) > CLOCK_TOLERANCE_S:
             # Stops nothing by itself.
             yield Finding(
@@ -265,53 +279,86 @@ def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Ite
 # ---------------------------------------------------------------- what creation needs
 
 
-def check_storages(api: Proxmox, desired: Desired) -> Iterator[Finding]:
-    for node in nodes_of(desired):
-        here = [w for w in desired.containers if w.container.node == node]
-        there = {str(item["storage"]): item for item in api.get(f"nodes/{node}/storage")}
-        for storage, size_bytes in sorted(space_needed(here).items()):
-            yield check_storage(node, storage, there.get(storage), "rootdir", size_bytes)
-        for storage in sorted({w.template_storage for w in here}):
-            yield check_storage(node, storage, there.get(storage), "vztmpl", 0)
+def check_storages(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
+    for node in sorted({node_of(w, actual) for w in desired.containers}):
+        here = [w for w in desired.containers if node_of(w, actual) == node]
+        listed = (parse_storage(item) for item in api.get(f"nodes/{node}/storage"))
+        there = {storage.name: storage for storage in listed}
+        for name, growths in sorted(growth(here, actual).items()):
+            yield check_storage(node, name, there.get(name), "rootdir", growths)
+        for name in sorted({w.template_storage for w in here if w.vmid not in actual.ours}):
+            yield check_storage(node, name, there.get(name), "vztmpl", ())
 
 
-def space_needed(containers: Sequence[Wanted]) -> dict[str, int]:
-    space: dict[str, int] = {}
+def node_of(wanted: Wanted, actual: Actual) -> str:
+    """Where it is, or else shall be."""
+    found = actual.ours.get(wanted.vmid)
+    return (found or wanted).container.node
+
+
+def growth(containers: Iterable[Wanted], actual: Actual) -> dict[str, list[tuple[int, int]]]:
+    """Storage -> of each disk there, bytes to be promised, and bytes written at once."""
+    disks: dict[str, list[tuple[int, int]]] = {}
     for wanted in containers:
-        container = wanted.container
-        sizes = [(container.disk.storage, container.disk.size_bytes)]
-        sizes += [(mount.storage, mount.size_bytes) for mount in container.mounts]
-        for storage, size_bytes in sizes:
-            space[storage] = space.get(storage, 0) + size_bytes
-    return space
+        found = actual.ours.get(wanted.vmid)
+        root = wanted.container.disk
+        before = found.container.disk.size_bytes if found else 0
+        sizes = {mount.path: mount.size_bytes for mount in found.container.mounts} if found else {}
+        disks.setdefault(root.storage, []).append(
+            (root.size_bytes - before, 0 if found else min(root.size_bytes, UNPACKED_BYTES))
+        )
+        for mount in wanted.container.mounts:
+            more = mount.size_bytes - sizes.get(mount.path, 0)
+            disks.setdefault(mount.storage, []).append((more, 0))
+    return {name: [(max(more, 0), now) for more, now in each] for name, each in disks.items()}
 
 
 def check_storage(
-    node: str, storage: str, item: Mapping[str, Any] | None, content: str, size_bytes: int
+    node: str,
+    name: str,
+    storage: Storage | None,
+    content: str,
+    growths: Sequence[tuple[int, int]],
 ) -> Finding:
-    name = f"{storage} on {node}"
-    if item is None:
+    where = f"{name} on {node}"
+    if storage is None:
         way = "correct lxc_storage or lxc_template_storage; or grant Datastore.Audit on it"
-        return bad("storage", f"{name} is not there", way)
-    if not parse_bool(item.get("active", 1)):
-        return bad("storage", f"{name} is not active", f"see why: pvesm status, on {node}")
-    if content not in str(item.get("content", "")).split(","):
-        way = f"pvesm set {storage} --content {item.get('content')},{content}"
-        return bad("storage", f"{name} does not take {content}", way)
-    free = int(item.get("avail") or 0)
-    if size_bytes > free:
-        text = f"{name} has {free // 1024**3} GiB free, {render_size(size_bytes)} are wanted"
+        return bad("storage", f"{where} is not there", way)
+    if not storage.is_active:
+        return bad("storage", f"{where} is not active", f"see why: pvesm status, on {node}")
+    if not storage.takes(content):
+        way = f"pvesm set {name} --content {storage.content},{content}"
+        if content == "rootdir" and storage.able is UNKNOWN:
+            way = f"choose another lxc_storage: {storage.type} is not for containers"
+        return bad("storage", f"{where} does not take {content}", way)
+    return check_space(where, storage, growths if content == "rootdir" else None)
+
+
+def check_space(where: str, storage: Storage, growths: Sequence[tuple[int, int]] | None) -> Finding:
+    """`growths` None: it holds templates only."""
+    free = f"{storage.free_bytes // GIB} GiB free"
+    if growths is None:
+        return ok("storage", f"{where} takes vztmpl, {free}")
+    promised, at_once = (sum(each) for each in zip(*growths, strict=True))
+    needs = at_once if storage.able.thin else promised
+    if needs > storage.free_bytes:
+        text = f"{where} has {free}, {render_size(needs)} are wanted"
         return bad("storage", text, "free space on it, or choose another lxc_storage")
-    return ok("storage", f"{name} takes {content}, {free // 1024**3} GiB free")
+    text = f"{where} is {storage.type}{', shared' * storage.is_shared}, {free}; {verbs(storage)}"
+    if promised <= storage.free_bytes:
+        return ok("storage", text)
+    text += f"; thin, {render_size(promised)} are promised"
+    way = "watch it: a thin storage that is full stops every guest on it"
+    return Finding(Verdict.NOTE, "storage", text, way)
 
 
-def check_bridges(api: Proxmox, desired: Desired) -> Iterator[Finding]:
-    for node in nodes_of(desired):
+def check_bridges(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
+    for node in sorted({node_of(w, actual) for w in desired.containers}):
         interfaces = {
             str(item["iface"]): item for item in api.get(f"nodes/{node}/network", type="any_bridge")
         }
         wanted = {
-            w.container.nics[0].bridge for w in desired.containers if w.container.node == node
+            w.container.nics[0].bridge for w in desired.containers if node_of(w, actual) == node
         }
         for bridge in sorted(map(str, wanted)):
             yield check_bridge(node, bridge, interfaces.get(bridge))
@@ -322,6 +369,10 @@ def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Find
     if item is None:
         way = "correct lxc_bridge; or grant SDN.Use on it"
         return bad("bridge", f"{bridge} on {node} is not there", way)
+    if not parse_bool(item.get("active", item.get("type") == "vnet")):
+        # Proxmox takes it, and fails when the container starts.
+        way = f"on {node}, as root: ifreload -a (or ifup {bridge}); ip link show {bridge}"
+        return bad("bridge", f"{bridge} on {node} is configured, but it is not up", way)
     if parse_bool(item.get("bridge_vlan_aware", 0)):
         return ok("bridge", f"{bridge} on {node} is VLAN-aware, every interface has a tag")
     if item.get("type") == "bridge" and "bridge_ports" in item and not item["bridge_ports"]:
@@ -330,10 +381,11 @@ def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Find
     return ok("bridge", f"{bridge} on {node} makes a bridge of its own for each tag")
 
 
-def check_templates(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+def check_templates(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
     keys = {
         (w.container.node, w.template_storage, str(w.container.template))
         for w in desired.containers
+        if w.vmid not in actual.ours
     }
     for node, storage, name in sorted(keys):
         content = api.get(f"nodes/{node}/storage/{storage}/content", content="vztmpl")
@@ -350,29 +402,31 @@ def check_templates(api: Proxmox, desired: Desired) -> Iterator[Finding]:
             yield bad("template", f"{name} is neither on {storage} nor in the index of {node}", way)
 
 
-def check_vmids(api: Proxmox, desired: Desired) -> Iterator[Finding]:
-    actual: Actual = read(api, desired)
-    check_ownership(desired, actual)
+def check_vmids(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
+    """Each for itself: what is wrong with one hides none of the others."""
     for wanted in desired.containers:
-        name = f"{wanted.vmid} ({wanted.host})"
-        if wanted.vmid in actual.ours:
-            yield ok("VMIDs", f"{name} is ours")
-        elif is_free(api, wanted.vmid):
-            yield ok("VMIDs", f"{name} is free")
-        else:
-            way = "choose a free lxc_vmid; or grant VM.Audit on it, when it is ours"
-            yield bad("VMIDs", f"{name} is taken by a guest that the token cannot see", way)
+        try:
+            check_ownership(replace(desired, containers=(wanted,)), actual)
+        except OperatorError as error:
+            yield broken("VMIDs", error)
+            continue
+        yield check_vmid(api, desired, wanted, actual.ours.get(wanted.vmid))
 
 
-def is_free(api: Proxmox, vmid: int) -> bool:
-    """True unless some guest has it, those included that our token may not see."""
-    try:
-        api.get("cluster/nextid", vmid=vmid)
-    except ApiError as error:
-        if "already exists" not in error.text:
-            raise
-        return False
-    return True
+def check_vmid(api: Proxmox, desired: Desired, wanted: Wanted, found: Found | None) -> Finding:
+    name = f"{wanted.vmid} ({wanted.host})"
+    if found is not None and found.lock:
+        return Finding(
+            Verdict.NOTE, "VMIDs", f"{name} is locked ({found.lock})", way_out_of_lock(found)
+        )
+    if found is not None:
+        return ok("VMIDs", f"{name} is ours")
+    if is_free(api, wanted.vmid):
+        return ok("VMIDs", f"{name} is free")
+    grant = f"on a node, as root: {join_line(desired.pool, wanted.vmid)}"
+    way = grant if desired.pool else "grant VM.Audit on it"
+    text = f"{name} is taken by a guest that the token cannot see"
+    return bad("VMIDs", text, f"choose a free lxc_vmid; or, when it is ours, {way}")
 
 
 def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:

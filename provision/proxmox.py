@@ -441,6 +441,7 @@ ADVICE = (
         "this call takes no token at all: make it as a user, in Proxmox's own pages",
     ),
     (DENIED, f"grant it to the user and to the token (both, with privilege separation); {DOCTOR}"),
+    (re.compile(r"pool '[^']*' does not exist"), f"make it, or set lxc_pool; {DOCTOR}"),
     (re.compile("no quorum"), "bring the cluster's nodes back (pvecm status), then run this again"),
     (
         re.compile("protection mode enabled"),
@@ -465,7 +466,7 @@ def next_step_for(status: int, detail: str, path: str) -> str:
             return advice
     if status == HTTPStatus.FORBIDDEN:
         # On create Proxmox leaves out what is missing (pve-container API2/LXC.pm).
-        return f"VM.Allocate on /vms is missing, most likely; {DOCTOR}"
+        return f"VM.Allocate on the pool or /vms is missing, most likely; {DOCTOR}"
     return f"read the message; 'make doctor' checks what {path.partition('/')[0]} calls need"
 
 

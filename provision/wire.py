@@ -313,9 +313,18 @@ def render_simple(container: Container) -> dict[str, str | int]:
     }
 
 
-def create_params(container: Container, *, ostemplate: str, ssh_keys: str) -> dict[str, str | int]:
-    """The form of POST /nodes/N/lxc. No password: root's stays locked. Starting is another step."""
+def create_params(
+    container: Container, *, ostemplate: str, ssh_keys: str, pool: str = ""
+) -> dict[str, str | int]:
+    """The form of POST /nodes/N/lxc. No password: root's stays locked. Starting is another step.
+
+    With a pool the tags must follow: for them Proxmox asks /vms/ID, which the pool does not reach
+    before the container is in it (pve-guest-common GuestHelpers.pm, assert_tag_permissions).
+    """
     simple = {key: value for key, value in render_simple(container).items() if value != ""}
+    if pool:
+        simple = {**simple, "pool": pool}
+        simple.pop("tags", None)
     return {
         "vmid": container.vmid,
         "ostemplate": ostemplate,

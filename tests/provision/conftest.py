@@ -158,8 +158,9 @@ def able(cluster, monkeypatch):
 @pytest.fixture
 def healthy(cluster, monkeypatch):
     """fakepve makes up some answers of a node; these are a good node's."""
+    bridge = {"iface": "vmbr0", "type": "bridge", "bridge_ports": "eno1", "active": 1}
     answers = {
-        "/nodes/{node}/network": [{"iface": "vmbr0", "type": "bridge", "bridge_ports": "eno1"}],
+        "/nodes/{node}/network": [bridge],
         "/nodes/{node}/time": {"time": time.time()},
         "/nodes/{node}/aplinfo": [{"template": "debian-13-standard_13.1-2_amd64.tar.zst"}],
     }

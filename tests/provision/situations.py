@@ -21,6 +21,7 @@ COMMON: dict[str, Any] = {
     "ctlv_environment": "lab",
     "ctlv_deployment_id": DEPLOYMENT,
     "lxc_node": "pve1",
+    "lxc_pool": "",
     "lxc_template": "debian-13-standard",
     "lxc_template_storage": "local",
     "lxc_storage": "local-lvm",

@@ -303,7 +303,7 @@ def test_a_bare_refusal_to_create_names_what_is_missing_most_likely(cluster):
         privileges.discard("VM.Allocate")
 
     assert cluster.apply() == 1
-    assert "VM.Allocate on /vms is missing, most likely" in cluster.out
+    assert "VM.Allocate on the pool or /vms is missing, most likely" in cluster.out
 
 
 # ---------------------------------------------------------------- the line
@@ -323,7 +323,7 @@ def test_what_no_privilege_of_ours_would_help_is_not_called_one(cluster, what, a
 
     assert cluster.apply() == 1
     assert advice in cluster.out
-    assert "VM.Allocate on /vms is missing" not in cluster.out
+    assert "VM.Allocate on the pool or /vms is missing" not in cluster.out
 
 
 def test_an_api_that_is_down_is_said_at_once(cluster):

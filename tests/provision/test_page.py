@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from provision import cli
 from provision.desired import desired
-from provision.doctor import needed
+from provision.rights import needed
 from tests.provision.situations import inventory
 
 PAGE = (Path(__file__).parents[2] / "docs/provision.md").read_text("utf-8")
@@ -34,6 +35,7 @@ def test_the_page_lists_the_privileges_that_doctor_asks_for():
         lambda match: " ".join(f"VM.Config.{name}" for name in match[1].split(",")),
         PAGE.partition("## Rights")[2].partition("## ")[0],
     )
-    named = set(re.findall(r"\b(?:VM|Datastore|Sys|SDN)\.[A-Za-z.]+[A-Za-z]", text))
+    named = set(re.findall(r"\b(?:VM|Pool|Datastore|SDN)\.[A-Za-z.]+[A-Za-z]", text))
 
-    assert named == {p for privileges in needed(desired(inventory())).values() for p in privileges}
+    ways = (replace(desired(inventory()), pool=pool) for pool in ("", "ctlv"))
+    assert named == {p for way in ways for own in needed(way).values() for p in own}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from provision.desired import desired
-from provision.doctor import pveum_commands
 from provision.inventory import load
+from provision.rights import pveum_commands
 
 ROOT = Path(__file__).parents[2]
 

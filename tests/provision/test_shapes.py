@@ -70,7 +70,7 @@ class Call:
 
 def key_of(method, path, params):
     """Only of rights is asked with what a path does not say."""
-    return method, path, params["path"] if path == "access/permissions" else ""
+    return method, path, params.get("path", "") if path == "access/permissions" else ""
 
 
 RECORDED = {}

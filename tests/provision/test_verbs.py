@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from provision import cli, creation, doctor, snapshot
+from provision import cli, creation, snapshot
 from provision.desired import desired
+from provision.rights import needed
 from tests.provision.conftest import TOKEN, VM_PRIVILEGES
 from tests.provision.situations import inventory
 
@@ -254,7 +255,7 @@ SPOILED = [
     (lambda c, _: setattr(c.pve, "version", "7.4-3"), "version: Proxmox VE 7.4-3 was never tried"),
     (lambda c, _: c.pve.lose_quorum(), "cluster: it has lost its quorum"),
     (lambda c, _: c.pve.set_node_offline("pve1"), "nodes: pve1 is offline"),
-    (spoil_storage, "storage: local-lvm on pve1 has 0 GiB free, 8G are wanted"),
+    (spoil_storage, "storage: local-lvm on pve1 has 0 GiB free, 2G are wanted"),
     (lambda c, _: c.pve.storages["local-lvm"].update(content="images"), "does not take rootdir"),
     (lambda c, _: c.pve.storages["local-lvm"].update(active=0), "local-lvm on pve1 is not active"),
     (lambda c, _: c.pve.storages.pop("local-lvm"), "storage: local-lvm on pve1 is not there"),
@@ -376,7 +377,7 @@ def test_a_clock_that_is_wrong_is_a_note(cluster, healthy):
 
 ALL_PRIVILEGES = sorted(
     {(path.rsplit("/", 1)[0] if path.startswith("/vms") else path, privilege)
-     for path, privileges in doctor.needed(desired(inventory())).items()
+     for path, privileges in needed(desired(inventory())).items()
      for privilege in privileges}
 )  # fmt: skip
 

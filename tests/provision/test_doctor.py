@@ -1,0 +1,154 @@
+"""What doctor says of storages, bridges, interfaces on a wrong VLAN, and of one wrong VMID."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from provision.storages import parse_storage, verbs
+from provision.wire import GIB
+from tests.provision.conftest import TOKEN
+
+# ---------------------------------------------------------------- storages
+
+STORAGES = [
+    ("btrfs", "carries provision, growing, snapshot", True),
+    ("cifs", "carries provision, growing; not snapshot (make backup does)", True),
+    ("dir", "carries provision, growing; not snapshot (make backup does)", True),
+    ("lvm", "carries provision, growing; not snapshot (make backup does)", False),
+    ("lvmthin", "carries provision, growing, snapshot", True),
+    ("nfs", "carries provision, growing; not snapshot (make backup does)", True),
+    ("rbd", "carries provision, growing, snapshot", True),
+    ("zfspool", "carries provision, growing, snapshot", True),
+    ("third",
+     "carries provision, growing (if its plugin can), snapshot (if its plugin can)", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "is_thin"), STORAGES, ids=[s[0] for s in STORAGES])
+def test_a_storage_is_known_by_what_it_can_do(kind, text, is_thin):
+    storage = parse_storage({"storage": "s", "type": kind, "content": "rootdir", "shared": 1})
+
+    assert verbs(storage) == text
+    assert storage.able.thin is is_thin
+    assert storage.is_shared
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("cephfs", "choose another lxc_storage: cephfs is not for containers"),
+        ("pbs", "choose another lxc_storage: pbs is not for containers"),
+        ("nfs", "pvesm set local-lvm --content images,rootdir"),
+    ],
+)
+def test_a_storage_that_takes_no_containers_is_refused_with_what_would_help(
+    cluster, healthy, kind, way
+):
+    cluster.pve.storages["local-lvm"].update(type=kind, content="images")
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   storage: local-lvm on pve1 does not take rootdir" in cluster.out
+    assert f"Next: {way}\n" in cluster.out
+
+
+@pytest.mark.parametrize("kind", ["lvm", "lvmthin"])
+def test_what_exists_needs_no_space_again(cluster, healthy, kind):
+    cluster.pve.storages["local-lvm"]["type"] = kind
+    cluster.apply()
+    cluster.ct(2156).status = "stopped"
+    cluster.pve.storages["local-lvm"]["avail"] = 1
+
+    assert cluster.run("doctor") == 0, cluster.out
+
+
+@pytest.mark.parametrize(("kind", "code"), [("lvm", 1), ("lvmthin", 0)])
+def test_growth_counts_where_the_storage_allocates_it(cluster, healthy, kind, code):
+    cluster.pve.storages["local-lvm"]["type"] = kind
+    cluster.apply()
+    cluster.pve.storages["local-lvm"]["avail"] = 2 * GIB
+    cluster.change("web", lxc_disk_gib=6, lxc_mounts=[{"path": "/srv/x", "size_gib": 3}])
+
+    assert cluster.run("doctor") == code, cluster.out
+    expected = {
+        1: "BAD   storage: local-lvm on pve1 has 2 GiB free, 5G are wanted",
+        0: "note  storage: local-lvm on pve1 is lvmthin, 2 GiB free; carries provision, growing, "
+        "snapshot; thin, 5G are promised",
+    }
+    assert expected[code] in cluster.out
+
+
+def test_no_template_is_wanted_for_what_exists(cluster, healthy):
+    cluster.apply()
+    cluster.pve.storages["local"]["volumes"].clear()
+    healthy["/nodes/{node}/aplinfo"].clear()
+
+    assert cluster.run("doctor") == 0, cluster.out
+
+
+# ---------------------------------------------------------------- networks
+
+
+@pytest.mark.parametrize("state", [{"active": 0}, {"active": None}], ids=["0", "missing"])
+def test_a_bridge_that_is_not_up_is_named(cluster, healthy, state):
+    healthy["/nodes/{node}/network"][0].update(state)
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   bridge: vmbr0 on pve1 is configured, but it is not up" in cluster.out
+
+
+@pytest.mark.parametrize(
+    ("now", "place", "path"),
+    [
+        (",tag=99", "tag 99", "/sdn/zones/localnetwork/vmbr0/99"),
+        ("", "without a tag", "/sdn/zones/localnetwork/vmbr0"),
+    ],
+    ids=["another tag", "no tag"],
+)
+def test_an_interface_on_a_wrong_network_is_named_with_the_right_that_takes_it_away(
+    cluster, healthy, now, place, path
+):
+    """Proxmox asks for SDN.Use on the old bridge and tag as well as on the new ones."""
+    cluster.apply()
+    config = cluster.ct(2156).config
+    config["net0"] = re.sub(r",tag=\d+", now, config["net0"])
+    acl = [(p, held) for p, held in cluster.pve.acl[TOKEN] if not p.startswith("/sdn")]
+    cluster.pve.acl[TOKEN] = acl
+    for tag in (2028, 2112):
+        cluster.pve.grant(TOKEN, f"/sdn/zones/localnetwork/vmbr0/{tag}", "SDN.Use")
+
+    assert cluster.run("doctor") == 1
+    assert f"net0 of web is on vmbr0, {place}" in cluster.out
+    assert f"pveum acl modify {path} --users ctlv@pve --roles CTLVNetwork && " in cluster.out
+    assert f"pveum acl modify {path} --tokens '{TOKEN}' --roles CTLVNetwork\n" in cluster.out
+
+    cluster.pve.grant(TOKEN, path, "SDN.Use")
+    assert cluster.run("doctor") == 0, cluster.out
+    assert f"too much, on {path}" not in cluster.out, "it is needed once more"
+
+
+# ---------------------------------------------------------------- one of several
+
+
+def test_a_stranger_on_one_vmid_hides_nothing_of_the_others(cluster, healthy):
+    cluster.pve.add_ct(2156, "stranger")
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   VMIDs: VMID 2156 (wanted for web) belongs to a guest" in cluster.out
+    assert "ok    VMIDs: 2157 (db) is free" in cluster.out
+
+
+def test_a_lock_that_was_left_behind_is_named(cluster, healthy):
+    cluster.apply()
+    cluster.ct(2156).config["lock"] = "backup"
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert "note  VMIDs: 2156 (web) is locked (backup)" in cluster.out
+
+
+def test_a_node_that_may_not_tell_its_time_is_a_note(cluster, healthy):
+    cluster.pve.fail("GET", "/nodes/pve1/time", 403, "Permission check failed (/nodes, Sys.Audit)")
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert "note  clock: that of pve1 cannot be read (403)" in cluster.out
