@@ -23,14 +23,14 @@ from fakepve.model import PveError
 
 from lab import state
 from lab.guest import Guest, parse_guest, properties, volumes
-from lab.ha import HaPve
+from lab.nodes import NodesPve
 from lab.pending import print_mount
 from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
 log = logging.getLogger("lab.api")
 Answer = dict[str, Any]
 Body = Callable[[], Awaitable[str | None]]
-STORAGE = "local"
+STORAGE, SHARED = "local", "ceph"
 # Locks of what cannot be finished when it was cut: the container is removed.
 UNFINISHED = ("create", "destroyed")
 # What `make up` and the provisioner need, and no more (facts of Proxmox's own permission checks).
@@ -50,24 +50,23 @@ STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "
 NODE_PRIVILEGES = ("Sys.Audit",)
 
 
-class LabPve(HaPve):
-    """Proxmox's API for one node whose containers `runtime` runs."""
+class LabPve(NodesPve):
+    """Proxmox's API for a cluster whose containers `runtime` runs."""
 
     def __init__(
         self,
         runtime: Runtime,
         templates: TemplateSource,
         *,
-        node: str,
+        nodes: Iterable[str],
         keep: Path | None,
         **where: Any,
     ) -> None:
         super().__init__(**where)
         self.runtime = runtime
         self.templates = templates
-        self.node = node
         self.keep = keep
-        self.nodes = {node: {"online": True}}
+        self.nodes = {node: {"online": True} for node in nodes}
         self.time_scale = 1.0
         self.storages: dict[str, Answer] = {
             STORAGE: {
@@ -77,23 +76,43 @@ class LabPve(HaPve):
                 "content": "vztmpl,rootdir,images",
                 "files": set(),
                 "volumes": {},
-            }
+            },
+            SHARED: {
+                "type": "rbd",
+                "pool": "ctlv",
+                "active": 1,
+                "shared": 1,
+                "content": "rootdir,images",
+                "files": set(),
+            },
         }
         self._births: dict[int, Birth] = {}
+        self._sources: dict[int, tuple[Guest, str | None]] = {}
         # When a container's processor time was last read, and what it was.
         self._cpu_seen: dict[int, tuple[float, float]] = {}
         self._workers: set[asyncio.Future[Any]] = set()
 
     # ------------------------------------------------------------------ who may do what
 
-    def admit(self, token_id: str, secret: str, *, bridge: str, tags: Iterable[int]) -> None:
-        """Let a token in, with the privileges provisioning needs and no others."""
-        user = token_id.partition("!")[0]
-        self.apitokens[token_id] = secret
-        for who in (user, token_id):
-            self.grant(who, "/vms", *VM_PRIVILEGES)
-            self.grant(who, f"/storage/{STORAGE}", *STORAGE_PRIVILEGES)
-            self.grant(who, f"/nodes/{self.node}", *NODE_PRIVILEGES)
+    def admit(
+        self, token: tuple[str, str], *, bridge: str, tags: Iterable[int], pool: str | None = None
+    ) -> None:
+        """Let a token in, with the privileges provisioning needs and no others.
+
+        With a pool, those on containers end at its members.
+        """
+        self.apitokens |= [token]
+        if pool:
+            self.pools.setdefault(pool, set())
+        for who in (token[0].partition("!")[0], token[0]):
+            if pool:
+                self.grant(who, f"/pool/{pool}", *VM_PRIVILEGES, "Pool.Audit")
+            else:
+                self.grant(who, "/vms", *VM_PRIVILEGES)
+            for storage in self.storages:
+                self.grant(who, f"/storage/{storage}", *STORAGE_PRIVILEGES)
+            for node in self.nodes:
+                self.grant(who, f"/nodes/{node}", *NODE_PRIVILEGES)
             for tag in tags:
                 self.grant(who, f"/sdn/zones/localnetwork/{bridge}/{tag}", "SDN.Use")
 
@@ -148,7 +167,7 @@ class LabPve(HaPve):
 
     async def _feature(self, v: Answer, _user: str) -> Answer:
         self._find_ct(v["node"], v["vmid"])
-        return {"hasFeature": int(v["feature"] == "snapshot")}
+        return {"hasFeature": int(v["feature"] != "clone")}
 
     # ------------------------------------------------------------------ what the lab has not
 
@@ -162,9 +181,6 @@ class LabPve(HaPve):
 
     async def _qm_create(self, *_: Any) -> str:
         raise PveError(501, "the lab runs containers, no virtual machines")
-
-    async def _lxc_clone(self, _user: str, _v: Answer) -> str:
-        raise PveError(500, "Clone feature is not available: the lab creates containers")
 
     async def _effect_vzsuspend(self, ct: FakeCt, _body: Body, _say: Say) -> str | None:
         command = f"lxc-checkpoint -n {ct.vmid} -s -D /var/lib/vz/dump"
@@ -249,6 +265,14 @@ class LabPve(HaPve):
         return parse_guest(ct.vmid, ct.config)
 
     # ------------------------------------------------------------------ state
+
+    async def answer(self, request: Any, *args: Any) -> Any:
+        """Keep what a request has changed."""
+        try:
+            return await super().answer(request, *args)
+        finally:
+            if request.method != "GET":
+                self.remember()
 
     def remember(self) -> None:
         """Keep everything on disk, so that a killed lab comes back as it was."""
@@ -379,6 +403,25 @@ class LabPve(HaPve):
             self._ha_create("resources", f"ct:{ct.vmid}", {"state": ct.ha_state})
         return note
 
+    async def _lxc_clone(self, user: str, v: Answer) -> str:
+        source = self._guest(self._find_ct(v["node"], v["vmid"]))
+        upid: str = await super()._lxc_clone(user, v)
+        self._sources[int(v["newid"])] = source, v.get("snapname")
+        return upid
+
+    async def _effect_vzclone(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
+        """Copy the disks; description and hostname come with the configuration."""
+        source, snapshot = self._sources.pop(ct.vmid)
+        note = await body()
+        ct.lock = "create"
+        try:
+            await self._run(self.runtime.copy, source, self._guest(ct), snapshot)
+        except ContainerError:
+            self._drop(ct)
+            raise
+        ct.lock = None
+        return note
+
     async def _effect_vzdestroy(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
         self._check_protection(ct, f"can't remove CT {ct.vmid}")
         self._task_lock(ct)
@@ -488,12 +531,6 @@ class LabPve(HaPve):
         return note
 
     # ------------------------------------------------------------------ configuration
-
-    async def _lxc_config_put(self, user: str, v: Answer) -> None:
-        try:
-            await super()._lxc_config_put(user, v)
-        finally:
-            self.remember()
 
     async def bring(self, ct: FakeCt, before: Answer) -> None:
         await self._realise_disks(ct, before)

@@ -79,6 +79,11 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         start = given.get("start", 0)
         return ok(found[start : start + given.get("limit", 50)])
 
+    async def _cluster_status(self, request: Any) -> Any:
+        """Ask Sys.Audit of whoever looks."""
+        self.require(request[USER], "/", "Sys.Audit")
+        return await super()._cluster_status(request)
+
     async def _resources(self, request: Any) -> Any:
         """Refuse a type that there is none of, such as `lxc`; fakepve answers an empty list."""
         self._verify(request, await params(request))

@@ -22,6 +22,7 @@ from lab.templates import RELEASES, Templates
 
 LOOPBACK = "127.0.0.1"
 TOKEN_ID = "ctlv@pve!lab"  # noqa: S105 # a name, not a secret
+ROOT_ID = "root@pam!lab"  # for what an operator does by hand: tests and drills
 PROXY_WAIT_S = 5.0
 log = logging.getLogger("lab")
 
@@ -46,23 +47,23 @@ class Lab:
     def __init__(self, settings: Settings, facts: Facts) -> None:
         self.settings = settings
         self.facts = facts
-        self.secret = kept_secret(settings)
+        self.secret = kept_secret(settings, "token")
         templates = Templates()
         self.runtime = LxcRuntime(settings, templates=templates)
         self.pve = LabPve(
             self.runtime,
             templates,
-            node=facts.node,
+            nodes=facts.nodes,
             keep=settings.state / "api.json",
             host=LOOPBACK,
             port=settings.api_port,
         )
         self.pve.admit(
-            TOKEN_ID,
-            self.secret,
+            (TOKEN_ID, self.secret),
             bridge=facts.bridge,
             tags=[network.tag for network in facts.networks],
         )
+        self.pve.apitokens[ROOT_ID] = kept_secret(settings, "root-token")
         self.pve.show_templates()
         self.forwards: list[Forward] = []
         self.proxy: subprocess.Popen[bytes] | None = None
@@ -132,9 +133,9 @@ async def _answers(port: int) -> bool:
     return False
 
 
-def kept_secret(settings: Settings) -> str:
-    """Return the API token's secret, made at the lab's first start."""
-    file = settings.state / "token"
+def kept_secret(settings: Settings, name: str) -> str:
+    """Return a token's secret, made at the lab's first start."""
+    file = settings.state / name
     if not file.exists():
         digits = secrets.token_hex(16)
         parts = [digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]]

@@ -69,9 +69,7 @@ class HaPve(PendingPve):
             asked = v.pop(name, None)
             if kind == "resources" and asked:
                 asked = self._sid(asked)
-            result = call(kind, asked, v)
-            self.remember()
-            return result
+            return call(kind, asked, v)
 
         return handle
 

@@ -306,6 +306,7 @@ OWN_FILES = (
     "api.key",
     "ca.pem",
     "token",
+    "root-token",
     "proxy.log",
     "id_ed25519",
     "id_ed25519.pub",

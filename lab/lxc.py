@@ -150,6 +150,21 @@ class LxcRuntime:
         rootfs.write_if_changed("/etc/network/interfaces", interfaces_file(guest))
         rootfs.write_if_changed("/etc/resolv.conf", resolver_file(guest))
 
+    def copy(self, source: Guest, guest: Guest, snapshot: str | None) -> None:
+        """Make the disks copies of another container's, as they are or were at a snapshot.
+
+        Host keys come along, as on Proxmox.
+        """
+        old, new = self.disks(source.vmid), self.disks(guest.vmid)
+        names = {disk.key: disk.name for disk in guest.disks}
+        try:
+            new.copy(old, {disk.name: names[disk.key] for disk in source.disks}, snapshot)
+            (new.images / "template").write_text(self._template_tree(source.vmid).name)
+        except (CommandError, OSError) as error:
+            with contextlib.suppress(ContainerError):
+                self.destroy(guest)
+            raise ContainerError(str(error)) from error
+
     # ------------------------------------------------------------------ start and stop
 
     def start(self, guest: Guest, *, say: Say) -> int:

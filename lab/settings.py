@@ -42,11 +42,16 @@ class Network:
 class Facts:
     """What inventory/lab says of the lab, the same for every lab."""
 
-    node: str
+    nodes: tuple[str, ...]
     bridge: str
     networks: tuple[Network, ...]
     forwards: Mapping[str, str]
     package_proxy_port: int
+
+    @property
+    def node(self) -> str:
+        """The node that the lab's own containers are on."""
+        return self.nodes[0]
 
     def bridge_of(self, tag: int) -> str:
         """Return the bridge of a VLAN, named as Proxmox names it."""
@@ -106,7 +111,7 @@ def load_facts(path: Path = LAB_FACTS) -> Facts:
         data = yaml.safe_load(path.read_text())
         networks = tuple(_network(item) for item in data["lab_networks"].values())
         return Facts(
-            node=data["lab_node"],
+            nodes=tuple(data["lab_nodes"]),
             bridge=data["lab_bridge"],
             networks=networks,
             forwards={

@@ -24,6 +24,8 @@ def snapshot(pve: Any, *, running: set[int]) -> str:
             "containers": [_container(ct, ct.vmid in running) for ct in pve.cts],
             "tasks": pve.tasklog[-TASKS_KEPT:],
             "ha": pve.ha,
+            "pools": [*pve.pools],
+            "off": [name for name, node in pve.nodes.items() if not node.get("online", True)],
         }
     )
 
@@ -64,9 +66,14 @@ def restore(pve: Any, path: Path) -> set[int]:
         ct = FakeCt(item["vmid"], node=item["node"], config=item["config"], defaults=False)
         ct.pending = item["pending"]
         ct.snapshots = item["snapshots"]
-        ct.pool = item["pool"]
         pve.cts.append(ct)
+        if item["pool"]:
+            pve._pool_join(item["pool"], ct.vmid)
     pve.ha |= data.get("ha", {})
+    for name in data.get("pools", []):
+        pve.pools.setdefault(name, set())
+    for name in data.get("off", []):
+        pve.set_node_offline(name)
     for task in data["tasks"]:
         if task["status"] == "running":
             task.update(status="stopped", exitstatus=INTERRUPTED, endtime=task["starttime"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +164,13 @@ class Disks:
         self.unmount()
         for kept in sorted(self.images.glob(f"*@{name}.img")):
             _copy(kept, self.image(kept.stem.split("@")[0]))
+
+    def copy(self, source: Disks, names: Mapping[str, str], snapshot: str | None) -> None:
+        """Copy another container's disks, each under its new name in `names`."""
+        self.images.mkdir(parents=True, exist_ok=True)
+        for old, new in names.items():
+            image = source.snapshot_image(old, snapshot) if snapshot else source.image(old)
+            _copy(image, self.image(new))
 
     def delete_snapshot(self, name: str) -> None:
         """Forget a snapshot; a missing one is fine."""

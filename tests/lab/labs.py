@@ -70,6 +70,12 @@ class Lab:
         return Client(facts["api_url"], Path(facts["ca_file"]), token)
 
     @property
+    def root(self) -> Client:
+        """Root's own hand."""
+        secret = (self.state / "root-token").read_text()
+        return Client(self.facts["api_url"], Path(self.facts["ca_file"]), ("root@pam!lab", secret))
+
+    @property
     def public_key(self) -> str:
         return (self.state / "id_ed25519.pub").read_text()
 

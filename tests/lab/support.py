@@ -20,7 +20,7 @@ from lab.guest import GIB, Disk, Guest
 from lab.runtime import Birth, ContainerError, Say, Usage
 from lab.templates import Template
 
-NODE = "srv-px5"
+NODE, OTHER = "srv-px5", "srv-px6"
 TOKEN = ("ctlv@pve!test", "00000000-0000-0000-0000-000000000000")
 ROOT = ("root@pam!test", "00000000-0000-0000-0000-000000000001")
 TEMPLATE = "debian-13-standard_13.1-1_amd64.tar.zst"
@@ -52,6 +52,11 @@ class DictionaryRuntime:
         self.births[guest.vmid] = birth
         for disk in guest.disks:
             self.disks[guest.vmid, disk.name] = disk.size_bytes
+
+    def copy(self, source: Guest, guest: Guest, snapshot: str | None) -> None:
+        self._did("copy", source.vmid, guest.vmid, snapshot)
+        self.guests[guest.vmid] = guest
+        self.disks |= {(guest.vmid, disk.name): disk.size_bytes for disk in guest.disks}
 
     def start(self, guest: Guest, *, say: Say) -> int:
         self._did("start", guest.vmid)
@@ -179,11 +184,12 @@ class Client:
 
     def task(self, upid: str) -> tuple[str, list[str]]:
         """Return a task's exit status and log, once it has ended."""
+        path = f"/nodes/{upid.split(':')[1]}/tasks/{upid}"
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            status = self.data("GET", f"/nodes/{NODE}/tasks/{upid}/status")
+            status = self.data("GET", f"{path}/status")
             if status["status"] == "stopped":
-                lines = self.data("GET", f"/nodes/{NODE}/tasks/{upid}/log", limit=0)
+                lines = self.data("GET", f"{path}/log", limit=0)
                 return status["exitstatus"], [line["t"] for line in lines]
             time.sleep(0.02)
         raise AssertionError(f"{upid} does not end")
@@ -227,12 +233,15 @@ def creation(vmid: int = 2156, **changes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def served(runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[LabPve]:
+def served(
+    runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN, pool: str | None = None
+) -> Iterator[LabPve]:
     """Serve the lab's API over `runtime` in a thread, with its state kept in `folder`."""
     keep = folder / "api.json"
     templates = ListedTemplates(folder)
-    pve = LabPve(runtime, templates, node=NODE, keep=keep, host="127.0.0.1", port=0)
-    pve.admit(*token, bridge="vmbr0", tags=[2028, 2112])
+    nodes = (NODE, OTHER, "srv-px7")
+    pve = LabPve(runtime, templates, nodes=nodes, keep=keep, host="127.0.0.1", port=0)
+    pve.admit(token, bridge="vmbr0", tags=[2028, 2112], pool=pool)
     pve.apitokens |= [ROOT]
     pve.show_templates()
     with in_thread() as call:

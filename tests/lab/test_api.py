@@ -8,7 +8,7 @@ import pytest
 
 from lab.certificates import CA_FILE
 from lab.guest import GIB
-from tests.lab.support import NODE, Client, creation, layers, served
+from tests.lab.support import NODE, ROOT, Client, creation, layers, served
 
 LXC = f"/nodes/{NODE}/lxc"
 
@@ -469,12 +469,12 @@ def test_the_storage_has_the_machines_space(api):
     assert (found["total"], found["avail"], found["used"]) == (100 * GIB, 60 * GIB, 40 * GIB)
 
 
-def test_snapshots_are_a_feature_and_clones_are_not(api, container):
+def test_snapshots_and_copies_are_features_and_linked_clones_are_not(api, container):
     path = f"{LXC}/{container}/feature"
 
-    assert api.data("GET", path, feature="snapshot") == {"hasFeature": 1}
-    assert api.data("GET", path, feature="clone") == {"hasFeature": 0}
-    assert api.ask("POST", f"{LXC}/{container}/clone", newid=200).status_code >= 400
+    found = [api.data("GET", path, feature=name) for name in ("snapshot", "copy", "clone")]
+
+    assert [item["hasFeature"] for item in found] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -487,9 +487,8 @@ def test_snapshots_are_a_feature_and_clones_are_not(api, container):
     ],
 )
 def test_what_the_lab_cannot_do_is_refused_and_not_feigned(runtime, tmp_path, method, path, values):
-    root = ("root@pam!test", "00000000-0000-0000-0000-000000000001")
-    with served(runtime, tmp_path, token=root) as pve:
-        answer = Client(pve.url, tmp_path / CA_FILE, root).ask(method, path, **values)
+    with served(runtime, tmp_path) as pve:
+        answer = Client(pve.url, tmp_path / CA_FILE, ROOT).ask(method, path, **values)
 
         assert answer.status_code == 501
         assert pve.tasklog == []

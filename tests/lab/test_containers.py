@@ -56,6 +56,25 @@ def test_each_container_has_an_identity_of_its_own(lab):
     assert not set(seen[0][1].splitlines()) & set(seen[1][1].splitlines())
 
 
+def test_a_copy_on_another_node_boots_beside_its_original_with_what_that_had(lab):
+    lab.create()
+    lab.start()
+    lab.ssh("echo kept >/root/note; sync")
+    lab.api.done("POST", f"{LXC}/2156/snapshot", snapname="s1")
+    lab.ssh("echo later >/root/note")
+
+    lab.root.done("POST", f"{LXC}/2156/clone", newid=9001, snapname="s1")
+    lab.api.data("PUT", f"{LXC}/9001/config", net0=nic(NEIGHBOUR))
+    lab.root.done("POST", f"{LXC}/9001/migrate", target="srv-px6")
+    lab.api.done("POST", "/nodes/srv-px6/lxc/9001/status/start")
+    lab.wait_for_ssh(NEIGHBOUR)
+
+    assert lab.says("cat /root/note", address=NEIGHBOUR) == "kept"
+    assert lab.says("hostname", address=NEIGHBOUR) == lab.says("hostname") == "ct-2156"
+    assert lab.says("cat /root/note") == "later"
+    lab.api.done("DELETE", "/nodes/srv-px6/lxc/9001", force=1)
+
+
 KEYS = "for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
 
 

@@ -406,6 +406,9 @@ CASES = {
         "cannot index groups: ha groups have been migrated to rules",
         True, by_hand=True,
     ),
+    "cluster's status without Sys.Audit": Case(
+        asked("GET", "/cluster/status"), (403, "Permission check failed (/, Sys.Audit)"), True
+    ),
     "NIC with trunks": Case(trunks, (403, forbidden(2111)), True),
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ METHODS = {
     "require": ["user", "path", "priv"],
     "_upid": ["node", "ttype", "tid", "user"],
     "_apply": ["ct", "selection", "running"],
+    "_answer": ["request", "handler", "generic", "path_node"],
     "_cleanup_pending": ["ct"],
     "_realise": ["vmid", "key", "value", "taken", "default_storage"],
     "_taken_volumes": [],
@@ -33,12 +34,15 @@ METHODS = {
     "_find_ct": ["node", "vmid"],
     "_get_task": ["request"],
     "_verify": ["request", "values", "drop"],
+    "_cluster_status": ["request"],
+    "_lxc_clone": ["user", "v"],
     "_lxc_config_get": ["user", "v"],
     "_lxc_config_put": ["user", "v"],
     "_lxc_create": ["user", "v"],
     "_lxc_destroy": ["user", "v"],
     "_lxc_interfaces": ["user", "v"],
     "_lxc_list": ["user", "v"],
+    "_lxc_migrate": ["user", "v"],
     "_lxc_pending": ["user", "v"],
     "_lxc_reboot": ["user", "v"],
     "_lxc_rollback": ["user", "v"],
@@ -46,6 +50,8 @@ METHODS = {
     "_lxc_status_current": ["user", "v"],
     "_qm_create": ["v", "user"],
     "_resources": ["request"],
+    "_pool_join": ["name", "vmid"],
+    "_storage_enabled": ["name", "node"],
     "_start_steps": ["ct", "user", "skiplock"],
     "_task_log": ["request"],
     "_update_config": ["ct", "user", "values", "deletes", "reverts"],
@@ -57,7 +63,10 @@ STATIC = {
     "_unused_key": ["cfg"],
 }
 # The tasks that get an effect: each must come through `task` with the container as `vm`.
-TASKS = ("vzcreate", "vzdestroy", "vzstop", "resize", "vzsnapshot", "vzdelsnapshot", "vzrollback")
+TASKS = (
+    "vzcreate", "vzclone", "vzdestroy", "vzstop", "vzmigrate", "hamigrate", "resize", "vzsnapshot",
+    "vzdelsnapshot", "vzrollback",
+)  # fmt: skip
 
 
 def test_the_version_is_pinned_exactly():

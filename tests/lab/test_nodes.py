@@ -1,0 +1,170 @@
+"""A cluster of several nodes, copies of containers and pools, over a dictionary."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.certificates import CA_FILE
+from tests.lab.labs import LXC, wait_until
+from tests.lab.support import NODE, OTHER, TOKEN, Client, creation, served
+
+THERE = f"/nodes/{OTHER}/lxc"
+HA = "/cluster/ha"
+
+
+@pytest.fixture
+def container(api):
+    api.done("POST", LXC, **creation(description="ctlv:abc", tags="ctlv"))
+    return 2156
+
+
+@pytest.fixture
+def shared(api):
+    """A container whose disks are on the shared storage."""
+    api.pve.ha_delay, api.pve.fence_delay = 0.2, 0.2
+    api.done("POST", LXC, **creation(rootfs="ceph:4"))
+    return 2156
+
+
+# ---------------------------------------------------------------------- migration
+
+
+@pytest.mark.parametrize("storage", ["local", "ceph"])
+def test_a_stopped_container_moves_with_its_disks(api, root, runtime, storage):
+    api.done("POST", LXC, **creation(rootfs=f"{storage}:4"))
+
+    log = root.done("POST", f"{LXC}/2156/migrate", target=OTHER)
+
+    assert ("copied" in str(log)) == (storage == "local")
+    assert api.ask("GET", f"{LXC}/2156/config").status_code == 500
+    assert api.data("GET", f"{THERE}/2156/config")["hostname"] == "ct-2156"
+    api.done("POST", f"{THERE}/2156/status/start")
+    assert runtime.running
+
+
+def test_a_running_container_moves_by_a_restart_alone(api, root, runtime, container):
+    api.done("POST", f"{LXC}/{container}/status/start")
+
+    refused = root.ask("POST", f"{LXC}/{container}/migrate", target=OTHER)
+    root.done("POST", f"{LXC}/{container}/migrate", target=OTHER, restart=1)
+
+    assert refused.reason == "can't migrate running container without --online or --restart"
+    assert [call[0] for call in runtime.calls][-2:] == ["shutdown", "start"]
+    assert api.data("GET", f"{THERE}/{container}/status/current")["status"] == "running"
+
+
+def test_a_container_moves_to_no_node_that_is_off_or_lacks_its_storage(api, root, container):
+    api.pve.set_node_offline("srv-px7")
+    api.pve.storages["local"]["nodes"] = f"{NODE},srv-px7"
+
+    for target, reason in (
+        ("srv-px7", "ERROR: Can't connect to destination address using public key"),
+        (OTHER, f"ERROR: storage 'local' is not available on node '{OTHER}'"),
+    ):
+        status, log = api.task(root.data("POST", f"{LXC}/{container}/migrate", target=target))
+        assert (status, log[-2]) == ("migration aborted", reason)
+    assert api.config(container)["hostname"] == "ct-2156"
+
+
+def test_under_ha_the_task_of_a_migration_ends_before_it_has_begun(api, root, shared):
+    root.data("POST", f"{HA}/resources", sid="ct:2156", state="started")
+    wait_until(lambda: api.state(shared) == "running")
+
+    log = root.done("POST", f"{LXC}/{shared}/migrate", target=OTHER, restart=1)
+
+    assert log[0] == f"Requesting HA migration for CT 2156 to node {OTHER}"
+    assert api.state(shared) == "running"
+    wait_until(lambda: status_at(api, OTHER) == "running")
+
+
+def status_at(api, node):
+    answer = api.ask("GET", f"/nodes/{node}/lxc/2156/status/current")
+    return answer.json()["data"]["status"] if answer.status_code == 200 else None
+
+
+# ---------------------------------------------------------------------- a node that is off
+
+
+def test_a_node_that_is_off_does_not_answer_and_its_containers_are_unknown(api, root, container):
+    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
+
+    assert api.ask("GET", LXC).status_code == 595
+    (found,) = api.data("GET", "/cluster/resources", type="vm")
+    assert (found["node"], found["status"]) == (NODE, "unknown")
+    assert api.ask("GET", THERE).status_code == 200
+
+
+def test_a_node_that_is_woken_starts_what_starts_on_boot(api, root, runtime, container):
+    api.data("PUT", f"{LXC}/{container}/config", onboot=1)
+    api.done("POST", f"{LXC}/{container}/status/start")
+    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
+    wait_until(lambda: not runtime.running)
+
+    root.data("POST", f"/nodes/{NODE}/wakeonlan")
+
+    wait_until(lambda: api.state(container) == "running")
+
+
+@pytest.mark.parametrize(("storage", "node"), [("ceph", "srv-px7"), ("local", NODE)])
+def test_ha_takes_over_what_is_on_shared_storage_alone(api, root, runtime, storage, node):
+    api.pve.ha_delay, api.pve.fence_delay = 0.2, 0.2
+    api.done("POST", LXC, **creation(rootfs=f"{storage}:4"))
+    root.data("POST", f"{HA}/resources", sid="ct:2156")
+    rule = {"rule": "near", "type": "node-affinity", "resources": "ct:2156"}
+    root.data("POST", f"{HA}/rules", **rule, nodes=f"{NODE}:3,srv-px7:2,{OTHER}:1")
+    wait_until(lambda: api.state(2156) == "running")
+
+    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
+
+    if node == NODE:
+        wait_until(lambda: api.pve.ct(2156).ha_state == "recovery")
+        assert not runtime.running
+    else:
+        wait_until(lambda: status_at(api, node) == "running")
+
+
+# ---------------------------------------------------------------------- copies
+
+
+def test_a_copy_has_the_mark_the_name_and_disks_of_its_own(api, root, runtime, container):
+    root.done("POST", f"{LXC}/{container}/clone", newid=9001)
+
+    ours, copy = api.config(container), api.config(9001)
+    for key in ("description", "hostname", "tags"):
+        assert copy[key] == ours[key]
+    assert copy["rootfs"] == "local:9001/vm-9001-disk-0.raw,size=4G"
+    assert copy["net0"] != ours["net0"], "the MAC is its own"
+    assert ("copy", 2156, 9001, None) in runtime.calls
+    assert "lock" not in ours and "lock" not in copy
+
+
+def test_a_copy_that_fails_leaves_nothing(api, root, runtime, container):
+    runtime.fails["copy"] = "No space left on device"
+
+    status, _ = api.task(root.data("POST", f"{LXC}/{container}/clone", newid=9001))
+
+    assert status == "No space left on device"
+    assert [ct["vmid"] for ct in api.data("GET", LXC)] == [container]
+
+
+# ---------------------------------------------------------------------- pools
+
+
+def test_rights_on_a_pool_end_at_its_members(runtime, tmp_path):
+    with served(runtime, tmp_path, pool="ctlv") as pve:
+        api = Client(pve.url, tmp_path / CA_FILE, TOKEN, pve=pve)
+        root = api.as_root()
+        root.done("POST", LXC, **creation(900))
+        refused = api.ask("POST", LXC, **creation())
+        api.done("POST", LXC, **creation(pool="ctlv"))
+
+        assert refused.status_code == 403
+        assert api.ask("PUT", f"{LXC}/900/config", memory=64).status_code == 403
+        assert api.data("PUT", f"{LXC}/2156/config", memory=640) is None
+        assert [ct["vmid"] for ct in api.data("GET", LXC)] == [2156]
+        assert "already exists" in str(api.ask("GET", "/cluster/nextid", vmid=900).json()["errors"])
+        root.data("PUT", "/pools", poolid="ctlv", vms="900")
+        assert len(api.data("GET", LXC)) == 2
+
+    with served(runtime, tmp_path) as pve:
+        assert pve.pools["ctlv"] == {900, 2156}
