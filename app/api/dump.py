@@ -19,9 +19,16 @@ from agenda.models import Priority, Task
 from api.auth import READ, token_of
 from api.openapi import READS, contract
 from api.problems import Problem
-from api.queries import along_deadlines
 from api.responses import preferred, refuse_unknown
-from api.rows import PRIORITIES, ROW_COLUMNS, Row, instant_of, read_instant, row_json
+from api.rows import (
+    PRIORITIES,
+    ROW_COLUMNS,
+    Row,
+    along_deadlines,
+    instant_of,
+    read_instant,
+    row_json,
+)
 from api.schemas import Dump, DumpFormat, TaskOut
 
 router = Router(tags=["dump"])

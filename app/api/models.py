@@ -1,10 +1,19 @@
 """Tokens, idempotency keys, and tombstones of forgotten tasks. None holds a task's words.
 
+A token is `ctlv_`, forty random letters and digits, and six that are a checksum of those: a secret
+scanner finds it by /ctlv_[0-9A-Za-z]{46}/, and tells a token from a lookalike without asking us.
+The database keeps a keyed hash only; the key lies outside it.
+
 Two tables have the names of an earlier release: the one before this must be able to use them.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
+import string
+import zlib
 from datetime import datetime
 
 from django.conf import settings
@@ -16,12 +25,41 @@ from agenda.identity import uuid7
 NAME_LENGTH_MAX = 60
 DIGEST_LENGTH = 64
 SCOPES = ("read", "create", "write")
+PREFIX = "ctlv_"
+RANDOM_LENGTH = 40
+CHECK_LENGTH = 6
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+# What a person is shown to tell one token from another.
+HINT_LENGTH = 4
 # What a request needs to know of its token and of whose it is, in the order of the models.
 TOKEN_COLUMNS = (
     *("id", "owner_id", "name", "scopes", "hint"),
     *("created_at", "expires_at", "last_used_at"),
 )
 OWNER_COLUMNS = ("id", "username", "language", "time_zone", "voice")
+
+
+def new_token() -> str:
+    random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    return f"{PREFIX}{random}{_check(random)}"
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` could be a token of ours: no need to ask the database otherwise."""
+    random = text.removeprefix(PREFIX)[:RANDOM_LENGTH]
+    return hmac.compare_digest(text.encode(), f"{PREFIX}{random}{_check(random)}".encode())
+
+
+def _check(random: str) -> str:
+    number, letters = zlib.crc32(random.encode()), ""
+    while len(letters) < CHECK_LENGTH:
+        number, rest = divmod(number, len(ALPHABET))
+        letters = ALPHABET[rest] + letters
+    return letters
+
+
+def keyed_digest(content: bytes) -> str:
+    return hmac.new(settings.API_TOKEN_KEY, content, hashlib.sha256).hexdigest()
 
 
 class TokenQuerySet(models.QuerySet["Token"]):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +21,20 @@ from accounts.models import User
 from agenda import erased
 from agenda.models import Task
 from agenda.pace import Pace
-from api import tokens
-from api.models import OWNER_COLUMNS, SCOPES, TOKEN_COLUMNS, IdempotencyKey, Token, Tombstone
+from api.models import (
+    HINT_LENGTH,
+    OWNER_COLUMNS,
+    SCOPES,
+    TOKEN_COLUMNS,
+    IdempotencyKey,
+    Token,
+    Tombstone,
+    is_token,
+    keyed_digest,
+    new_token,
+)
 from api.problems import Problem
-from api.queries import CompiledQuery
+from api.rows import CompiledQuery
 
 TOKENS_A_USER = 20
 TOKEN_DAYS_MAX = 365
@@ -57,13 +65,13 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         faults["days"] = _("Choose 1 to 365 days.")
     if Token.objects.filter(owner_id=owner_id).count() >= TOKENS_A_USER:
         faults["name"] = _("Revoke a token first: there are 20.")
-    text = tokens.new_token()
+    text = new_token()
     token = Token(
         owner_id=owner_id,
         name=name,
         scopes=" ".join(scopes),
-        digest=tokens.digest(text, key=settings.API_TOKEN_KEY),
-        hint=tokens.hint(text),
+        digest=keyed_digest(text.encode()),
+        hint=text[-HINT_LENGTH:],
         created_at=at,
         expires_at=at + timedelta(days=min(max(order.days, 1), TOKEN_DAYS_MAX)),
     )
@@ -79,9 +87,9 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
 
 def token_find(text: str, *, at: datetime) -> Token | None:
     """The valid token whose text this is, with its owner; notes now and then that it was used."""
-    if not tokens.is_token(text):
+    if not is_token(text):
         return None
-    rows = FIND_TOKEN.rows(digest=tokens.digest(text, key=settings.API_TOKEN_KEY), at=at)
+    rows = FIND_TOKEN.rows(digest=keyed_digest(text.encode()), at=at)
     if not rows:
         return None
     token = _token_of(rows[0])
@@ -128,7 +136,7 @@ def task_once(
     that comes meanwhile finds the key locked (409); one that comes later finds the task. Raises
     Problem: in-flight, key-reused, or gone when the task was forgotten since.
     """
-    key_digest, request_digest = _keyed(owner_id.bytes + key.encode()), _keyed(body)
+    key_digest, request_digest = keyed_digest(owner_id.bytes + key.encode()), keyed_digest(body)
     with _exclusive_lock(key_digest), transaction.atomic():
         known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest=key_digest).first()
         if known is not None and known.expires_at > at:
@@ -222,8 +230,4 @@ def privileges_missing() -> list[str]:
 
 
 def _tombstone_digest(task_id: UUID, owner_id: UUID) -> str:
-    return _keyed(b"grave" + owner_id.bytes + task_id.bytes)
-
-
-def _keyed(content: bytes) -> str:
-    return hmac.new(settings.API_TOKEN_KEY, content, hashlib.sha256).hexdigest()
+    return keyed_digest(b"grave" + owner_id.bytes + task_id.bytes)

@@ -24,10 +24,10 @@ from agenda.services import Wording
 from api.auth import CREATE, READ, WRITE, token_of
 from api.openapi import BODY, CHANGES, IF_MATCH, ONE, READS, REF, Node, contract, header
 from api.problems import Problem
-from api.queries import CompiledQuery
 from api.responses import json_only, json_response, refuse_unknown, require_match, task_response
 from api.rows import (
     ROW_COLUMNS,
+    CompiledQuery,
     Cursor,
     Row,
     read_cursor,

@@ -7,7 +7,7 @@ from django.urls import include, path
 from config import health
 
 urlpatterns = [
-    path("api/v1/", include("api.urls")),
+    path("api/v1/", include("api.v1")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]

@@ -20,7 +20,7 @@ urlpatterns = [
 
 if settings.API_ENABLED:  # api.middleware answers for it where it is off
     urlpatterns += [
-        path("api/v1/", include("api.urls")),
+        path("api/v1/", include("api.v1")),
         path("agenda/account/tokens/", include("api.account_views")),
     ]
 

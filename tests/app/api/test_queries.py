@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from agenda.models import Priority, Repeat, Task
 from api.models import Token
-from api.queries import CompiledQuery
-from api.rows import ROW_COLUMNS, as_json, row_json, task_out
+from api.rows import ROW_COLUMNS, CompiledQuery, as_json, row_json, task_out
 from api.services import token_find
 from tests.app.api.program import token_for
 

@@ -12,8 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from api import tokens
-from api.models import Token
+from api.models import HINT_LENGTH, PREFIX, Token, is_token, new_token
 from api.services import Order, token_create, token_find
 from tests.app.api.program import Program, task, token_for
 
@@ -24,12 +23,12 @@ KEY = b"k" * 50
 
 
 def test_a_token_is_found_by_a_secret_scanner_and_told_from_a_lookalike():
-    token = tokens.new_token()
+    token = new_token()
     assert re.fullmatch(r"ctlv_[0-9A-Za-z]{46}", token)
-    assert tokens.is_token(token)
+    assert is_token(token)
     last = "0" if token[-1] != "0" else "1"
     for other in ("", "ctlv_", token[:-1], token + "0", token[:-1] + last, token[5:], "é" * 51):
-        assert not tokens.is_token(other)
+        assert not is_token(other)
 
 
 def test_only_a_keyed_hash_is_kept(alice):
@@ -38,8 +37,7 @@ def test_only_a_keyed_hash_is_kept(alice):
         cursor.execute("SELECT * FROM api_token")
         row = "".join(str(value) for value in cursor.fetchall())
     assert text not in row
-    assert text[len(tokens.PREFIX) : -tokens.HINT_LENGTH] not in row
-    assert tokens.digest(text, key=KEY) != tokens.digest(text, key=b"x" * 50)
+    assert text[len(PREFIX) : -HINT_LENGTH] not in row
 
 
 def test_another_key_makes_every_token_worthless(alice, settings):
