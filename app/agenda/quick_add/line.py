@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agenda.quick_add.moment import read_moment
+from agenda.quick_add.deadline import read_deadline
 from agenda.tags import tag_name
 
 MOST_URGENT = 2
@@ -23,7 +23,7 @@ class Line:
 
     title: str
     wall: datetime | None
-    moment: str
+    deadline_words: str
     rhythm: str = ""
     tags: tuple[str, ...] = ()
     priority: int = 0
@@ -34,12 +34,12 @@ class Line:
 def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None = None) -> Line:
     """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     words, tags, priority, unread = _marks(text.split())
-    found = read_moment(words, at=at, language=language, zone=zone)
-    taken = {*found.moment, *found.rhythm_words}
+    found = read_deadline(words, at=at, language=language, zone=zone)
+    taken = {*found.deadline_words, *found.rhythm_words}
     return Line(
         title=_text(words, set(range(len(words))) - taken),
         wall=found.wall,
-        moment=_text(words, found.moment),
+        deadline_words=_text(words, found.deadline_words),
         rhythm=_text(words, found.rhythm_words),
         tags=tags,
         priority=priority,

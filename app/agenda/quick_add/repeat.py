@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_DAYS = (
-    ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
-    ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
-)
-_WEEKDAY = f"(?P<weekday>{'|'.join(name for names in _DAYS for name in names)})"
+_FRENCH = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_ENGLISH = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = {name: number for names in (_FRENCH, _ENGLISH) for number, name in enumerate(names)}
+_WEEKDAY = f"(?P<weekday>{'|'.join(WEEKDAYS)})"
 _NUMBER = r"(?P<number>3[01]|[12]\d|[1-9])(?:er|st|nd|rd|th)?"
 _EACH = "(?:tous les|toutes les|chaque|every|each)"
 # "Every 2nd Monday" is no day of the month.
@@ -45,8 +44,7 @@ def rhythm_at(line: str, position: int) -> tuple[int, Rhythm] | None:
     for repeat, pattern in _PATTERNS:
         if found := pattern.match(line, position):
             parts = found.groupdict()
-            number, name = parts.get("number"), parts.get("weekday")
-            weekday = next((days.index(name) for days in _DAYS if name in days), None)
+            number, weekday = parts.get("number"), WEEKDAYS.get(parts.get("weekday", ""))
             day = int(number) if number else None
             return found.end(), Rhythm(repeat=repeat, weekday=weekday, day_of_month=day)
     return None

@@ -1,7 +1,7 @@
 """Which words of a line speak of time, French and English alike, as tokens. Pure.
 
 Each token is one meaning, an opener ("à", "by"), a number, a doubt (speaks of time, and cannot be
-read alone) or a plain word. What they mean together is moment.py's.
+read alone) or a plain word. What they mean together is deadline.py's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from agenda.quick_add.repeat import Rhythm, rhythm_at
+from agenda.quick_add.repeat import WEEKDAYS, Rhythm, rhythm_at
 
 
 class Sure(Enum):
@@ -81,15 +81,16 @@ class Part:
 
 class Role(Enum):
     DOUBT = "speaks of time and is not understood"
-    OPENER = "belongs to the moment behind it"
+    OPENER = "belongs to the deadline behind it"
     BEFORE = "as an opener, of a time of day only: before a day is on which day?"
     UNTIL = "as an opener; of a rhythm it is the end, not the first time"
-    SPOILER = "makes something else of a moment behind it: after, from, not, of"
+    SPOILER = "makes something else of a deadline behind it: after, from, not, of"
     LASTS = "makes a length of the hours behind it"
     DASH = "between words, or the middle of a range"
-    NEAR = "speaks of time only beside a moment"
+    NEAR = "speaks of time only beside a deadline"
     NUMBER = "a number"
     WORD = "a word of the title"
+    END = "no word: the line's end"
 
 
 Meaning = Clock | Days | Weekday | CalendarDay | Span | Part | Rhythm | Role
@@ -109,15 +110,7 @@ class Token:
         return not isinstance(self.meaning, Role)
 
 
-_WEEKDAYS = {
-    name: number
-    for names in (
-        "lundi mardi mercredi jeudi vendredi samedi dimanche",
-        "monday tuesday wednesday thursday friday saturday sunday",
-    )
-    for number, name in enumerate(names.split())
-}
-_ENGLISH_WEEKDAYS = {name for name in _WEEKDAYS if name.endswith("day")}
+_ENGLISH_WEEKDAYS = {name for name in WEEKDAYS if name.endswith("day")}
 # Those that are no other word; the others are read beside a time or a number only.
 _SHORT_WEEKDAYS = {
     **{"lun": 0, "ven": 4, "mon": 0, "tue": 1, "tues": 1, "wed": 2, "thu": 3, "thur": 3},
@@ -125,6 +118,7 @@ _SHORT_WEEKDAYS = {
 }
 # "mar" is March too; a game, the sea, Sam and "dim the lights" come before times as well.
 _DOTTED_WEEKDAYS = {"jeu": 3, "sam": 5, "dim": 6, "mer": 2}
+_SHORT_AND_DOTTED = _SHORT_WEEKDAYS | _DOTTED_WEEKDAYS
 _MONTHS = {
     name: number
     for names in (
@@ -161,7 +155,7 @@ def _one_of(names: Iterable[str]) -> str:
     return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
 
 
-_WEEKDAY = f"(?:{_one_of(_WEEKDAYS)})"
+_WEEKDAY = f"(?:{_one_of(WEEKDAYS)})"
 _MONTH = f"(?:{_one_of(_MONTHS)})"
 _HOUR_EN = rf"(?:\d{{1,2}}|{_one_of(_ENGLISH[1:])})"
 _COUNT = rf"(?:\d{{1,4}}|{_one_of(_NUMBERS)})"
@@ -229,25 +223,28 @@ def _am_pm(found: re.Match[str]) -> Meaning:
     )
 
 
-def _hours(found: re.Match[str]) -> Meaning:
-    """ "18h", "18 h 30", "huit heures et demie"."""
-    groups = found.groupdict()
-    hour, minute = _number(found["hour"]), groups.get("minute")
-    if hour > 23 or (minute and groups.get("behind")):  # noqa: PLR2004 - hours
-        return Role.DOUBT
-    clock = Clock(
-        hour=hour,
-        minute=_number(minute) if minute else 0,
-        sure=_sure(hour, found["hour"], vague_until=5),
-        is_worded="heure" in found.group(),
-    )
-    return _after_hour(clock, groups.get("behind"))
+def _hours(
+    *, vague_until: int, is_bare: bool = False, is_number: bool = False
+) -> Callable[[re.Match[str]], Meaning]:
+    """ "18h", "18 h 30", "huit heures et demie"; "9:30"; "at 9"."""
 
+    def read(found: re.Match[str]) -> Meaning:
+        groups = found.groupdict()
+        hour, minute, behind = _number(found["hour"]), groups.get("minute"), groups.get("behind")
+        if hour > 23 or (minute and behind):  # noqa: PLR2004 - hours
+            return Role.DOUBT
+        sure = _sure(hour, found["hour"], vague_until=vague_until)
+        clock = Clock(
+            hour=hour,
+            minute=_number(minute) if minute else 0,
+            sure=sure,
+            is_bare=is_bare and sure is not Sure.FIXED,
+            is_worded="heure" in found.group(),
+            is_number=is_number,
+        )
+        return _after_hour(clock, behind)
 
-def _colon(found: re.Match[str]) -> Meaning:
-    hour = int(found["hour"])
-    sure = _sure(hour, found["hour"], vague_until=6)
-    return Clock(hour=hour, minute=int(found["minute"]), sure=sure, is_bare=sure is not Sure.FIXED)
+    return read
 
 
 def _on_the_dial(found: re.Match[str]) -> Meaning:
@@ -268,22 +265,8 @@ def _on_the_dial(found: re.Match[str]) -> Meaning:
     return Clock(hour=hour, minute=minute, sure=sure, is_bare=True)
 
 
-def _at_number(found: re.Match[str]) -> Meaning:
-    hour, minute = _number(found["hour"]), int(found.groupdict().get("minute") or 0)
-    if hour > 23:  # noqa: PLR2004 - hours
-        return Role.DOUBT
-    sure = _sure(hour, found["hour"], vague_until=7)
-    bare = sure is not Sure.FIXED
-    return Clock(hour=hour, minute=minute, sure=sure, is_bare=bare, is_number=True)
-
-
 def _noon(found: re.Match[str]) -> Meaning:
     return _after_hour(Clock(hour=12, minute=0, sure=Sure.FIXED), found.groupdict().get("behind"))
-
-
-def _midnight(found: re.Match[str]) -> Meaning:
-    """The day's end, as of a day without a time: the last minute that is still that day."""
-    return Clock(hour=23, minute=59, sure=Sure.FIXED)
 
 
 def _calendar_day(found: re.Match[str]) -> Meaning:
@@ -299,7 +282,7 @@ def _calendar_day(found: re.Match[str]) -> Meaning:
         day=day,
         month=number,
         year=None if not year else int(year) + (2000 if len(year) == len("26") else 0),
-        weekday=_WEEKDAYS[weekday] if weekday else None,
+        weekday=WEEKDAYS[weekday] if weekday else None,
         needs_end=month in {"may", "march", "mars"} and found.group().startswith(month),
     )
 
@@ -320,7 +303,7 @@ def _slashed(found: re.Match[str]) -> Meaning:
 
 def _nth(found: re.Match[str]) -> Meaning:
     """ "le 20", "on the 1st": the next such day, of this month or a later one."""
-    day = int(found["day"])
+    day = int(found["day"] or found["nth"])
     if not 1 <= day <= 31:  # noqa: PLR2004 - a calendar
         return Role.DOUBT
     return CalendarDay(day=day, needs_end=True)
@@ -332,7 +315,7 @@ def _weekday_nth(found: re.Match[str]) -> Meaning:
     is_sure = bool(found["article"] or found["nth"])
     if not 1 <= day <= 31 or (weekday in _ENGLISH_WEEKDAYS and not is_sure):  # noqa: PLR2004
         return Role.DOUBT
-    return CalendarDay(day=day, weekday=_WEEKDAYS[weekday], needs_end=not is_sure)
+    return CalendarDay(day=day, weekday=WEEKDAYS[weekday], needs_end=not is_sure)
 
 
 def _weekday(found: re.Match[str]) -> Meaning:
@@ -341,17 +324,11 @@ def _weekday(found: re.Match[str]) -> Meaning:
     if groups.get("before") == "next" and groups.get("behind"):
         return Role.DOUBT
     return Weekday(
-        number=_WEEKDAYS[name],
+        number=(WEEKDAYS | _SHORT_AND_DOTTED)[name],
         is_next=modifier.strip() in {"next", "prochain", "qui vient"},
         is_this=modifier.strip() in {"this", "ce"},
         is_english=name in _ENGLISH_WEEKDAYS,
     )
-
-
-def _short_weekday(found: re.Match[str]) -> Meaning:
-    name = found["weekday"]
-    number = _SHORT_WEEKDAYS.get(name)
-    return Weekday(number=_DOTTED_WEEKDAYS[name] if number is None else number)
 
 
 def _part(found: re.Match[str]) -> Meaning:
@@ -399,10 +376,6 @@ def _length(found: re.Match[str]) -> Meaning:
     return Span(minutes=60 * int(found["hour"]) + int(found["minute"]))
 
 
-def _always(meaning: Meaning) -> Callable[[re.Match[str]], Meaning]:
-    return lambda _: meaning
-
-
 _DATE_END = r"(?: (?P<year>\d{4})(?! ?(?:h|€|euros?|pages?)(?: |$)))?"
 _NUMERIC_END = r"(?:/(?P<year>\d{4}|\d\d))?"
 _TWENTY_FOUR = rf"(?:\d{{1,2}}|{_one_of(_FRENCH)})"
@@ -410,10 +383,55 @@ _MINUTES_FR = (
     r"(?:[0-5]\d|cinq|dix|quinze|vingt|vingt-cinq|trente|quarante|quarante-cinq|cinquante)"
 )
 
-Reader = Callable[[re.Match[str]], Meaning]
-_SPANS: list[tuple[str, Reader]] = [
-    # Eighteen hours from now, or by six?
-    (r"d'ici \d{1,2} ?h(?:\d\d)?", _always(Role.DOUBT)),
+_SHORT_BEFORE = (
+    rf"(?= (?:(?:at|a) )?\d{{1,2}}(?:h| h|:\d\d| ?{_AM_PM})(?:\d\d)?(?: |$)"
+    rf"| (?:noon|midi|midnight|minuit|{_PART})(?: |$)"
+    rf"| \d{{1,2}}{_NTH}? (?:{_MONTH})(?: |$)| (?:{_MONTH}) \d{{1,2}}{_NTH}?(?: |$))"
+)
+_HOLIDAYS = "noel|christmas|easter|paques|halloween|toussaint|xmas|nye|pentecote|thanksgiving"
+_LONG_TIMES = "weeks?|months?|year|quarter|weekend|week-end|semestre|trimestre"
+_LONG_TIMES_FR = "semaine|mois|annee|an|week-end|weekend|trimestre|semestre"
+_EVERY = "(?:every|each|chaque|tous les|toutes les)"
+# What speaks of time and cannot be read, one pattern a line.
+_DOUBTS = rf"""
+tout a l'heure|after next|but one|first thing
+(?:at|after|before|by|apres|avant) (?:lunch|dinner|breakfast|work|school|diner|dejeuner|manger)
+(?:{_COUNT}|once|twice)(?: (?:fois|times?))? (?:par|a|per) (?:jour|semaine|mois|an)
+(?:{_COUNT}|once|twice)(?: (?:fois|times?))? (?:par|a|per) (?:day|week|month|year)
+{_EVERY} (?:{_MONTH}|couple|few|quelques|first|last|premiers?|premieres?|derniers?|1er)
+{_EVERY} jours? (?:ouvrables?|feries?)
+(?:next|this|last|coming|cette|ce|la) (?:{_LONG_TIMES}|semaine)
+(?:la |l'|le |cette |ce )?(?:{_LONG_TIMES_FR}) (?:prochaine?|derniere?|passee?|qui vient)
+cette annee|l'an prochain|l'annee prochaine|ce jour
+(?:en |a la |au )?(?:fin|debut|milieu) (?:de |du |de la |d'|de l')+(?:{_LONG_TIMES_FR}|{_PART})
+(?:en |a la |au )?(?:fin|debut|milieu) (?:de |du |de la |d'|de l')+{_MONTH}
+(?:en |a la |au )?(?:fin|debut|milieu) (?:de |du |de la |d'|de l')+(?:journee|matinee|soiree)
+(?:end|start|beginning|middle|close) of (?:the |this |next )?(?:day|business|{_LONG_TIMES})
+(?:end|start|beginning|middle|close) of (?:the |this |next )?(?:{_WEEKDAY}|{_MONTH}|{_PART})
+(?:fin|end|mid|debut|early|late|in|en|of) (?:{_MONTH}|week|month)
+{_EVERY} (?:other|second|autre|{_COUNT}|\d+{_NTH}?)(?: (?:{_UNIT}|{_WEEKDAY}s?|ans|years))?
+{_EVERY} (?:\w+ )?(?:{_UNIT}|{_PART}|{_LONG_TIMES}|nuits?|matins|soirs|apres-midis|midis?)
+{_EVERY} (?:\w+ )?(?:mornings|evenings|nights|ans?|years?|mon|sun|sat)
+\w+ sur (?:deux|trois|quatre|2|3|4)
+et demie?|and a half|and a quarter|et quart|moins le quart|en huit|en quinze
+(?:half|quarter) (?:past|to)|from now|il y a|plus tot
+{_COUNT} ?(?:{_UNIT}|secondes?|seconds?|fortnights?|quinzaines?)(?: plus tard| later)?
+(?:une )?demi[- ]heure|half an hour|(?:un )?quart d'heure
+(?:on|by|this|next|until) (?:{_one_of(_SHORT_WEEKDAYS)})
+(?:a|at|for|pour|by|on|avant|before|until) (?:{_HOLIDAYS})
+"""
+_QUARTERS = {
+    15: "(?:un |1 )?quart d'heure|(?:a )?quarter of an hour",
+    30: "(?:une |1 )?demi[- ]heure|half an hour|(?:a )?half[- ]hour",
+    45: "(?:trois|3) quarts d'heure|three quarters of an hour",
+}
+_FRENCH_HOURS = _hours(vague_until=5)
+_COLON = _hours(vague_until=6, is_bare=True)
+_AT_NUMBER = _hours(vague_until=7, is_bare=True, is_number=True)
+# In this order: the first that fits counts. A pattern begins and ends with whole words.
+_READINGS: list[tuple[str, Meaning | Callable[[re.Match[str]], Meaning]]] = [
+    # Spans. Eighteen hours from now, or by six?
+    (r"d'ici \d{1,2} ?h(?:\d\d)?", Role.DOUBT),
     (rf"{_FROM_NOW}(?P<hour>\d{{1,3}}) ?h ?(?P<minute>[0-5]?\d)(?: ?(?:min|mn|m))?", _length),
     (
         rf"{_FROM_NOW}(?P<count>{_COUNT}) ?(?P<unit>{_UNIT})"
@@ -421,26 +439,14 @@ _SPANS: list[tuple[str, Reader]] = [
         r"|(?P<behind> et demie?| and a half| et quart| and a quarter))?",
         _span,
     ),
-    (
-        rf"{_FROM_NOW}(?:(?:une |1 )?demi[- ]heure|half an hour|(?:a )?half[- ]hour)",
-        _always(Span(minutes=30)),
-    ),
-    (
-        rf"{_FROM_NOW}(?:(?:un |1 )?quart d'heure|(?:a )?quarter of an hour)",
-        _always(Span(minutes=15)),
-    ),
-    (
-        rf"{_FROM_NOW}(?:(?:trois|3) quarts d'heure|three quarters of an hour)",
-        _always(Span(minutes=45)),
-    ),
-    (rf"{_FROM_NOW}a fortnight", _always(Span(days=14))),
+    *((f"{_FROM_NOW}(?:{text})", Span(minutes=minutes)) for minutes, text in _QUARTERS.items()),
+    (rf"{_FROM_NOW}a fortnight", Span(days=14)),
     (
         rf"{_FROM_NOW}(?:(?:les|la|the|next|a couple of|a few|quelques|{_COUNT}|\d+[.,]\d) ){{1,3}}"
         rf"(?:{_UNIT}|ans?|annees?|years?|sec|secondes?|seconds?|[smjdw]|journee)",
-        _always(Role.DOUBT),
+        Role.DOUBT,
     ),
-]
-_CALENDAR: list[tuple[str, Reader]] = [
+    # Days of the calendar.
     (r"(?:le |on )?(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)", _calendar_day),
     (r"(?:le |on )?(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", _calendar_day),
     (r"(?:le|on) (?P<day>\d{1,2})\.(?P<month>\d\d)", _calendar_day),
@@ -468,13 +474,14 @@ _CALENDAR: list[tuple[str, Reader]] = [
         rf"{_NOT_A_CLOCK}",
         _weekday_nth,
     ),
-    (rf"le (?P<day>\d{{1,2}})(?:er)?{_NOT_A_CLOCK}(?! \d\d(?: |$))", _nth),
-    (rf"(?:(?:on )?the|on) (?P<day>\d{{1,2}}){_NTH}", _nth),
+    (
+        rf"le (?P<day>\d{{1,2}})(?:er)?{_NOT_A_CLOCK}(?! \d\d(?: |$))"
+        rf"|(?:(?:on )?the|on) (?P<nth>\d{{1,2}}){_NTH}",
+        _nth,
+    ),
     # A date, a version or a price, a time of day.
-    (r"(?:[0-2]?\d|3[01])[.-](?:0?[1-9]|1[0-2])|\d{1,2}\.[0-5]\d", _always(Role.NEAR)),
-    (rf"\d{{1,2}}(?:{_NTH}|e|eme)", _always(Role.NEAR)),
-]
-_PARTS: list[tuple[str, Reader]] = [
+    (rf"(?:[0-2]?\d|3[01])[.-](?:0?[1-9]|1[0-2])|\d{{1,2}}(?:\.[0-5]\d|{_NTH}|e|eme)", Role.NEAR),
+    # Parts of a day.
     (
         r"(?:(?:ce|cet|this|du|le|au|in the|at) |(?:de |dans |cet )?l')?"
         rf"(?P<part>{_PART})",
@@ -482,11 +489,12 @@ _PARTS: list[tuple[str, Reader]] = [
     ),
     (r"(?:dans la|cette|en) (?P<part>matinee|soiree)", _part),
     (r"(?P<part>tonight)", _part),
-    (r"(?:cette |la |de |dans la )?nuit", _always(Role.DOUBT)),
-]
-_CLOCKS: list[tuple[str, Reader]] = [
-    (rf"\d{{1,2}}(?:[:.]\d\d)? ?{_AM_PM} (?:et|pt|ct|mt)", _always(Role.DOUBT)),
-    (r"\d{1,2}:\d", _always(Role.NEAR)),
+    # Times of day.
+    (
+        rf"(?:cette |la |de |dans la )?nuit|\d{{1,2}}(?:[:.]\d\d)? ?{_AM_PM} (?:et|pt|ct|mt)",
+        Role.DOUBT,
+    ),
+    (r"\d{1,2}:\d", Role.NEAR),
     (
         rf"(?P<hour>\d{{1,2}})(?:(?:[:.]|h)(?P<minute>[0-5]\d))? ?(?P<half>{_AM_PM})",
         _am_pm,
@@ -497,162 +505,102 @@ _CLOCKS: list[tuple[str, Reader]] = [
         _on_the_dial,
     ),
     (rf"(?P<hour>{_HOUR_EN}) ?o'? ?clock(?: ?(?P<half>{_AM_PM}))?", _on_the_dial),
-    (r"(?P<hour>\d{1,2})(?:h| h )(?P<minute>[0-5]\d)(?: ?(?:min|mn|m))?", _hours),
-    (rf"(?P<hour>\d{{1,2}})h (?P<minute>[0-5]\d)(?: ?(?:min|mn))?{_NEXT}", _hours),
+    (r"(?P<hour>\d{1,2})(?:h| h )(?P<minute>[0-5]\d)(?: ?(?:min|mn|m))?", _FRENCH_HOURS),
+    (rf"(?P<hour>\d{{1,2}})h (?P<minute>[0-5]\d)(?: ?(?:min|mn))?{_NEXT}", _FRENCH_HOURS),
     # Half past, or so many of what follows?
-    (r"\d{1,2} ?h \d{1,2}", _always(Role.DOUBT)),
+    (r"\d{1,2} ?h \d{1,2}", Role.DOUBT),
     (
         rf"(?P<hour>{_TWENTY_FOUR}) heures? (?P<minute>{_MINUTES_FR})(?: min(?:utes)?)?{_NEXT}",
-        _hours,
+        _FRENCH_HOURS,
     ),
-    (rf"(?P<hour>{_TWENTY_FOUR})(?: heures?| ?h){_BEHIND}", _hours),
-    (r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::00)?", _colon),
+    (rf"(?P<hour>{_TWENTY_FOUR})(?: heures?| ?h){_BEHIND}", _FRENCH_HOURS),
+    (r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::00)?", _COLON),
     (rf"(?:12 )?(?:midi|noon|midday){_BEHIND}", _noon),
-    (r"(?:minuit|midnight)(?! et (?:demie?|quart)(?: |$))", _midnight),
-    (r"at (?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)", _at_number),
-    (rf"(?:at|@) (?P<hour>{_HOUR_EN}){_NOT_A_CLOCK}{_NEXT}", _at_number),
-    (rf"(?:a |@)(?P<hour>\d{{1,2}}){_NOT_A_CLOCK}{_NEXT}", _at_number),
-    (rf"(?:(?:at|a|@) |@)\d{{1,4}}{_NOT_A_CLOCK}", _always(Role.DOUBT)),
-]
-_SHORT_BEFORE = (
-    rf"(?= (?:(?:at|a) )?\d{{1,2}}(?:h| h|:\d\d| ?{_AM_PM})(?:\d\d)?(?: |$)"
-    rf"| (?:noon|midi|midnight|minuit|{_PART})(?: |$)"
-    rf"| \d{{1,2}}{_NTH}? (?:{_MONTH})(?: |$)| (?:{_MONTH}) \d{{1,2}}{_NTH}?(?: |$))"
-)
-_DAYS: list[tuple[str, Reader]] = [
-    (r"(?:the )?day after tomorrow|apres[- ]demain", _always(Days(count=2))),
+    # The day's end, as of a day without a time: the last minute that is still that day.
+    (
+        r"(?:minuit|midnight)(?! et (?:demie?|quart)(?: |$))",
+        Clock(hour=23, minute=59, sure=Sure.FIXED),
+    ),
+    (r"at (?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)", _AT_NUMBER),
+    (rf"(?:at|@) (?P<hour>{_HOUR_EN}){_NOT_A_CLOCK}{_NEXT}", _AT_NUMBER),
+    (rf"(?:a |@)(?P<hour>\d{{1,2}}){_NOT_A_CLOCK}{_NEXT}", _AT_NUMBER),
+    (rf"(?:(?:at|a|@) |@)\d{{1,4}}{_NOT_A_CLOCK}", Role.DOUBT),
+    # Days by their name.
+    (r"(?:the )?day after tomorrow|apres[- ]demain", Days(count=2)),
     (
         r"(?:day|jour|veille|night|week|semaine) (?:before|after|avant|apres|d'avant|d'apres)",
-        _always(Role.DOUBT),
+        Role.DOUBT,
     ),
-    (r"demain|tomorrow|tmrw|tmr|tmw", _always(Days(count=1))),
-    (r"aujourd'? ?hui|today|auj|ajd", _always(Days(count=0))),
-    (rf"(?:first|second|third|last|premier|deuxieme|dernier) {_WEEKDAY}", _always(Role.DOUBT)),
-    (rf"{_WEEKDAY} (?:saint|gras|week|school|roast|dernier|passe)", _always(Role.DOUBT)),
-    (rf"(?:black|cyber|good|easter) {_WEEKDAY}", _always(Role.DOUBT)),
+    (r"demain|tomorrow|tmrw|tmr|tmw", Days(count=1)),
+    (r"aujourd'? ?hui|today|auj|ajd", Days(count=0)),
+    (
+        rf"(?:first|second|third|last|premier|deuxieme|dernier|black|cyber|good|easter) {_WEEKDAY}"
+        rf"|{_WEEKDAY} (?:saint|gras|week|school|roast|dernier|passe)",
+        Role.DOUBT,
+    ),
     (
         rf"(?:(?P<before>next|this|ce|coming) )?(?P<weekday>{_WEEKDAY})"
         r"(?P<behind> prochain| qui vient)?",
         _weekday,
     ),
-    (rf"(?P<weekday>{_one_of({**_SHORT_WEEKDAYS, **_DOTTED_WEEKDAYS})})\.(?! *$)", _short_weekday),
-    (rf"(?P<weekday>{_one_of(_SHORT_WEEKDAYS)}){_SHORT_BEFORE}", _short_weekday),
-]
-_HOLIDAYS = "noel|christmas|easter|paques|halloween|toussaint|xmas|nye|pentecote|thanksgiving"
-_LONG_TIMES = "weeks?|months?|year|quarter|weekend|week-end|semestre|trimestre"
-_LONG_TIMES_FR = "semaine|mois|annee|an|week-end|weekend|trimestre|semestre"
-_PHRASES: list[tuple[str, Reader]] = [
-    (r"tout a l'heure|after next|but one|first thing", _always(Role.DOUBT)),
-    (
-        r"(?:at|after|before|by|apres|avant) "
-        r"(?:lunch|dinner|breakfast|work|school|diner|dejeuner|manger)",
-        _always(Role.DOUBT),
-    ),
-    (
-        rf"(?:{_COUNT}|once|twice)(?: (?:fois|times?))? (?:par|a|per) "
-        r"(?:jour|semaine|mois|an|day|week|month|year)",
-        _always(Role.DOUBT),
-    ),
-    (
-        rf"(?:every|each|chaque|tous les|toutes les) (?:{_MONTH}|couple|few|quelques|first|last|"
-        r"premiers?|premieres?|derniers?|1er|jours? (?:ouvrables?|feries?))",
-        _always(Role.DOUBT),
-    ),
-    (r"a l'heure", _always(Role.WORD)),
-    (rf"(?:next|this|last|coming|cette|ce|la) (?:{_LONG_TIMES}|semaine)", _always(Role.DOUBT)),
-    (
-        rf"(?:la |l'|le |cette |ce )?(?:{_LONG_TIMES_FR}) "
-        r"(?:prochaine?|derniere?|passee?|qui vient)",
-        _always(Role.DOUBT),
-    ),
-    (r"cette annee|l'an prochain|l'annee prochaine|ce jour", _always(Role.DOUBT)),
-    (
-        r"(?:en |a la |au )?(?:fin|debut|milieu) (?:de |du |de la |d'|de l')+"
-        rf"(?:journee|matinee|soiree|{_PART}|{_LONG_TIMES_FR}|{_MONTH})",
-        _always(Role.DOUBT),
-    ),
-    (
-        r"(?:end|start|beginning|middle|close) of (?:the |this |next )?"
-        rf"(?:day|business|{_LONG_TIMES}|{_WEEKDAY}|{_MONTH}|{_PART})",
-        _always(Role.DOUBT),
-    ),
-    (rf"(?:fin|end|mid|debut|early|late|in|en|of) (?:{_MONTH}|week|month)", _always(Role.DOUBT)),
+    (rf"(?P<weekday>{_one_of(_SHORT_AND_DOTTED)})\.(?! *$)", _weekday),
+    (rf"(?P<weekday>{_one_of(_SHORT_WEEKDAYS)}){_SHORT_BEFORE}", _weekday),
+    # Phrases.
     (
         r"(?:de la semaine|du mois|de l'annee)(?! prochaine?| derniere?| suivante?| passee?)"
-        r"|of the week|of the month",
-        _always(Role.WORD),
+        r"|of the week|of the month|a l'heure",
+        Role.WORD,
     ),
-    (
-        r"(?:every|each|chaque|tous les|toutes les) "
-        rf"(?:(?:other|second|autre|{_COUNT}|\d+{_NTH}?)(?: (?:{_UNIT}|{_WEEKDAY}s?|ans|years))?"
-        rf"|(?:\w+ )?(?:{_UNIT}|{_PART}|{_LONG_TIMES}|nuits?|matins|soirs|apres-midis|midis?|"
-        r"mornings|evenings|nights|ans?|years?|mon|sun|sat))",
-        _always(Role.DOUBT),
-    ),
-    (r"\w+ sur (?:deux|trois|quatre|2|3|4)", _always(Role.DOUBT)),
-    (
-        r"et demie?|and a half|and a quarter|et quart|moins le quart|en huit|en quinze"
-        r"|(?:half|quarter) (?:past|to)|from now|il y a|plus tot",
-        _always(Role.DOUBT),
-    ),
-    (
-        rf"{_COUNT} ?(?:{_UNIT}|secondes?|seconds?|fortnights?|quinzaines?)(?: plus tard| later)?",
-        _always(Role.DOUBT),
-    ),
-    (r"(?:une )?demi[- ]heure|half an hour|(?:un )?quart d'heure", _always(Role.DOUBT)),
-    (r"au plus tard(?: le| a)?|at the latest|no later than", _always(Role.OPENER)),
-    (r"d'ici(?: a| au| le)?", _always(Role.OPENER)),
-    (rf"(?:on|by|this|next|until) (?:{_one_of(_SHORT_WEEKDAYS)})", _always(Role.DOUBT)),
-    (rf"(?:a|at|for|pour|by|on|avant|before|until) (?:{_HOLIDAYS})", _always(Role.DOUBT)),
-    (r"a partir (?:de|du)|as of", _always(Role.SPOILER)),
-    (r"jusqu'a|jusqu'au|jusqu'en", _always(Role.UNTIL)),
-    (r"\d+", _always(Role.NUMBER)),
+    ("|".join(_DOUBTS.strip().splitlines()), Role.DOUBT),
+    (r"au plus tard(?: le| a)?|at the latest|no later than|d'ici(?: a| au| le)?", Role.OPENER),
+    (r"a partir (?:de|du)|as of", Role.SPOILER),
+    (r"jusqu'a|jusqu'au|jusqu'en", Role.UNTIL),
+    (r"\d+", Role.NUMBER),
 ]
-# In this order: the first that fits counts. A pattern begins and ends with whole words.
-_PATTERNS = [
-    (re.compile(rf"(?:{text})(?= |$)"), read)
-    for text, read in (*_SPANS, *_CALENDAR, *_PARTS, *_CLOCKS, *_DAYS, *_PHRASES)
-]
-
-
-def _words(role: Role, names: str) -> dict[str, Role]:
-    return dict.fromkeys(names.split(), role)
-
-
-_ROLES = {
-    **_words(Role.NEAR, "jeu sam dim mer mar mon sun sat soiree matinee quart demi quarter half"),
-    **_words(Role.NEAR, "early late mid fin mi tot tard ish past last dernier derniere passe"),
-    **_words(
-        Role.NEAR, "dem tom 2main 2morrow tantot daily weekly monthly yearly nightly quotidien"
-    ),
-    **_words(
+_PATTERNS = [(re.compile(rf"(?:{text})(?= |$)"), meaning) for text, meaning in _READINGS]
+_ROLE_WORDS = [
+    (
         Role.NEAR,
-        "eve reveillon quotidienne hebdo hebdomadaire mensuel mensuelle annuel now maintenant asap",
+        f"""
+        jeu sam dim mer mar mon sun sat soiree matinee quart demi quarter half early late mid fin
+        mi tot tard ish past last dernier derniere passe dem tom 2main 2morrow tantot daily weekly
+        monthly yearly nightly quotidien quotidienne hebdo hebdomadaire mensuel mensuelle annuel
+        eve reveillon now maintenant asap utc gmt pst pdt edt bst cest est
+        {_HOLIDAYS.replace("|", " ")} {" ".join(_MONTHS_AND_WORDS)}
+        """,
     ),
-    **_words(Role.NEAR, "utc gmt pst pdt edt bst cest est"),
-    **_words(Role.NEAR, _HOLIDAYS.replace("|", " ")),
-    **dict.fromkeys(_MONTHS, Role.DOUBT),
-    **dict.fromkeys(_MONTHS_AND_WORDS, Role.NEAR),
-    **_words(Role.DOUBT, "hier avant-hier yesterday ago lendemain surlendemain veille everyday"),
-    **_words(Role.DOUBT, "heure heures hour hours hrs o'clock oclock h am pm a.m p.m hourly"),
-    **_words(Role.DOUBT, "week weeks semaine semaines month months mois fortnight quinzaine"),
-    **_words(
-        Role.DOUBT, "weekend weekends week-end week-ends weekday weekdays eod cob eob eow eom"
+    (
+        Role.DOUBT,
+        f"""
+        hier avant-hier yesterday ago lendemain surlendemain veille everyday heure heures hour hours
+        hrs o'clock oclock h am pm a.m p.m hourly week weeks semaine semaines month months mois
+        fortnight quinzaine weekend weekends week-end week-ends weekday weekdays eod cob eob eow eom
+        eoy biweekly fortnightly lun ven tue tues wed thu thur thurs fri lunchtime dawn dusk sunset
+        sunrise noonish aube crepuscule matins soirs aprems mornings evenings nights afternoons
+        {" ".join(_MONTHS.keys() - _MONTHS_AND_WORDS)}
+        """,
     ),
-    **_words(Role.DOUBT, "eoy biweekly fortnightly lun ven tue tues wed thu thur thurs fri"),
-    **_words(Role.DOUBT, "lunchtime dawn dusk sunset sunrise noonish aube crepuscule"),
-    **_words(Role.DOUBT, "matins soirs aprems mornings evenings nights afternoons"),
-    **_words(Role.OPENER, "vers around approx environ pour for by due at a @ le on ce cet"),
-    **_words(Role.UNTIL, "until till til"),
-    **_words(Role.BEFORE, "avant before"),
-    **_words(Role.SPOILER, "apres after des from since depuis de du of to entre between or ou not"),
-    **_words(Role.SPOILER, "pas sauf except about un une an my ton in en dans during the les ni"),
-    **_words(Role.SPOILER, "but vs starting than au aux -> => / ~ sous"),
-    **_words(Role.LASTS, "pendant durant duree dure lasts takes dormir travailler reviser courir"),
-    **_words(Role.LASTS, "marcher etudier bosser nager sleep work study run walk"),
-    "-": Role.DASH,
-}
-_NAMED_DAYS = {*_WEEKDAYS, "demain", "tomorrow", "today", "aujourd'hui", "tonight", "yesterday"}
+    (Role.OPENER, "vers around approx environ pour for by due at a @ le on ce cet"),
+    (Role.UNTIL, "until till til"),
+    (Role.BEFORE, "avant before"),
+    (
+        Role.SPOILER,
+        """
+        apres after des from since depuis de du of to entre between or ou not pas sauf except about
+        un une an my ton in en dans during the les ni but vs starting than au aux -> => / ~ sous
+        """,
+    ),
+    (
+        Role.LASTS,
+        """
+        pendant durant duree dure lasts takes dormir travailler reviser courir marcher etudier
+        bosser nager sleep work study run walk
+        """,
+    ),
+    (Role.DASH, "-"),
+]
+_ROLES = {word: role for role, words in _ROLE_WORDS for word in words.split()}
+_NAMED_DAYS = {*WEEKDAYS, "demain", "tomorrow", "today", "aujourd'hui", "tonight", "yesterday"}
 _OFTEN_MISSPELT = [*_NAMED_DAYS, "apres-demain", "afternoon", "evening", "minuit", "midnight"]
 _NO_TYPOS = {"domain", "sundae"}
 _LIKE_A_WEEKDAY = re.compile(r"[mtwfs]\w{3,7}day$|[lmjvsd]\w{2,7}di$")
@@ -675,13 +623,13 @@ def _speaks_of_time(word: str) -> bool:
 
 
 def _names_a_time(piece: str, *, alone: bool) -> bool:
-    if piece in _NAMED_DAYS or piece.removesuffix("s") in _WEEKDAYS or _LIKE_A_TIME.search(piece):
+    if piece in _NAMED_DAYS or piece.removesuffix("s") in WEEKDAYS or _LIKE_A_TIME.search(piece):
         return True
     if _LIKE_A_WEEKDAY.match(piece) and piece not in _NO_WEEKDAYS:
         return True
     if not alone:
-        shorts = {**_SHORT_WEEKDAYS, **_DOTTED_WEEKDAYS}
-        return _ROLES.get(piece) is Role.DOUBT or piece in shorts or piece in _PART_NAMES
+        names = _SHORT_AND_DOTTED.keys() | _PART_NAMES
+        return _ROLES.get(piece) is Role.DOUBT or piece in names
     return piece not in _NO_TYPOS and any(_is_a_typo(piece, of) for of in _OFTEN_MISSPELT)
 
 
@@ -706,7 +654,7 @@ def _is_a_typo(word: str, of: str) -> bool:
     )
 
 
-_DOTTED = re.compile(rf"(?:mar|{_one_of({**_SHORT_WEEKDAYS, **_DOTTED_WEEKDAYS})})\.$")
+_DOTTED = re.compile(rf"(?:mar|{_one_of(_SHORT_AND_DOTTED)})\.$")
 
 
 def plain(word: str) -> str:
@@ -743,9 +691,9 @@ def tokens_of(words: list[str]) -> list[Token]:
 def _token_at(line: str, position: int) -> tuple[int, Meaning]:
     if rhythm := rhythm_at(line, position):
         return rhythm
-    for pattern, read in _PATTERNS:
+    for pattern, meaning in _PATTERNS:
         if found := pattern.match(line, position):
-            return found.end(), read(found)
+            return found.end(), meaning(found) if callable(meaning) else meaning
     end = line.find(" ", position)
     end = len(line) if end < 0 else end
     word = line[position:end]

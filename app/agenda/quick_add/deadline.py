@@ -1,6 +1,6 @@
-"""When a line of French or English says: its tokens become one moment, or a question. Pure.
+"""When a line of French or English says: its tokens become one deadline, or a question. Pure.
 
-Every word that speaks of time must be understood, and all of them together must name one moment
+Every word that speaks of time must be understood, and all of them together must name one deadline
 that is still to come. Else nothing is read: nobody's deadline is a guess.
 """
 
@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+from dateutil.tz import datetime_exists
 
 from agenda.quick_add.repeat import Rhythm
 from agenda.quick_add.tokens import (
@@ -66,6 +69,9 @@ _SHORT_ENGLISH = {"mon", "sat", "sun"}
 # "Est" is a time zone behind a time, and a word.
 _SHORT_NAMES = _SHORT_FRENCH | _SHORT_ENGLISH | {"est"}
 
+# What stands before the first token and behind the last.
+_END = Token(first=-1, last=-1, text="", meaning=Role.END)
+
 _Kind = TypeVar("_Kind")
 
 
@@ -80,40 +86,36 @@ class Doubt(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """`wall` is on the wall clock (naive), None where the line does not say when. The indexes are
-    those of the words that are the moment's, the rhythm's, and those that make it a question.
+    those of the words that say the deadline, the rhythm, and those that make it a question.
     """
 
     wall: datetime | None = None
-    moment: tuple[int, ...] = ()
+    deadline_words: tuple[int, ...] = ()
     rhythm: Rhythm | None = None
     rhythm_words: tuple[int, ...] = ()
     unread: tuple[tuple[int, int], ...] = ()
 
 
-def read_moment(
+def read_deadline(
     words: list[str], *, at: datetime, language: str, zone: ZoneInfo | None = None
 ) -> Reading:
     """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     tokens = _joined(tokens_of(words))
     rhythms = [token for token in tokens if isinstance(token.meaning, Rhythm)]
-    rhythm = rhythms[0].meaning if rhythms else None
-    assert rhythm is None or isinstance(rhythm, Rhythm)  # noqa: S101 - for mypy
-    said = _indexes(rhythms[:1])
+    rhythm = next((each.meaning for each in rhythms if isinstance(each.meaning, Rhythm)), None)
+    unread: tuple[tuple[int, int], ...] = ()
     try:
         _refuse_the_doubtful(tokens, language=language)
-        wall = _Moment(tokens, rhythm).wall(at=at, zone=zone)
+        wall = _Deadline(tokens, rhythm).wall(at=at, zone=zone)
     except Doubt as doubt:
-        unread = tuple((token.first, token.last) for token in doubt.tokens)
-        return Reading(rhythm=rhythm, rhythm_words=said, unread=unread)
-    if wall is None:
-        return Reading(rhythm=rhythm, rhythm_words=said)
-    moment = _indexes([token for token in tokens if token.is_time and token not in rhythms])
-    openers = _indexes(list(_openers(tokens)))
+        wall, unread = None, tuple((token.first, token.last) for token in doubt.tokens)
+    times = [token for token in tokens if token.is_time and token not in rhythms]
     return Reading(
         wall=wall,
-        moment=tuple(sorted({*moment, *openers})),
+        deadline_words=() if wall is None else _indexes([*times, *_openers(tokens)]),
         rhythm=rhythm,
-        rhythm_words=said,
+        rhythm_words=_indexes(rhythms[:1]),
+        unread=unread,
     )
 
 
@@ -125,10 +127,9 @@ def _joined(tokens: list[Token]) -> list[Token]:
     """ "6 in the morning": the number before such a part of the day is its hour."""
     found: list[Token] = []
     for token in tokens:
-        before = found[-1] if found else None
+        before = found[-1] if found else _END
         if (
-            before is not None
-            and before.meaning is Role.NUMBER
+            before.meaning is Role.NUMBER
             and isinstance(token.meaning, Part)
             and token.meaning.is_of_clock
             and len(before.text) <= len("12")
@@ -141,15 +142,13 @@ def _joined(tokens: list[Token]) -> list[Token]:
 
 
 def _refuse_the_doubtful(tokens: list[Token], *, language: str) -> None:
-    """Raise Doubt for what is not understood, or makes something else of the moment beside it."""
-    if not any(_speaks_of_time(token) for token in tokens):
-        return
+    """Raise Doubt for what is not understood, or makes something else of the deadline beside it."""
     doubts = [
         _with_what_it_spoils(tokens, index)
         for index in range(len(tokens))
         if _is_doubtful(tokens, index, language=language)
     ]
-    if doubts:
+    if doubts and any(_speaks_of_time(token) for token in tokens):
         raise Doubt(*doubts)
 
 
@@ -161,6 +160,18 @@ def _with_what_it_spoils(tokens: list[Token], index: int) -> Token:
     return replace(token, last=tokens[min(index + 1, len(tokens) - 1)].last)
 
 
+def _at(tokens: list[Token], index: int) -> Token:
+    return tokens[index] if 0 <= index < len(tokens) else _END
+
+
+def _beside(tokens: list[Token], index: int, step: int) -> Token:
+    """The next token on that side that is no opener."""
+    index += step
+    while _at(tokens, index).meaning in {Role.OPENER, Role.DASH}:
+        index += step
+    return _at(tokens, index)
+
+
 def _speaks_of_time(token: Token) -> bool:
     return token.is_time or token.meaning is Role.DOUBT
 
@@ -170,56 +181,47 @@ def _is_doubtful(tokens: list[Token], index: int, *, language: str) -> bool:
     before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
     match token.meaning:
         case Role.DOUBT:
-            found = not (token.text in {"am", "pm"} and before is not None and before.text == "i")
+            found = not (token.text in {"am", "pm"} and before.text == "i")
+        case Role.NEAR if token.text.rstrip(".") in _SHORT_NAMES:
+            found = _may_be_the_day(tokens, index, language=language)
         case Role.NEAR:
-            is_short = token.text.rstrip(".") in _SHORT_NAMES
-            found = (
-                _may_be_the_day(tokens, index, language=language)
-                if is_short
-                else any(
-                    each is not None and (_speaks_of_time(each) or each.meaning is Role.NUMBER)
-                    for each in (before, behind)
-                )
+            found = any(
+                _speaks_of_time(each) or each.meaning is Role.NUMBER for each in (before, behind)
             )
         case Role.SPOILER:
             found = _spoils(tokens, index)
         case Role.LASTS:
-            follower = tokens[index + 1] if tokens[index + 1 :] else None
-            found = follower is not None and _may_be_a_length(follower)
+            found = _is_a_vague_hour(_at(tokens, index + 1))
         case Role.NUMBER:
             found = _is_stray_number(tokens, index)
         case Clock() as clock:
             found = _is_part_of_something_else(tokens, index, clock)
         case CalendarDay() as day:
-            follower = tokens[index + 1] if tokens[index + 1 :] else None
-            found = _ends_a_range(tokens, index) or (
-                day.needs_end and follower is not None and _is_counted(tokens, index, follower)
-            )
+            is_counted = day.needs_end and _is_counted(tokens, index)
+            found = is_counted or _ends_a_range(tokens, index)
         case _:
             found = False
     return found
 
 
-def _spoils(tokens: list[Token], index: int) -> bool:
-    """ "After 5pm"; "not at 8am", "pas avant 18h"; "tomorrow from 8"."""
-    follower, second = [*tokens[index + 1 : index + 3], None, None][:2]
-    if follower is None:
-        return False
-    before = _beside(tokens, index, -1)
-    if follower.meaning is Role.NUMBER and before is not None and before.is_time:
-        return True
-    if tokens[index].text in _NOT and follower.meaning in _OPENERS and second is not None:
-        return second.is_time
-    return follower.is_time
-
-
-def _may_be_a_length(token: Token) -> bool:
+def _is_a_vague_hour(token: Token) -> bool:
     clock = token.meaning
     return isinstance(clock, Clock) and clock.sure is not Sure.FIXED and not clock.is_number
 
 
-def _is_counted(tokens: list[Token], index: int, follower: Token) -> bool:
+def _spoils(tokens: list[Token], index: int) -> bool:
+    """ "After 5pm"; "not at 8am", "pas avant 18h"; "tomorrow from 8"."""
+    follower = _at(tokens, index + 1)
+    if follower.meaning is Role.NUMBER and _beside(tokens, index, -1).is_time:
+        return True
+    if tokens[index].text in _NOT and follower.meaning in _OPENERS:
+        return _at(tokens, index + 2).is_time
+    return follower.is_time
+
+
+def _is_counted(tokens: list[Token], index: int) -> bool:
     """ "Le 14 pages": whether the number of this day may be that of the word behind it."""
+    follower = _at(tokens, index + 1)
     if index == 0 and follower.text.endswith(("er", "ir", "re")):
         return False
     return follower.meaning in {Role.WORD, Role.NUMBER, Role.LASTS} and follower.text not in (
@@ -227,50 +229,37 @@ def _is_counted(tokens: list[Token], index: int, follower: Token) -> bool:
     )
 
 
-def _beside(tokens: list[Token], index: int, step: int) -> Token | None:
-    """The next token on that side that is no opener."""
-    index += step
-    while 0 <= index < len(tokens):
-        if tokens[index].meaning not in {Role.OPENER, Role.DASH}:
-            return tokens[index]
-        index += step
-    return None
-
-
 def _may_be_the_day(tokens: list[Token], index: int, *, language: str) -> bool:
     """ "Sam 10h" is in doubt, "Sam demain" is a person, "jeu de société" a game."""
     if any(isinstance(token.meaning, Days | Weekday | CalendarDay) for token in tokens):
         return False
-    token, before, behind = tokens[index], _beside(tokens, index, -1), _beside(tokens, index, 1)
+    token, behind = tokens[index], _beside(tokens, index, 1)
     if token.text.endswith("."):
         return True
     mine = (_SHORT_FRENCH | _SHORT_ENGLISH) - ({"mon"} if language == "fr" else set())
-    if index == 0 and token.text in mine and (behind is None or behind.text != "de"):
-        return True
-    return any(
-        each is not None and (isinstance(each.meaning, Clock | Part) or each.meaning is Role.NUMBER)
-        for each in (before, behind)
+    return (index == 0 and token.text in mine and behind.text != "de") or any(
+        isinstance(each.meaning, Clock | Part) or each.meaning is Role.NUMBER
+        for each in (_beside(tokens, index, -1), behind)
     )
 
 
 def _is_stray_number(tokens: list[Token], index: int) -> bool:
-    """A number right behind a moment, or before one as its hour might stand there."""
-    token, before, behind = tokens[index], _beside(tokens, index, -1), _beside(tokens, index, 1)
-    if before is not None and before.is_time:
+    """A number right behind a deadline, or before one as its hour might stand there."""
+    behind, label = _beside(tokens, index, 1), _at(tokens, index - 1)
+    if _beside(tokens, index, -1).is_time:
         return True
-    if behind is None or not behind.is_time or not 0 < int(token.text) < 2400:  # noqa: PLR2004
+    if not behind.is_time or not 0 < int(tokens[index].text) < 2400:  # noqa: PLR2004
         return False
     if isinstance(behind.meaning, Clock) and tokens[index + 1].meaning is not Role.DASH:
         return False
-    label = tokens[index - 1] if index else None
-    return label is None or not (label.meaning is Role.NUMBER or label.text in _NUMBERED)
+    return label.meaning is not Role.NUMBER and label.text not in _NUMBERED
 
 
 def _is_part_of_something_else(tokens: list[Token], index: int, clock: Clock) -> bool:
     """ "8h de sommeil", "3 à 9", "between 5 and 6pm", "travailler 8 heures"."""
-    before, behind = _beside(tokens, index, -1), tokens[index + 1 : index + 2]
-    of = bool(behind) and not behind[0].is_time and re.match(r"(?:de|of|a)$|d'", behind[0].text)
-    is_last = clock.is_number and before is not None and before.meaning is Role.NUMBER
+    behind = _at(tokens, index + 1)
+    of = not behind.is_time and re.match(r"(?:de|of|a)$|d'", behind.text)
+    is_last = clock.is_number and _beside(tokens, index, -1).meaning is Role.NUMBER
     return bool(of or is_last or _ends_a_range(tokens, index)) or (
         clock.is_worded and _is_a_length(tokens, index)
     )
@@ -278,38 +267,32 @@ def _is_part_of_something_else(tokens: list[Token], index: int, clock: Clock) ->
 
 def _ends_a_range(tokens: list[Token], index: int) -> bool:
     """ "Between 5 and 6pm", "3 et 5 décembre"."""
-    return (
-        index > 1
-        and tokens[index - 1].text in _BETWEEN
-        and tokens[index - 2].meaning is Role.NUMBER
-    )
+    between, first = _at(tokens, index - 1), _at(tokens, index - 2)
+    return between.text in _BETWEEN and first.meaning is Role.NUMBER
 
 
 def _is_a_length(tokens: list[Token], index: int) -> bool:
     """ "8 heures", unless an opener or a day stands beside."""
-    if index and tokens[index - 1].meaning in {Role.OPENER, Role.UNTIL, Role.BEFORE}:
-        return False
-    beside = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
-    return not any(
-        isinstance(token.meaning, Part | Days | Weekday | CalendarDay | Rhythm) for token in beside
+    before, behind = _at(tokens, index - 1).meaning, _at(tokens, index + 1).meaning
+    return before not in {Role.OPENER, Role.UNTIL, Role.BEFORE} and not any(
+        isinstance(each, Part | Days | Weekday | CalendarDay | Rhythm) for each in (before, behind)
     )
 
 
 def _openers(tokens: list[Token]) -> Iterator[Token]:
-    """Those right before a moment: they go from the title with it."""
+    """Those right before a deadline: they go from the title with it."""
     waiting: list[Token] = []
-    before: Token | None = None
+    before = _END
     for token in tokens:
         if token.meaning in _OPENERS:
             waiting.append(token)
             continue
         if token.is_time:
-            is_within = before is not None and before.is_time
-            yield from (each for each in waiting if each.meaning is not Role.DASH or is_within)
+            yield from (each for each in waiting if each.meaning is not Role.DASH or before.is_time)
         waiting, before = [], token
 
 
-class _Moment:
+class _Deadline:
     """What the tokens of a line say together: at most one of each kind."""
 
     def __init__(self, tokens: list[Token], rhythm: Rhythm | None) -> None:
@@ -347,7 +330,7 @@ class _Moment:
         found = self._span_wall(at=at, zone=zone) if self.span else self._day_wall(at=at)
         if found is None:
             return None
-        if found <= at or found.year > LAST_YEAR or (zone and _is_skipped(found, zone)):
+        if found <= at or found.year > LAST_YEAR or (zone and not datetime_exists(found, zone)):
             raise self.doubt()
         return found
 
@@ -372,9 +355,9 @@ class _Moment:
 
     def _refuse_an_attribute(self, segment: list[Token]) -> None:
         first, last = (self.tokens.index(token) for token in (segment[0], segment[-1]))
-        opened = first > 0 and self.tokens[first - 1].meaning in {Role.OPENER, Role.UNTIL}
-        behind = self.tokens[last + 1] if self.tokens[last + 1 :] else None
-        if first and not opened and behind is not None and behind.text not in _CONNECTED:
+        opened = _at(self.tokens, first - 1).meaning in {Role.OPENER, Role.UNTIL}
+        is_joined = _at(self.tokens, last + 1).text in {*_CONNECTED, _END.text}
+        if first and not opened and not is_joined:
             raise Doubt(*segment)
 
     def _span_wall(self, *, at: datetime, zone: ZoneInfo | None) -> datetime:
@@ -386,7 +369,7 @@ class _Moment:
                 raise self.doubt(Span)
             return _minutes_later(at, span.minutes, zone=zone)
         try:
-            day = _months_later(at.date(), span.months) + timedelta(days=span.days)
+            day = at.date() + relativedelta(months=span.months, days=span.days)
         except (OverflowError, ValueError):
             raise self.doubt(Span) from None
         if self.clock:
@@ -510,17 +493,12 @@ class _Moment:
 
 
 def _segments(tokens: list[Token]) -> Iterator[list[Token]]:
-    """The moments of a line that stand together."""
+    """What stands together of a line's deadline."""
     segment: list[Token] = []
     for token in tokens:
         if token.is_time:
             segment.append(token)
-        elif segment and token.meaning not in {
-            Role.OPENER,
-            Role.DASH,
-            Role.BEFORE,
-            Role.UNTIL,
-        }:
+        elif segment and token.meaning not in _OPENERS:
             yield segment
             segment = []
     if segment:
@@ -550,13 +528,3 @@ def _full_minute(wall: datetime) -> datetime:
     """Never earlier than was said: the form shows minutes."""
     whole = wall.replace(second=0, microsecond=0)
     return whole if whole == wall else whole + timedelta(minutes=1)
-
-
-def _months_later(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
-def _is_skipped(wall: datetime, zone: ZoneInfo) -> bool:
-    there = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
-    return there.replace(tzinfo=None) != wall
