@@ -4,12 +4,8 @@
 const live = document.getElementById("live");
 const words = document.body.dataset;
 
-const say = (text) => {
-  const line = document.createElement("p");
-  line.className = "notice";
-  line.textContent = text;
-  live.replaceChildren(line);
-};
+const notice = (text) => Object.assign(document.createElement("p"), { className: "notice", textContent: text });
+const say = (text) => live.replaceChildren(notice(text));
 
 // A page that is asked for anew keeps the line that is being written, in this tab and only for that.
 
@@ -59,28 +55,28 @@ const hear = async (link) => {
   if (again) return;
   playing = link;
   link.classList.add("is-playing");
-  let answer;
+  let response;
   try {
-    answer = await fetch(link.dataset.speech, { cache: "no-store" });
+    response = await fetch(link.dataset.speech, { cache: "no-store" });
   } catch {
     silence();
     return say(words.offline);
   }
   if (playing !== link) return;
-  if (answer.status === 503 && answer.headers.get("Content-Type")?.startsWith("text/plain")) {
-    const text = await answer.text();
+  if (response.status === 503 && response.headers.get("Content-Type")?.startsWith("text/plain")) {
+    const text = await response.text();
     showSaid(link, text, "");
     if (!sayItYourself(text)) silence();
     return;
   }
-  if (!answer.ok || !answer.headers.get("X-Agenda-Voice")) {
-    location.assign(link.href); // gone, or signed out: that page says so
+  if (!response.ok || !response.headers.get("X-Agenda-Voice")) {
+    location.assign(link.href); // expired, or signed out: that page says so
     return;
   }
-  const voice = answer.headers.get("X-Agenda-Voice") === "google" ? words.google : words.local;
-  showSaid(link, decodeURIComponent(answer.headers.get("X-Agenda-Text") ?? ""), voice);
+  const voice = response.headers.get("X-Agenda-Voice") === "google" ? words.google : words.local;
+  showSaid(link, decodeURIComponent(response.headers.get("X-Agenda-Text") ?? ""), voice);
   URL.revokeObjectURL(player.src);
-  player.src = URL.createObjectURL(await answer.blob());
+  player.src = URL.createObjectURL(await response.blob());
   // Interrupted by the next sound is no failure, and must not silence that one.
   player.play().catch((error) => error.name === "AbortError" || silence());
 };
@@ -99,8 +95,8 @@ document.addEventListener("click", (event) => {
   hear(link);
 });
 
-// Announcements, once a person has armed them on this device. Who asks first is told what to say,
-// and no other page: the server keeps count. What cannot sound yet stands on the page.
+// Reminders, once a person has armed them on this device. Who asks first gets them, and no other
+// page: the server keeps count. What cannot sound yet stands on the page.
 
 const arm = document.getElementById("arm");
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -124,16 +120,13 @@ const keepLonger = async (one) => {
   else say(words.kept);
 };
 
-const tell = (one) => {
-  const line = document.createElement("p");
-  line.className = "notice";
-  line.textContent = one.text;
+const show = (one) => {
+  const line = notice(one.text);
   live.prepend(line);
   if (one.seen) setTimeout(() => line.remove(), Date.parse(one.seen) - skew - Date.now());
   if (!one.keep) return;
-  const button = document.createElement("button");
+  const button = Object.assign(document.createElement("button"), { textContent: words.keep });
   button.dataset.key = "g";
-  button.textContent = words.keep;
   button.addEventListener("click", () => keepLonger(one));
   line.append(" ", button);
 };
@@ -147,16 +140,16 @@ const sounded = (audio) =>
     player.play().catch(() => addEventListener("pointerdown", () => player.play(), { once: true }));
   });
 
-const announce = async () => {
+const speakQueue = async () => {
   if (isSpeaking) return;
   isSpeaking = true;
   while (queue.length) {
     const one = queue.shift();
     silence();
-    tell(one);
+    show(one);
     try {
-      const answer = await fetch(one.sound, { cache: "no-store" });
-      if (answer.headers.get("X-Agenda-Voice")) await sounded(await answer.blob());
+      const response = await fetch(one.sound, { cache: "no-store" });
+      if (response.headers.get("X-Agenda-Voice")) await sounded(await response.blob());
       else sayItYourself(one.text);
     } catch {
       sayItYourself(one.text);
@@ -170,13 +163,13 @@ const listen = async () => {
   if (!isArmed()) return;
   let wait = 10;
   try {
-    const answer = await post(words.announcements, { since });
-    if (answer.type === "opaqueredirect") return; // signed out
-    const heard = await answer.json();
-    since = heard.now;
-    wait = heard.wait;
-    queue.push(...heard.say);
-    announce();
+    const response = await post(words.announcements, { since });
+    if (response.type === "opaqueredirect") return; // signed out
+    const due = await response.json();
+    since = due.now;
+    wait = due.wait;
+    queue.push(...due.say);
+    speakQueue();
   } catch {
     // Cut off: `since` stays, and the server will say what was missed.
   }
@@ -232,12 +225,9 @@ const tick = () => {
   const now = Date.now() + skew;
   for (const task of document.querySelectorAll(".task[data-deadline]:not(.is-forgotten)")) {
     const seconds = (Date.parse(task.dataset.deadline) - now) / 1000;
+    const left = task.querySelector("[data-left]"), text = remaining(seconds);
     if (seconds <= 0) forgetTask(task);
-    else {
-      const left = task.querySelector("[data-left]");
-      const text = remaining(seconds);
-      if (left.textContent !== text) left.textContent = text;
-    }
+    else if (left.textContent !== text) left.textContent = text;
   }
 };
 
