@@ -71,16 +71,12 @@ class Cache:
     def read(self, key: Key, *, at: datetime) -> bytes | None:
         """Return the audio of `key`, or None: not there, its time has come, or damaged."""
         path = self.folder / self.name(key)
-        try:
+        with _logged(), contextlib.suppress(FileNotFoundError):
             audio, expires_s = _audio_in(path.read_bytes()), path.stat().st_mtime
             if expires_s > at.timestamp() and mp3.is_mp3(audio):
                 os.utime(path, (at.timestamp(), expires_s))
                 return audio
             path.unlink()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            _complain(error)
         return None
 
     def write(
@@ -95,14 +91,12 @@ class Cache:
         """Keep `audio` unless its subject was forgotten since `mark`. A full disk is no failure."""
         if expires_at <= at or mark is None:
             return
-        try:
+        with _logged():
             with self._new_file(_first_line(key.tasks) + audio) as new:
                 os.utime(new, (at.timestamp(), min(expires_at, at + LONGEST_KEPT).timestamp()))
                 if self.mark(key.subject) == mark:
                     new.rename(self.folder / self.name(key))
             self._shrink()
-        except OSError as error:
-            _complain(error)
 
     def mark(self, subject: str) -> Mark | None:
         """Return what tells this life of `subject` from the next; None when it is not spoken."""
@@ -112,7 +106,7 @@ class Cache:
             return None
         return status.st_ino, status.st_ctime_ns
 
-    def turn(self, subject: str, *, limit_s: float) -> AbstractContextManager[int | None]:
+    def lock(self, subject: str, *, limit_s: float) -> AbstractContextManager[int | None]:
         """Wait at most `limit_s` until nobody else makes audio of `subject`; see
         google_line.locked.
         """
@@ -121,17 +115,13 @@ class Cache:
     def forget(self, subject: str) -> None:
         """Cheap when nothing of `subject` was spoken here: a purge calls it for every row."""
         prefix = f"{self._hash(subject)}."
-        try:
+        with _logged(), contextlib.suppress(FileNotFoundError):
             # The lock goes first: who still makes audio of it finds its mark gone and keeps
             # nothing. Killed after this line, the rest falls to the sweep: audio without a lock.
             self._lock(subject).unlink()
             for file in self._files():
                 if file.path.name.startswith(prefix):
                     file.path.unlink(missing_ok=True)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _complain(error)
 
     def forget_all(self, subjects: Iterable[str]) -> None:
         """As `forget` for each. The folder is looked at once: most tasks were never heard.
@@ -139,14 +129,9 @@ class Cache:
         Who begins to speak a subject after that look is too late to be seen, as with `forget`: its
         audio carries the deadline and falls to the sweep.
         """
-        try:
-            with os.scandir(self.folder) as entries:
-                spoken = {entry.name.partition(".")[0] for entry in entries}
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _complain(error)
-            return
+        spoken = set()
+        with _logged(), contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            spoken = {entry.name.partition(".")[0] for entry in entries}
         if spoken:
             for subject in subjects:
                 if self._hash(subject) in spoken:
@@ -157,37 +142,33 @@ class Cache:
 
         Harmless beside listeners, other sweeps, and at a clock set back or forward.
         """
-        try:
+        with _logged():
             files = self._files()
             locked = {file.subject for file in files if file.is_lock}
             audios = [file for file in files if file.is_audio]
-            gone = [f for f in audios if f.changed_s <= at.timestamp() or f.subject not in locked]
-            alive = {file.subject for file in audios} - {file.subject for file in gone}
-            abandoned_s = (at - ABANDONED_AFTER).timestamp()
-            left = [f for f in files if f.is_left_over(alive) and f.changed_s <= abandoned_s]
-            for file in [*gone, *left]:
+            now_s, abandoned_s = at.timestamp(), (at - ABANDONED_AFTER).timestamp()
+            expired = [f for f in audios if f.mtime_s <= now_s or f.subject not in locked]
+            alive = {file.subject for file in audios} - {file.subject for file in expired}
+            left = [f for f in files if f.is_left_over(alive) and f.mtime_s <= abandoned_s]
+            for file in [*expired, *left]:
                 file.path.unlink(missing_ok=True)
             self._shrink()
-        except OSError as error:
-            _complain(error)
-            return 0
-        return len(gone)
+            return len(expired)
+        return 0
 
     def erase_changed(self, now: Now) -> int:
         """Erase audio of which a task is gone, or says other words now; return how many. `now` is
         asked at most once, and what it raises is raised.
         """
-        try:
+        with _logged():
             said = [(file.path, _tasks_in(file.path)) for file in self._files() if file.is_audio]
             known = {task for _path, tasks in said for task in tasks}
             words = now(known) if known else {}
-            gone = [path for path, tasks in said if not tasks.items() <= words.items()]
-            for path in gone:
+            stale = [path for path, tasks in said if not tasks.items() <= words.items()]
+            for path in stale:
                 path.unlink(missing_ok=True)
-        except OSError as error:
-            _complain(error)
-            return 0
-        return len(gone)
+            return len(stale)
+        return 0
 
     def problem(self) -> str | None:
         """Return why nothing can be kept here, or None."""
@@ -209,7 +190,8 @@ class Cache:
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    found.append(_File.of(entry))
+                    status = entry.stat(follow_symlinks=False)
+                    found.append(_File(path=Path(entry.path), status=status))
         return found
 
     @contextlib.contextmanager
@@ -226,32 +208,23 @@ class Cache:
     def _shrink(self) -> None:
         """Erase what was not heard for longest until the folder is within its limit."""
         audios = [file for file in self._files() if file.is_audio]
-        total_bytes = sum(file.size_bytes for file in audios)
-        for file in sorted(audios, key=lambda file: file.heard_s):
+        total_bytes = sum(file.status.st_size for file in audios)
+        for file in sorted(audios, key=lambda file: file.status.st_atime):
             if total_bytes <= self.limit_bytes:
                 return
             file.path.unlink(missing_ok=True)
-            total_bytes -= file.size_bytes
+            total_bytes -= file.status.st_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """`changed_s` (seconds since 1970) is, of an audio, when it must be gone."""
-
     path: Path
-    size_bytes: int
-    heard_s: float
-    changed_s: float
+    status: os.stat_result
 
-    @classmethod
-    def of(cls, entry: os.DirEntry[str]) -> _File:
-        status = entry.stat(follow_symlinks=False)
-        return cls(
-            path=Path(entry.path),
-            size_bytes=status.st_size,
-            heard_s=status.st_atime,
-            changed_s=status.st_mtime,
-        )
+    @property
+    def mtime_s(self) -> float:
+        """Of an audio, when it must be gone."""
+        return self.status.st_mtime
 
     @property
     def is_audio(self) -> bool:
@@ -293,6 +266,10 @@ def _tasks_in(path: Path) -> dict[str, str]:
         return {}
 
 
-def _complain(error: OSError) -> None:
-    # The reason only: a path would name the hashed subject, and the words are nowhere here.
-    log.warning("speech cache: %s", error.strerror)
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """What the disk refuses is said, by its reason only: a path would name the hashed subject."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("speech cache: %s", error.strerror)

@@ -1,7 +1,7 @@
 """The edge to Google's voice: gTTS writes the question, our own transport asks it.
 
 gTTS 2.5.4 sends with verify=False, waits forever unless told, and takes a consent page for an empty
-answer (gtts/tts.py, `stream`). Here the certificate is verified, the whole exchange has one
+response (gtts/tts.py, `stream`). Here the certificate is verified, the whole exchange has one
 deadline, and only MP3 is accepted. Nothing of the environment is trusted: no proxy, no netrc, no
 other CA.
 """
@@ -30,10 +30,10 @@ logging.getLogger("gtts").setLevel(logging.WARNING)
 
 HOST = "https://translate.google.com"
 PATH = "/_/TranslateWebserverUi/data/batchexecute"
-# As gTTS finds the audio in a line of the answer.
+# As gTTS finds the audio in a line of the response.
 AUDIO = re.compile(rb'jQ1olc","\[\\"(.*)\\"]')
 # A hundred characters of speech are some 60 kB of base64.
-LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
+LARGEST_RESPONSE_BYTES = 2 * 1024 * 1024
 # A text of more requests is the local voice's: Google counts requests an address.
 MOST_REQUESTS = 20
 ATTEMPTS = 2
@@ -54,7 +54,7 @@ class Deadline:
         """Return the seconds left. Raises GoogleError when there are none."""
         left = self.ends_s - self.clock()
         if left <= 0:
-            raise GoogleError("no answer in time")
+            raise GoogleError("no response in time")
         return left
 
 
@@ -93,15 +93,15 @@ def _wrapped(text: str) -> list[str]:
 def _part(session: requests.Session, body: str, *, url: str, deadline: Deadline) -> bytes:
     for _ in range(ATTEMPTS):
         try:
-            status, answer = _exchange(session, body, url=url, deadline=deadline)
+            status, content = _exchange(session, body, url=url, deadline=deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise GoogleError(f"no connection: {type(error).__name__}") from error
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             break
     if status != HTTPStatus.OK:
         is_refusal = status == HTTPStatus.TOO_MANY_REQUESTS
-        raise GoogleError(f"answer {status}", is_refusal=is_refusal)
-    return _audio(answer)
+        raise GoogleError(f"response {status}", is_refusal=is_refusal)
+    return _audio(content)
 
 
 def _exchange(
@@ -125,16 +125,16 @@ def _chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
     size_bytes = 0
     while chunk := response.raw.read1(64 * 1024, decode_content=True):
         size_bytes += len(chunk)
-        if size_bytes > LARGEST_ANSWER_BYTES:
-            raise GoogleError("an answer larger than any speech")
+        if size_bytes > LARGEST_RESPONSE_BYTES:
+            raise GoogleError("a response larger than any speech")
         deadline.left_s()
         yield chunk
 
 
-def _audio(answer: bytes) -> bytes:
-    found = AUDIO.search(answer)
+def _audio(content: bytes) -> bytes:
+    found = AUDIO.search(content)
     if found is None:
-        raise GoogleError("an answer without audio, such as a consent page")
+        raise GoogleError("a response without audio, such as a consent page")
     try:
         audio = base64.b64decode(found[1], validate=True)
     except binascii.Error as error:

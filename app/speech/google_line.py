@@ -1,8 +1,8 @@
-"""The machine's only line to Google: when it is left alone, whose turn it is, and who waits for it.
+"""The machine's only line to Google: when it is left alone, who holds it, and who waits for it.
 
 - Breaker: pure. Three failures in a row, or one refusal (429), and Google is not asked for five
-  minutes; then once, and that answer decides. Calls come one at a time: "once" needs no count.
-- google_turn: one call at a time among all processes, by a lock of the kernel on one file, which
+  minutes; then once, and that response decides. Calls come one at a time: "once" needs no count.
+- google_lock: one call at a time among all processes, by a lock of the kernel on one file, which
   keeps the state of the breaker.
 - Caller: the one thread of a process that calls, so that no request ever has to wait for it. A
   daemon thread, started by the first call (after gunicorn has forked), behind a short queue that
@@ -92,7 +92,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def google_turn(
+def google_lock(
     path: Path, *, limit_s: float, now: Callable[[], float] = time.time
 ) -> Iterator[None]:
     """Hold the machine's only line to Google, and note in `path` how the call inside went.
@@ -102,7 +102,7 @@ def google_turn(
     with locked(path, limit_s=limit_s) as descriptor:
         if descriptor is None:
             raise GoogleError("the line is busy")
-        breaker = _read(descriptor)
+        breaker = _breaker(os.pread(descriptor, RECORD_BYTES, 0))
         if not breaker.allows(now()):
             raise GoogleError("left alone for a while")
         try:
@@ -116,18 +116,15 @@ def google_turn(
 def google_is_open(path: Path, *, now: Callable[[], float] = time.time) -> bool:
     """Whether asking makes sense, without waiting for the line."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        record = path.read_bytes()
     except OSError:
         return True
-    try:
-        return _read(descriptor).allows(now())
-    finally:
-        os.close(descriptor)
+    return _breaker(record).allows(now())
 
 
-def _read(descriptor: int) -> Breaker:
+def _breaker(record: bytes) -> Breaker:
     try:
-        fields = json.loads(os.pread(descriptor, RECORD_BYTES, 0))
+        fields = json.loads(record)
         return Breaker(failures=int(fields["failures"]), resumes_s=float(fields["resumes_s"]))
     except (ValueError, KeyError, TypeError):
         return Breaker()
@@ -179,14 +176,14 @@ class Caller:
         while True:
             key, call = self._waiting.get()
             self._busy_since_s = self._clock()
-            audio = _answer(call)
+            audio = _audio_of(call)
             self._busy_since_s = None
             with self._lock:
                 future = self._futures.pop(key)
             future.set_result(audio)
 
 
-def _answer(call: Call) -> bytes | None:
+def _audio_of(call: Call) -> bytes | None:
     """Errors stop here, and the thread lives on: whoever waits takes another voice."""
     try:
         return call()

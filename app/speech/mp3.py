@@ -5,7 +5,7 @@ Knowledge: ISO 11172-3 and 13818-3, the four bytes that begin each Layer III fra
 
 from __future__ import annotations
 
-# Less is no speech: a cut answer, or an error page.
+# Less is no speech: a cut response, or an error page.
 SMALLEST_BYTES = 1024
 HEADER_BYTES = 4
 ID3_HEADER_BYTES = 10

@@ -7,7 +7,11 @@ Engines read most digits well, but not all: "1 heure" becomes "un heure", and "2
 
 from __future__ import annotations
 
+from typing import Literal
+
 from num2words import num2words
+
+Language = Literal["fr", "en"]
 
 LARGEST = 9999
 TEN, HUNDRED = 10, 100
@@ -31,6 +35,22 @@ FRENCH_ORDINAL_STEMS = {
     "soixante": "soixant",
     "mille": "mill",
 }
+
+
+def in_words(number: int, language: Language, *, feminine: bool = False) -> str:
+    """Return `number`, 0 to LARGEST, in words; English knows no gender."""
+    return french(number, feminine=feminine) if language == "fr" else english(number)
+
+
+def ordinal(number: int, language: Language) -> str:
+    return french_ordinal(number) if language == "fr" else english_ordinal(number)
+
+
+def counted(number: int, french_noun: str, english_noun: str, language: Language) -> str:
+    """Return "trois heures", "one hour"; above LARGEST it is LARGEST. "Jour" alone is no "une"."""
+    words = in_words(min(number, LARGEST), language, feminine=french_noun != "jour")
+    noun, is_plural = (french_noun, number > 1) if language == "fr" else (english_noun, number != 1)
+    return f"{words} {noun}{'s' if is_plural else ''}"
 
 
 def french(number: int, *, feminine: bool = False) -> str:

@@ -1,7 +1,6 @@
 """What is said: a task, the day, a reminder, what was missed. Pure: values in, a sentence out.
 
-Every datetime is aware and already in the listener's time zone; `at` is now. `language` is a
-language code as Django gives it ("fr", "en-gb"); what is not French is spoken in English.
+Every datetime is aware and already in the listener's time zone; `at` is now.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from speech import numbers
-from speech.moments import Language, moment, remaining, time_of_day, weekday
+from speech.numbers import Language, counted, in_words
+from speech.times import day_and_time, remaining, time_of_day, weekday
 from speech.titles import spoken_title
 
 # The same words in French and English.
@@ -37,106 +36,92 @@ def spoken_language(code: str | None) -> Language:
 
 
 def task_sentence(
-    *, title: str, deadline_at: datetime, at: datetime, language: str, priority: int = 0
+    *, title: str, deadline_at: datetime, at: datetime, language: Language, priority: int = 0
 ) -> str:
     """Return "Rendre le TP trois, demain à midi."; in the last hour also what is left. What is
     important begins with that: "Important : rendre le TP trois, demain à midi."
     """
-    spoken = spoken_language(language)
-    parts = [moment(deadline_at, at=at, language=spoken)]
+    parts = [day_and_time(deadline_at, at=at, language=language)]
     if deadline_at - at <= NEAR:
-        parts.append(remaining(deadline_at - at, language=spoken))
-    sentence = _sentence(spoken_title(title, language=spoken), ", ".join(parts))
+        parts.append(remaining(deadline_at - at, language=language))
+    sentence = _sentence(spoken_title(title, language=language), ", ".join(parts))
     if not priority:
         return sentence
-    return f"{_capital(PRIORITIES[priority])}{_colon(spoken)} {sentence}"
+    return f"{_capital(PRIORITIES[priority])}{_colon(language)} {sentence}"
 
 
-def day_sentence(*, tasks: Sequence[Spoken], at: datetime, language: str) -> str:
+def day_sentence(*, tasks: Sequence[Spoken], at: datetime, language: Language) -> str:
     """Return the day of `at` in one breath: the date, how many tasks, then each by its time.
 
     `tasks` are those of that day, soonest first.
     """
-    spoken = spoken_language(language)
-    sentences = [_day_opening(len(tasks), at, spoken)]
+    sentences = [_day_opening(len(tasks), at, language)]
     for task in tasks[:MOST_TASKS_OF_A_DAY]:
-        when = _capital(time_of_day(task.deadline_at, language=spoken))
+        when = _capital(time_of_day(task.deadline_at, language=language))
         if task.priority:
             when = f"{when}, {PRIORITIES[task.priority]}"
-        title = spoken_title(task.title, language=spoken)
-        sentences.append(_ended(f"{when}{_colon(spoken)} {title}"))
+        title = spoken_title(task.title, language=language)
+        sentences.append(_ended(f"{when}{_colon(language)} {title}"))
     if len(tasks) > MOST_TASKS_OF_A_DAY:
-        rest = _tasks(len(tasks) - MOST_TASKS_OF_A_DAY, spoken)
-        sentences.append(f"Et encore {rest}." if spoken == "fr" else f"And {rest} more.")
+        rest = _tasks(len(tasks) - MOST_TASKS_OF_A_DAY, language)
+        sentences.append(f"Et encore {rest}." if language == "fr" else f"And {rest} more.")
     return " ".join(sentences)
 
 
-def reminder_sentence(*, title: str, deadline_at: datetime, at: datetime, language: str) -> str:
+def reminder_sentence(
+    *, title: str, deadline_at: datetime, at: datetime, language: Language
+) -> str:
     """Return "Rappel : rendre le TP, demain à midi, dans un jour."."""
-    spoken = spoken_language(language)
-    when = moment(deadline_at, at=at, language=spoken)
-    left = remaining(deadline_at - at, language=spoken)
-    opening = "Rappel" if spoken == "fr" else "Reminder"
-    sentence = _sentence(spoken_title(title, language=spoken), f"{when}, {left}")
-    return f"{opening}{_colon(spoken)} {sentence}"
+    when = day_and_time(deadline_at, at=at, language=language)
+    left = remaining(deadline_at - at, language=language)
+    opening = "Rappel" if language == "fr" else "Reminder"
+    sentence = _sentence(spoken_title(title, language=language), f"{when}, {left}")
+    return f"{opening}{_colon(language)} {sentence}"
 
 
-def last_call_sentence(*, title: str, deadline_at: datetime, at: datetime, language: str) -> str:
+def last_call_sentence(
+    *, title: str, deadline_at: datetime, at: datetime, language: Language
+) -> str:
     """Return the last reminder: the task will be forgotten, and the key that keeps it."""
-    spoken = spoken_language(language)
-    name = spoken_title(title, language=spoken)
-    left = remaining(deadline_at - at, language=spoken)
-    if spoken == "fr":
+    name = spoken_title(title, language=language)
+    left = remaining(deadline_at - at, language=language)
+    if language == "fr":
         return f"Dernier rappel : « {name} » sera oubliée {left}. Touche G pour garder."
     return f'Last reminder: "{name}" will be forgotten {left}. Press G to keep it.'
 
 
-def missed_sentence(*, reminders: int, forgotten: int, language: str) -> str:
+def missed_sentence(*, reminders: int, forgotten: int, language: Language) -> str:
     """Return what happened while nobody could speak; empty when nothing did."""
-    spoken = spoken_language(language)
-    if spoken == "fr":
-        parts = [
-            _happened(reminders, "un rappel a été manqué", "rappels ont été manqués", spoken),
-            _happened(forgotten, "une tâche a été oubliée", "tâches ont été oubliées", spoken),
-        ]
+    if language == "fr":
+        opening, link = "Pendant l'arrêt,", " et "
+        missed = ("un rappel a été manqué", "rappels ont été manqués")
+        over = ("une tâche a été oubliée", "tâches ont été oubliées")
     else:
-        parts = [
-            _happened(reminders, "one reminder was missed", "reminders were missed", spoken),
-            _happened(forgotten, "one task was forgotten", "tasks were forgotten", spoken),
-        ]
-    said = [part for part in parts if part]
-    if not said:
-        return ""
-    opening, link = (
-        ("Pendant l'arrêt,", " et ") if spoken == "fr" else ("While I was away,", " and ")
-    )
-    return f"{opening} {link.join(said)}."
+        opening, link = "While I was away,", " and "
+        missed = ("one reminder was missed", "reminders were missed")
+        over = ("one task was forgotten", "tasks were forgotten")
+    said = [
+        one if count == 1 else f"{in_words(count, language)} {several}"
+        for count, (one, several) in ((reminders, missed), (forgotten, over))
+        if count > 0
+    ]
+    return f"{opening} {link.join(said)}." if said else ""
 
 
 def _day_opening(count: int, at: datetime, language: Language) -> str:
     day = weekday(at.date(), this_year=at.year, language=language)
-    if language == "fr":
-        return f"Aujourd'hui {day}, {_tasks(count, language)}."
-    return f"Today, {day}, {_tasks(count, language)}."
+    today = f"Aujourd'hui {day}" if language == "fr" else f"Today, {day}"
+    return f"{today}, {_tasks(count, language)}."
 
 
 def _tasks(count: int, language: Language) -> str:
-    if language == "fr":
-        number = numbers.french(count, feminine=True) if count else "aucune"
-        return f"{number} tâche{'s' if count > 1 else ''}"
-    return f"{numbers.english(count) if count else 'no'} task{'' if count == 1 else 's'}"
-
-
-def _happened(count: int, one: str, several: str, language: Language) -> str:
-    if count < 1:
-        return ""
-    if count == 1:
-        return one
-    return f"{numbers.french(count) if language == 'fr' else numbers.english(count)} {several}"
+    if count:
+        return counted(count, "tâche", "task", language)
+    return "aucune tâche" if language == "fr" else "no tasks"
 
 
 def _sentence(title: str, when: str) -> str:
-    """A title that ends like a sentence stays one; otherwise the moment follows after a comma."""
+    """A title that ends like a sentence stays one; otherwise the time follows after a comma."""
     if title.endswith((".", "!", "?", "…", ":")):
         return _ended(f"{_capital(title)} {_capital(when)}")
     return _ended(f"{_capital(title)}, {when}")

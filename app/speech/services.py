@@ -1,18 +1,5 @@
 """The only door of this package: everything else calls `speak`, `forget` and the questions below.
 
-How a view uses it, once it knows that the task is the user's and still lives:
-
-    words = Utterance(
-        subject=str(task.pk),
-        text=task_sentence(title=task.title, deadline_at=..., at=..., language="fr"),
-        language="fr",
-        expires_at=task.deadline_at,
-        private=task.is_private,
-        tasks=((str(task.pk), fingerprint),),
-    )
-    speech = speak(words, at=timezone.now())
-    HttpResponse(speech.audio, content_type="audio/mpeg", headers={"ETag": speech.etag, ...})
-
 The order: audio on disk; Google, for 2.5 s at most; the local voice. A call to Google that comes
 too late goes on behind the request, and its audio is there the next time.
 
@@ -38,7 +25,7 @@ from speech import google, google_line, local
 from speech.cache import GOOGLE_LINE, Cache, Key, Mark, Now, Tasks
 from speech.errors import SpeechError
 from speech.google_line import Caller
-from speech.sentences import spoken_language
+from speech.numbers import Language
 
 # What a request may wait, for another maker of the same audio and for Google together.
 PATIENCE_S = 2.5
@@ -57,7 +44,7 @@ class Utterance:
     """What is to be said.
 
     `subject` names what the words belong to: a task's id, or "day:<user id>" for the day.
-    `text` comes from sentences.py; `language` is a language code ("fr", "en-gb").
+    `text` comes from sentences.py.
     `expires_at` (aware) is when the audio must be gone: the task's deadline; for the day, the
     nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
     any of its tasks is private. `tasks` are those whose words are said: their ids, each with a
@@ -66,7 +53,7 @@ class Utterance:
 
     subject: str
     text: str
-    language: str
+    language: Language
     expires_at: datetime
     private: bool
     tasks: Tasks = ()
@@ -138,8 +125,8 @@ def problems() -> list[str]:
 
 def _made(words: Utterance, at: datetime) -> Speech:
     cache, ends_s = _cache(), time.monotonic() + PATIENCE_S
-    with cache.turn(words.subject, limit_s=PATIENCE_S):
-        # Who had the turn before us may have made it.
+    with cache.lock(words.subject, limit_s=PATIENCE_S):
+        # Who held the lock before us may have made it.
         found = _on_disk(words, at)
         if found is not None:
             return found
@@ -148,7 +135,7 @@ def _made(words: Utterance, at: datetime) -> Speech:
         audio = _google(words, mark, wait_s=wait_s)
         if audio is not None:
             return _speech(words, "google", audio)
-        audio = local.speak(text=words.text, language=spoken_language(words.language))
+        audio = local.speak(text=words.text, language=words.language)
         key = _key(words, "local")
         cache.write(key, audio, expires_at=words.expires_at, at=at, mark=mark)
         return _speech(words, "local", audio)
@@ -175,7 +162,7 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
     key = _key(words, "google")
 
     def call() -> bytes:
-        with google_line.google_turn(line, limit_s=LINE_S):
+        with google_line.google_lock(line, limit_s=LINE_S):
             audio = _fetched(words)
         now = timezone.now()
         cache.write(key, audio, expires_at=words.expires_at, at=now, mark=mark)
@@ -194,7 +181,7 @@ def _fetched(words: Utterance) -> bytes:
     seconds = CALL_S + CALL_S_A_REQUEST * google.requests_for(words.text)
     return google.fetch(
         words.text,
-        language=spoken_language(words.language),
+        language=words.language,
         host=settings.AGENDA_GOOGLE_URL.rstrip("/"),
         deadline=google.Deadline.after(seconds),
     )
@@ -210,10 +197,9 @@ def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
 
 
 def _key(words: Utterance, voice: Voice) -> Key:
-    language = spoken_language(words.language)
     return Key(
         subject=words.subject,
-        language=language,
+        language=words.language,
         text=words.text,
         voice=voice,
         tasks=words.tasks,

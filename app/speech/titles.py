@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 from speech import numbers
-from speech.moments import Language, calendar_day, clock, french_day
+from speech.numbers import Language, counted, in_words, ordinal
+from speech.times import calendar_day, clock, french_day
 
 # A longer title is cut for the ear, and to need few requests; the page shows it whole.
 LONGEST = 300
@@ -20,13 +21,10 @@ ALWAYS_FRENCH = "vingt-quatre heures sur vingt-quatre, sept jours sur sept"
 ALWAYS_ENGLISH = "twenty-four seven"
 
 Say = Callable[[re.Match[str], Language], str | None]
+"""Returns None to leave the match as it was written."""
 
 
-class Rule(NamedTuple):
-    """`say` returns None to leave the match as it was written."""
-
-    pattern: re.Pattern[str]
-    say: Say
+Rule = tuple[re.Pattern[str], Say]
 
 
 def spoken_title(title: str, *, language: Language) -> str:
@@ -40,17 +38,14 @@ def spoken_title(title: str, *, language: Language) -> str:
 
 
 def _ruled(text: str, rules: tuple[Rule, ...], language: Language) -> str:
-    for rule in rules:
-        text = rule.pattern.sub(_replacement(rule, language), text)
+    for pattern, say in rules:
+        text = pattern.sub(partial(_replaced, say, language), text)
     return text
 
 
-def _replacement(rule: Rule, language: Language) -> Callable[[re.Match[str]], str]:
-    def say(match: re.Match[str]) -> str:
-        said = rule.say(match, language)
-        return match.group() if said is None else said
-
-    return say
+def _replaced(say: Say, language: Language, match: re.Match[str]) -> str:
+    said = say(match, language)
+    return match.group() if said is None else said
 
 
 def _cleaned(title: str) -> str:
@@ -74,16 +69,14 @@ def _is_sayable(character: str) -> bool:
     return category[0] in {"L", "N"} or category == "So"
 
 
-def _said(french: str, english: str) -> Say:
-    return lambda _, language: french if language == "fr" else english
+def _said(french: str | None, english: str | None) -> Say:
+    """Templates of `re`: r"\1" is the first group."""
 
+    def say(match: re.Match[str], language: Language) -> str | None:
+        template = french if language == "fr" else english
+        return None if template is None else match.expand(template)
 
-def _link(match: re.Match[str], language: Language) -> str:
-    return f"lien vers {match[1]}" if language == "fr" else f"link to {match[1]}"
-
-
-def _address(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]} {'arobase' if language == 'fr' else 'at'} {match[2]}"
+    return say
 
 
 def _date(match: re.Match[str], language: Language) -> str | None:
@@ -100,11 +93,13 @@ def _hour(match: re.Match[str], language: Language) -> str:
     hour, minute = int(match[1]), int(match[2] or 0)
     if hour < HOURS:
         return clock(hour, minute, language=language)
-    if language == "fr":
-        spoken = f"{numbers.french(hour, feminine=True)} heures"
-        return f"{spoken} {numbers.french(minute)}" if minute else spoken
-    spoken = f"{numbers.english(hour)} hours"
-    return f"{spoken} {numbers.english(minute)}" if minute else spoken
+    return _hours_and_minutes(match, language)
+
+
+def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
+    """ "1h30min" is how long something takes, never a time of day."""
+    hours, minutes = counted(int(match[1]), "heure", "hour", language), int(match[2] or 0)
+    return f"{hours} {in_words(minutes, language)}" if minutes else hours
 
 
 def _half_day_hour(match: re.Match[str], language: Language) -> str:
@@ -112,14 +107,8 @@ def _half_day_hour(match: re.Match[str], language: Language) -> str:
     return clock(hour, int(match[2] or 0), language=language)
 
 
-def _until(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]} {'à' if language == 'fr' else 'to'} "
-
-
 def _minutes(match: re.Match[str], language: Language) -> str:
-    number = int(match[1])
-    words = numbers.french(number, feminine=True) if language == "fr" else numbers.english(number)
-    return f"{words} minute{'s' if number > 1 else ''}"
+    return counted(int(match[1]), "minute", "minute", language)
 
 
 def _room(match: re.Match[str], language: Language) -> str:
@@ -137,13 +126,11 @@ def _number(digits: str, language: Language) -> str:
         return " ".join(_digit(digit, language) for digit in digits)
     if int(digits) > numbers.LARGEST:
         return digits
-    return numbers.french(int(digits)) if language == "fr" else numbers.english(int(digits))
+    return in_words(int(digits), language)
 
 
 def _digit(digit: str, language: Language) -> str:
-    if language == "fr":
-        return numbers.french(int(digit))
-    return "oh" if digit == "0" else numbers.english(int(digit))
+    return "oh" if digit == "0" and language == "en" else in_words(int(digit), language)
 
 
 def _date_range(match: re.Match[str], language: Language) -> str | None:
@@ -156,16 +143,6 @@ def _date_range(match: re.Match[str], language: Language) -> str | None:
     return f"the {numbers.english_ordinal(int(match['first']))} to {last}"
 
 
-def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
-    """ "1h30min" is how long something takes, never a time of day."""
-    hours, minutes = int(match[1]), int(match[2])
-    if language == "fr":
-        hour = f"{numbers.french(hours, feminine=True)} heure{'s' if hours > 1 else ''}"
-        return f"{hour} {numbers.french(minutes)}"
-    hour = f"{numbers.english(hours)} hour{'' if hours == 1 else 's'}"
-    return f"{hour} {numbers.english(minutes)}"
-
-
 def _label(match: re.Match[str], language: Language) -> str:
     """ "tp3" and "TP-3" are "TP trois": capitals, so that the letters are spelled."""
     return f"{match[1].upper()} {_number(match[2], language)}"
@@ -173,9 +150,7 @@ def _label(match: re.Match[str], language: Language) -> str:
 
 def _ordinal(match: re.Match[str], language: Language) -> str | None:
     number = int(match[1])
-    if number <= 1:
-        return None
-    return numbers.french_ordinal(number) if language == "fr" else numbers.english_ordinal(number)
+    return ordinal(number, language) if number > 1 else None
 
 
 def _price(match: re.Match[str], language: Language) -> str:
@@ -191,38 +166,22 @@ def _dotted(match: re.Match[str], language: Language) -> str:
     return match.group().replace(".", " point ")
 
 
-def _decimal(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]}{',' if language == 'fr' else '.'}{match[2]}"
-
-
-def _from_to(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]} {match[2]} {'à' if language == 'fr' else 'to'} {match[3]}"
-
-
-def _english_only(english: str) -> Say:
-    return lambda _, language: None if language == "fr" else english
-
-
-def _french_only(french: str) -> Say:
-    return lambda _, language: french if language == "fr" else None
-
-
 def _rule(pattern: str, say: Say) -> Rule:
-    return Rule(re.compile(pattern, re.IGNORECASE), say)
+    return re.compile(pattern, re.IGNORECASE), say
 
 
 def _exact(pattern: str, say: Say) -> Rule:
-    return Rule(re.compile(pattern), say)
+    return re.compile(pattern), say
 
 
 BEFORE_CLEANING = (
-    _rule(r"https?://(?:www\.)?([^\s/?#]+)\S*", _link),
+    _rule(r"https?://(?:www\.)?([^\s/?#]+)\S*", _said(r"lien vers \1", r"link to \1")),
     _rule(r"\s*(?:[-=]+>|→)\s*", _said(" vers ", " to ")),
     # Before the marks that are written twice become one.
     _rule(r"(?<=\w)\+\+(?!\w)", _said(" plus plus", " plus plus")),
 )
 RULES = (
-    _rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)", _address),
+    _rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)", _said(r"\1 arobase \2", r"\1 at \2")),
     _rule(r"(?<![\w/.-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?![\w/-])", _date),
     _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{2})(?:/(?P<year>\d{4}))?(?![\w/])", _date),
     _rule(r"(?<![\w/.-])(?P<day>\d{1,2})\.(?P<month>\d{2})\.(?P<year>\d{4})(?![\w/.])", _date),
@@ -237,7 +196,7 @@ RULES = (
     _rule(r"\b24 ?h/24\b", _said("vingt-quatre heures sur vingt-quatre", "round the clock")),
     _rule(r"\b7 ?[jd]/7\b", _said("sept jours sur sept", "seven days a week")),
     # A dash between two times, while both are still written as times.
-    _rule(r"\b(\d{1,2}(?:h|:)(?:[0-5]\d)?)\s?[-–—]\s?(?=\d{1,2}[h:])", _until),
+    _rule(r"\b(\d{1,2}(?:h|:)(?:[0-5]\d)?)\s?[-–—]\s?(?=\d{1,2}[h:])", _said(r"\1 à ", r"\1 to ")),
     _rule(r"\b(1[0-2]|0?[1-9])(?:[:.]([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
     _rule(r"\b(\d{1,2})\s?h\s?([0-5]?\d)\s?(?:min|mn)\b", _hours_and_minutes),
     _rule(r"(?<![.,\d])(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
@@ -254,9 +213,9 @@ RULES = (
     _rule(r"\b0\d(?:[.-]\d\d){4}\b", lambda match, _: re.sub(r"[.-]", " ", match.group())),
     _rule(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", _dotted),
     _rule(r"(?<![\d .,])(\d{1,3})((?: \d{3})+)(?![\d]| \d)", _grouped),
-    _rule(r"€ ?(\d+)\b", lambda match, _: f"{match[1]} euros"),
+    _rule(r"€ ?(\d+)\b", _said(r"\1 euros", r"\1 euros")),
     _rule(r"(?<![\d.,])(\d+)[.,](\d\d) ?€", _price),
-    _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _decimal),
+    _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _said(r"\1,\2", r"\1.\2")),
     _rule(r"(?<=\d) ?°(?: ?C\b)?", _said(" degrés", " degrees")),
     _exact(r"\bC#(?!\w)", _said("C dièse", "C sharp")),
     _rule(r"(?<=\w)\+(?=\d)", _said(" plus ", " plus ")),
@@ -264,14 +223,17 @@ RULES = (
     _rule(r"(?<!\w)pp?\. ?(?=\d)", _said("page ", "page ")),
     _rule(r"(?<!\w)chap?\. ?(?=\d)|(?<!\w)ch\. ?(?=\d)", _said("chapitre ", "chapter ")),
     _rule(r"(?<!\w)ex\. ?(?=\d)", _said("exercice ", "exercise ")),
-    _rule(r"\b(pages?|chapitres?|chapters?|exercices?|exercises?) (\d+) ?[-–] ?(\d+)\b", _from_to),
-    _exact(r"\bM\. (?=[A-ZÀ-Þ])", _french_only("monsieur ")),
-    _rule(r"\bmme\b\.?", _french_only("madame")),
-    _rule(r"\bmlle\b\.?", _french_only("mademoiselle")),
+    _rule(
+        r"\b(pages?|chapitres?|chapters?|exercices?|exercises?) (\d+) ?[-–] ?(\d+)\b",
+        _said(r"\1 \2 à \3", r"\1 \2 to \3"),
+    ),
+    _exact(r"\bM\. (?=[A-ZÀ-Þ])", _said("monsieur ", None)),
+    _rule(r"\bmme\b\.?", _said("madame", None)),
+    _rule(r"\bmlle\b\.?", _said("mademoiselle", None)),
     _exact(r"\bDr\b\.?", _said("docteur", "doctor")),
     _exact(r"\bPr\b\.? (?=[A-ZÀ-Þ])", _said("professeur ", "professor ")),
-    _rule(r"(?<!\w)w/o(?!\w)", _english_only("without")),
-    _rule(r"(?<!\w)w/(?= )", _english_only("with")),
+    _rule(r"(?<!\w)w/o(?!\w)", _said(None, "without")),
+    _rule(r"(?<!\w)w/(?= )", _said(None, "with")),
     _rule(r"(?<!\w)n° ?(?=\d)", _said("numéro ", "number ")),
     _rule(r"(?<=\d) ?%", _said(" pour cent", " percent")),
     _rule(r"(?<=\d) ?€", _said(" euros", " euros")),

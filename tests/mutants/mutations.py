@@ -68,7 +68,7 @@ SUBJECTS = (
         tests=(*FORGETTING, "tests/app/test_tags.py", "tests/app/test_tasks.py"),
         kinds=("LookupBoundary",),
     ),
-    _speech("moments"),
+    _speech("times"),
     _speech("mp3", "tests/app/speech/test_google.py"),
     _speech("numbers", "tests/app/speech/test_titles.py"),
     _speech("sentences"),

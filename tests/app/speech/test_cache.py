@@ -27,7 +27,7 @@ def key(subject="task", text="Bonjour.", language="fr", voice="local", tasks=())
 
 def write(cache, written=None, *, audio=AUDIO, expires_at=SOON, at=AT):
     written = written or key()
-    with cache.turn(written.subject, limit_s=1.0):
+    with cache.lock(written.subject, limit_s=1.0):
         mark = cache.mark(written.subject)
         cache.write(written, audio, expires_at=expires_at, at=at, mark=mark)
 
@@ -127,7 +127,7 @@ def test_the_sweep_finishes_a_forgetting_that_was_killed(cache):
 
 
 def test_audio_still_being_made_when_its_task_is_forgotten_is_not_kept(cache):
-    with cache.turn("task", limit_s=1.0):
+    with cache.lock("task", limit_s=1.0):
         mark = cache.mark("task")
     cache.forget("task")
     # The same task is heard again, with new words: a new life, and not the one of the old words.
@@ -150,7 +150,7 @@ def test_the_sweep_erases_what_is_due_and_nothing_else(cache):
 
 def test_the_sweep_removes_what_killed_processes_left(cache):
     write(cache, key(subject="alive"))
-    with cache.turn("dead", limit_s=1.0):
+    with cache.lock("dead", limit_s=1.0):
         pass
     for name in [".new-killed", GOOGLE_LINE, "stranger.txt"]:
         (cache.folder / name).write_bytes(b"half")
@@ -379,10 +379,10 @@ def test_audio_that_cannot_be_erased_is_said(cache, caplog):
 def test_files_that_vanish_under_the_sweep_are_no_error(cache, monkeypatch):
     write(cache)
 
-    def vanished(entry):
+    def vanished(**fields):
         raise FileNotFoundError
 
-    monkeypatch.setattr(cache_module._File, "of", vanished)
+    monkeypatch.setattr(cache_module, "_File", vanished)
 
     assert cache.sweep(at=SOON) == 0
 

@@ -51,9 +51,9 @@ def test_a_text_of_too_many_requests_is_not_accepted():
 @pytest.mark.parametrize(
     ("mood", "reason"),
     [
-        ("refuse", "answer 429"),
-        ("missing", "answer 404"),
-        ("redirect", "answer 302"),
+        ("refuse", "response 429"),
+        ("missing", "response 404"),
+        ("redirect", "response 302"),
         ("consent", "without audio"),
         ("empty", "not MP3"),
         ("not_mp3", "not MP3"),
@@ -84,7 +84,7 @@ def test_the_deadline_holds_whatever_the_server_does(google, mood):
 @pytest.mark.parametrize(("more_bytes", "is_too_much"), [(0, False), (-1, True)])
 def test_an_answer_has_a_largest_size(google, monkeypatch, more_bytes, is_too_much):
     size_bytes = len(answer_with(google.audio))
-    monkeypatch.setattr(client, "LARGEST_ANSWER_BYTES", size_bytes + more_bytes)
+    monkeypatch.setattr(client, "LARGEST_RESPONSE_BYTES", size_bytes + more_bytes)
 
     if not is_too_much:
         assert fetch(google) == google.audio
@@ -123,7 +123,7 @@ def test_a_server_error_is_tried_once_more(google):
 def test_two_server_errors_are_enough(google):
     google.behave("broken")
 
-    with pytest.raises(GoogleError, match="answer 500"):
+    with pytest.raises(GoogleError, match="response 500"):
         fetch(google)
     assert len(google.asked) == 2
 

@@ -64,7 +64,7 @@ def test_what_is_not_french_is_spoken_in_english(code, language):
             id="English does not double the full stop",
         ),
         pytest.param(
-            "", timedelta(hours=9), "en-gb", "Untitled, today at six p.m.", id="nothing to say"
+            "", timedelta(hours=9), "en", "Untitled, today at six p.m.", id="nothing to say"
         ),
     ],
 )

@@ -24,7 +24,7 @@ LIMIT_S = 5.0
 def opened_breaker(folder):
     with (
         pytest.raises(client.GoogleError),
-        google_line.google_turn(folder / GOOGLE_LINE, limit_s=0.0),
+        google_line.google_lock(folder / GOOGLE_LINE, limit_s=0.0),
     ):
         raise client.GoogleError("429", is_refusal=True)
 
@@ -276,7 +276,7 @@ def test_many_listeners_at_once_make_the_local_voice_once(site, monkeypatch):
 
 def test_whoever_waits_too_long_for_another_maker_hears_the_machine(site):
     site.wait_for_google(0.1)
-    with services._cache().turn("a-task", limit_s=1.0):
+    with services._cache().lock("a-task", limit_s=1.0):
         assert site.speak().voice == "local"
 
 

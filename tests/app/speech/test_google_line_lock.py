@@ -22,7 +22,7 @@ class Clock:
 
 
 def call(path, *, now_s, error=None):
-    with google_line.google_turn(path, limit_s=0.0, now=lambda: now_s):
+    with google_line.google_lock(path, limit_s=0.0, now=lambda: now_s):
         if error is not None:
             raise error
 
@@ -102,9 +102,9 @@ def test_a_killed_process_lets_go_of_its_lock(folder):
 def test_the_line_to_google_is_one_for_the_machine(folder):
     path = folder / "google.lock"
     with (
-        google_line.google_turn(path, limit_s=0.0),
+        google_line.google_lock(path, limit_s=0.0),
         pytest.raises(GoogleError, match="busy"),
-        google_line.google_turn(path, limit_s=0.0),
+        google_line.google_lock(path, limit_s=0.0),
     ):
         pytest.fail("two on the line")
 

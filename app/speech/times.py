@@ -5,59 +5,40 @@ Every datetime is aware and already in the listener's time zone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Literal
+
+from django.utils import translation
+from django.utils.dates import MONTHS, WEEKDAYS
 
 from speech import numbers
-
-Language = Literal["fr", "en"]
+from speech.numbers import Language, counted
 
 NOON = 12
 # From here on nobody needs the minutes too.
 MANY_HOURS = 12
-FRENCH_DAYS = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
-FRENCH_MONTHS = [
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-]
-ENGLISH_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-ENGLISH_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 
 
 def clock(hour: int, minute: int, *, language: Language) -> str:
     """Return "quatorze heures trente", or "two thirty p.m."; noon and midnight have their names."""
-    return _french_clock(hour, minute) if language == "fr" else _english_clock(hour, minute)
+    if minute == 0 and hour in {0, NOON}:
+        french, english = ("midi", "noon") if hour else ("minuit", "midnight")
+        return french if language == "fr" else english
+    if language == "fr":
+        spoken = counted(hour, "heure", "hour", "fr")
+        return f"{spoken} {numbers.french(minute)}" if minute else spoken
+    spoken = numbers.english((hour - 1) % NOON + 1)
+    half = "a.m." if hour < NOON else "p.m."
+    return f"{spoken} {numbers.english_minutes(minute)} {half}" if minute else f"{spoken} {half}"
 
 
 def calendar_day(day: int, month: int, year: int | None, *, language: Language) -> str:
     """Return "premier décembre", or "the first of December"; with the year when one is given."""
+    name = _named(MONTHS, month, language)
     if language == "fr":
-        spoken = f"{french_day(day)} {FRENCH_MONTHS[month - 1]}"
+        spoken = f"{french_day(day)} {name}"
         return spoken if year is None else f"{spoken} {numbers.french(year)}"
-    spoken = f"the {numbers.english_ordinal(day)} of {ENGLISH_MONTHS[month - 1]}"
+    spoken = f"the {numbers.english_ordinal(day)} of {name}"
     return spoken if year is None else f"{spoken}, {numbers.english_year(year)}"
 
 
@@ -68,11 +49,17 @@ def french_day(day: int) -> str:
 def weekday(day: date, *, this_year: int, language: Language) -> str:
     """Return "mardi vingt-quatre novembre", or "Tuesday the twenty-fourth of November"."""
     year = None if day.year == this_year else day.year
-    names = FRENCH_DAYS if language == "fr" else ENGLISH_DAYS
-    return f"{names[day.weekday()]} {calendar_day(day.day, day.month, year, language=language)}"
+    name = _named(WEEKDAYS, day.weekday(), language)
+    return f"{name} {calendar_day(day.day, day.month, year, language=language)}"
 
 
-def moment(when: datetime, *, at: datetime, language: Language) -> str:
+def _named(names: Mapping[int, object], number: int, language: Language) -> str:
+    """Django's own names of days and months."""
+    with translation.override(language):
+        return str(names[number])
+
+
+def day_and_time(when: datetime, *, at: datetime, language: Language) -> str:
     """Return "demain à dix-huit heures": the day as seen from `at`, then the time."""
     days = (when.date() - at.date()).days
     if days == 0:
@@ -98,41 +85,12 @@ def remaining(left: timedelta, *, language: Language) -> str:
         return "dans moins d'une minute" if language == "fr" else "in less than a minute"
     hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
     if left >= timedelta(days=1):
-        parts = [_count(left.days, "jour", "day", language)]
-    elif hours >= MANY_HOURS or not minutes:
-        parts = [_count(hours, "heure", "hour", language)]
-    elif hours:
-        parts = [
-            _count(hours, "heure", "hour", language),
-            _count(minutes, "minute", "minute", language),
-        ]
+        parts = [counted(left.days, "jour", "day", language)]
     else:
-        parts = [_count(minutes, "minute", "minute", language)]
+        parts = [counted(hours, "heure", "hour", language)] if hours else []
+        if minutes and hours < MANY_HOURS:
+            parts.append(counted(minutes, "minute", "minute", language))
     return f"dans {' et '.join(parts)}" if language == "fr" else f"in {' and '.join(parts)}"
-
-
-def _count(count: int, french: str, english: str, language: Language) -> str:
-    plural = "s" if count > 1 else ""
-    if language == "fr":
-        number = numbers.french(min(count, numbers.LARGEST), feminine=french != "jour")
-        return f"{number} {french}{plural}"
-    return f"{numbers.english(min(count, numbers.LARGEST))} {english}{plural}"
-
-
-def _french_clock(hour: int, minute: int) -> str:
-    if minute == 0 and hour in {0, NOON}:
-        return "midi" if hour else "minuit"
-    hours = "heure" if hour in {0, 1} else "heures"
-    spoken = f"{numbers.french(hour, feminine=True)} {hours}"
-    return f"{spoken} {numbers.french(minute)}" if minute else spoken
-
-
-def _english_clock(hour: int, minute: int) -> str:
-    if minute == 0 and hour in {0, NOON}:
-        return "noon" if hour else "midnight"
-    spoken = numbers.english((hour - 1) % NOON + 1)
-    half = "a.m." if hour < NOON else "p.m."
-    return f"{spoken} {numbers.english_minutes(minute)} {half}" if minute else f"{spoken} {half}"
 
 
 def _season(when: datetime, language: Language) -> str:

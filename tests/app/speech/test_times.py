@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from speech import moments
+from speech import times
 
 PARIS = ZoneInfo("Europe/Paris")
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=PARIS)
@@ -24,8 +24,8 @@ TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=PARIS)
     ],
 )
 def test_clock_times(hour, minute, french, english):
-    assert moments.clock(hour, minute, language="fr") == french
-    assert moments.clock(hour, minute, language="en") == english
+    assert times.clock(hour, minute, language="fr") == french
+    assert times.clock(hour, minute, language="en") == english
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_clock_times(hour, minute, french, english):
     ],
 )
 def test_weekdays_name_the_year_only_when_it_is_another(day, french, english):
-    assert moments.weekday(day, this_year=2026, language="fr") == french
-    assert moments.weekday(day, this_year=2026, language="en") == english
+    assert times.weekday(day, this_year=2026, language="fr") == french
+    assert times.weekday(day, this_year=2026, language="en") == english
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def test_weekdays_name_the_year_only_when_it_is_another(day, french, english):
         ),
     ],
 )
-def test_moments_name_the_day_as_seen_from_now(when, french, english):
-    assert moments.moment(when, at=TUESDAY, language="fr") == french
-    assert moments.moment(when, at=TUESDAY, language="en") == english
+def test_times_name_the_day_as_seen_from_now(when, french, english):
+    assert times.day_and_time(when, at=TUESDAY, language="fr") == french
+    assert times.day_and_time(when, at=TUESDAY, language="en") == english
 
 
 def test_the_hour_that_comes_twice_says_which_one():
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC).astimezone(PARIS)
     second = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(PARIS)
 
-    assert moments.time_of_day(first, language="fr") == "à deux heures trente, heure d'été"
-    assert moments.time_of_day(second, language="fr") == "à deux heures trente, heure d'hiver"
-    assert moments.time_of_day(first, language="en") == "at two thirty a.m., summer time"
-    assert moments.time_of_day(second, language="en") == "at two thirty a.m., winter time"
+    assert times.time_of_day(first, language="fr") == "à deux heures trente, heure d'été"
+    assert times.time_of_day(second, language="fr") == "à deux heures trente, heure d'hiver"
+    assert times.time_of_day(first, language="en") == "at two thirty a.m., summer time"
+    assert times.time_of_day(second, language="en") == "at two thirty a.m., winter time"
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_the_hour_that_comes_twice_says_which_one():
     ],
 )
 def test_remaining_time(left, french, english):
-    assert moments.remaining(left, language="fr") == french
-    assert moments.remaining(left, language="en") == english
+    assert times.remaining(left, language="fr") == french
+    assert times.remaining(left, language="en") == english
 
 
 def test_remaining_time_has_words_for_the_year_9999():
     left = datetime(9999, 12, 31, tzinfo=UTC) - TUESDAY
 
-    assert moments.remaining(left, language="en").endswith("ninety-nine days")
+    assert times.remaining(left, language="en").endswith("ninety-nine days")
