@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.utils import timezone
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
 LAST_INSTANT = datetime(9998, 12, 31, tzinfo=UTC)
@@ -52,6 +53,11 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name or settings.TIME_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo(settings.TIME_ZONE)
+
+
+def zone_here() -> ZoneInfo:
+    """The zone of whoever is served."""
+    return ZoneInfo(timezone.get_current_timezone_name())
 
 
 def zone_label(at: datetime, *, zone: ZoneInfo) -> str:

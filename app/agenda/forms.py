@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from datetime import MINYEAR, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import BaseTemporalField
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agenda.clock import SkippedHour, instant
+from agenda.clock import SkippedHour, instant, zone_here
 from agenda.identity import is_uuid7, uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
 from agenda.quick_add.line import Line
@@ -25,25 +26,31 @@ from agenda.tags import COLUMN_LENGTH
 ONE_DAY = timedelta(days=1)
 
 
-class DeadlineField(forms.Field):
+class DeadlineField(forms.DateTimeField):
     """A wall clock in the user's time zone, as <input type="datetime-local"> sends it or as
     people of that language write it without one.
     """
 
     widget = forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+    input_formats = formats.get_format_lazy("DATETIME_INPUT_FORMATS")
+    default_error_messages = {
+        "invalid": gettext_lazy("Write a date and a time, such as 2026-11-24 18:30.")
+    }
 
     def to_python(self, value: Any) -> datetime | None:
         if value in self.empty_values:
             return None
         if isinstance(value, datetime):
             return value
-        wall = _parsed(str(value).strip())
-        if wall is None:
-            raise ValidationError(_("Write a date and a time, such as 2026-11-24 18:30."))
-        if timezone.is_aware(wall):
+        try:
+            found = parse_datetime(str(value).strip())
+        except ValueError:
+            found = None
+        wall: datetime | None = found or BaseTemporalField.to_python(self, value)
+        if wall is None or timezone.is_aware(wall):
             return wall
         try:
-            return instant(wall, zone=ZoneInfo(timezone.get_current_timezone_name()))
+            return instant(wall, zone=zone_here())
         except SkippedHour:
             raise ValidationError(
                 _("The clocks skip this hour that night. Choose an hour before or after.")
@@ -63,21 +70,6 @@ class DeadlineField(forms.Field):
 
 def _on_the_wall(at: datetime) -> datetime:
     return timezone.localtime(at).replace(tzinfo=None, microsecond=0, fold=0)
-
-
-def _parsed(text: str) -> datetime | None:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    if found is not None:
-        return found
-    for pattern in formats.get_format_lazy("DATETIME_INPUT_FORMATS"):
-        try:
-            return datetime.strptime(text, pattern)
-        except (ValueError, TypeError):
-            continue
-    return None
 
 
 class NotesField(forms.CharField):
@@ -161,16 +153,8 @@ class TaskForm(forms.Form):
             self.add_error("tags", problem)
 
     def wording(self) -> Wording:
-        given = self.cleaned_data
-        return Wording(
-            title=given["title"],
-            notes=given["notes"],
-            deadline_at=given["deadline_at"],
-            is_private=given["is_private"],
-            tags=given["tags"],
-            priority=int(given["priority"]),
-            repeat=given["repeat"],
-        )
+        given = self.cleaned_data | {"priority": int(self.cleaned_data["priority"])}
+        return Wording(**{field.name: given[field.name] for field in fields(Wording)})
 
 
 def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:

@@ -6,26 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal
 from zoneinfo import ZoneInfo
+
+from agenda.models import Task
 
 Name = Literal["now", "today", "tomorrow", "week", "later"]
 NOW = timedelta(hours=1)
 DAYS_A_WEEK = 7
 
 
-class HasDeadline(Protocol):
-    @property
-    def deadline_at(self) -> datetime: ...
-
-
-T = TypeVar("T", bound=HasDeadline)
-
-
 @dataclass(frozen=True, slots=True)
-class Group(Generic[T]):
+class Group:
     name: Name
-    tasks: list[T]
+    tasks: list[Task]
 
 
 def group_name(deadline_at: datetime, *, at: datetime, zone: ZoneInfo) -> Name:
@@ -40,7 +34,7 @@ def group_name(deadline_at: datetime, *, at: datetime, zone: ZoneInfo) -> Name:
     return "week" if days < DAYS_A_WEEK - today.weekday() else "later"
 
 
-def grouped(tasks: Iterable[T], *, at: datetime, zone: ZoneInfo) -> list[Group[T]]:
+def grouped(tasks: Iterable[Task], *, at: datetime, zone: ZoneInfo) -> list[Group]:
     """`tasks` come by deadline, so each group comes once."""
     by_name = groupby(tasks, key=lambda task: group_name(task.deadline_at, at=at, zone=zone))
     return [Group(name, list(members)) for name, members in by_name]

@@ -72,9 +72,3 @@ def _again(task: Task, wall: datetime, *, first: date, last: date) -> Iterator[d
         if again.date() > last:
             return
         yield again
-
-
-def neighbours(year: int, month: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    before = (year - 1, DECEMBER) if month == 1 else (year, month - 1)
-    after = (year + 1, 1) if month == DECEMBER else (year, month + 1)
-    return before, after

@@ -18,7 +18,7 @@ from agenda.models import Task, TaskQuerySet
 
 STEPS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=10))
 LAST_STEP = len(STEPS)
-# Said so soon after its time, an announcement speaks as if it were on time: "in ten minutes".
+# Said so soon after its time, a reminder speaks as if it were on time: "in ten minutes".
 ON_TIME = timedelta(minutes=2)
 
 
@@ -33,7 +33,7 @@ def step_at(step: int, *, deadline_at: datetime) -> datetime:
 
 
 def spoken_at(step: int, *, deadline_at: datetime, at: datetime) -> datetime:
-    """From when an announcement counts what is left."""
+    """From when a reminder counts what is left."""
     due_at = step_at(step, deadline_at=deadline_at)
     return due_at if due_at <= at <= due_at + ON_TIME else at
 
@@ -57,7 +57,7 @@ def is_quiet(clock: time, *, begins: time | None, ends: time | None) -> bool:
 
 # --- claiming ---------------------------------------------------------------------------
 
-# More at once would be a speech; the rest follows in the next answer.
+# More at once would be a speech; the rest follows in the next response.
 MOST_AT_ONCE = 4
 # A page asks at least this often, and is thought to have been cut off after twice that.
 LONGEST_WAIT = timedelta(seconds=60)
@@ -74,7 +74,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Claimed:
     """`reminders` and `forgotten` count what nobody could say while the page was cut off."""
 
     due: tuple[Due, ...] = ()
@@ -83,16 +83,17 @@ class Heard:
     wait: timedelta = LONGEST_WAIT
 
 
-def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Heard:
-    """Claim for one page what is to be said at `at`; `since` is when it last had an answer."""
-    _note_listening(user, at=at)
+def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Claimed:
+    """Claim for one page what is to be said at `at`; `since` is when it last had a response."""
+    if user.listened_at is None or at - user.listened_at > LONGEST_WAIT:
+        User.objects.filter(pk=user.pk).update(listened_at=at)
     if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):
         _claim_unheard(user)
-        return Heard()
+        return Claimed()
     tasks = list(_unannounced(user.pk, at=at)[: 10 * MOST_AT_ONCE])
     due = [task for task in tasks if steps_due(task.deadline_at - at) > task.announced]
     claimed = [task for task in due[:MOST_AT_ONCE] if _claim(task, at=at)]
-    return Heard(
+    return Claimed(
         due=tuple(Due(task=task, step=steps_due(task.deadline_at - at)) for task in claimed),
         reminders=sum(_missed(task, since=since, at=at) for task in claimed),
         forgotten=_claim_forgotten(user, at=at, since=since),
@@ -116,7 +117,7 @@ def _claim(task: Task, *, at: datetime) -> bool:
 
 
 def _missed(task: Task, *, since: datetime | None, at: datetime) -> int:
-    if since is None or not _was_cut_off(since, at=at):
+    if since is None or at - since <= CUT_OFF:
         return 0
     return steps_missed(
         deadline_at=task.deadline_at,
@@ -126,10 +127,6 @@ def _missed(task: Task, *, since: datetime | None, at: datetime) -> int:
     )
 
 
-def _was_cut_off(since: datetime, *, at: datetime) -> bool:
-    return at - since > CUT_OFF
-
-
 def _claim_forgotten(user: User, *, at: datetime, since: datetime | None) -> int:
     """How many were forgotten unheard while this page was cut off: those the purge has counted and
     those it has yet to erase. A page just opened takes nothing away from one that was cut off.
@@ -137,7 +134,7 @@ def _claim_forgotten(user: User, *, at: datetime, since: datetime | None) -> int
     if since is None:
         return 0
     counted = _claim_unheard(user)
-    if not _was_cut_off(since, at=at):
+    if at - since <= CUT_OFF:
         return 0
     waiting = Task.objects.of(user.pk).filter(
         deadline_at__gt=since, deadline_at__lte=at, removed_at=None, announced__lt=LAST_STEP
@@ -163,14 +160,9 @@ def _wait(tasks: list[Task], *, at: datetime) -> timedelta:
     return max(SHORTEST_WAIT, min([LONGEST_WAIT, *steps]))
 
 
-def _note_listening(user: User, *, at: datetime) -> None:
-    if user.listened_at is None or at - user.listened_at > LONGEST_WAIT:
-        User.objects.filter(pk=user.pk).update(listened_at=at)
-
-
 def unheard_count(counts: dict[UUID, int], *, at: datetime) -> None:
     """Called by the purge, in its transaction: for each owner how many are forgotten without their
-    last announcement. Kept as a number, and only for those whose pages listen.
+    last reminder. Kept as a number, and only for those whose pages listen.
     """
     if not counts:
         return

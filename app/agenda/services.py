@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later
+from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later, zone_here
 from agenda.identity import uuid7
-from agenda.letters import says_something
 from agenda.models import Priority, Repeat, Task
+from agenda.printable import says_something
 from agenda.reminders import steps_due
 from agenda.repeat import next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
@@ -142,7 +142,7 @@ def _tomorrow(deadline_at: datetime, *, at: datetime) -> datetime:
     """The deadline's time of day, tomorrow, on the clocks of who brings the task back."""
     wall = timezone.localtime(deadline_at).time()
     day = timezone.localtime(at).date() + timedelta(days=1)
-    return instant_or_later(datetime.combine(day, wall), zone=_zone())
+    return instant_or_later(datetime.combine(day, wall), zone=zone_here())
 
 
 def task_keep(
@@ -151,7 +151,7 @@ def task_keep(
     """Give a task time `until` then, or one more day on the wall clock. Sent twice it is still one
     day: the deadline that was seen must be the one that is there. A series goes on as it was.
     """
-    later = until or one_day_later(seen_at, zone=_zone())
+    later = until or one_day_later(seen_at, zone=zone_here())
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
     later = min(later, LAST_INSTANT)
     found = here.filter(deadline_at=seen_at).update(
@@ -196,10 +196,6 @@ def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
 def day_subject(owner_id: UUID) -> str:
     """How speech calls a user's day."""
     return f"day:{owner_id}"
-
-
-def _zone() -> ZoneInfo:
-    return ZoneInfo(timezone.get_current_timezone_name())
 
 
 def _forget_speech(task_id: UUID, owner_id: UUID) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +10,7 @@ from django.utils.http import http_date
 
 from speech.services import Speech, Utterance
 
-# nginx refuses answers whose headers are larger than its buffer of 4 KiB.
+# nginx refuses responses whose headers are larger than its buffer of 4 KiB.
 HEADER_LENGTH_MAX = 2500
 # More digits than a file can have bytes are no number: int() refuses thousands of them.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
@@ -32,15 +31,11 @@ def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpRespon
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = "private, no-store"
     response["ETag"] = said.etag
-    response["Sunset"] = _sunset(words.expires_at)
+    response["Sunset"] = http_date(words.expires_at.timestamp())
     response["X-Agenda-Voice"] = said.voice
     if len(text := quote(words.text)) <= HEADER_LENGTH_MAX:
         response["X-Agenda-Text"] = text
     return response
-
-
-def _sunset(at: datetime) -> str:
-    return http_date(at.timestamp())
 
 
 def _wanted(request: HttpRequest, current: str) -> str:

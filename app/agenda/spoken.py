@@ -15,6 +15,7 @@ from agenda.reminders import LAST_STEP, spoken_at
 from agenda.services import day_subject
 from speech import sentences
 from speech import services as speech
+from speech.sentences import spoken_language
 from speech.services import Utterance
 
 MISSED_KEPT = timedelta(hours=1)
@@ -46,39 +47,35 @@ def _words(task: Task) -> tuple[str, str]:
 
 
 def task_utterance(task: Task, *, at: datetime, user: User, language: str | None) -> Utterance:
-    """Words go to Google only when the task is not private and its owner chose Google's voice."""
     text = sentences.task_sentence(
         title=task.title,
         deadline_at=timezone.localtime(task.deadline_at),
         at=timezone.localtime(at),
-        language=language or "fr",
+        language=spoken_language(language),
         priority=task.priority,
     )
-    return Utterance(
-        subject=str(task.pk),
-        text=text,
-        language=language or "fr",
-        expires_at=task.deadline_at,
-        private=task.is_private or user.voice != "google",
-        tasks=(_words(task),),
-    )
+    return _of_task(task, text, user=user, language=language)
 
 
-def announcement_utterance(
-    task: Task, *, step: int, at: datetime, user: User, language: str
+def reminder_utterance(
+    task: Task, *, step: int, at: datetime, user: User, language: str | None
 ) -> Utterance:
-    """A reminder, or the last call. Its words go where the task's own may go."""
     say = sentences.last_call_sentence if step == LAST_STEP else sentences.reminder_sentence
     text = say(
         title=task.title,
         deadline_at=timezone.localtime(task.deadline_at),
         at=timezone.localtime(spoken_at(step, deadline_at=task.deadline_at, at=at)),
-        language=language,
+        language=spoken_language(language),
     )
+    return _of_task(task, text, user=user, language=language)
+
+
+def _of_task(task: Task, text: str, *, user: User, language: str | None) -> Utterance:
+    """Words go to Google only when the task is not private and its owner chose Google's voice."""
     return Utterance(
         subject=str(task.pk),
         text=text,
-        language=language,
+        language=spoken_language(language),
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
         tasks=(_words(task),),
@@ -86,20 +83,21 @@ def announcement_utterance(
 
 
 def missed_utterance(
-    *, reminders: int, forgotten: int, at: datetime, user: User, language: str
+    *, reminders: int, forgotten: int, at: datetime, user: User, language: str | None
 ) -> Utterance:
     """What could not be said while the page was cut off: numbers, no words of any task."""
+    spoken = spoken_language(language)
     return Utterance(
         subject=day_subject(user.pk),
-        text=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=language),
-        language=language,
+        text=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=spoken),
+        language=spoken,
         expires_at=at + MISSED_KEPT,
         private=user.voice != "google",
     )
 
 
 def day_utterance(
-    tasks: list[Task], *, at: datetime, ends_at: datetime, user: User, language: str
+    tasks: list[Task], *, at: datetime, ends_at: datetime, user: User, language: str | None
 ) -> Utterance:
     """The rest of today. Its sound lives until the first of its tasks is forgotten."""
     spoken = [
@@ -110,11 +108,11 @@ def day_utterance(
         )
         for task in tasks
     ]
-    text = sentences.day_sentence(tasks=spoken, at=timezone.localtime(at), language=language)
+    to, local_at = spoken_language(language), timezone.localtime(at)
     return Utterance(
         subject=day_subject(user.pk),
-        text=text,
-        language=language,
+        text=sentences.day_sentence(tasks=spoken, at=local_at, language=to),
+        language=to,
         expires_at=tasks[0].deadline_at if tasks else ends_at,
         private=user.voice != "google" or any(task.is_private for task in tasks),
         tasks=tuple(map(_words, tasks)),

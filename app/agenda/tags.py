@@ -14,9 +14,14 @@ COLUMN_LENGTH = TAGS_MAX * (TAG_LENGTH_MAX + 1) + 1
 def tag_name(word: str) -> str | None:
     """ "#Projet" and "projet" are one tag: "projet". None: this cannot be one."""
     name = unicodedata.normalize("NFC", word.strip().removeprefix("#").lower())
-    if not name or len(name) > TAG_LENGTH_MAX or not _is_letter_or_digit(name[0]):
+    kinds = [unicodedata.category(character)[0] for character in name]
+    if not 0 < len(name) <= TAG_LENGTH_MAX or kinds[0] not in {"L", "N"}:
         return None
-    return name if all(_may_stand_inside(character) for character in name) else None
+    is_plain = all(
+        kind in {"L", "N", "M"} or character in "-_"
+        for kind, character in zip(kinds, name, strict=True)
+    )
+    return name if is_plain else None
 
 
 def tag_names(words: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -35,11 +40,3 @@ def tag_names(words: Iterable[str]) -> tuple[list[str], list[str]]:
 def column_of(names: Iterable[str]) -> str:
     joined = " ".join(names)
     return f" {joined} " if joined else ""
-
-
-def _is_letter_or_digit(character: str) -> bool:
-    return unicodedata.category(character)[0] in {"L", "N"}
-
-
-def _may_stand_inside(character: str) -> bool:
-    return unicodedata.category(character)[0] in {"L", "N", "M"} or character in "-_"

@@ -3,7 +3,7 @@
 A task is hidden by the clock as it stands, and shown again when the clock is set right; erasing
 goes by the earliest of three: this host's clock, the database's, and the time that the clock of
 the time since boot, which nobody sets, counts on from the last run. Sounds go by the two of this
-host: they are made anew when a clock was wrong, and must go also while no database answers.
+host: they are made anew when a clock was wrong, and must go also without the database.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ urlpatterns = [
     path("agenda/calendar/<str:token>.ics", reading.calendar_feed, name="calendar-feed"),
     path("agenda/day/hear/", listening.day_hear, name="day-hear"),
     path("agenda/day/speech.mp3", listening.day_speech, name="day-speech"),
-    path("agenda/announcements/", listening.announcements, name="announcements"),
+    path("agenda/announcements/", listening.reminders, name="announcements"),
     path(
         "agenda/announcements/missed/<int:reminders>/<int:forgotten>/speech.mp3",
         listening.missed_speech,
@@ -34,7 +34,7 @@ urlpatterns = [
     path("agenda/tasks/<uuid:task_id>/speech.mp3", listening.task_speech, name="task-speech"),
     path(
         "agenda/tasks/<uuid:task_id>/announcement/<int:step>.mp3",
-        listening.announcement_speech,
+        listening.reminder_speech,
         name="announcement-speech",
     ),
 ]

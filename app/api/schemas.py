@@ -13,8 +13,8 @@ from pydantic import StrictBool as Flag
 from pydantic_core import PydanticCustomError
 
 from agenda.clock import LAST_INSTANT
-from agenda.letters import WEIGHTLESS, says_something
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
+from agenda.printable import WEIGHTLESS, says_something
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, tag_name
 
 RFC_3339 = re.compile(

@@ -330,12 +330,12 @@ def test_nobody_hears_or_claims_anothers(page, add, bob, alice):
 
 
 def test_words_of_a_private_task_stay_here(alice, add):
-    from agenda.spoken import announcement_utterance  # noqa: PLC0415 - beside its only use
+    from agenda.spoken import reminder_utterance  # noqa: PLC0415 - beside its only use
 
     alice.voice = "google"
     for is_private in (True, False):
         task = add(is_private=is_private)
-        words = announcement_utterance(task, step=1, at=AT, user=alice, language="fr")
+        words = reminder_utterance(task, step=1, at=AT, user=alice, language="fr")
         assert words.private is is_private
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agenda.clock import SkippedHour, instant, zone_label
 from agenda.grouping import group_name
 from agenda.identity import is_uuid7, uuid7
-from agenda.wording import remaining
+from agenda.times import left_at
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -98,9 +98,9 @@ def test_on_sunday_monday_is_tomorrow_and_nothing_is_this_week():
 )
 def test_what_is_left_is_said_as_precisely_as_is_useful(left, french, english):
     with translation.override("fr"):
-        assert remaining(left) == french
+        assert left_at(TUESDAY + left, TUESDAY) == french
     with translation.override("en"):
-        assert remaining(left) == english
+        assert left_at(TUESDAY + left, TUESDAY) == english
 
 
 def test_identities_are_version_7_and_sort_by_time():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agenda.models import Task
 from agenda.quick_add.line import read_line
-from agenda.wording import moment
+from agenda.times import day_and_time_at
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
 SIX = datetime(2026, 11, 24, 18)
@@ -225,7 +225,7 @@ def test_what_was_read_is_shown_and_not_yet_saved(page):
 def test_the_deadline_that_was_read_is_said_in_words(language, left, said):
     until = datetime(2026, 11, 30, 18, tzinfo=ZoneInfo("Europe/Paris"))
     with translation.override(language):
-        assert moment(until, now=until - left) == said
+        assert day_and_time_at(until, until - left) == said
 
 
 def test_the_deadline_stands_in_words_above_the_form(page):

@@ -1,1 +1,1 @@
-"""HTTP in, HTML or sound out. A view asks one question and renders the answer."""
+"""HTTP in, HTML or sound out. A view asks one question and renders the response."""

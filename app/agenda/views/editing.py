@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
-from agenda import services, wording
-from agenda.clock import instant, zone_label
+from agenda import services, times
+from agenda.clock import instant, zone_here, zone_label
 from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, Task
 from agenda.quick_add.line import read_line
-from agenda.views.lookups import live_task, require_form, task_or_404, zone_here
+from agenda.views.lookups import live_task, require_form, task_or_404
 from speech import services as speech
 
 
@@ -68,8 +68,8 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     form = TaskForm(initial=initial)
     context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}
     if line.wall is not None:
-        until = timezone.localtime(instant(line.wall, zone=zone_here()))
-        context["until"] = wording.moment(until, now=timezone.localtime(at))
+        until = instant(line.wall, zone=zone_here())
+        context["until"] = times.day_and_time_at(until, at)
     return render(request, "agenda/task_form.html", context)
 
 
@@ -127,8 +127,7 @@ def _task_page(
 ) -> HttpResponse:
     if form.errors:
         form.tell_the_rest(at=at)
-    context = _task_context(request, form, at=at) | {
-        "task": task,
+    context = _task_context(request, form, at=at, task=task) | {
         "was_kept": words_kept(request) is not None,
         "seen": _seen(request, task) if task else "",
     }
@@ -142,8 +141,13 @@ def _seen(request: HttpRequest, task: Task) -> str:
     return (kept.get("seen") if kept else None) or seen_mark(task)
 
 
-def _task_context(request: HttpRequest, form: TaskForm, *, at: datetime) -> dict[str, Any]:
+def _task_context(
+    request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None = None
+) -> dict[str, Any]:
     return words_along(request) | {
+        "task": task,
+        "heading": _("Edit a task") if task else _("Add a task"),
+        "button": _("Save") if task else _("Add"),
         "form": form,
         "zone": zone_label(at, zone=zone_here()),
         "leaves_network": speech.leaves_network(),
@@ -184,8 +188,7 @@ def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
     until = services.task_restore(owner_id=signed_in(request).pk, task_id=task_id, at=at)
     if until is None:  # a second click finds it back already
         until = task_or_404(request, task_id, at=at).deadline_at
-    local = timezone.localtime(until)
-    words = {"day": wording.day(local, today=timezone.localtime()), "time": f"{local:%H:%M}"}
+    words = {"day": times.day_at(until, at), "time": f"{timezone.localtime(until):%H:%M}"}
     messages.success(request, _("It is back, until %(day)s at %(time)s.") % words)
     return redirect("agenda")
 

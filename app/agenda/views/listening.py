@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -13,17 +14,12 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in
-from agenda.clock import day_start
+from agenda.clock import day_start, zone_here
 from agenda.models import Task
 from agenda.reminders import LAST_STEP, LISTENING, Due, reminders_claim
 from agenda.sound import sound
-from agenda.spoken import (
-    announcement_utterance,
-    day_utterance,
-    missed_utterance,
-    task_utterance,
-)
-from agenda.views.lookups import require_read, task_or_404, zone_here
+from agenda.spoken import day_utterance, missed_utterance, reminder_utterance, task_utterance
+from agenda.views.lookups import require_read, task_or_404
 from speech import services as speech
 from speech.errors import SpeechError
 from speech.services import Utterance
@@ -37,11 +33,7 @@ def day_hear(request: HttpRequest) -> HttpResponse:
     """Today in one breath: the player, and the text beside it."""
     at = timezone.now()
     words = _day_words(request, at=at)
-    try:
-        voice = speech.speak(words, at=at).voice
-    except SpeechError:
-        voice = None
-    return render(request, "agenda/hear_day.html", {"at": at, "words": words, "voice": voice})
+    return _player(request, "agenda/hear_day.html", words, at=at)
 
 
 @require_read
@@ -52,13 +44,11 @@ def day_speech(request: HttpRequest) -> HttpResponse:
 
 
 def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
-    user = signed_in(request)
     zone = zone_here()
     tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
-    today = Task.objects.of(user.pk).live(at=at).due(since=at, until=tomorrow).by_deadline()
-    return day_utterance(
-        list(today), at=at, ends_at=tomorrow, user=user, language=get_language() or "fr"
-    )
+    mine = Task.objects.of(signed_in(request).pk).live(at=at)
+    today = list(mine.due(since=at, until=tomorrow).by_deadline())
+    return day_utterance(today, at=at, ends_at=tomorrow, **_listener(request))
 
 
 @require_read
@@ -67,12 +57,8 @@ def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """The player for browsers without JavaScript, the sentence as text, and whose voice it is."""
     at = timezone.now()
     task = task_or_404(request, task_id, at=at)
-    words = task_utterance(task, at=at, user=signed_in(request), language=get_language())
-    try:
-        voice = speech.speak(words, at=at).voice
-    except SpeechError:
-        voice = None
-    return render(request, "agenda/hear.html", {"task": task, "words": words, "voice": voice})
+    words = task_utterance(task, at=at, **_listener(request))
+    return _player(request, "agenda/hear.html", words, at=at, task=task)
 
 
 @require_read
@@ -80,19 +66,18 @@ def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
 def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = task_or_404(request, task_id, at=at)
-    words = task_utterance(task, at=at, user=signed_in(request), language=get_language())
-    return _spoken(request, words, at=at)
+    return _spoken(request, task_utterance(task, at=at, **_listener(request)), at=at)
 
 
 @require_read
 @sign_in_required
-def announcement_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpResponse:
+def reminder_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpResponse:
     if not 1 <= step <= LAST_STEP:
-        raise Http404("no such announcement")
+        raise Http404("no such reminder")
     at = timezone.now()
-    return _spoken(
-        request, _announcement(request, task_or_404(request, task_id, at=at), step, at), at=at
-    )
+    task = task_or_404(request, task_id, at=at)
+    words = reminder_utterance(task, step=step, at=at, **_listener(request))
+    return _spoken(request, words, at=at)
 
 
 @require_read
@@ -101,54 +86,42 @@ def missed_speech(request: HttpRequest, reminders: int, forgotten: int) -> HttpR
     if not 0 < reminders + forgotten <= MISSED_MAX:
         raise Http404("nothing was missed, or too much to say")
     at = timezone.now()
-    return _spoken(request, _missed(request, reminders, forgotten, at), at=at)
+    words = missed_utterance(reminders=reminders, forgotten=forgotten, at=at, **_listener(request))
+    return _spoken(request, words, at=at)
 
 
 @require_POST
 @sign_in_required
-def announcements(request: HttpRequest) -> HttpResponse:
+def reminders(request: HttpRequest) -> HttpResponse:
     """What the page that asks shall say, and when to ask again. Asking claims it: no other page
-    will be told.
+    says it too.
     """
     at = timezone.now()
-    heard = reminders_claim(signed_in(request), at=at, since=_since(request, at=at))
-    say = [_said(request, due, at) for due in heard.due]
-    if heard.reminders or heard.forgotten:
-        counts = (min(heard.reminders, MISSED_MAX // 2), min(heard.forgotten, MISSED_MAX // 2))
-        address = reverse("missed-speech", args=counts)
-        say.insert(0, {"text": _missed(request, *counts, at).text, "sound": address})
-    return JsonResponse({"now": at.isoformat(), "wait": heard.wait.total_seconds(), "say": say})
+    claimed = reminders_claim(signed_in(request), at=at, since=_since(request, at=at))
+    say = [_reminder(request, due, at=at) for due in claimed.due]
+    if claimed.reminders or claimed.forgotten:
+        most = MISSED_MAX // 2
+        missed: dict[str, Any] = {
+            "reminders": min(claimed.reminders, most),
+            "forgotten": min(claimed.forgotten, most),
+        }
+        words = missed_utterance(**missed, at=at, **_listener(request))
+        say.insert(0, {"text": words.text, "sound": reverse("missed-speech", kwargs=missed)})
+    return JsonResponse({"now": at.isoformat(), "wait": claimed.wait.total_seconds(), "say": say})
 
 
-def _said(request: HttpRequest, due: Due, at: datetime) -> dict[str, str]:
-    keeps = due.step == LAST_STEP
+def _reminder(request: HttpRequest, due: Due, *, at: datetime) -> dict[str, str]:
+    task, step = due.task, due.step
     return {
-        "text": _announcement(request, due.task, due.step, at).text,
-        "sound": reverse("announcement-speech", args=[due.task.id, due.step]),
-        "keep": reverse("task-keep", args=[due.task.id]) if keeps else "",
-        "seen": due.task.deadline_at.isoformat(),
+        "text": reminder_utterance(task, step=step, at=at, **_listener(request)).text,
+        "sound": reverse("announcement-speech", args=[task.id, step]),
+        "keep": reverse("task-keep", args=[task.id]) if step == LAST_STEP else "",
+        "seen": task.deadline_at.isoformat(),
     }
 
 
-def _announcement(request: HttpRequest, task: Task, step: int, at: datetime) -> Utterance:
-    language = get_language() or "fr"
-    return announcement_utterance(
-        task, step=step, at=at, user=signed_in(request), language=language
-    )
-
-
-def _missed(request: HttpRequest, reminders: int, forgotten: int, at: datetime) -> Utterance:
-    return missed_utterance(
-        reminders=reminders,
-        forgotten=forgotten,
-        at=at,
-        user=signed_in(request),
-        language=get_language() or "fr",
-    )
-
-
 def _since(request: HttpRequest, *, at: datetime) -> datetime | None:
-    """When the page last had an answer, as that answer said; None for a page just opened."""
+    """When the page last had a response, as that one said; None for a page just opened."""
     try:
         since = datetime.fromisoformat(request.POST.get("since", ""))
     except ValueError:
@@ -156,6 +129,21 @@ def _since(request: HttpRequest, *, at: datetime) -> datetime | None:
     if timezone.is_naive(since) or since > at:
         return None
     return max(since, at - LISTENING)
+
+
+def _listener(request: HttpRequest) -> dict[str, Any]:
+    return {"user": signed_in(request), "language": get_language()}
+
+
+def _player(
+    request: HttpRequest, template: str, words: Utterance, *, at: datetime, task: Task | None = None
+) -> HttpResponse:
+    try:
+        voice = speech.speak(words, at=at).voice
+    except SpeechError:
+        voice = None
+    context = {"at": at, "task": task, "words": words, "voice": voice}
+    return render(request, template, context)
 
 
 def _spoken(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResponse:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
@@ -15,10 +13,6 @@ from agenda.models import Task
 
 require_read = require_http_methods(["GET", "HEAD"])
 require_form = require_http_methods(["GET", "HEAD", "POST"])
-
-
-def zone_here() -> ZoneInfo:
-    return ZoneInfo(timezone.get_current_timezone_name())
 
 
 def live_task(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date, timedelta
 
+from dateutil.relativedelta import relativedelta
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,10 +16,10 @@ from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services
 from agenda.calendar import calendar
-from agenda.clock import day_start, zone_label, zone_of
+from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
-from agenda.views.lookups import require_read, zone_here
+from agenda.views.lookups import require_read
 from speech import services as speech
 
 SEARCH_RESULTS_MAX = 100
@@ -80,14 +81,15 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
     until = day_start(days[-1][-1] + timedelta(days=1), zone=zone)
     mine = Task.objects.of(signed_in(request).pk).live(at=at)
     mine = mine.due_or_repeating(since=since, until=until)
-    before, after = months.neighbours(year, number)
+    first = date(year, number, 1)
+    before, after = first - relativedelta(months=1), first + relativedelta(months=1)
     context = {
         "at": at,
-        "first": date(year, number, 1),
+        "first": first,
         "today": today,
         "weeks": months.weeks(year, number, mine.by_deadline(), zone=zone),
-        "before": before if months.is_month(*before) else None,
-        "after": after if months.is_month(*after) else None,
+        "before": before if months.is_month(before.year, before.month) else None,
+        "after": after if months.is_month(after.year, after.month) else None,
     }
     return render(request, "agenda/month.html", context)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from argparse import ArgumentParser
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -16,8 +15,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.reset import reset_path
 from accounts.services import account_create, account_remove
-from agenda.clock import instant_or_later
-from agenda.models import Priority, Repeat
+from agenda.clock import instant, zone_here
+from agenda.models import Repeat
+from agenda.quick_add.line import read_line
 from agenda.services import Wording, task_add
 
 NAME = "demo"
@@ -25,78 +25,40 @@ NAME = "demo"
 MARK = "made by agenda_demo"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Example:
-    """`minutes` from now, or else `days` from today at `clock`."""
+    """`line` is what quick add reads."""
 
-    title: str
-    minutes: int = 0
-    days: int = 0
-    clock: tuple[int, int] = (0, 0)
+    line: str
     notes: str = ""
-    tags: tuple[str, ...] = ()
-    priority: int = Priority.NORMAL
     repeat: str = Repeat.NEVER
     is_private: bool = False
 
 
 WEEK = [
     Example(
-        title="Appeler la scolarité",
+        "Appeler la scolarité dans 25 min #administration !",
         notes="02 32 95 97 00, avant la fermeture",
-        minutes=25,
-        tags=("administration",),
-        priority=Priority.IMPORTANT,
     ),
+    Example("Rendre le TP 3 de réseaux dans 200 min #réseaux #tp !!", "Sur Moodle, un seul PDF"),
+    Example("Prendre le médicament demain 8h", repeat=Repeat.DAILY, is_private=True),
     Example(
-        title="Rendre le TP 3 de réseaux",
-        notes="Sur Moodle, un seul PDF",
-        minutes=200,
-        tags=("réseaux", "tp"),
-        priority=Priority.URGENT,
-    ),
-    Example(
-        title="Prendre le médicament",
-        days=1,
-        clock=(8, 0),
-        repeat=Repeat.DAILY,
-        is_private=True,
-    ),
-    Example(
-        title="Réviser les VLAN pour l’oral",
+        "Réviser les VLAN pour l’oral demain 9h30 #réseaux",
         notes="Chapitres 4 à 6, salle B2.04 si elle est libre",
-        days=1,
-        clock=(9, 30),
-        tags=("réseaux",),
     ),
-    Example(title="Rendez-vous chez le médecin", days=1, clock=(17, 15), is_private=True),
-    Example(title="Rendre les livres à la bibliothèque", days=2, clock=(18, 0)),
+    Example("Rendez-vous chez le médecin demain 17h15", is_private=True),
+    Example("Rendre les livres à la bibliothèque dans 2 jours 18h"),
     Example(
-        title="Réunion de projet CTLV",
+        "Réunion de projet CTLV dans 3 jours 14h30 #projet",
         notes="Préparer la démonstration",
-        days=3,
-        clock=(14, 30),
-        tags=("projet",),
         repeat=Repeat.WEEKLY,
     ),
     Example(
-        title="Inscription aux examens",
+        "Inscription aux examens dans 6 jours midi #administration",
         notes="Ne pas oublier le certificat de langue",
-        days=6,
-        clock=(12, 0),
-        tags=("administration",),
     ),
-    Example(
-        title="Soutenance du projet",
-        notes="15 minutes, puis questions",
-        days=12,
-        clock=(10, 0),
-        tags=("projet",),
-        priority=Priority.IMPORTANT,
-    ),
-    Example(
-        title="Payer le loyer", days=20, clock=(20, 0), tags=("maison",), repeat=Repeat.MONTHLY
-    ),
+    Example("Soutenance du projet dans 12 jours 10h #projet !", "15 minutes, puis questions"),
+    Example("Payer le loyer dans 20 jours 20h #maison", repeat=Repeat.MONTHLY),
 ]
 
 
@@ -135,21 +97,16 @@ def _fresh_account(password: str) -> User:
 
 
 def _wording(example: Example, *, at: datetime) -> Wording:
+    zone = zone_here()
+    now = timezone.localtime(at).replace(tzinfo=None)
+    line = read_line(example.line, at=now, language="fr", zone=zone)
+    assert line.wall is not None, example  # noqa: S101 - tests read each of them
     return Wording(
-        title=example.title,
+        title=line.title,
         notes=example.notes,
-        deadline_at=_deadline(example, at=at),
+        deadline_at=instant(line.wall, zone=zone),
         is_private=example.is_private,
-        tags=example.tags,
-        priority=example.priority,
+        tags=line.tags,
+        priority=line.priority,
         repeat=example.repeat,
     )
-
-
-def _deadline(example: Example, *, at: datetime) -> datetime:
-    if example.minutes:
-        return (at + timedelta(minutes=example.minutes)).replace(second=0, microsecond=0)
-    day = timezone.localtime(at) + timedelta(days=example.days)
-    hour, minute = example.clock
-    wall = day.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
-    return instant_or_later(wall, zone=ZoneInfo(timezone.get_current_timezone_name()))

@@ -14,9 +14,9 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, connection
 from django.db.backends.mysql.schema import DatabaseSchemaEditor
 
-# MariaDB's numbers. This table, column, index is there already; this column to change, this column
-# or index to remove, this table to remove is there no longer.
-DONE_ALREADY = {1050, 1060, 1061, 1054, 1091, 1051}
+# MariaDB's numbers. This table, column, index, check is there already; this column to change, this
+# column or index to remove, this table to remove is there no longer.
+DONE_ALREADY = {1050, 1060, 1061, 1826, 1054, 1091, 1051}
 # "Can't create table", for a foreign key whose name is taken.
 CANNOT_CREATE, NAME_TAKEN = 1005, "errno: 121"
 
