@@ -19,7 +19,10 @@ from tests.provision.situations import desired_of, found_from, inventory, many, 
 
 WEB, DB = (w.container for w in desired(inventory()).containers)
 PENDING = (Pending(key="nameserver", before="1.1.1.1", after=None),)
-SCHEMA = json.loads((Path(report.__file__).parent / "schema.json").read_text())
+SCHEMA, STATUS = (
+    json.loads((Path(report.__file__).parent / name).read_text())
+    for name in ("schema.json", "status.schema.json")
+)
 
 
 def numbered(container):
@@ -140,7 +143,9 @@ def test_what_could_not_be_looked_at_is_said_with_the_reason():
     planned = plan(desired_of(wanted(WEB)), Actual(unread={9001: "it lies on pve2"}))
 
     assert "? 9001 could not be looked at: it lies on pve2" in report.plan_text(planned)
-    row = report.status_rows(planned, [])[-1]
+    rows = report.status_rows(planned, [])
+    jsonschema.validate(rows, STATUS)
+    row = rows[-1]
     assert row["drift"] == ["could not be looked at: it lies on pve2"]
 
 
@@ -195,6 +200,7 @@ def test_status_rows_of_all_kinds():
 
     rows = report.status_rows(planned, [here, orphan, twin])
 
+    jsonschema.validate(rows, STATUS)
     assert [(row["vmid"], row["status"], row["drift"]) for row in rows] == [
         (2157, "running", ["not in the inventory"]),
         (3000, "running", []),

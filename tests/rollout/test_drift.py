@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import nullcontext
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from rollout import drift
@@ -91,3 +94,20 @@ def test_a_playbook_that_does_not_end_is_said_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(drift.sys, "argv", ["drift", "--env", "lab"])
     assert drift.main() == drift.FAILED
     assert "ansible-playbook did not end within 1800 s" in capsys.readouterr().out
+
+
+def test_what_is_said_to_machines_fits_the_schema(monkeypatch, capsys):
+    plan = {"where": "proxmox", "what": "containers", "how": {"containers": []}}
+    told = report(failed=True, msg="no")
+    told["plays"] += report(changed=True, diff={"before": "a", "after": "b"})["plays"]
+    monkeypatch.setattr(drift, "proxmox", lambda _: [plan])
+    monkeypatch.setattr(drift, "guests", lambda _: drift.from_ansible(told))
+    monkeypatch.setattr(drift, "read_hosts", lambda _: nullcontext(Web(Said(1, "0002"))))
+    monkeypatch.setattr("sys.argv", ["drift", "--json"])
+
+    assert drift.main() == drift.FAILED
+
+    said = json.loads(capsys.readouterr().out)
+    assert len(said["findings"]) == 4
+    schema = Path(drift.__file__).parent / "drift.schema.json"
+    jsonschema.validate(said, json.loads(schema.read_text()))
