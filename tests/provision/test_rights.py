@@ -12,7 +12,8 @@ from fakepve import FakePve
 
 from provision import creation
 from provision.desired import desired
-from provision.errors import InventoryError
+from provision.errors import InventoryError, StepError
+from provision.proxmox import Proxmox
 from provision.rights import ROLES, needed, pveum_commands, too_much
 from tests.provision.conftest import TOKEN, VM_PRIVILEGES
 from tests.provision.situations import inventory
@@ -185,6 +186,28 @@ def test_a_creation_under_way_in_the_pool_is_waited_for_although_nobody_sees_it(
     monkeypatch.setattr(FakePve, "_lxc_create", twice)
     assert cluster.apply() == 0, cluster.out + cluster.err
     assert {ct.status for ct in cluster.pve.cts} == {"running"}
+
+
+def test_what_a_killed_run_left_being_created_in_the_pool_is_finished_by_the_next(
+    strict, cluster, monkeypatch
+):
+    """Until it is in the pool the list does not show it, and its VMID is taken."""
+    monkeypatch.setattr(creation, "SETTLE_S", 0.5)
+    wanted = choose(cluster, "ctlv")
+    pasted(pveum_commands(wanted, *TOKEN.split("!"))).teach(cluster.pve)
+    cluster.pve.time_scale, cluster.pve.ct_secs["create"] = 1, 3.0
+    with monkeypatch.context() as first:
+        first.setattr(Proxmox, "wait_for_task", killed)
+        assert cluster.apply() == 1
+    assert {ct.config.get("lock") for ct in cluster.pve.cts} == {"create"}
+
+    assert cluster.apply() == 0, cluster.out + cluster.err
+    assert {ct.status for ct in cluster.pve.cts} == {"running"}
+    assert cluster.run("plan") == 0, cluster.out
+
+
+def killed(*_, **__):
+    raise StepError("killed", next_step="run it again")
 
 
 # ---------------------------------------------------------------- the lines
