@@ -22,8 +22,8 @@ from fakepve.lxc import NEW_DISK, parse_mount
 from fakepve.model import PveError
 
 from lab import state
+from lab.copies import CopiesPve
 from lab.guest import Guest, parse_guest, properties, volumes
-from lab.nodes import NodesPve
 from lab.pending import print_mount
 from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
@@ -50,7 +50,7 @@ STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "
 NODE_PRIVILEGES = ("Sys.Audit",)
 
 
-class LabPve(NodesPve):
+class LabPve(CopiesPve):
     """Proxmox's API for a cluster whose containers `runtime` runs."""
 
     def __init__(
@@ -62,8 +62,7 @@ class LabPve(NodesPve):
         keep: Path | None,
         **where: Any,
     ) -> None:
-        super().__init__(**where)
-        self.runtime = runtime
+        super().__init__(runtime, **where)
         self.templates = templates
         self.keep = keep
         self.nodes = {node: {"online": True} for node in nodes}
@@ -73,7 +72,7 @@ class LabPve(NodesPve):
                 "type": "btrfs",  # a folder whose volumes can be snapshotted
                 "path": "/var/lib/vz",
                 "active": 1,
-                "content": "vztmpl,rootdir,images",
+                "content": "vztmpl,rootdir,images,backup",
                 "files": set(),
                 "volumes": {},
             },
@@ -87,7 +86,6 @@ class LabPve(NodesPve):
             },
         }
         self._births: dict[int, Birth] = {}
-        self._sources: dict[int, tuple[Guest, str | None]] = {}
         # When a container's processor time was last read, and what it was.
         self._cpu_seen: dict[int, tuple[float, float]] = {}
         self._workers: set[asyncio.Future[Any]] = set()
@@ -135,16 +133,16 @@ class LabPve(NodesPve):
             }
 
     async def _content_list(self, v: Answer, user: str) -> Any:
-        await self._run(self.show_templates)  # another lab may have built one meanwhile
+        await self.run(self.show_templates)  # another lab may have built one meanwhile
         return await super()._content_list(v, user)
 
     async def index(self) -> list[str]:
-        return sorted(await self._run(self.templates.index))
+        return sorted(await self.run(self.templates.index))
 
     async def download(self, node: str, storage: str, name: str, user: str) -> str:
         async def body() -> None:
             lines = self.tasks[upid]["log"]
-            await self._run(self.templates.fetch, name, say=lines.append)
+            await self.run(self.templates.fetch, name, say=lines.append)
             self.show_templates()
 
         upid = await self.task(node, "download", storage, user, body)
@@ -257,7 +255,7 @@ class LabPve(NodesPve):
         record.update(status="stopped", exitstatus=status, endtime=int(time.time()))
         self.remember()
 
-    async def _run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
+    async def run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
         return await asyncio.to_thread(method, *args, **words)
 
     @staticmethod
@@ -286,7 +284,7 @@ class LabPve(NodesPve):
         for ct in list(self.cts):
             if ct.lock in UNFINISHED:
                 log.warning("container %s was cut in %s: removed", ct.vmid, ct.lock)
-                await self._run(self.runtime.destroy, self._guest(ct))
+                await self.run(self.runtime.destroy, self._guest(ct))
                 self._drop(ct)
             else:
                 await self._take_over(ct)
@@ -297,14 +295,14 @@ class LabPve(NodesPve):
 
     async def _take_over(self, ct: FakeCt) -> None:
         """Finish what was cut, and adopt the container if it runs."""
-        await self._run(self.runtime.repair, ct.vmid)
+        await self.run(self.runtime.repair, ct.vmid)
         if ct.lock == "rollback":
-            await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+            await self.run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
         for name in [name for name, kept in ct.snapshots.items() if kept.get("snapstate")]:
-            await self._run(self.runtime.delete_snapshot, ct.vmid, name)
+            await self.run(self.runtime.delete_snapshot, ct.vmid, name)
             forget_snapshot(ct, name)
         ct.lock = None
-        pid = await self._run(self.runtime.pid, ct.vmid)
+        pid = await self.run(self.runtime.pid, ct.vmid)
         if pid is not None:
             self._is_running(ct, pid)
 
@@ -341,7 +339,7 @@ class LabPve(NodesPve):
         await asyncio.sleep(1)  # a reboot from inside gives a new init within this time
         if ct.pid != pid or ct not in self.cts:
             return
-        again = await self._run(self.runtime.pid, ct.vmid)
+        again = await self.run(self.runtime.pid, ct.vmid)
         if again is not None:
             self._is_running(ct, again)
             await self._refresh(ct)
@@ -354,7 +352,7 @@ class LabPve(NodesPve):
 
     async def _refresh(self, ct: FakeCt) -> None:
         """Restart a container that restarted itself, if its configuration has changed since."""
-        if ct.pending or not await self._run(self.runtime.started_with, self._guest(ct)):
+        if ct.pending or not await self.run(self.runtime.started_with, self._guest(ct)):
             await self._lxc_reboot("root@pam", {"node": ct.node, "vmid": ct.vmid})
 
     # ------------------------------------------------------------------ create and destroy
@@ -394,32 +392,13 @@ class LabPve(NodesPve):
         ct.lock = "create"  # fakepve's body lifted it; the work only starts now
         self.remember()
         try:
-            await self._run(self.runtime.create, self._guest(ct), birth, say=say)
+            await self.run(self.runtime.create, self._guest(ct), birth, say=say)
         except ContainerError as error:
             self._drop(ct)
             raise TaskError(f"unable to create CT {ct.vmid} - {error}") from error
         ct.lock = None
         if ct.ha_state:
             self._ha_create("resources", f"ct:{ct.vmid}", {"state": ct.ha_state})
-        return note
-
-    async def _lxc_clone(self, user: str, v: Answer) -> str:
-        source = self._guest(self._find_ct(v["node"], v["vmid"]))
-        upid: str = await super()._lxc_clone(user, v)
-        self._sources[int(v["newid"])] = source, v.get("snapname")
-        return upid
-
-    async def _effect_vzclone(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
-        """Copy the disks; description and hostname come with the configuration."""
-        source, snapshot = self._sources.pop(ct.vmid)
-        note = await body()
-        ct.lock = "create"
-        try:
-            await self._run(self.runtime.copy, source, self._guest(ct), snapshot)
-        except ContainerError:
-            self._drop(ct)
-            raise
-        ct.lock = None
         return note
 
     async def _effect_vzdestroy(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
@@ -429,7 +408,7 @@ class LabPve(NodesPve):
         ct.lock = "destroyed"
         self.remember()
         try:
-            await self._run(self.runtime.destroy, self._guest(ct))
+            await self.run(self.runtime.destroy, self._guest(ct))
         finally:
             ct.lock = None  # fakepve's body takes it again, and drops the container
         return await body()
@@ -444,7 +423,7 @@ class LabPve(NodesPve):
         lines = self._log_of(ct)
         lines += (await self.settle(ct)).values()
         _check_root_disk(ct)
-        pid = await self._run(self.runtime.start, self._guest(ct), say=lines.append)
+        pid = await self.run(self.runtime.start, self._guest(ct), say=lines.append)
         self._is_running(ct, pid)
 
     def _log_of(self, ct: FakeCt) -> list[str]:
@@ -457,15 +436,15 @@ class LabPve(NodesPve):
 
     async def _ct_powerdown(self, ct: FakeCt, timeout: float, force: bool) -> None:
         guest = self._guest(ct)
-        if not await self._run(self.runtime.shutdown, guest, timeout_s=float(timeout)):
+        if not await self.run(self.runtime.shutdown, guest, timeout_s=float(timeout)):
             if not force:
                 raise TaskError("container did not stop")
-            await self._run(self.runtime.kill, guest)
+            await self.run(self.runtime.kill, guest)
         ct.status = "stopped"
         ct.pid = None
 
     async def _effect_vzstop(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
-        await self._run(self.runtime.kill, self._guest(ct))
+        await self.run(self.runtime.kill, self._guest(ct))
         return await body()
 
     # ------------------------------------------------------------------ disks and snapshots
@@ -477,7 +456,7 @@ class LabPve(NodesPve):
         ct.config[key] = print_mount(parse_mount(ct.config[key]))
         disk = next(disk for disk in self._guest(ct).disks if disk.key == key)
         try:
-            await self._run(self.runtime.resize, ct.vmid, disk)
+            await self.run(self.runtime.resize, ct.vmid, disk)
         except ContainerError:
             ct.config[key] = before[key]
             raise
@@ -491,7 +470,7 @@ class LabPve(NodesPve):
         ct.lock = "snapshot"
         self.remember()
         try:
-            await self._run(self.runtime.snapshot, self._guest(ct), name)
+            await self.run(self.runtime.snapshot, self._guest(ct), name)
         except ContainerError:
             forget_snapshot(ct, name)
             raise
@@ -504,7 +483,7 @@ class LabPve(NodesPve):
         known = set(ct.snapshots)
         note = await body()
         for name in known - set(ct.snapshots):
-            await self._run(self.runtime.delete_snapshot, ct.vmid, name)
+            await self.run(self.runtime.delete_snapshot, ct.vmid, name)
         return note
 
     async def _lxc_rollback(self, user: str, v: Answer) -> str:
@@ -522,7 +501,7 @@ class LabPve(NodesPve):
         ct.lock = "rollback"
         self.remember()
         try:
-            await self._run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+            await self.run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
         except ContainerError:
             ct.config, ct.pending = config, pending
             raise
@@ -536,10 +515,10 @@ class LabPve(NodesPve):
         await self._realise_disks(ct, before)
         if ct.status == "running" and ct.config != before:
             old = parse_guest(ct.vmid, before)
-            await self._run(self.runtime.reconfigure, old, self._guest(ct))
+            await self.run(self.runtime.reconfigure, old, self._guest(ct))
 
     async def volume_size(self, ct: FakeCt, disk: str) -> int:
-        size: int = await self._run(self.runtime.size, ct.vmid, disk)
+        size: int = await self.run(self.runtime.size, ct.vmid, disk)
         return size
 
     async def _realise_disks(self, ct: FakeCt, before: Answer) -> None:
@@ -547,10 +526,10 @@ class LabPve(NodesPve):
         old, new = volumes(before), volumes(ct.config)
         for disk in self._guest(ct).disks:
             if disk.name not in old and disk.key != "rootfs":
-                await self._run(self.runtime.allocate, ct.vmid, disk)
+                await self.run(self.runtime.allocate, ct.vmid, disk)
         for name in old.keys() - new.keys():
             if old[name] != "rootfs":  # an orphan, as on a real server
-                await self._run(self.runtime.free, ct.vmid, name)
+                await self.run(self.runtime.free, ct.vmid, name)
 
     # ------------------------------------------------------------------ looking
 
@@ -566,7 +545,7 @@ class LabPve(NodesPve):
         """Take what running containers use; a stopped one uses nothing."""
         for ct in cts:
             if ct.status == "running" and ct.pid:
-                ct.stats = await self._run(self._usage, ct)
+                ct.stats = await self.run(self._usage, ct)
             else:
                 ct.stats = {}
 
@@ -586,7 +565,7 @@ class LabPve(NodesPve):
         ct = self._here(v)
         if ct is None or ct.status != "running":
             return None
-        links = await self._run(self.runtime.interfaces, ct.vmid)
+        links = await self.run(self.runtime.interfaces, ct.vmid)
         return [_interface(link) for link in links]
 
 

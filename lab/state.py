@@ -24,6 +24,7 @@ def snapshot(pve: Any, *, running: set[int]) -> str:
             "containers": [_container(ct, ct.vmid in running) for ct in pve.cts],
             "tasks": pve.tasklog[-TASKS_KEPT:],
             "ha": pve.ha,
+            "backups": pve.backups,
             "pools": [*pve.pools],
             "off": [name for name, node in pve.nodes.items() if not node.get("online", True)],
         }
@@ -70,6 +71,8 @@ def restore(pve: Any, path: Path) -> set[int]:
         if item["pool"]:
             pve._pool_join(item["pool"], ct.vmid)
     pve.ha |= data.get("ha", {})
+    pve.backups |= data.get("backups", {})
+    pve.show_backups()
     for name in data.get("pools", []):
         pve.pools.setdefault(name, set())
     for name in data.get("off", []):

@@ -480,7 +480,6 @@ def test_snapshots_and_copies_are_features_and_linked_clones_are_not(api, contai
 @pytest.mark.parametrize(
     ("method", "path", "values"),
     [
-        ("POST", f"/nodes/{NODE}/vzdump", {"vmid": "2156"}),
         ("POST", f"/nodes/{NODE}/startall", {}),
         ("PUT", f"/nodes/{NODE}/dns", {"search": "example.org"}),
         ("POST", f"/nodes/{NODE}/qemu", {"vmid": 900}),

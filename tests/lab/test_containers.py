@@ -12,7 +12,7 @@ import pytest
 from lab.mounts import unmount_all
 from lab.settings import RUN
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
-from tests.lab.support import creation
+from tests.lab.support import NODE, creation
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 SECOND_NIC = f"name=eth1,bridge=vmbr0,tag=2112,ip={PRIVATE}/24"
@@ -73,6 +73,20 @@ def test_a_copy_on_another_node_boots_beside_its_original_with_what_that_had(lab
     assert lab.says("hostname", address=NEIGHBOUR) == lab.says("hostname") == "ct-2156"
     assert lab.says("cat /root/note") == "later"
     lab.api.done("DELETE", "/nodes/srv-px6/lxc/9001", force=1)
+
+
+def test_what_is_restored_boots_with_what_the_original_had(lab):
+    lab.create()
+    lab.start()
+    lab.ssh("echo kept >/root/note")
+    lab.root.done("POST", f"/nodes/{NODE}/vzdump", vmid="2156")
+    (archive,) = lab.root.data("GET", f"/nodes/{NODE}/storage/local/content", content="backup")
+
+    wanted = {"vmid": 9001, "ostemplate": archive["volid"], "restore": 1, "net0": nic(NEIGHBOUR)}
+    lab.root.done("POST", LXC, **wanted)
+    lab.start(9001, NEIGHBOUR)
+
+    assert lab.says("cat /root/note", address=NEIGHBOUR) == "kept"
 
 
 KEYS = "for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"

@@ -21,6 +21,7 @@ METHODS = {
     "require": ["user", "path", "priv"],
     "_upid": ["node", "ttype", "tid", "user"],
     "_apply": ["ct", "selection", "running"],
+    "_allocate": ["vmid", "sid", "taken"],
     "_answer": ["request", "handler", "generic", "path_node"],
     "_cleanup_pending": ["ct"],
     "_realise": ["vmid", "key", "value", "taken", "default_storage"],
@@ -64,8 +65,8 @@ STATIC = {
 }
 # The tasks that get an effect: each must come through `task` with the container as `vm`.
 TASKS = (
-    "vzcreate", "vzclone", "vzdestroy", "vzstop", "vzmigrate", "hamigrate", "resize", "vzsnapshot",
-    "vzdelsnapshot", "vzrollback",
+    "vzcreate", "vzclone", "vzrestore", "vzdestroy", "vzstop", "vzmigrate", "hamigrate", "resize",
+    "vzsnapshot", "vzdelsnapshot", "vzrollback",
 )  # fmt: skip
 
 

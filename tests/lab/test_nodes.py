@@ -147,6 +147,48 @@ def test_a_copy_that_fails_leaves_nothing(api, root, runtime, container):
     assert [ct["vmid"] for ct in api.data("GET", LXC)] == [container]
 
 
+@pytest.fixture
+def archive(api, root, container):
+    api.data("PUT", f"{LXC}/{container}/config", mp0="local:1,mp=/srv")
+    api.done("POST", f"{LXC}/{container}/status/start")
+    root.done("POST", f"/nodes/{NODE}/vzdump", vmid=str(container))
+    (found,) = root.data("GET", f"/nodes/{NODE}/storage/local/content", content="backup")
+    return found["volid"]
+
+
+def test_what_is_restored_under_another_vmid_has_the_mark_the_name_and_the_mac(
+    api, root, runtime, archive
+):
+    root.done("POST", LXC, vmid=9001, ostemplate=archive, restore=1)
+
+    ours, copy = api.config(2156), api.config(9001)
+    for key in ("description", "hostname", "tags", "net0", "memory"):
+        assert copy[key] == ours[key]
+    assert copy["rootfs"] == "local:9001/vm-9001-disk-0.raw,size=4G"
+    assert copy["mp0"] == "local:9001/vm-9001-disk-1.raw,mp=/srv,size=1G"
+    assert ("copy", -1, 9001, None) in runtime.calls
+    assert "lock" not in ours and "lock" not in copy
+    assert api.state(9001) == "stopped"
+
+
+def test_a_restore_takes_what_the_request_says_otherwise(api, root, archive):
+    wanted = {"hostname": "other", "storage": "ceph", "unique": 1}
+    root.done("POST", LXC, vmid=9001, ostemplate=archive, restore=1, **wanted)
+
+    copy = api.config(9001)
+    assert (copy["hostname"], copy["rootfs"]) == ("other", "ceph:vm-9001-disk-0,size=4G")
+    assert copy["net0"] != api.config(2156)["net0"]
+
+
+def test_an_archive_that_there_is_not_is_not_restored(api, root, container):
+    none = "local:backup/vzdump-lxc-1-2026_01_01-00_00_00.tar.zst"
+
+    status, _ = api.task(root.data("POST", LXC, vmid=9001, ostemplate=none, restore=1))
+
+    assert status == f"unable to restore CT 9001 - volume '{none}' does not exist"
+    assert [ct["vmid"] for ct in api.data("GET", LXC)] == [container]
+
+
 # ---------------------------------------------------------------------- pools
 
 
