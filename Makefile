@@ -120,6 +120,8 @@ up: ## From an empty machine to a speaking agenda; prints the address at the end
 	@bash setup/machine check
 	@$(STEP) --quiet "1/6 machine" setup/machine packages
 	@$(STEP) --quiet "1/6 machine" setup/machine venv
+# A minute of work the first time, beside the making of lab and containers: deploy waits for it, and builds what it did not.
+	@$(RUN) rollout.release.build --debian trixie >build/release.log 2>&1 &
 ifeq ($(ENV),lab)
 	@$(STEP) --quiet "2/6 lab" $(RUN) lab up
 endif
