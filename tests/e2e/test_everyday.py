@@ -135,6 +135,50 @@ def test_a_line_that_is_being_written_outlives_the_last_task(arrive):
     expect(line).to_have_value("")
 
 
+def test_a_session_that_ends_while_writing_loses_no_text(arrive):
+    person = arrive("en")
+    person.signs_up()
+    person.opens("/agenda/tasks/new/")
+    person.writes("A title worth keeping", notes="and notes,\nin two lines")
+    cookies = person.page.context.cookies()
+    person.page.context.clear_cookies(name="sessionid")
+    assert len(person.page.context.cookies()) < len(cookies)
+    person.presses("add")
+    person.photographs("session-ended")
+    person.signs_in()
+    expect(person.page.locator("[name=title]")).to_have_value("A title worth keeping")
+    expect(person.page.locator("[name=notes]")).to_have_value("and notes,\nin two lines")
+    person.photographs("session-words-again")
+    person.presses("add")
+    expect(person.task("A title worth keeping")).to_be_visible()
+
+
+def test_words_are_shown_as_written_whatever_they_hold(arrive):
+    person = arrive("en")
+    person.signs_up()
+    for title in ("<script>alert(1)</script>", "🎉 fête à l’école 🎂", "a" * 200):
+        person.adds(title)
+        expect(person.task(title)).to_be_visible()
+    width = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0, "the page is wider than the window"
+
+
+def test_mistakes_are_said_beside_the_field(arrive):
+    person = arrive("en")
+    person.signs_up()
+    person.opens("/agenda/tasks/new/")
+    person.page.locator("form.card").evaluate("form => form.noValidate = true")
+    person.page.locator("[name=title]").fill("")
+    person.page.locator("[name=deadline_at]").fill("2020-01-01T10:00")
+    person.presses("add")
+    expect(person.page.locator(".field-title .problem")).to_be_visible()
+    person.photographs("mistakes")
+    person.page.locator("[name=title]").fill("Too late")
+    person.page.locator("form.card").evaluate("form => form.noValidate = true")
+    person.presses("add")
+    expect(person.page.locator(".field-deadline_at .problem")).to_be_visible()
+
+
 def test_a_whole_life_without_javascript(arrive):
     person = arrive("fr", PHONE, javascript=False)
     page = person.page
@@ -147,6 +191,11 @@ def test_a_whole_life_without_javascript(arrive):
     expect(page.locator("audio[controls]")).to_be_visible()
     person.opens("/agenda/search/?q=pain")
     expect(person.task("Acheter du pain")).to_be_visible()
+    person.task("Acheter du pain").get_by_role("link", name="Acheter du pain", exact=True).click()
+    page.locator("[name=title]").fill("Acheter du pain complet")
+    person.presses("save")
+    expect(person.task("Acheter du pain complet")).to_be_visible()
+    person.opens("/agenda/search/?q=pain")
     person.task("Acheter du pain").get_by_role("button", name="Garder").click()
     expect(page.locator("#live .notice")).to_be_visible()
     person.task("Acheter du pain").get_by_role("button", name="Enlever").click()
