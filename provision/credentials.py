@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -10,7 +11,6 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,7 +21,10 @@ from provision.errors import CredentialsError
 # A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
 SECRET = re.compile(r"[\x21-\x7e]+")
 LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-HOST = re.compile(rf"{LABEL}(\.{LABEL})*")
+HOST = re.compile(
+    rf"((?i:https)://)?(?P<host>{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{{1,5}}))?/?"
+)
+PORTS = range(1, 2**16)
 LONGEST_FILE_NAME = 255  # bytes: limits.h, NAME_MAX
 CORRECT_FILE = "correct it where it is written: the inventory, or PROXMOX_CA_FILE"
 # It travels in a header, which has room for ASCII only.
@@ -179,28 +182,22 @@ def read_token_file(file: Path) -> dict[str, str]:
 
 def read_host(text: str) -> tuple[str, int | None]:
     """Host and port of "srv-px1", "srv-px1:8006", "https://srv-px1:8006/", "fd00::1"."""
-    try:
+    with contextlib.suppress(ValueError):
         return str(ipaddress.ip_address(text.strip())), None
-    except ValueError:
-        pass
-    try:
-        parts = urlsplit(text.strip() if "://" in text else f"//{text.strip()}")
-        host, port = parts.hostname or "", parts.port
-        is_plain = parts.scheme in {"", "https"} and parts.path in {"", "/"} and not parts.username
-    except ValueError:
-        host, port, is_plain = "", None, False
-    if not is_plain or not (HOST.fullmatch(host) or ":" in host):
+    found = HOST.fullmatch(text.strip())
+    port = int(found["port"]) if found and found["port"] else None
+    if found is None or (port is not None and port not in PORTS):
         raise CredentialsError(
             f"{text!r} is not an API host",
             next_step="set PROXMOX_HOST or lxc_api_host to a name or address such as srv-px1",
         )
-    return host, port
+    return found["host"].strip("[]").lower(), port
 
 
 def read_port(text: str | None, default: int) -> int:
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 2**16:
+    if not (text.isascii() and text.isdigit()) or int(text) not in PORTS:
         raise CredentialsError(
             f"PROXMOX_PORT {text!r} is not a port", next_step="set it to a number such as 8006"
         )

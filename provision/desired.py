@@ -92,7 +92,7 @@ def is_size(value: Any) -> bool:
     return is_number and value * 1024 % 1 == 0
 
 
-def address(kind: Callable[[str], Any], text: str) -> BeforeValidator:
+def parsed(kind: Callable[[str], Any], text: str) -> BeforeValidator:
     def read(value: Any) -> Any:
         if kind is not IPv4Address and "/" not in str(value):
             raise ValueError(f"{value!r} lacks its prefix length, such as /24")
@@ -162,8 +162,8 @@ class Part(Strict):
 class Network(Part):
     # On a VLAN-aware bridge a port without a tag is a trunk to every VLAN.
     tag: Annotated[int, whole(2, 4094, "a VLAN tag")]
-    subnet: Annotated[IPv4Network, address(IPv4Network, "is not a network")]
-    gateway: Annotated[IPv4Address, address(IPv4Address, "is not an address")] | None = None
+    subnet: Annotated[IPv4Network, parsed(IPv4Network, "is not a network")]
+    gateway: Annotated[IPv4Address, parsed(IPv4Address, "is not an address")] | None = None
 
     @field_validator("gateway")
     @classmethod
@@ -185,7 +185,7 @@ class Interface(Part):
     network: Network | None
     address: Annotated[
         IPv4Interface,
-        address(IPv4Interface, "is not an address with a prefix, such as 192.0.2.10/24"),
+        parsed(IPv4Interface, "is not an address with a prefix, such as 192.0.2.10/24"),
     ]
     mtu: Annotated[int, whole(576, 65535, "a number")] | None = None
     firewall: bool = False
@@ -376,7 +376,7 @@ def desired(inventory: Inventory) -> Desired:
     checked: dict[str, Host] = {}
     mistakes = list(mistakes_between(inventory))
     for name, variables in inventory.hosts.items():
-        own = {x: y for x, y in variables.items() if x in Host.model_fields or x[:4] == "lxc_"}
+        own = {x: y for x, y in variables.items() if x in Host.model_fields or x.startswith("lxc_")}
         try:
             checked[name] = Host.model_validate(own, context=variables)
         except ValidationError as error:

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import create_urllib3_context
 
-from provision import answers
+from provision import responses
 from provision.credentials import Endpoint
 from provision.errors import (
     ApiError,
@@ -179,7 +179,7 @@ class Proxmox:
         if method != "GET":
             return answer
         try:
-            return answers.checked(path, answer)
+            return responses.checked(path, answer)
         except ValueError as error:
             raise self._no_proxmox(method, path, str(error)) from error
 
@@ -286,8 +286,9 @@ class Proxmox:
         end of its log when it failed, or when it still runs after `timeout_s` seconds.
         """
         began = self.clock()
-        if not answers.upid(upid):
-            raise self._no_proxmox("task", "UPID", f"{answers.shown(upid)} instead of a task's id")
+        if not responses.upid(upid):
+            shown = responses.shown(upid)
+            raise self._no_proxmox("task", "UPID", f"{shown} instead of a task's id")
         path = task_path(upid)
         while True:
             status = self._task_status(path, is_new=self.clock() - began < NEW_TASK_S)

@@ -93,6 +93,8 @@ def test_a_secret_is_never_printed():
                 "http://x",
                 "a b",
                 "x:port",
+                "x:0",
+                "x:65536",
                 "https://",
                 "u@x",
                 "https://x/api2",

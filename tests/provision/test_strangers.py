@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from provision import answers, cli, proxmox
+from provision import cli, proxmox, responses
 from provision.proxmox import Adapter
 from tests.provision.conftest import SECRET, Cluster, write_lab
 from tests.provision.strangers import answering, listening, pve_certificates
@@ -248,17 +248,17 @@ def test_half_an_answer_is_said(meet, hasty):
 
 
 def test_every_path_that_is_read_has_a_shape():
-    with pytest.raises(LookupError, match="no shape is known for the answer to nodes/a/what"):
-        answers.checked("nodes/a/what", {})
+    with pytest.raises(LookupError, match="no shape is known for the response to nodes/a/what"):
+        responses.checked("nodes/a/what", {})
 
 
 def test_nulls_are_what_is_missing():
     row = {"type": "lxc", "vmid": 100, "node": "pve1", "tags": None, "name": None}
 
-    assert answers.checked("cluster/resources", [row]) == [
+    assert responses.checked("cluster/resources", [row]) == [
         {"type": "lxc", "vmid": 100, "node": "pve1"}
     ]
 
 
 def test_a_long_wrong_value_is_shown_short_and_on_one_line():
-    assert answers.shown("a\nb" * 100) == repr("a\nb" * 100)[:57] + "..."
+    assert responses.shown("a\nb" * 100) == repr("a\nb" * 100)[:57] + "..."

@@ -1,6 +1,6 @@
-"""What an answer of the API must look like: of each call, exactly what is read of it. Pure.
+"""What a response of the API must look like: of each call, exactly what is read of it. Pure.
 
-Something else than Proxmox may listen there, or a proxy in between may answer: a wrong shape is
+Something else than Proxmox may listen there, or a proxy in between may respond: a wrong shape is
 found here, at the edge, and not as a traceback three modules further on. Perl knows no difference
 between 1 and "1", and an undefined value arrives as null: both are what they mean. What nobody
 reads may have any shape.
@@ -15,7 +15,7 @@ from typing import Any
 
 # Takes a value, says whether it is of the kind.
 Kind = Callable[[Any], object]
-# Returns the answer without its nulls, raises ValueError with what is wrong.
+# Returns the response without its nulls, raises ValueError with what is wrong.
 Shape = Callable[[Any], Any]
 
 LARGEST = 2**60
@@ -57,10 +57,10 @@ def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
     optional = {key[:-1]: kind for key, kind in kinds.items() if key.endswith("_")}
     needed = {key: kind for key, kind in kinds.items() if not key.endswith("_")}
 
-    def read(answer: Any) -> Any:
-        if not isinstance(answer, dict):
-            raise ValueError(f"{shown(answer)} instead of a mapping")
-        known = {key: value for key, value in answer.items() if value is not None}
+    def read(response: Any) -> Any:
+        if not isinstance(response, dict):
+            raise ValueError(f"{shown(response)} instead of a mapping")
+        known = {key: value for key, value in response.items() if value is not None}
         for key in needed.keys() - known:
             raise ValueError(f"{key!r} is missing")
         matching = {key: every[1] for key in known if re.fullmatch(every[0], key)}
@@ -75,17 +75,17 @@ def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
 def rows(**kinds: Kind) -> Shape:
     read = record(**kinds)
 
-    def read_all(answer: Any) -> Any:
-        if not isinstance(answer, list):
-            raise ValueError(f"{shown(answer)} instead of a list")
-        return [read(item) for item in answer]
+    def read_all(response: Any) -> Any:
+        if not isinstance(response, list):
+            raise ValueError(f"{shown(response)} instead of a list")
+        return [read(item) for item in response]
 
     return read_all
 
 
-def resources(answer: Any) -> Any:
+def resources(response: Any) -> Any:
     """Guests, nodes, storages and more: a guest has a VMID, and lies on a node."""
-    found = rows(type_=text, vmid_=number)(answer)
+    found = rows(type_=text, vmid_=number)(response)
     for item in found:
         if "vmid" in item or item.get("type") in ("lxc", "qemu"):
             guest(item)
@@ -103,12 +103,12 @@ READ = (
     r"rootfs|searchdomain|startup|tags|template|unprivileged"
 )
 
-# The path of a GET -> the shape of its answer; the first that matches counts.
+# The path of a GET -> the shape of its response; the first that matches counts.
 SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"version", record(version_=scalar)),
     # Path -> privilege -> whether it is inherited further down.
     (r"access/permissions", record((".*", mapping))),
-    (r"cluster/nextid", lambda answer: answer),
+    (r"cluster/nextid", lambda response: response),
     (r"cluster/resources", resources),
     (r"cluster/status", rows(type_=scalar, quorate_=scalar)),
     (r"pools", rows(poolid=text)),
@@ -135,15 +135,15 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
 )  # fmt: skip
 
 
-def checked(path: str, answer: Any) -> Any:
-    """Return the answer to GET `path` without its nulls.
+def checked(path: str, response: Any) -> Any:
+    """Return the response to GET `path` without its nulls.
 
     Raises ValueError with what is wrong with it, LookupError for a path that has no shape here.
     """
     for pattern, shape in SHAPES:
         if re.fullmatch(pattern, path):
-            return shape(answer)
-    raise LookupError(f"no shape is known for the answer to {path}")
+            return shape(response)
+    raise LookupError(f"no shape is known for the response to {path}")
 
 
 def shown(value: Any) -> str:
