@@ -183,6 +183,7 @@ def production(fakepve, fakepve_cafile, tmp_path, monkeypatch):
     stock(fakepve)
     grant_all(fakepve)
     fakepve.nodes = {"srv-px1": {"online": True}, "srv-px5": {"online": True}}
+    fakepve.pools["ctlv"] = set()
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/id_ed25519.pub").write_text(PUBLIC_KEY)
     for name, value in {
