@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build a release of the agenda for one Debian release, or find it in the cache.
 
-    release.py --debian trixie
+    python -m rollout.release.build --debian trixie
 
 Prints one line of JSON: release, archive, runtime, runtime_archive, and built (was anything done).
 Ansible calls it on the controller; it may be killed at any moment and run again.
@@ -10,18 +10,133 @@ Ansible calls it on the controller; it may be killed at any moment and run again
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from provision import files
 from provision.environment import ROOT
 from provision.errors import OperatorError
-from rollout.release.application import build_application
-from rollout.release.inputs import read_inputs
-from rollout.release.runtime import build_runtime
+from rollout.release.runtime import build_runtime, run
+
+# Raise it when the way a release is built changes, so that old archives are not taken for new ones.
+RECIPE = "3"
+# What the Python environment is made of, and what builds it.
+PINS = ("requirements/app.txt", "requirements/build.txt")
+LAST = ".complete"
+# Not 0: zip, and so Python's own tools, know no time before 1980.
+LONG_AGO_S = 315_619_200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The files of a release, relative to `root`, and its names."""
+
+    root: Path
+    files: tuple[Path, ...]
+    release: str  # names code, translations and static files
+    runtime: str  # names the Python environment alone: a new line of code does not ship it again
+
+
+def read_inputs(root: Path, *, debian: str) -> Inputs:
+    """Everything below app/ that git knows or would add. The same content gives the same names.
+
+    A tree with uncommitted changes below app/ is built as it is; its name says so.
+    """
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "app")
+    known = sorted({Path(name) for name in listed.split("\0") if name})
+    found = tuple(name for name in known if (root / name).is_file())
+    runtime = f"python-{_digest([RECIPE, debian, *(_content(root / name) for name in PINS)])}"
+    release = _digest([RECIPE, runtime, *(_described(root, name) for name in found)])
+    dirty = _git(root, "status", "--porcelain", "--", "app", *PINS).strip()
+    return Inputs(
+        root=root,
+        files=found,
+        release=f"{release}-dirty" if dirty else release,
+        runtime=runtime,
+    )
+
+
+def _described(root: Path, name: Path) -> str:
+    path = root / name
+    return f"{name}\0{bool(path.stat().st_mode & 0o100)}\0{_content(path)}"
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    # safe.directory: as root on a clone that belongs to another user, git would refuse to answer.
+    command = ["git", "-c", f"safe.directory={root}", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def build_application(inputs: Inputs, target: Path) -> None:
+    """Write the archive of `inputs` to `target`: app/, static/, release.json, two links.
+
+    venv leads to its Python environment, web.sock to where it listens when it runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="ctlv-release-") as folder:
+        stage = Path(folder) / "release"
+        for name in inputs.files:
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(inputs.root / name, stage / name)
+        for source in sorted((stage / "app").rglob("*.po")):
+            compiled = str(source.with_suffix(".mo"))
+            command = ["msgfmt", "--check", "--output-file", compiled, str(source)]
+            run(command, "correct that .po file")
+        _collect_static(stage, scratch=Path(folder))
+        described = {"release": inputs.release, "runtime": inputs.runtime}
+        (stage / "release.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
+        (stage / "venv").symlink_to(f"../../shared/{inputs.runtime}")
+        (stage / "web.sock").symlink_to(f"/run/agenda/{inputs.release}/web.sock")
+        pack(stage, target)
+
+
+def _collect_static(stage: Path, *, scratch: Path) -> None:
+    """With the controller's own Django, which is the same version; no database is read."""
+    password, key = scratch / "password", scratch / "key"
+    password.write_text("unused", encoding="ascii")
+    key.write_text("used-to-collect-static-files-only-" * 2, encoding="ascii")
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "AGENDA_SECRET_KEY_FILE": str(key),
+        "AGENDA_DATABASE_HOST": "127.0.0.1",
+        "AGENDA_DATABASE_PASSWORD_FILE": str(password),
+        "AGENDA_ALLOWED_HOSTS": "localhost",
+        "AGENDA_STATIC_ROOT": str(stage / "static"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AGENDA_")}
+    command = [sys.executable, str(stage / "app/manage.py"), "collectstatic", "--no-input", "-v0"]
+    run(command, "run 'make test-fast', it shows the same mistake", environment=kept | settings)
+
+
+def pack(source: Path, target: Path) -> None:
+    """Everything in `source`, as an archive whose content alone decides its bytes.
+
+    `.complete` comes last: an unpacking that was interrupted lacks it.
+    """
+    (source / LAST).touch()
+    names = sorted(path.name for path in source.iterdir() if path.name != LAST)
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    alike = ["--sort=name", "--owner=root:0", "--group=root:0", "--mode=u=rwX,go=rX"]
+    alike += [f"--mtime=@{LONG_AGO_S}", "--use-compress-program=gzip --no-name"]
+    where = ["--file", str(unfinished), "--directory", str(source)]
+    run(["tar", "--create", *alike, *where, *names, LAST], "see `df`, then run the same again")
+    unfinished.replace(target)
 
 
 def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:

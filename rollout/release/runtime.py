@@ -6,6 +6,7 @@ mmdebstrap does the chroot and, for an ordinary user, the user namespace.
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ HOME = "/opt/agenda/shared"
 ROOT_PACKAGES = "gcc,libc6-dev,libmariadb-dev,pkg-config,python3-dev,python3-venv"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 TIMEOUT_S = 900
+ONLINE = "try 'apt-get update' and 'pip download pip': is this machine online?"
 # Stages that make no sense for a root that exists already.
 REUSE = "--skip=update,cleanup,chroot/policy-rc.d,chroot/start-stop-daemon"
 
@@ -54,10 +56,10 @@ def build_runtime(*, debian: str, name: str, requirements: Path, cache: Path, ta
         _build_root(debian=debian, target=root)
     with tempfile.TemporaryDirectory(prefix="ctlv-runtime-", dir=cache) as folder:
         work = Path(folder)
-        _run(["zstd", "--quiet", "--decompress", str(root), "-o", str(work / "root.tar")])
+        run(["zstd", "--quiet", "--decompress", str(root), "-o", str(work / "root.tar")])
         (work / "build.sh").write_text(_build_script(name), encoding="utf-8")
         shutil.copy("/etc/resolv.conf", work / "resolv.conf")
-        _run(_build_command(debian=debian, name=name, requirements=requirements, work=work))
+        run(_build_command(debian=debian, name=name, requirements=requirements, work=work))
         (work / "runtime.tar.gz").replace(target)
 
 
@@ -67,7 +69,7 @@ def _build_root(*, debian: str, target: Path) -> None:
     unfinished = target.with_name(f".{target.name.removesuffix('.tar.zst')}.unfinished.tar.zst")
     variant = ["--variant=minbase", f"--include={ROOT_PACKAGES}"]
     proxy = [f"--aptopt={line}" for line in _apt_proxies()]
-    _run(["mmdebstrap", "--quiet", *variant, *proxy, debian, str(unfinished), *_sources(debian)])
+    run(["mmdebstrap", "--quiet", *variant, *proxy, debian, str(unfinished), *_sources(debian)])
     unfinished.replace(target)
 
 
@@ -98,17 +100,11 @@ def _build_command(*, debian: str, name: str, requirements: Path, work: Path) ->
 
 def _sources(debian: str) -> list[str]:
     """Lines of apt's sources for `debian`, from where this machine's own packages come."""
-    command = [
-        "apt-get",
-        "indextargets",
-        "--format",
-        "$(CODENAME) $(REPO_URI)",
-        "Created-By: Packages",
-    ]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
-    ours = _os_release()["VERSION_CODENAME"]
+    form = "$(CODENAME) $(REPO_URI)"
+    listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    ours = platform.freedesktop_os_release()["VERSION_CODENAME"]
     lines = {}
-    for line in listed.stdout.splitlines():
+    for line in listed.splitlines():
         codename, uri = line.split(" ", 1)
         if codename in {ours, f"{ours}-security"}:
             suite = codename.replace(ours, debian)
@@ -122,34 +118,16 @@ def _sources(debian: str) -> list[str]:
 
 
 def _apt_proxies() -> list[str]:
-    dump = [
-        "apt-config",
-        "dump",
-        "--format",
-        '%F "%v";%n',
-        "Acquire::http::Proxy",
-        "Acquire::https::Proxy",
-    ]
-    listed = subprocess.run(dump, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
-    return [line for line in listed.stdout.splitlines() if line and '""' not in line]
-
-
-def _os_release() -> dict[str, str]:
-    lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
-    return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+    proxies = ["Acquire::http::Proxy", "Acquire::https::Proxy"]
+    listed = run(["apt-config", "dump", "--format", '%F "%v";%n', *proxies])
+    return [line for line in listed.splitlines() if line and '""' not in line]
 
 
 def _pip_settings() -> str:
     """This machine's own package index, for the pip in the root; its folders are not there."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
+    listed = run([sys.executable, "-m", "pip", "config", "list"])
     settings = {"PIP_FIND_LINKS": "", "PIP_CONSTRAINT": "", "PIP_CERT": str(BUNDLE)}
-    for line in listed.stdout.splitlines():
+    for line in listed.splitlines():
         key, _, value = line.partition("=")
         name = key.rpartition(".")[2]
         if name in {"index-url", "extra-index-url", "trusted-host", "proxy"}:
@@ -158,14 +136,21 @@ def _pip_settings() -> str:
     return " ".join(f"'{name}={value}'" for name, value in settings.items() if "'" not in value)
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
+def run(
+    command: list[str], next_step: str = ONLINE, *, environment: dict[str, str] | None = None
+) -> str:
+    """What it says. Raises OperatorError with its last words when it fails."""
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment
+    )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing"]
+        lines = (done.stderr or done.stdout).splitlines()
+        last = [line for line in lines if line.strip()][-4:] or ["nothing"]
         raise OperatorError(
-            f"{command[0]} failed with {done.returncode}: {' / '.join(said[-4:])}",
-            next_step="try 'apt-get update' and 'pip download pip': is this machine online?",
+            f"{Path(command[0]).name} failed with {done.returncode}: {' / '.join(last)}",
+            next_step=next_step,
         )
+    return done.stdout
 
 
 def _say(text: str) -> None:

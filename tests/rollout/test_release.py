@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from rollout.release import archive, build, inputs, runtime
+from rollout.release import build, runtime
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def commit(root):
 
 
 def read(root, debian="trixie"):
-    return inputs.read_inputs(root, debian=debian)
+    return build.read_inputs(root, debian=debian)
 
 
 def test_same_inputs_have_the_same_name(tree):
@@ -107,16 +107,17 @@ def test_archive_is_decided_by_its_content_and_ends_with_the_marker(tmp_path):
     (source / "app/b.py").write_text("b")
     (source / "app/a.py").write_text("a")
     (source / "app/a.py").chmod(0o600)
+    (source / "venv").symlink_to("../../shared/x")
 
-    archive.write_archive(source, tmp_path / "one.tar.gz", links=[("venv", "../../shared/x")])
+    build.pack(source, tmp_path / "one.tar.gz")
     (source / "app/a.py").touch()
-    archive.write_archive(source, tmp_path / "two.tar.gz", links=[("venv", "../../shared/x")])
+    build.pack(source, tmp_path / "two.tar.gz")
 
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
     with tarfile.open(tmp_path / "one.tar.gz") as packed:
         assert packed.getnames() == ["app", "app/a.py", "app/b.py", "venv", ".complete"]
         assert packed.getmember("venv").linkname == "../../shared/x"
-        assert {(m.uid, m.gid, m.mtime) for m in packed} == {(0, 0, archive.LONG_AGO_S)}
+        assert {(m.uid, m.gid, m.mtime) for m in packed} == {(0, 0, build.LONG_AGO_S)}
         assert packed.getmember("app/a.py").mode == 0o644
     assert not list(tmp_path.glob(".*unfinished*"))
 
