@@ -27,7 +27,7 @@ from typing import Any
 from provision import files
 from provision.arguments import Parser, one_of
 from provision.errors import OperatorError
-from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, read_hosts, state_folder
+from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, state_folder
 
 LIVE = "agenda"
 RESTORED = "agenda_restore"
@@ -124,7 +124,6 @@ class Backups:
     """What `make backup`, `restore` and `drill-restore` do, for one environment."""
 
     def __init__(self, environment: str, hosts: Hosts) -> None:
-        self.environment = environment
         self.hosts = hosts
         self.state = state_folder(environment)
         self.folder = self.state / "backups"
@@ -247,19 +246,15 @@ class Backups:
             known |= told
         return sorted(known)
 
-    def restore(
-        self, wanted: str, *, agree: Agreement, incomplete_journal: bool, may_lose_rows: bool
-    ) -> str:
+    def restore(self, asked: argparse.Namespace) -> str:
         notes = maintenance_notes(self.hosts)
         interrupted = under_way(notes)
-        chosen = self._chosen(wanted, interrupted)
+        chosen = self._chosen(asked.wanted, interrupted)
         self._need_key()
-        if not incomplete_journal:
+        if asked.journal == "complete":
             self._need_journal(chosen)
-        agree(
-            f"replaces all rows of {self.environment} by those of "
-            f"{chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        at = f"{chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
+        agreed(asked, f"replaces all rows of {asked.env} by those of {at}")
         began = time.monotonic()
         mine = UnderWay(
             chosen=chosen.name,
@@ -271,7 +266,7 @@ class Backups:
             time.sleep(DRAIN_S)
             if mine.safety_copy:
                 print(f"what was there is kept as {mine.safety_copy} since before", flush=True)
-            elif made := self._keep_what_is_there(may_lose_rows=may_lose_rows):
+            elif made := self._keep_what_is_there(may_lose_rows=asked.rows == "lost"):
                 self._note(replace(mine, safety_copy=made))
             said = self._load(chosen, RESTORED)
             self.hosts.run(self.database, f"ctlv-restore swap {LIVE} {RESTORED}", timeout_s=600)
@@ -454,24 +449,16 @@ def different(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     )
 
 
-class Agreement:
+def agreed(asked: argparse.Namespace, what: str) -> None:
     """Asks before rows are replaced; elsewhere than in the lab the environment must be named."""
-
-    def __init__(self, environment: str, *, yes: bool, confirm: str) -> None:
-        self.environment, self.yes, self.confirm = environment, yes, confirm
-
-    def __call__(self, what: str) -> None:
-        if self.environment not in {"lab", self.confirm}:
-            raise OperatorError(
-                f"this {what}",
-                next_step=f"if you want that, add CONFIRM={self.environment}",
-            )
-        if self.yes or self.confirm == self.environment:
-            return
-        if not sys.stdin.isatty():
-            raise OperatorError(f"this {what}, and nobody is here to ask", next_step="add YES=1")
-        if input(f"This {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-            raise OperatorError("restore was not confirmed", next_step="nothing was touched")
+    if asked.env not in {"lab", asked.confirm}:
+        raise OperatorError(f"this {what}", f"if you want that, add CONFIRM={asked.env}")
+    if asked.yes or asked.confirm == asked.env:
+        return
+    if not sys.stdin.isatty():
+        raise OperatorError(f"this {what}, and nobody is here to ask", "add YES=1")
+    if input(f"This {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise OperatorError("restore was not confirmed", "nothing was touched")
 
 
 def arguments() -> argparse.Namespace:
@@ -514,24 +501,18 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
         raise OperatorError(
             "no FROM= given", next_step="choose one of these: make restore FROM=<name>"
         )
-    agree = Agreement(asked.env, yes=asked.yes, confirm=asked.confirm)
-    if asked.verb == "drill":
-        # In the lab nothing is asked: the rows that people see are not touched.
-        if asked.env != "lab":
-            agree(f"loads a backup into a scratch database of {asked.env}")
-        return backups.drill(asked.wanted)
-    return backups.restore(
-        asked.wanted,
-        agree=agree,
-        incomplete_journal=asked.journal == "incomplete",
-        may_lose_rows=asked.rows == "lost",
-    )
+    if asked.verb == "restore":
+        return backups.restore(asked)
+    # In the lab nothing is asked: the rows that people see are not touched.
+    if asked.env != "lab":
+        agreed(asked, f"loads a backup into a scratch database of {asked.env}")
+    return backups.drill(asked.wanted)
 
 
 def main() -> int:
     asked = arguments()
     try:
-        with read_hosts(asked.env) as hosts:
+        with Hosts(asked.env) as hosts:
             print(f"{asked.verb} {asked.env}: {act(asked, Backups(asked.env, hosts))}")
     except OperatorError as error:
         print(f"{asked.verb}: {error}", file=sys.stderr)

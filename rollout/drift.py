@@ -21,7 +21,7 @@ from provision.arguments import Parser
 from provision.environment import ROOT
 from provision.errors import OperatorError
 from rollout.play import ansible_playbook
-from rollout.reach import Hosts, read_hosts
+from rollout.reach import Hosts
 
 SAME, FAILED, DIFFERS = 0, 1, 2
 DIFF_LINES_MAX = 12
@@ -141,7 +141,7 @@ def main() -> int:
     findings: list[Finding] = []
     try:
         findings += proxmox(asked.env)
-        with read_hosts(asked.env) as hosts:
+        with Hosts(asked.env) as hosts:
             findings += [*guests(asked.env), *schema(hosts)]
     except OperatorError as error:
         findings.append(

@@ -12,13 +12,11 @@ Uses the ssh_config that provision wrote: host keys, jumps and key are the same 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import getpass
 import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -160,43 +158,26 @@ class Hosts:
                 next_step="run `make status`",
             )
 
-    def close(self) -> None:
+    def __enter__(self) -> Hosts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.connections.close()
-
-
-@contextlib.contextmanager
-def read_hosts(environment: str) -> Iterator[Hosts]:
-    hosts = Hosts(environment)
-    try:
-        yield hosts
-    finally:
-        hosts.close()
 
 
 def put_under_maintenance(hosts: Hosts, *, on: bool, why: str = "") -> None:
     """nginx looks for the file at each request; it stays through a restart of the container."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     text = f"since {at} by {getpass.getuser()} {why}".rstrip() + "\n"
+    line = f"cat > {MAINTENANCE}.new && mv {MAINTENANCE}.new {MAINTENANCE}"
     for host in hosts.of("web", "rest"):
-        if on:
-            hosts.run(
-                host, f"cat > {MAINTENANCE}.new && mv {MAINTENANCE}.new {MAINTENANCE}", stdin=text
-            )
-        else:
-            hosts.run(host, f"rm -f {MAINTENANCE}")
+        hosts.run(host, line if on else f"rm -f {MAINTENANCE}", stdin=text)
 
 
 def maintenance_notes(hosts: Hosts) -> list[str]:
     """What each web and REST host's file says: since when, by whom, why; "" where it serves."""
     asked = [hosts.run(h, f"cat {MAINTENANCE}", check=False) for h in hosts.of("web", "rest")]
     return [ended.stdout.strip() if ended.returncode == 0 else "" for ended in asked]
-
-
-def maintenance(environment: str, wanted: str) -> int:
-    with read_hosts(environment) as hosts:
-        put_under_maintenance(hosts, on=wanted == "on")
-    print(f"maintenance {environment}: {wanted}")
-    return 0
 
 
 def web_root(environment: str) -> str:
@@ -237,62 +218,62 @@ def read_json(file: Path, *, next_step: str) -> dict[str, Any]:
         raise OperatorError(f"{file} cannot be read: {error}", next_step=next_step) from error
 
 
-def say_address(environment: str) -> int:
+def manage(environment: str, *command: str) -> str:
+    """What a management command of the agenda says."""
+    status, said = ssh(environment, "web", ["agenda-manage", *command], capture=True)
+    if status != 0:
+        raise OperatorError(
+            f"the agenda could not run {command[0]} (see above)",
+            next_step=f"try `make verify ENV={environment}`",
+        )
+    return said.strip()
+
+
+def say_address(environment: str, *, admin: bool) -> None:
+    if admin:
+        path = manage(environment, "agenda_first_admin")
+        print("Open this once, within its time, to make the first administrator:")
+        print(f"{web_root(environment)}{path}")
+        return
     suffix = "" if environment == "lab" else f" ENV={environment}"
     print(f"\nThe agenda is at {web_root(environment)}/agenda")
     print(f"A first administrator: make admin{suffix} prints a single-use link.")
-    return 0
 
 
-def say_admin_link(environment: str) -> int:
-    status, path = ssh(environment, "web", ["agenda-manage", "agenda_first_admin"], capture=True)
-    if status != 0:
-        raise OperatorError(
-            "the agenda made no link (see above)", next_step=f"try `make verify ENV={environment}`"
-        )
-    print("Open this once, within its time, to make the first administrator:")
-    print(f"{web_root(environment)}{path.strip()}")
-    return 0
-
-
-def fill_demo(environment: str, *, yes: bool, confirm: str) -> int:
+def fill_demo(environment: str, *, yes: bool, confirm: str) -> None:
     """An account with a believable week. Only the lab's password is printed: elsewhere a link that
     works once lets whoever holds it choose one.
     """
-    is_lab = environment == "lab"
-    if not is_lab and not (yes and confirm == environment):
+    if environment == "lab":
+        said = manage(environment, "agenda_demo")
+        print(f"{said}\nat {web_root(environment)}/agenda")
+        return
+    if not (yes and confirm == environment):
         raise OperatorError(
             f"this makes an account named demo, with example tasks, on {environment}",
             next_step=f"if you want that: make demo ENV={environment} YES=1 CONFIRM={environment}",
         )
-    command = ["agenda-manage", "agenda_demo", *([] if is_lab else ["--link"])]
-    status, said = ssh(environment, "web", command, capture=True)
-    if status != 0:
-        raise OperatorError(
-            "the agenda made no example (see above)",
-            next_step=f"try `make verify ENV={environment}`",
-        )
-    root = web_root(environment)
-    if is_lab:
-        print(f"{said.strip()}\nat {root}/agenda")
-    else:
-        print("The account demo is filled. Open this once, within the hour, for its password:")
-        print(f"{root}{said.strip()}")
-    return 0
+    path = manage(environment, "agenda_demo", "--link")
+    print("The account demo is filled. Open this once, within the hour, for its password:")
+    print(f"{web_root(environment)}{path}")
 
 
 def act(asked: argparse.Namespace) -> int:
     if asked.verb == "maintenance":
-        return maintenance(asked.env, asked.state)
-    if asked.verb == "demo":
-        return fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
-    if asked.verb == "logs":
-        wanted = [word for unit in UNITS for word in ("--unit", unit)]
-        shown = ["--lines", str(asked.lines), *(["--follow"] if asked.follow else [])]
-        return ssh(asked.env, asked.to, ["journalctl", "--no-hostname", *shown, *wanted])[0]
-    if asked.verb == "ssh":
-        return ssh(asked.env, asked.to, asked.command)[0]
-    return say_admin_link(asked.env) if asked.admin else say_address(asked.env)
+        with Hosts(asked.env) as hosts:
+            put_under_maintenance(hosts, on=asked.state == "on")
+        print(f"maintenance {asked.env}: {asked.state}")
+    elif asked.verb == "demo":
+        fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
+    elif asked.verb == "address":
+        say_address(asked.env, admin=asked.admin)
+    else:
+        command = asked.command if asked.verb == "ssh" else ["journalctl", "--no-hostname"]
+        if asked.verb == "logs":
+            command += ["--lines", str(asked.lines), *(["--follow"] if asked.follow else [])]
+            command += [word for unit in UNITS for word in ("--unit", unit)]
+        return ssh(asked.env, asked.to, command)[0]
+    return 0
 
 
 def main() -> int:
@@ -300,14 +281,14 @@ def main() -> int:
     parser.add_environment(default="lab")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shell = verbs.add_parser("ssh", help="a shell on a container, or one command there")
-    journal = verbs.add_parser(
+    logs = verbs.add_parser(
         "logs", help="the services' last lines", next_step="make logs LINES=100"
     )
-    for sub in (shell, journal):
+    for sub in (shell, logs):
         sub.add("--to", make="HOST", default="web", help="a group (its first host) or a container")
     shell.add_argument("command", nargs=argparse.REMAINDER)
-    journal.add("--lines", make="LINES", type=whole(1), default=100)
-    journal.add("--follow", make="FOLLOW", action="store_true")
+    logs.add("--lines", make="LINES", type=whole(1), default=100)
+    logs.add("--follow", make="FOLLOW", action="store_true")
     where = verbs.add_parser("address", help="where the agenda answers")
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"

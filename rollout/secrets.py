@@ -65,11 +65,6 @@ def authority_file(environment: str, *, environ: Mapping[str, str]) -> Path:
     return shared_place(environment, environ=environ) / "certificate-authority.txt"
 
 
-def completed(known: Mapping[str, str]) -> dict[str, str]:
-    """`known` and a new value for each secret that it lacks."""
-    return dict(known) | {name: make() for name, make in SECRETS.items() if name not in known}
-
-
 def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
@@ -237,8 +232,7 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     password = password_of(password_file, vault_file=vault_file)
     vault = VaultLib([(environment, VaultSecret(password))])
     known = read_vault(vault, vault_file)
-    wanted = completed(known)
-    missing = len(wanted) - len(known)
+    new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
     backup_key(environment, environ=environ)
     make_authority(state, name=f"Agenda {environment}, certificate authority")
     also = ""
@@ -246,10 +240,10 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
         files.write_atomically(known_in, f"{fingerprint}\n", mode=files.PUBLIC)
         also = "; the certificate authority's fingerprint was written"
         also += f": {known_in}" if environment == LAB else f": commit {known_in}"
-    if missing:
-        text = yaml.safe_dump(wanted, sort_keys=True).encode()
+    if new:
+        text = yaml.safe_dump(known | new, sort_keys=True).encode()
         write_private(vault_file, vault.encrypt(text, vault_id=environment))
-        return f"{missing} secrets made in {vault_file}; its password is {password_file}{also}"
+        return f"{len(new)} secrets made in {vault_file}; its password is {password_file}{also}"
     return f"nothing to make, {len(known)} secrets are in {vault_file}{also}"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from provision.arguments import Parser
 from provision.errors import OperatorError
 from rollout.backups import is_safety_copy
-from rollout.reach import Hosts, read_hosts, state_folder
+from rollout.reach import Hosts, state_folder
 
 ANSWERS_WITHIN_S = 90
 # What a shell says of a program that is not there.
@@ -71,7 +71,7 @@ def main() -> int:
     parser.add_environment(default="lab")
     environment = parser.parse().env
     try:
-        with read_hosts(environment) as hosts:
+        with Hosts(environment) as hosts:
             names = hosts.of("web", "rest", "database")
             with ThreadPoolExecutor(max_workers=8) as pool:
                 found = dict(

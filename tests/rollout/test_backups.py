@@ -323,12 +323,15 @@ def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypat
 
 
 def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
-    with pytest.raises(OperatorError, match="CONFIRM=srv-px5"):
-        backups.Agreement("srv-px5", yes=True, confirm="")("replaces all rows")
-    with pytest.raises(OperatorError, match="CONFIRM=srv-px5"):
-        backups.Agreement("srv-px5", yes=True, confirm="lab")("replaces all rows")
-    backups.Agreement("srv-px5", yes=False, confirm="srv-px5")("replaces all rows")
-    backups.Agreement("lab", yes=True, confirm="")("replaces all rows")
+    def ask(env, *, yes, confirm):
+        asked = argparse.Namespace(env=env, yes=yes, confirm=confirm)
+        backups.agreed(asked, "replaces all rows")
+
+    for confirm in ("", "lab"):
+        with pytest.raises(OperatorError, match="CONFIRM=srv-px5"):
+            ask("srv-px5", yes=True, confirm=confirm)
+    ask("srv-px5", yes=False, confirm="srv-px5")
+    ask("lab", yes=True, confirm="")
 
 
 class Hosts:

@@ -117,7 +117,7 @@ def begin(tmp_path_factory, monkeypatch):
     def one(world):
         mine = object.__new__(backups.Backups)
         mine.folder = mine.state = tmp_path_factory.mktemp("state")
-        mine.environment, mine.hosts, mine.key = "lab", world, mine.folder / "backup-key"
+        mine.hosts, mine.key = world, mine.folder / "backup-key"
         mine.key.touch()
         mine._decrypted_into = world.load
         return mine
