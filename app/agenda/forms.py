@@ -103,7 +103,7 @@ class TaskForm(forms.Form):
     )
     tags = forms.CharField(
         label=gettext_lazy("Tags"),
-        # With room for "#" and commas; what is too much is told by its own rule.
+        # With room for "#" and commas; what is too much has its own error.
         max_length=2 * COLUMN_LENGTH,
         required=False,
         help_text=gettext_lazy("Words to find it by, with spaces between them."),
@@ -144,7 +144,7 @@ class TaskForm(forms.Form):
         tags: str = self.cleaned_data["tags"]
         return tags.replace(",", " ").split()
 
-    def tell_the_rest(self, *, at: datetime) -> None:
+    def add_refusals(self, *, at: datetime) -> None:
         """Where parsing failed, also say what the services would refuse: every mistake at once."""
         deadline_at, tags = (self.cleaned_data.get(name) for name in ("deadline_at", "tags"))
         if deadline_at and (problem := deadline_problem(deadline_at, at=at)):

@@ -63,7 +63,7 @@ MOST_AT_ONCE = 4
 LONGEST_WAIT = timedelta(seconds=60)
 SHORTEST_WAIT = timedelta(seconds=1)
 CUT_OFF = 2 * LONGEST_WAIT
-# Whose pages have not listened for so long is told nothing of the time between.
+# Whose pages have not listened for so long hears nothing of the time between.
 LISTENING = timedelta(days=7)
 
 

@@ -1,7 +1,7 @@
-"""Audio on this machine's disk, gone with its task.
+"""Audio on this machine's disk, erased with its task.
 
 One folder, flat. A file is named <subject>.<words>.<voice>.mp3, both parts keyed hashes: who reads
-the folder learns neither the task nor its words. Its modification time is when it must be gone, so
+the folder learns neither the task nor its words. Its modification time is when it expires, so
 that the timer needs no database for that; its access time, set by us, is when it was last heard. In
 front of the MP3 stands a line of JSON: of which tasks, by id, it says which words, by their
 fingerprint; without such a line it says none of any task. So the timer can also erase what was
@@ -42,7 +42,7 @@ Mark = tuple[int, int]
 Tasks = tuple[tuple[str, str], ...]
 """Ids, each with the fingerprint of the words that are said of it."""
 Now = Callable[[set[str]], Mapping[str, str]]
-"""Of tasks, by id, the fingerprint of what would be said of them now; nothing of those gone."""
+"""Of tasks, by id, the fingerprint of what would be said of them now; nothing of those erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class Cache:
         """Cheap when nothing of `subject` was spoken here: a purge calls it for every row."""
         prefix = f"{self._hash(subject)}."
         with _logged(), contextlib.suppress(FileNotFoundError):
-            # The lock goes first: who still makes audio of it finds its mark gone and keeps
+            # The lock goes first: who still makes audio of it finds its mark removed and keeps
             # nothing. Killed after this line, the rest falls to the sweep: audio without a lock.
             self._lock(subject).unlink()
             for file in self._files():
@@ -157,7 +157,7 @@ class Cache:
         return 0
 
     def erase_changed(self, now: Now) -> int:
-        """Erase audio of which a task is gone, or says other words now; return how many. `now` is
+        """Erase audio of which a task is erased, or says other words now; return how many. `now` is
         asked at most once, and what it raises is raised.
         """
         with _logged():
@@ -223,7 +223,7 @@ class _File:
 
     @property
     def mtime_s(self) -> float:
-        """Of an audio, when it must be gone."""
+        """Of an audio, when it expires."""
         return self.status.st_mtime
 
     @property

@@ -45,7 +45,7 @@ class Utterance:
 
     `subject` names what the words belong to: a task's id, or "day:<user id>" for the day.
     `text` comes from sentences.py.
-    `expires_at` (aware) is when the audio must be gone: the task's deadline; for the day, the
+    `expires_at` (aware) is when the audio expires: the task's deadline; for the day, the
     nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
     any of its tasks is private. `tasks` are those whose words are said: their ids, each with a
     fingerprint of what is said of it (erase_changed).
@@ -100,7 +100,7 @@ def erase_expired(*, at: datetime) -> int:
 
 
 def erase_changed(now: Now) -> int:
-    """Erase this machine's audio of tasks that say other words now or are gone, wherever that was
+    """Erase this machine's audio of tasks that say other words now or are erased, wherever that was
     done; return how many. The timer calls it. `now` gets the ids of all tasks that audio lies here
     of, and is not asked when there are none.
     """

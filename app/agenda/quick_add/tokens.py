@@ -196,7 +196,7 @@ def _after_hour(clock: Clock, suffix: str | None) -> Meaning:
         last = suffix.split()[-1]
         less = 15 if last == "quart" else _number(last)
         hour, minute = clock.hour - 1, 60 - less
-    elif "demi" in suffix or "half" in suffix:
+    elif "demi" in suffix:
         minute = 30
     else:
         minute = 15

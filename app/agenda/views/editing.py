@@ -80,7 +80,7 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = live_task(request, task_id, at=at)
     if task is None:
-        return _task_is_gone(request, at=at)
+        return _no_such_task(request, at=at)
     form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
     mark = seen_mark(task)
     if request.method == "POST" and request.POST.get("seen", mark) != mark:
@@ -95,20 +95,20 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
             form.add_error(None, error)
         else:
             if not found:
-                return _task_is_gone(request, at=at)
+                return _no_such_task(request, at=at)
             messages.success(request, _("Changed."))
             return redirect("agenda")
     return _task_page(request, form, at=at, task=task)
 
 
-def _task_is_gone(request: HttpRequest, *, at: datetime) -> HttpResponse:
+def _no_such_task(request: HttpRequest, *, at: datetime) -> HttpResponse:
     """What was written for a task that is no longer there can become a new one."""
     words = words_kept(request) or request.POST
     if not (words.get("title") or words.get("notes")):
         raise Http404("no such task")
     given = words.dict() | {"identity": uuid7()}
     context = _task_context(request, TaskForm(initial=given), at=at)
-    context |= {"is_gone": True, "next": reverse("task-new")}
+    context |= {"is_missing": True, "next": reverse("task-new")}
     return render(request, "agenda/task_form.html", context, status=404)
 
 
@@ -126,7 +126,7 @@ def _task_page(
     request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
 ) -> HttpResponse:
     if form.errors:
-        form.tell_the_rest(at=at)
+        form.add_refusals(at=at)
     context = _task_context(request, form, at=at, task=task) | {
         "was_kept": words_kept(request) is not None,
         "seen": _seen(request, task) if task else "",
