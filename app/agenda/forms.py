@@ -20,7 +20,7 @@ from agenda.clock import SkippedHour, instant, zone_here
 from agenda.identity import is_uuid7, uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
 from agenda.quick_add.line import Line
-from agenda.services import HAS_PASSED, TOO_FAR, Wording, deadline_problem, tags_problem
+from agenda.services import HAS_PASSED, TOO_FAR, TaskInput, deadline_problem, tags_problem
 from agenda.tags import COLUMN_LENGTH
 
 ONE_DAY = timedelta(days=1)
@@ -152,9 +152,9 @@ class TaskForm(forms.Form):
         if tags and (problem := tags_problem(tags)):
             self.add_error("tags", problem)
 
-    def wording(self) -> Wording:
+    def task_input(self) -> TaskInput:
         given = self.cleaned_data | {"priority": int(self.cleaned_data["priority"])}
-        return Wording(**{field.name: given[field.name] for field in fields(Wording)})
+        return TaskInput(**{field.name: given[field.name] for field in fields(TaskInput)})
 
 
 def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:

@@ -34,7 +34,7 @@ AGAIN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class TaskInput:
     """What a person says of a task; `deadline_at` is aware, `tags` come with or without "#"."""
 
     title: str
@@ -45,7 +45,7 @@ class Wording:
     priority: int = Priority.NORMAL
     repeat: str = Repeat.NEVER
 
-    def fields(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         return {
             "title": " ".join(self.title.split()),
             "notes": self.notes.replace("\r\n", "\n").strip(),
@@ -58,19 +58,19 @@ class Wording:
 
 
 def task_add(
-    *, owner_id: UUID, wording: Wording, at: datetime, identity: UUID | None = None
+    *, owner_id: UUID, given: TaskInput, at: datetime, identity: UUID | None = None
 ) -> Task:
     """Save a new task. Raises ValidationError, with a message per field, and saves nothing.
 
     `identity` was given out with the empty form: the same words sent twice are one task, other
     words (somebody went back and wrote on) are another.
     """
-    fields = _checked(wording, at=at)
+    fields = _checked(given, at=at)
     task = Task(
         id=identity or uuid7(),
         owner_id=owner_id,
         created_at=at,
-        announced=steps_due(wording.deadline_at - at),
+        announced=steps_due(given.deadline_at - at),
         **fields,
         **_series(fields),
     )
@@ -87,13 +87,13 @@ def task_add(
     return task
 
 
-def task_edit(*, task: Task, wording: Wording, at: datetime) -> bool:
+def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
     """Change a task in one statement; False when it is no longer there to be changed. A series
     goes on as it was unless its deadline or its rhythm is changed.
     """
-    fields = _checked(wording, at=at)
+    fields = _checked(given, at=at)
     if fields["deadline_at"] != task.deadline_at:
-        fields["announced"] = steps_due(wording.deadline_at - at)
+        fields["announced"] = steps_due(given.deadline_at - at)
     if (fields["deadline_at"], fields["repeat"]) != (task.deadline_at, task.repeat):
         fields |= _series(fields)
     found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
@@ -211,8 +211,8 @@ def _series(fields: dict[str, Any]) -> dict[str, Any]:
     return {"repeat_from": wall.date(), "repeat_time": wall.time()}
 
 
-def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
-    fields = wording.fields()
+def _checked(given: TaskInput, *, at: datetime) -> dict[str, Any]:
+    fields = given.columns()
     task = Task(**fields)
     errors: dict[str, Any] = {}
     try:
@@ -221,9 +221,9 @@ def _checked(wording: Wording, *, at: datetime) -> dict[str, Any]:
         errors = error.error_dict
     if not says_something(fields["title"]):
         errors["title"] = _("Say what is to be done.")
-    if problem := deadline_problem(wording.deadline_at, at=at):
+    if problem := deadline_problem(given.deadline_at, at=at):
         errors["deadline_at"] = problem
-    if problem := tags_problem(wording.tags):
+    if problem := tags_problem(given.tags):
         errors["tags"] = problem
     if errors:
         raise ValidationError(errors)

@@ -20,7 +20,7 @@ from ninja import Query, Router
 from agenda import services as agenda
 from agenda.clock import LAST_INSTANT, zone_of
 from agenda.models import Priority, Repeat, Task, TaskQuerySet
-from agenda.services import Wording
+from agenda.services import TaskInput
 from api.auth import CREATE, READ, WRITE, token_of
 from api.openapi import BODY, CHANGES, IF_MATCH, ONE, READS, REF, Node, contract, header
 from api.problems import Problem
@@ -173,11 +173,11 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     With an `Idempotency-Key` the same request can be sent again after a lost answer: the task is
     made once, and the answer is the same. The key is forgotten with the task, or after 24 hours.
     """
-    at, owner_id, wording = timezone.now(), token_of(request).owner_id, _wording(task.model_dump())
+    at, owner_id, given = timezone.now(), token_of(request).owner_id, _task_input(task.model_dump())
 
     def make() -> Task:
         with timezone.override(zone_of(token_of(request).owner.time_zone)):
-            return agenda.task_add(owner_id=owner_id, wording=wording, at=at)
+            return agenda.task_add(owner_id=owner_id, given=given, at=at)
 
     key = _idempotency_key(request)
     if key is None:
@@ -187,7 +187,7 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     if not is_new:
         # The words come with the request, so none had to be kept: the response is what it was, also
         # when the task was changed since.
-        made = Task(id=made.id, owner_id=owner_id, created_at=made.created_at, **wording.fields())
+        made = Task(id=made.id, owner_id=owner_id, created_at=made.created_at, **given.columns())
     response = task_response(request, made, at=at, status=201)
     response["Location"] = reverse("api-1:read_task", args=[made.id])
     if not is_new:
@@ -227,7 +227,7 @@ def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpRespo
     """Replace a task as a whole. Needs `If-Match`."""
     at = timezone.now()
     with _changing(request, task_id, at=at) as before:
-        agenda.task_edit(task=before, wording=_wording(task.model_dump()), at=at)
+        agenda.task_edit(task=before, given=_task_input(task.model_dump()), at=at)
         before.refresh_from_db()
     return task_response(request, before, at=at)
 
@@ -242,8 +242,8 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
     at = timezone.now()
     with _changing(request, task_id, at=at) as task:
         kept = task_out(task) | {"deadline_at": task.deadline_at}
-        wording = _wording(kept | changes.model_dump(exclude_unset=True))
-        agenda.task_edit(task=task, wording=wording, at=at)
+        given = _task_input(kept | changes.model_dump(exclude_unset=True))
+        agenda.task_edit(task=task, given=given, at=at)
         task.refresh_from_db()
     return task_response(request, task, at=at)
 
@@ -309,9 +309,9 @@ def task_or_problem(
     raise Problem("not-found")
 
 
-def _wording(given: dict[str, Any]) -> Wording:
+def _task_input(given: dict[str, Any]) -> TaskInput:
     """A task as the API writes it, in the agenda's own words."""
-    return Wording(
+    return TaskInput(
         title=given["title"],
         notes=given["notes"],
         deadline_at=given["deadline_at"],

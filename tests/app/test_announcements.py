@@ -24,7 +24,7 @@ from agenda.reminders import (
     steps_due,
     steps_missed,
 )
-from agenda.services import Wording, task_add, task_edit, task_keep
+from agenda.services import TaskInput, task_add, task_edit, task_keep
 
 AT = timezone.now()
 DAY, HOUR, TEN = timedelta(days=1), timedelta(hours=1), timedelta(minutes=10)
@@ -85,8 +85,8 @@ def test_quiet_hours_may_go_over_midnight(begins, ends, quiet):
 
 def test_what_is_already_near_when_it_is_written_is_not_announced_at_once(alice):
     for left, step in ((TEN, 3), (timedelta(minutes=20), 2), (timedelta(hours=3), 1), (9 * DAY, 0)):
-        wording = Wording(title="x", deadline_at=AT + left)
-        assert task_add(owner_id=alice.pk, wording=wording, at=AT).announced == step
+        given = TaskInput(title="x", deadline_at=AT + left)
+        assert task_add(owner_id=alice.pk, given=given, at=AT).announced == step
 
 
 def test_a_later_deadline_is_announced_anew(alice, add):
@@ -94,10 +94,10 @@ def test_a_later_deadline_is_announced_anew(alice, add):
     task_keep(owner_id=alice.pk, task_id=task.id, seen_at=task.deadline_at, at=AT)
     task.refresh_from_db()
     assert task.announced == steps_due(task.deadline_at - AT) < 3
-    task_edit(task=task, wording=Wording(title="x", deadline_at=AT + 2 * HOUR), at=AT)
+    task_edit(task=task, given=TaskInput(title="x", deadline_at=AT + 2 * HOUR), at=AT)
     task.refresh_from_db()
     assert task.announced == 1
-    task_edit(task=task, wording=Wording(title="y", deadline_at=task.deadline_at), at=AT + HOUR)
+    task_edit(task=task, given=TaskInput(title="y", deadline_at=task.deadline_at), at=AT + HOUR)
     task.refresh_from_db()
     assert task.announced == 1
 
@@ -157,9 +157,9 @@ def test_quiet_hours_claim_nothing_and_end(alice, add):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_pages_that_ask_at_once_one_is_told(mariadb, alice):
-    wording = Wording(title="race", deadline_at=AT + TEN + HOUR)
+    given = TaskInput(title="race", deadline_at=AT + TEN + HOUR)
     for _ in range(3):
-        task_add(owner_id=alice.pk, wording=wording, at=AT)
+        task_add(owner_id=alice.pk, given=given, at=AT)
 
     def ask(_tab):
         try:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task, forgetting_lag
-from agenda.services import Wording, task_add
+from agenda.services import TaskInput, task_add
 from speech import services as speech
 
 AT = timezone.now()
@@ -125,8 +125,8 @@ def test_without_a_grace_there_is_no_such_page(page, add, settings):
 
 
 def test_a_series_goes_on_at_the_deadline_and_not_at_the_end_of_the_grace(alice):
-    wording = Wording(title="pills", deadline_at=AT, repeat="daily")
-    task_add(owner_id=alice.pk, wording=wording, at=AT - timedelta(hours=3))
+    given = TaskInput(title="pills", deadline_at=AT, repeat="daily")
+    task_add(owner_id=alice.pk, given=given, at=AT - timedelta(hours=3))
     for _ in range(2):
         assert tasks_forget(at=AT).tasks == 0
     assert Task.objects.recent(at=AT).get().repeat == ""
@@ -137,8 +137,8 @@ def test_a_series_goes_on_at_the_deadline_and_not_at_the_end_of_the_grace(alice)
 
 def test_a_forgotten_one_of_a_series_that_comes_back_is_a_task_of_its_own(page, alice):
     at = timezone.now()
-    wording = Wording(title="pills", deadline_at=at, repeat="daily")
-    task = task_add(owner_id=alice.pk, wording=wording, at=at - timedelta(hours=3))
+    given = TaskInput(title="pills", deadline_at=at, repeat="daily")
+    task = task_add(owner_id=alice.pk, given=given, at=at - timedelta(hours=3))
     tasks_forget(at=at)
     page.post(f"/agenda/tasks/{task.id}/restore/")
     assert sorted(Task.objects.live(at=at).values_list("repeat", flat=True)) == ["", "daily"]

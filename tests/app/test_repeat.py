@@ -20,7 +20,7 @@ from agenda.clock import LAST_INSTANT
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task, forgetting_lag
 from agenda.repeat import next_deadline
-from agenda.services import Wording, task_add, task_edit, task_keep, task_remove
+from agenda.services import TaskInput, task_add, task_edit, task_keep, task_remove
 
 PARIS = ZoneInfo("Europe/Paris")
 # Clocks that jump: an hour at night, half an hour, at midnight, into the next day.
@@ -167,10 +167,10 @@ AT = timezone.now()
 def add_series(alice):
     def add(left=timedelta(0), repeat="daily", **given):
         at = AT - timedelta(days=1)
-        wording = Wording(
+        given = TaskInput(
             title="pills", deadline_at=AT + left, repeat=repeat, tags=["#health"], **given
         )
-        return task_add(owner_id=alice.pk, wording=wording, at=at)
+        return task_add(owner_id=alice.pk, given=given, at=at)
 
     return add
 
@@ -300,12 +300,12 @@ def test_a_title_edited_in_february_leaves_the_31st(add_series, alice):
         deadline_at=february, repeat_from=date(2027, 1, 31), repeat_time=february.time()
     )
     task.refresh_from_db()
-    wording = Wording(title="other", deadline_at=february, repeat="monthly")
-    assert task_edit(task=task, wording=wording, at=AT)
+    given = TaskInput(title="other", deadline_at=february, repeat="monthly")
+    assert task_edit(task=task, given=given, at=AT)
     task.refresh_from_db()
     assert task.repeat_from == date(2027, 1, 31)
     later = february + timedelta(days=1)
-    task_edit(task=task, wording=Wording(title="x", deadline_at=later, repeat="monthly"), at=AT)
+    task_edit(task=task, given=TaskInput(title="x", deadline_at=later, repeat="monthly"), at=AT)
     task.refresh_from_db()
     assert task.repeat_from == date(2027, 3, 1)
 
@@ -314,7 +314,7 @@ def test_one_kept_longer_leaves_the_series_where_it_was(add_series, alice):
     monday = datetime(2026, 11, 30, 18, tzinfo=PARIS)
     at = monday - timedelta(days=1)
     task = task_add(
-        owner_id=alice.pk, wording=Wording(title="x", deadline_at=monday, repeat="weekly"), at=at
+        owner_id=alice.pk, given=TaskInput(title="x", deadline_at=monday, repeat="weekly"), at=at
     )
     assert task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, at=at)
     tuesday = Task.objects.get().deadline_at
@@ -354,8 +354,8 @@ def test_one_kept_longer_leaves_the_series_where_it_was(add_series, alice):
 def test_keeping_longer_moves_no_anchor(alice, repeat, first, until, again):
     deadline_at = first.replace(tzinfo=PARIS)
     at = deadline_at - timedelta(days=1)
-    wording = Wording(title="x", deadline_at=deadline_at, repeat=repeat)
-    task = task_add(owner_id=alice.pk, wording=wording, at=at)
+    given = TaskInput(title="x", deadline_at=deadline_at, repeat=repeat)
+    task = task_add(owner_id=alice.pk, given=given, at=at)
     later = until.replace(tzinfo=PARIS) if until else None
     assert task_keep(owner_id=alice.pk, task_id=task.id, seen_at=deadline_at, at=at, until=later)
     kept = Task.objects.get()

@@ -15,7 +15,7 @@ from accounts.services import account_remove
 from agenda import spoken
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task
-from agenda.services import Wording, task_edit, task_keep, task_remove
+from agenda.services import TaskInput, task_edit, task_keep, task_remove
 
 AT = timezone.now()
 
@@ -62,7 +62,7 @@ class Host:
 
 def edit(task, **changes):
     words = {"title": task.title, "deadline_at": task.deadline_at} | changes
-    assert task_edit(task=task, wording=Wording(**words), at=AT)
+    assert task_edit(task=task, given=TaskInput(**words), at=AT)
 
 
 def remove(task):

@@ -14,7 +14,7 @@ from icalendar import Calendar
 from agenda.calendar import calendar
 from agenda.clock import zone_of
 from agenda.models import Priority, Repeat, Task
-from agenda.services import Wording, task_add
+from agenda.services import TaskInput, task_add
 from agenda.tags import COLUMN_LENGTH, TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_name, tag_names
 from tests.app.test_tasks import NEW, form
 
@@ -95,10 +95,10 @@ def test_bad_tags_priorities_and_repeats_are_answered_beside_their_field(page, g
 def three(alice):
     at = timezone.now()
     for title, tags, priority in [("a", ["Réseaux", "tp"], 0), ("b", ["t"], 1), ("c", [], 2)]:
-        wording = Wording(
+        given = TaskInput(
             title=title, deadline_at=at + timedelta(days=1), tags=tags, priority=priority
         )
-        task_add(owner_id=alice.pk, wording=wording, at=at)
+        task_add(owner_id=alice.pk, given=given, at=at)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_search_finds_by_tag_and_priority(page, three, words, found):
 
 def test_the_agenda_offers_ones_tags(page, three, bob):
     at = timezone.now()
-    wording = Wording(title="x", deadline_at=at + timedelta(days=1), tags=["secret"])
-    task_add(owner_id=bob.pk, wording=wording, at=at)
+    given = TaskInput(title="x", deadline_at=at + timedelta(days=1), tags=["secret"])
+    task_add(owner_id=bob.pk, given=given, at=at)
     content = page.get("/agenda").content.decode()
     assert 'href="/agenda/search/?q=%23r%C3%A9seaux"' in content
     assert "secret" not in content
@@ -134,10 +134,10 @@ def test_the_agenda_offers_ones_tags(page, three, bob):
 
 def test_the_export_names_them(page, alice):
     at = timezone.now()
-    wording = Wording(
+    given = TaskInput(
         title="x", deadline_at=at + timedelta(days=1), tags=["tp"], priority=2, repeat="daily"
     )
-    task_add(owner_id=alice.pk, wording=wording, at=at)
+    task_add(owner_id=alice.pk, given=given, at=at)
     [task] = page.get("/agenda/account/export.json").json()["tasks"]
     assert (task["tags"], task["priority"], task["repeat"]) == (["tp"], "urgent", "daily")
 
@@ -185,7 +185,7 @@ def test_without_them_the_calendar_has_none(alice):
 def test_the_feed_names_its_time_zone_only_when_something_repeats(page, alice):
     at = timezone.now()
     address = page.post("/agenda/account/calendar/", {"open": ""}).context["address"]
-    wording = Wording(title="x", deadline_at=at + timedelta(days=1), repeat="daily")
+    given = TaskInput(title="x", deadline_at=at + timedelta(days=1), repeat="daily")
     assert b"VTIMEZONE" not in Client().get(address).content
-    task_add(owner_id=alice.pk, wording=wording, at=at)
+    task_add(owner_id=alice.pk, given=given, at=at)
     assert b"TZID:Europe/Paris" in Client().get(address).content

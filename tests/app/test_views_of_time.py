@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agenda import month as months
 from agenda.models import Task
-from agenda.services import Wording, task_add, task_keep
+from agenda.services import TaskInput, task_add, task_keep
 from agenda.spoken import day_utterance
 
 
@@ -93,8 +93,8 @@ def test_these_screens_ask_few_questions(page, add, django_assert_max_num_querie
 def test_the_month_shows_the_next_times_of_a_series(page, alice):
     at = timezone.now()
     deadline_at = timezone.make_aware(datetime(2027, 3, 1, 2, 30))
-    wording = Wording(title="pills", deadline_at=deadline_at, repeat="daily")
-    task_add(owner_id=alice.pk, wording=wording, at=at)
+    given = TaskInput(title="pills", deadline_at=deadline_at, repeat="daily")
+    task_add(owner_id=alice.pk, given=given, at=at)
     march = page.get("/agenda/month/2027/3/").content.decode()
     assert march.count("pills") == 35  # the month and the days around it, once each
     assert march.count("is-next") == 34
@@ -107,8 +107,8 @@ def test_the_month_shows_the_next_times_of_a_series(page, alice):
 def test_one_kept_longer_stands_where_it_is_and_its_series_where_it_was(page, alice):
     at = timezone.now()
     monday = timezone.make_aware(datetime(2027, 3, 1, 18))
-    wording = Wording(title="meet", deadline_at=monday, repeat="weekly")
-    task = task_add(owner_id=alice.pk, wording=wording, at=at)
+    given = TaskInput(title="meet", deadline_at=monday, repeat="weekly")
+    task = task_add(owner_id=alice.pk, given=given, at=at)
     task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, at=at)
     shown = months.weeks(2027, 3, Task.objects.all(), zone=ZoneInfo("Europe/Paris"))
     days = [day.day.isoformat() for week in shown for day in week if day.entries]

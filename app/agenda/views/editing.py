@@ -37,7 +37,7 @@ def task_new(request: HttpRequest) -> HttpResponse:
         try:
             services.task_add(
                 owner_id=signed_in(request).pk,
-                wording=form.wording(),
+                given=form.task_input(),
                 identity=form.cleaned_data["identity"],
                 at=at,
             )
@@ -90,7 +90,7 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
         )
     if request.method == "POST" and form.is_valid():
         try:
-            found = services.task_edit(task=task, wording=form.wording(), at=at)
+            found = services.task_edit(task=task, given=form.task_input(), at=at)
         except ValidationError as error:
             form.add_error(None, error)
         else:

@@ -18,7 +18,7 @@ from accounts.services import account_create, account_remove
 from agenda.clock import instant, zone_here
 from agenda.models import Repeat
 from agenda.quick_add.line import read_line
-from agenda.services import Wording, task_add
+from agenda.services import TaskInput, task_add
 
 NAME = "demo"
 # In a field that nobody can write through a page: an account named demo may also be a person's.
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             owner = _fresh_account(password)
             at = timezone.now()
             for example in WEEK:
-                task_add(owner_id=owner.pk, wording=_wording(example, at=at), at=at)
+                task_add(owner_id=owner.pk, given=_task_input(example, at=at), at=at)
         if link:
             self.stdout.write(reset_path(owner))
         else:
@@ -96,12 +96,12 @@ def _fresh_account(password: str) -> User:
     return account_create(username=NAME, password=password, first_name=MARK)
 
 
-def _wording(example: Example, *, at: datetime) -> Wording:
+def _task_input(example: Example, *, at: datetime) -> TaskInput:
     zone = zone_here()
     now = timezone.localtime(at).replace(tzinfo=None)
     line = read_line(example.line, at=now, language="fr", zone=zone)
     assert line.wall is not None, example  # noqa: S101 - tests read each of them
-    return Wording(
+    return TaskInput(
         title=line.title,
         notes=example.notes,
         deadline_at=instant(line.wall, zone=zone),
