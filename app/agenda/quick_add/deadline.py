@@ -11,6 +11,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -342,7 +343,11 @@ class _Deadline:
 
     def _refuse_what_lies_apart(self) -> None:
         """ "Prepare Friday presentation at 5pm": whose Friday is it?"""
-        segments = list(_segments(self.tokens))
+        together = groupby(
+            (token for token in self.tokens if token.meaning not in _OPENERS),
+            key=lambda token: token.is_time,
+        )
+        segments = [list(tokens) for is_time, tokens in together if is_time]
         if not segments[1:]:
             return
         for segment in segments:
@@ -374,7 +379,7 @@ class _Deadline:
             raise self.doubt(Span) from None
         if self.clock:
             return datetime.combine(day, self._time_of_day(self.clock))
-        return _full_minute(at.replace(year=day.year, month=day.month, day=day.day))
+        return _full_minute(datetime.combine(day, at.time()))
 
     def _day_wall(self, *, at: datetime) -> datetime | None:
         clock = self._time_of_day(self.clock) if self.clock else None
@@ -473,15 +478,13 @@ class _Deadline:
 
     def _refuse_another_day(self, day: date, *, at: datetime) -> None:
         """What else is said of the day must agree with it."""
-        weekdays = [self.weekday.number] if self.weekday else []
-        if self.calendar_day and self.calendar_day.weekday is not None:
-            weekdays.append(self.calendar_day.weekday)
         rhythm = self.rhythm
-        if rhythm and rhythm.weekday is not None:
-            weekdays.append(rhythm.weekday)
+        weekdays = [each.weekday for each in (self.calendar_day, rhythm) if each]
+        if self.weekday:
+            weekdays.append(self.weekday.number)
         if self.days and (day - at.date()).days != self.days.count:
             raise self.doubt(Days, CalendarDay, Weekday)
-        if any(number != day.weekday() for number in weekdays) or (
+        if any(number not in {None, day.weekday()} for number in weekdays) or (
             self.part and self.part.is_today and day != at.date()
         ):
             raise self.doubt(Days, CalendarDay, Weekday, Part)
@@ -490,19 +493,6 @@ class _Deadline:
             or (rhythm.day_of_month is not None and rhythm.day_of_month != day.day)
         ):
             raise self.doubt(Days, CalendarDay, Weekday)
-
-
-def _segments(tokens: list[Token]) -> Iterator[list[Token]]:
-    """What stands together of a line's deadline."""
-    segment: list[Token] = []
-    for token in tokens:
-        if token.is_time:
-            segment.append(token)
-        elif segment and token.meaning not in _OPENERS:
-            yield segment
-            segment = []
-    if segment:
-        yield segment
 
 
 def _dates_of(written: CalendarDay, *, since: date) -> Iterator[date]:
