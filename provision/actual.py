@@ -12,6 +12,7 @@ from provision.desired import Desired, environment_tag
 from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
 from provision.model import Actual, Foreign, Found, Mark
 from provision.proxmox import Proxmox, is_not_found
+from provision.storages import parse_storage
 from provision.wire import parse_bool, parse_found, parse_tags
 
 PARALLEL_READS = 16
@@ -59,7 +60,12 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     looked = in_parallel(look, containers)
     found = {vmid: entry for vmid, entry in looked.items() if not isinstance(entry, str)}
     unread = {vmid: entry for vmid, entry in looked.items() if isinstance(entry, str)}
-    return replace(sort_out(found, chosen, wanted, desired), unread=unread)
+    storages = tuple(
+        parse_storage(item, str(item["node"]))
+        for item in resources
+        if item.get("type") == "storage" and "node" in item
+    )
+    return replace(sort_out(found, chosen, wanted, desired), unread=unread, storages=storages)
 
 
 def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:

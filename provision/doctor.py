@@ -12,7 +12,7 @@ from provision.actual import in_parallel, is_free, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
-from provision.model import Actual, Copy, Found, Wanted
+from provision.model import Actual, Copy, Found, Storage, Wanted
 from provision.plan import check_ownership, copy_of, way_out_of_lock
 from provision.proxmox import Proxmox, held_on
 from provision.report import copy_facts, copy_text, copy_ways
@@ -27,7 +27,7 @@ from provision.rights import (
     too_much,
 )
 from provision.ssh import Ssh
-from provision.storages import UNKNOWN, Storage, parse_storage, verbs
+from provision.storages import TYPES, described, parse_storage
 from provision.wire import (
     GIB,
     newest_template,
@@ -282,7 +282,7 @@ def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Ite
 def check_storages(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
     for node in sorted({node_of(w, actual) for w in desired.containers}):
         here = [w for w in desired.containers if node_of(w, actual) == node]
-        listed = (parse_storage(item) for item in api.get(f"nodes/{node}/storage"))
+        listed = (parse_storage(item, node) for item in api.get(f"nodes/{node}/storage"))
         there = {storage.name: storage for storage in listed}
         for name, growths in sorted(growth(here, actual).items()):
             yield check_storage(node, name, there.get(name), "rootdir", growths)
@@ -328,7 +328,7 @@ def check_storage(
         return bad("storage", f"{where} is not active", f"see why: pvesm status, on {node}")
     if not storage.takes(content):
         way = f"pvesm set {name} --content {storage.content},{content}"
-        if content == "rootdir" and storage.able is UNKNOWN:
+        if content == "rootdir" and storage.type not in TYPES:
             way = f"choose another lxc_storage: {storage.type} is not for containers"
         return bad("storage", f"{where} does not take {content}", way)
     return check_space(where, storage, growths if content == "rootdir" else None)
@@ -340,11 +340,11 @@ def check_space(where: str, storage: Storage, growths: Sequence[tuple[int, int]]
     if growths is None:
         return ok("storage", f"{where} takes vztmpl, {free}")
     promised, at_once = (sum(each) for each in zip(*growths, strict=True))
-    needs = at_once if storage.able.thin else promised
+    needs = at_once if storage.is_thin else promised
     if needs > storage.free_bytes:
         text = f"{where} has {free}, {render_size(needs)} are wanted"
         return bad("storage", text, "free space on it, or choose another lxc_storage")
-    text = f"{where} is {storage.type}{', shared' * storage.is_shared}, {free}; {verbs(storage)}"
+    text = f"{where} has {free}: {described(storage)}"
     if promised <= storage.free_bytes:
         return ok("storage", text)
     text += f"; thin, {render_size(promised)} are promised"

@@ -64,6 +64,25 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """One storage on one node, by what it can do for containers. None: only its plugin knows."""
+
+    name: str
+    node: str
+    type: str
+    content: str
+    is_active: bool
+    is_shared: bool
+    free_bytes: int
+    can_snapshot: bool | None
+    can_resize: bool | None
+    is_thin: bool
+
+    def takes(self, content: str) -> bool:
+        return content in self.content.split(",")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One LXC container, as wanted or as found.
 
@@ -176,6 +195,7 @@ class Actual:
     ours: Mapping[int, Found] = field(default_factory=dict)
     foreign: Mapping[int, Foreign] = field(default_factory=dict)
     unread: Mapping[int, str] = field(default_factory=dict)
+    storages: tuple[Storage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +303,8 @@ class Plan:
     orphans: tuple[Found, ...] = ()
     copies: tuple[Copy, ...] = ()
     unread: Mapping[int, str] = field(default_factory=dict)
+    # Those that the inventory's containers use, and the token may see.
+    storages: tuple[Storage, ...] = ()
 
     @property
     def has_moves(self) -> bool:

@@ -26,6 +26,7 @@ from provision.model import (
     Resize,
     Start,
     Step,
+    Storage,
     Value,
     Wanted,
 )
@@ -56,7 +57,21 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
         orphans=tuple(f for vmid, f in sorted(actual.ours.items()) if vmid not in aside),
         copies=found_copies,
         unread=actual.unread,
+        storages=storages_used(desired, actual),
     )
+
+
+def storages_used(desired: Desired, actual: Actual) -> tuple[Storage, ...]:
+    """Where the disks of the inventory's containers are, or else shall be."""
+    used = {
+        ((actual.ours.get(wanted.vmid) or wanted).container.node, storage)
+        for wanted in desired.containers
+        for storage in {
+            wanted.container.disk.storage,
+            *(m.storage for m in wanted.container.mounts),
+        }
+    }
+    return tuple(storage for storage in actual.storages if (storage.node, storage.name) in used)
 
 
 def plan_one(wanted: Wanted, before: Found | None, *, reboot: bool = False) -> Step:

@@ -11,13 +11,17 @@ from provision.model import (
     Change,
     Container,
     Copy,
+    Create,
     Found,
     Pending,
     Plan,
     Reboot,
+    Resize,
     Step,
+    Storage,
     Value,
 )
+from provision.storages import described
 from provision.wire import render_size
 
 MIB = 1024**2
@@ -38,7 +42,15 @@ def plan_text(plan: Plan) -> str:
     lines += [line for found in plan.orphans for line in orphan_lines(found, plan.orphans)]
     lines += [line for copy in plan.copies for line in copy_lines(copy)]
     lines += [unread_text(vmid, why) for vmid, why in sorted(plan.unread.items())]
-    return "\n".join([*lines, summary(plan)])
+    return "\n".join([*lines, *storage_lines(plan), summary(plan)])
+
+
+def storage_lines(plan: Plan) -> list[str]:
+    """Which verbs they will carry: said when something is put on them."""
+    moves = [move for step in plan.steps for move in step.moves]
+    if not any(isinstance(move, Create | Resize) for move in moves):
+        return []
+    return [f"= storage {s.name} on {s.node}: {described(s)}" for s in plan.storages]
 
 
 def summary(plan: Plan) -> str:
@@ -209,7 +221,21 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "orphans": [{"vmid": f.container.vmid, "host": f.host} for f in plan.orphans],
         "copies": [copy_data(copy) for copy in plan.copies],
         "unread": [{"vmid": vmid, "reason": why} for vmid, why in sorted(plan.unread.items())],
+        "storages": [storage_data(storage) for storage in plan.storages],
     }  # fmt: skip
+
+
+def storage_data(storage: Storage) -> dict[str, Any]:
+    return {
+        "name": storage.name,
+        "node": storage.node,
+        "type": storage.type,
+        "takes_containers": storage.takes("rootdir"),
+        "can_snapshot": storage.can_snapshot,
+        "can_resize": storage.can_resize,
+        "is_shared": storage.is_shared,
+        "is_thin": storage.is_thin,
+    }
 
 
 def copy_data(copy: Copy) -> dict[str, Any]:

@@ -91,11 +91,14 @@ def resources(response: Any) -> Any:
             guest(item)
         elif item.get("type") == "node":
             node(item)
+        elif item.get("type") == "storage":
+            storage(item)
     return found
 
 
 usage: dict[str, Kind] = {"uptime_": number, "mem_": number, "disk_": number}
 node = record(node=name, status_=scalar)
+storage = record(storage=text, node_=name, plugintype_=text, content_=text, shared_=scalar)
 guest = record(vmid=number, node=name, status_=scalar, name_=scalar, tags_=scalar, **usage)
 # Other keys, such as the raw `lxc` ones, nobody reads.
 READ = (

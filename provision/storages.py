@@ -7,72 +7,54 @@ volumes that pve-container's alloc_disk makes: raw images, ZFS data sets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from provision.model import Storage
 from provision.wire import parse_bool
 
 
 class Able(NamedTuple):
-    """None is what only the plugin knows."""
-
-    snapshot: bool | None
-    thin: bool
-    resize: bool | None
+    can_snapshot: bool | None
+    can_resize: bool | None
+    is_thin: bool
 
 
 # Every type of Proxmox's own that takes containers. A raw image in a folder is sparse, thus thin.
 TYPES: Mapping[str, Able] = {
-    "btrfs": Able(snapshot=True, thin=True, resize=True),
-    "cifs": Able(snapshot=False, thin=True, resize=True),
-    "dir": Able(snapshot=False, thin=True, resize=True),
-    "lvm": Able(snapshot=False, thin=False, resize=True),
-    "lvmthin": Able(snapshot=True, thin=True, resize=True),
-    "nfs": Able(snapshot=False, thin=True, resize=True),
-    "rbd": Able(snapshot=True, thin=True, resize=True),
-    "zfspool": Able(snapshot=True, thin=True, resize=True),
+    "btrfs": Able(can_snapshot=True, can_resize=True, is_thin=True),
+    "cifs": Able(can_snapshot=False, can_resize=True, is_thin=True),
+    "dir": Able(can_snapshot=False, can_resize=True, is_thin=True),
+    "lvm": Able(can_snapshot=False, can_resize=True, is_thin=False),
+    "lvmthin": Able(can_snapshot=True, can_resize=True, is_thin=True),
+    "nfs": Able(can_snapshot=False, can_resize=True, is_thin=True),
+    "rbd": Able(can_snapshot=True, can_resize=True, is_thin=True),
+    "zfspool": Able(can_snapshot=True, can_resize=True, is_thin=True),
 }
 # A plugin that somebody installed: it is taken to allocate everything at once.
-UNKNOWN = Able(snapshot=None, thin=False, resize=None)
+UNKNOWN = Able(can_snapshot=None, can_resize=None, is_thin=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
-    """One storage on one node, from GET nodes/N/storage."""
-
-    name: str
-    type: str
-    content: str
-    is_active: bool
-    is_shared: bool
-    free_bytes: int
-
-    @property
-    def able(self) -> Able:
-        return TYPES.get(self.type, UNKNOWN)
-
-    def takes(self, content: str) -> bool:
-        return content in self.content.split(",")
-
-
-def parse_storage(item: Mapping[str, Any]) -> Storage:
+def parse_storage(item: Mapping[str, Any], node: str) -> Storage:
+    """An entry of GET nodes/N/storage, or of GET cluster/resources, which has other names."""
+    kind = str(item.get("plugintype", item.get("type", "?")))
     return Storage(
         name=str(item["storage"]),
-        type=str(item.get("type", "?")),
+        node=node,
+        type=kind,
         content=str(item.get("content", "")),
         is_active=parse_bool(item.get("active", 1)),
         is_shared=parse_bool(item.get("shared", 0)),
         free_bytes=int(item.get("avail") or 0),
+        **TYPES.get(kind, UNKNOWN)._asdict(),
     )
 
 
-def verbs(storage: Storage) -> str:
-    """Which of our verbs it carries, for doctor's line."""
-    unsure = {True: "", None: " (if its plugin can)"}
+def described(storage: Storage) -> str:
+    """Its kind, and which of our verbs it carries."""
+    able = {"growing": storage.can_resize, "snapshot": storage.can_snapshot}
     carried = ["provision"] * storage.takes("rootdir")
-    if storage.able.resize is not False:
-        carried.append(f"growing{unsure[storage.able.resize]}")
-    if storage.able.snapshot is not False:
-        carried.append(f"snapshot{unsure[storage.able.snapshot]}")
-    lacking = "" if storage.able.snapshot is not False else "; not snapshot (make backup does)"
-    return f"carries {', '.join(carried)}{lacking}"
+    carried += [verb + " (if its plugin can)" * (can is None) for verb, can in able.items()
+                if can is not False]  # fmt: skip
+    lacking = "; not snapshot (make backup does)" * (storage.can_snapshot is False)
+    kind = storage.type + ", shared" * storage.is_shared
+    return f"{kind}; carries {', '.join(carried)}{lacking}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from provision.storages import parse_storage, verbs
+from provision.storages import described, parse_storage
 from provision.wire import GIB
 from tests.provision.conftest import TOKEN
 
@@ -28,11 +29,12 @@ STORAGES = [
 
 @pytest.mark.parametrize(("kind", "text", "is_thin"), STORAGES, ids=[s[0] for s in STORAGES])
 def test_a_storage_is_known_by_what_it_can_do(kind, text, is_thin):
-    storage = parse_storage({"storage": "s", "type": kind, "content": "rootdir", "shared": 1})
+    facts = {"storage": "s", "content": "rootdir", "shared": 1}
+    here = parse_storage({**facts, "type": kind}, "n")
 
-    assert verbs(storage) == text
-    assert storage.able.thin is is_thin
-    assert storage.is_shared
+    assert described(here) == f"{kind}, shared; {text}"
+    assert here.is_thin is is_thin
+    assert here == parse_storage({**facts, "type": "storage", "plugintype": kind}, "n")
 
 
 @pytest.mark.parametrize(
@@ -73,10 +75,28 @@ def test_growth_counts_where_the_storage_allocates_it(cluster, healthy, kind, co
     assert cluster.run("doctor") == code, cluster.out
     expected = {
         1: "BAD   storage: local-lvm on pve1 has 2 GiB free, 5G are wanted",
-        0: "note  storage: local-lvm on pve1 is lvmthin, 2 GiB free; carries provision, growing, "
+        0: "note  storage: local-lvm on pve1 has 2 GiB free: lvmthin; carries provision, growing, "
         "snapshot; thin, 5G are promised",
     }
     assert expected[code] in cluster.out
+
+
+def test_plan_says_which_verbs_a_storage_will_carry(cluster):
+    cluster.pve.storages["local-lvm"]["type"] = "dir"
+    line = "= storage local-lvm on pve1: dir; carries provision, growing; not snapshot"
+
+    assert cluster.run("plan") == 2
+    assert line in cluster.out
+    cluster.run("plan", "--json")
+    (storage,) = json.loads(cluster.out)["storages"]
+    assert (storage["type"], storage["can_snapshot"], storage["is_thin"]) == ("dir", False, True)
+
+    cluster.apply()
+    assert cluster.run("plan") == 0
+    assert "storage" not in cluster.out, "nothing is put on it"
+    cluster.change("web", lxc_disk_gib=5)
+    cluster.run("plan")
+    assert line in cluster.out
 
 
 def test_no_template_is_wanted_for_what_exists(cluster, healthy):

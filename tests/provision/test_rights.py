@@ -168,26 +168,6 @@ def test_a_pool_that_is_not_there_is_named_before_and_after(strict, cluster, hea
     assert "make doctor" in cluster.out
 
 
-def test_a_creation_under_way_in_the_pool_is_waited_for_although_nobody_sees_it(
-    strict, cluster, monkeypatch
-):
-    """The token sees a container from the moment when it is in the pool: the last of its task."""
-    monkeypatch.setattr(creation, "SETTLE_S", 0.5)
-    wanted = choose(cluster, "ctlv")
-    pasted(pveum_commands(wanted, *TOKEN.split("!"))).teach(cluster.pve)
-    cluster.pve.time_scale, cluster.pve.ct_secs["create"] = 1, 1.0
-    post = FakePve._lxc_create
-
-    async def twice(self, user, v):
-        """As if an answer was lost and the call was made again."""
-        await post(self, user, dict(v))
-        return await post(self, user, v)
-
-    monkeypatch.setattr(FakePve, "_lxc_create", twice)
-    assert cluster.apply() == 0, cluster.out + cluster.err
-    assert {ct.status for ct in cluster.pve.cts} == {"running"}
-
-
 def test_what_a_killed_run_left_being_created_in_the_pool_is_finished_by_the_next(
     strict, cluster, monkeypatch
 ):
