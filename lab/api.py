@@ -20,10 +20,11 @@ from typing import Any
 from fakepve import FakeCt, TaskError
 from fakepve.lxc import NEW_DISK, parse_mount
 from fakepve.model import PveError
+from fakepve.routing import param_error, split_list
 
 from lab import state
 from lab.copies import CopiesPve
-from lab.guest import Guest, parse_guest, properties, volumes
+from lab.guest import properties
 from lab.pending import print_mount
 from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
 
@@ -62,9 +63,8 @@ class LabPve(CopiesPve):
         keep: Path | None,
         **where: Any,
     ) -> None:
-        super().__init__(runtime, **where)
+        super().__init__(runtime, keep=keep, **where)
         self.templates = templates
-        self.keep = keep
         self.nodes = {node: {"online": True} for node in nodes}
         self.time_scale = 1.0
         self.storages: dict[str, Answer] = {
@@ -88,7 +88,6 @@ class LabPve(CopiesPve):
         self._births: dict[int, Birth] = {}
         # When a container's processor time was last read, and what it was.
         self._cpu_seen: dict[int, tuple[float, float]] = {}
-        self._workers: set[asyncio.Future[Any]] = set()
 
     # ------------------------------------------------------------------ who may do what
 
@@ -136,17 +135,33 @@ class LabPve(CopiesPve):
         await self.run(self.show_templates)  # another lab may have built one meanwhile
         return await super()._content_list(v, user)
 
-    async def index(self) -> list[str]:
-        return sorted(await self.run(self.templates.index))
+    def _routes_aplinfo(self) -> list[tuple[str, str, Any]]:
+        path = "/nodes/{node}/aplinfo"
+        return [("GET", path, self._aplinfo_list), ("POST", path, self._aplinfo_download)]
 
-    async def download(self, node: str, storage: str, name: str, user: str) -> str:
+    async def _aplinfo_list(self, _v: Answer, _user: str) -> list[Answer]:
+        return [_index_entry(name) for name in await self.index()]
+
+    async def _aplinfo_download(self, v: Answer, user: str) -> str:
+        """Refuse a template that the index does not name."""
+        name = str(v["template"])
+        if name not in await self.index():
+            raise param_error(template="no such template")
+        store = self._active_store(v["storage"], v["node"])
+        if "vztmpl" not in split_list(store.get("content")):
+            raise PveError(500, f"storage '{v['storage']}' does not support templates")
+
         async def body() -> None:
             lines = self.tasks[upid]["log"]
             await self.run(self.templates.fetch, name, say=lines.append)
             self.show_templates()
 
-        upid = await self.task(node, "download", storage, user, body)
+        upid = await self.task(v["node"], "download", v["storage"], user, body)
         return upid
+
+    async def index(self) -> list[str]:
+        """Return the templates that can be downloaded."""
+        return sorted(await self.run(self.templates.index))
 
     def _space(self, _store: Answer) -> tuple[int, int, int]:
         """Return the storage's total, used and free bytes: those of this machine."""
@@ -220,12 +235,6 @@ class LabPve(CopiesPve):
         self.follow_up(self._work(record, whole, vm if lock else None))
         return upid
 
-    def follow_up(self, work: Awaitable[Any]) -> None:
-        """Let `work` go on beside the request."""
-        worker = asyncio.ensure_future(work)
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
-
     async def _work(self, record: Answer, body: Body, locked: Any) -> None:
         status = "OK"
         try:
@@ -255,13 +264,6 @@ class LabPve(CopiesPve):
         record.update(status="stopped", exitstatus=status, endtime=int(time.time()))
         self.remember()
 
-    async def run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
-        return await asyncio.to_thread(method, *args, **words)
-
-    @staticmethod
-    def _guest(ct: FakeCt) -> Guest:
-        return parse_guest(ct.vmid, ct.config)
-
     # ------------------------------------------------------------------ state
 
     async def answer(self, request: Any, *args: Any) -> Any:
@@ -272,19 +274,13 @@ class LabPve(CopiesPve):
             if request.method != "GET":
                 self.remember()
 
-    def remember(self) -> None:
-        """Keep everything on disk, so that a killed lab comes back as it was."""
-        if self.keep:
-            running = {ct.vmid for ct in self.cts if ct.status == "running"}
-            state.save(self.keep, state.snapshot(self, running=running))
-
     async def resume(self) -> set[int]:
         """Load what was kept, take over what still runs; return the containers to start again."""
         ran = state.restore(self, self.keep) if self.keep else set()
         for ct in list(self.cts):
             if ct.lock in UNFINISHED:
                 log.warning("container %s was cut in %s: removed", ct.vmid, ct.lock)
-                await self.run(self.runtime.destroy, self._guest(ct))
+                await self.run(self.runtime.destroy, self.parsed(ct))
                 self._drop(ct)
             else:
                 await self._take_over(ct)
@@ -297,7 +293,7 @@ class LabPve(CopiesPve):
         """Finish what was cut, and adopt the container if it runs."""
         await self.run(self.runtime.repair, ct.vmid)
         if ct.lock == "rollback":
-            await self.run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+            await self.run(self.runtime.rollback, self.parsed(ct), ct.config["parent"])
         for name in [name for name, kept in ct.snapshots.items() if kept.get("snapstate")]:
             await self.run(self.runtime.delete_snapshot, ct.vmid, name)
             forget_snapshot(ct, name)
@@ -352,7 +348,7 @@ class LabPve(CopiesPve):
 
     async def _refresh(self, ct: FakeCt) -> None:
         """Restart a container that restarted itself, if its configuration has changed since."""
-        if ct.pending or not await self.run(self.runtime.started_with, self._guest(ct)):
+        if ct.pending or not await self.run(self.runtime.started_with, self.parsed(ct)):
             await self._lxc_reboot("root@pam", {"node": ct.node, "vmid": ct.vmid})
 
     # ------------------------------------------------------------------ create and destroy
@@ -392,7 +388,7 @@ class LabPve(CopiesPve):
         ct.lock = "create"  # fakepve's body lifted it; the work only starts now
         self.remember()
         try:
-            await self.run(self.runtime.create, self._guest(ct), birth, say=say)
+            await self.run(self.runtime.create, self.parsed(ct), birth, say=say)
         except ContainerError as error:
             self._drop(ct)
             raise TaskError(f"unable to create CT {ct.vmid} - {error}") from error
@@ -408,7 +404,7 @@ class LabPve(CopiesPve):
         ct.lock = "destroyed"
         self.remember()
         try:
-            await self.run(self.runtime.destroy, self._guest(ct))
+            await self.run(self.runtime.destroy, self.parsed(ct))
         finally:
             ct.lock = None  # fakepve's body takes it again, and drops the container
         return await body()
@@ -423,7 +419,7 @@ class LabPve(CopiesPve):
         lines = self._log_of(ct)
         lines += (await self.settle(ct)).values()
         _check_root_disk(ct)
-        pid = await self.run(self.runtime.start, self._guest(ct), say=lines.append)
+        pid = await self.run(self.runtime.start, self.parsed(ct), say=lines.append)
         self._is_running(ct, pid)
 
     def _log_of(self, ct: FakeCt) -> list[str]:
@@ -435,7 +431,7 @@ class LabPve(CopiesPve):
         return lines
 
     async def _ct_powerdown(self, ct: FakeCt, timeout: float, force: bool) -> None:
-        guest = self._guest(ct)
+        guest = self.parsed(ct)
         if not await self.run(self.runtime.shutdown, guest, timeout_s=float(timeout)):
             if not force:
                 raise TaskError("container did not stop")
@@ -444,7 +440,7 @@ class LabPve(CopiesPve):
         ct.pid = None
 
     async def _effect_vzstop(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
-        await self.run(self.runtime.kill, self._guest(ct))
+        await self.run(self.runtime.kill, self.parsed(ct))
         return await body()
 
     # ------------------------------------------------------------------ disks and snapshots
@@ -454,7 +450,7 @@ class LabPve(CopiesPve):
         note = await body()
         key = next(key for key in ct.config if ct.config[key] != before.get(key))
         ct.config[key] = print_mount(parse_mount(ct.config[key]))
-        disk = next(disk for disk in self._guest(ct).disks if disk.key == key)
+        disk = next(disk for disk in self.parsed(ct).disks if disk.key == key)
         try:
             await self.run(self.runtime.resize, ct.vmid, disk)
         except ContainerError:
@@ -470,7 +466,7 @@ class LabPve(CopiesPve):
         ct.lock = "snapshot"
         self.remember()
         try:
-            await self.run(self.runtime.snapshot, self._guest(ct), name)
+            await self.run(self.runtime.snapshot, self.parsed(ct), name)
         except ContainerError:
             forget_snapshot(ct, name)
             raise
@@ -501,35 +497,13 @@ class LabPve(CopiesPve):
         ct.lock = "rollback"
         self.remember()
         try:
-            await self.run(self.runtime.rollback, self._guest(ct), ct.config["parent"])
+            await self.run(self.runtime.rollback, self.parsed(ct), ct.config["parent"])
         except ContainerError:
             ct.config, ct.pending = config, pending
             raise
         finally:
             ct.lock = None
         return note
-
-    # ------------------------------------------------------------------ configuration
-
-    async def bring(self, ct: FakeCt, before: Answer) -> None:
-        await self._realise_disks(ct, before)
-        if ct.status == "running" and ct.config != before:
-            old = parse_guest(ct.vmid, before)
-            await self.run(self.runtime.reconfigure, old, self._guest(ct))
-
-    async def volume_size(self, ct: FakeCt, disk: str) -> int:
-        size: int = await self.run(self.runtime.size, ct.vmid, disk)
-        return size
-
-    async def _realise_disks(self, ct: FakeCt, before: Answer) -> None:
-        """Make the disks that a change of configuration names for the first time; free others."""
-        old, new = volumes(before), volumes(ct.config)
-        for disk in self._guest(ct).disks:
-            if disk.name not in old and disk.key != "rootfs":
-                await self.run(self.runtime.allocate, ct.vmid, disk)
-        for name in old.keys() - new.keys():
-            if old[name] != "rootfs":  # an orphan, as on a real server
-                await self.run(self.runtime.free, ct.vmid, name)
 
     # ------------------------------------------------------------------ looking
 
@@ -550,7 +524,7 @@ class LabPve(CopiesPve):
                 ct.stats = {}
 
     def _usage(self, ct: FakeCt) -> Answer:
-        used = self.runtime.usage(self._guest(ct))
+        used = self.runtime.usage(self.parsed(ct))
         now = time.monotonic()
         seen_at, seen_s = self._cpu_seen.get(ct.vmid, (now, used.cpu_s))
         self._cpu_seen[ct.vmid] = (now, used.cpu_s)
@@ -612,3 +586,19 @@ def _interface(link: Answer) -> Answer:
             }
         )
     return found
+
+
+def _index_entry(name: str) -> Answer:
+    """Return a template's line in the node's index of templates."""
+    package, version, _ = name.split("_", 2)
+    return {
+        "template": name,
+        "package": package,
+        "version": version,
+        "os": package.rpartition("-")[0],
+        "section": "system",
+        "type": "lxc",
+        "headline": f"{package} ({version})",
+        "source": "lab",
+        "architecture": "amd64",
+    }

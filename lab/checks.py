@@ -20,6 +20,7 @@ PROGRAMS = (
     "mkfs.xfs",
     "mmdebstrap",
     "nsenter",
+    "openssl",
     "socat",
     "ssh-keygen",
     "tinyproxy",

@@ -29,24 +29,19 @@ class CopiesPve(NodesPve):
     """The API with clones, backups and restores."""
 
     def __init__(self, runtime: Runtime, **where: Any) -> None:
-        super().__init__(**where)
-        self.runtime = runtime
+        super().__init__(runtime, **where)
         # An archive's file name -> its configuration, and the number its disks are kept under:
         # below zero, so that it is no container's.
         self.backups: dict[str, Answer] = {}
         self._sources: dict[int, tuple[Guest, str | None]] = {}
         self._restores: dict[int, Answer] = {}
 
-    async def run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
-        """Call the runtime, beside everything else."""
-        raise NotImplementedError
-
     # ------------------------------------------------------------------ clones
 
     async def _lxc_clone(self, user: str, v: Answer) -> str:
         ct = self._find_ct(v["node"], v["vmid"])
         upid: str = await super()._lxc_clone(user, v)
-        self._sources[int(v["newid"])] = parse_guest(ct.vmid, ct.config), v.get("snapname")
+        self._sources[int(v["newid"])] = self.parsed(ct), v.get("snapname")
         return upid
 
     async def _effect_vzclone(self, ct: FakeCt, body: Body, _say: Say) -> str | None:
@@ -58,8 +53,7 @@ class CopiesPve(NodesPve):
     async def _copy(self, source: Guest, ct: FakeCt, snapshot: str | None = None) -> None:
         ct.lock = "create"
         try:
-            guest = parse_guest(ct.vmid, ct.config)
-            await self.run(self.runtime.copy, source, guest, snapshot)
+            await self.run(self.runtime.copy, source, self.parsed(ct), snapshot)
         except ContainerError:
             self._drop(ct)
             raise
@@ -78,7 +72,7 @@ class CopiesPve(NodesPve):
         async def body() -> None:
             self._task_lock(ct)
             ct.lock = "backup"
-            guest = parse_guest(ct.vmid, ct.config)
+            guest = self.parsed(ct)
             number = min((kept["number"] for kept in self.backups.values()), default=0) - 1
             try:
                 await self.run(self.runtime.snapshot, guest, "vzdump")

@@ -7,7 +7,6 @@ against this class, plain fakepve and a lab.
 from __future__ import annotations
 
 import re
-import subprocess
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -15,8 +14,10 @@ from typing import Any
 from fakepve import FakePve
 from fakepve.lxc import MOUNT_KEY, NEW_DISK, mount_type, parse_mount, split_props
 from fakepve.model import PveError
-from fakepve.routing import param_error, split_list
+from fakepve.routing import param_error
 from fakepve.server import USER, ok, params
+
+from lab.commands import CommandError, run
 
 UPID = re.compile(r"UPID:[^:\s]+(:[0-9A-Fa-f]{8}){3}:[^:\s]+:[^:\s]*:[^:\s]+:")
 API_PATH = re.compile(r"^/api2/\w+")
@@ -160,33 +161,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         common = {"method": "manual", "method6": "manual", "families": ["inet"]}
         return [bridge | common, card | common]
 
-    # ------------------------------------------------------------------ templates to download
-
-    def _routes_aplinfo(self) -> list[tuple[str, str, Any]]:
-        path = "/nodes/{node}/aplinfo"
-        return [("GET", path, self._aplinfo_list), ("POST", path, self._aplinfo_download)]
-
-    async def _aplinfo_list(self, _v: Answer, _user: str) -> list[Answer]:
-        return [_index_entry(name) for name in await self.index()]
-
-    async def _aplinfo_download(self, v: Answer, user: str) -> str:
-        """Refuse a template that the index does not name."""
-        name = str(v["template"])
-        if name not in await self.index():
-            raise param_error(template="no such template")
-        store = self._active_store(v["storage"], v["node"])
-        if "vztmpl" not in split_list(store.get("content")):
-            raise PveError(500, f"storage '{v['storage']}' does not support templates")
-        return await self.download(v["node"], v["storage"], name, user)
-
-    async def index(self) -> list[str]:
-        """Return the templates that can be downloaded."""
-        return []
-
-    async def download(self, node: str, storage: str, name: str, user: str) -> str:
-        """Start the task that brings a template of the index to the storage; return its UPID."""
-        raise PveError(501, f"no download of '{name}' to '{node}:{storage}' for {user}")
-
 
 async def _blanks(request: Any) -> dict[str, str]:
     """Return the values that were sent empty; fakepve drops them."""
@@ -218,15 +192,11 @@ def _is_asked_for(task: Answer, given: Answer) -> bool:
     failed = not runs and not re.fullmatch(r"OK|WARNINGS: \d+", task.get("exitstatus", ""))
     return (
         not (given.get("errors") and not failed)
-        and given.get("vmid") in (None, task["id"], _number(task["id"]))
+        and str(given.get("vmid", task["id"])) == task["id"]
         and given.get("typefilter") in (None, task["type"])
         and given.get("userfilter", "") in task["user"]
         and given.get("since", 0) <= task["starttime"] <= given.get("until", 1 << 62)
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
 
 
 def _check_public_keys(text: str) -> None:
@@ -234,29 +204,7 @@ def _check_public_keys(text: str) -> None:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         if line.startswith("#"):
             continue
-        shown = subprocess.run(
-            ["ssh-keygen", "-l", "-f", "/dev/stdin"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            input=line,
-        )
-        if shown.returncode:
-            raise PveError(500, "SSH public key validation error")
-
-
-def _index_entry(name: str) -> Answer:
-    """Return a template's line in the node's index of templates."""
-    package, version, _ = name.split("_", 2)
-    return {
-        "template": name,
-        "package": package,
-        "version": version,
-        "os": package.rpartition("-")[0],
-        "section": "system",
-        "type": "lxc",
-        "headline": f"{package} ({version})",
-        "source": "lab",
-        "architecture": "amd64",
-    }
+        try:
+            run(["ssh-keygen", "-l", "-f", "/dev/stdin"], stdin=line)
+        except CommandError as error:
+            raise PveError(500, "SSH public key validation error") from error

@@ -1,54 +1,28 @@
 """Carry TCP connections between this machine and the lab's network namespace.
 
-A socket belongs to the namespace in which it is made, wherever its process is: it is made in a
-thread that enters the namespace with setns(2) and is never used for anything else.
+A socket belongs to the namespace in which it is made, wherever its process is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-CLONE_NEWNET: Final = 0x40000000
+from lab.namespaces import CLONE_NEWNET, inside
+
 CHUNK: Final = 256 * 1024
 CONNECT_TIMEOUT_S: Final = 5.0
-libc = ctypes.CDLL(None, use_errno=True)
 Address = tuple[str, int]
 
 
 def socket_in(namespace: Path) -> socket.socket:
     """Return a TCP socket made in `namespace`. Raises OSError, also when the lab is gone."""
-    made: list[socket.socket] = []
-    failed: list[OSError] = []
-
-    def enter_and_make() -> None:
-        try:
-            descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if libc.setns(descriptor, CLONE_NEWNET):
-                    number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number), str(namespace))
-            finally:
-                os.close(descriptor)
-            made.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        except OSError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=enter_and_make)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    made[0].setblocking(False)
-    return made[0]
+    return inside(namespace, CLONE_NEWNET, socket_here)
 
 
 def socket_here() -> socket.socket:

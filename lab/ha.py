@@ -16,6 +16,7 @@ from fakepve.model import PveError
 from fakepve.routing import split_list
 
 from lab.pending import PendingPve
+from lab.runtime import Runtime
 
 Answer = dict[str, Any]
 MIGRATED = "ha groups have been migrated to rules"
@@ -29,19 +30,11 @@ REQUESTS = {"started": "request_start", "stopped": "request_stop"}
 class HaPve(PendingPve):
     """The API with resources, rules (Proxmox VE 9) and groups (8) of high availability."""
 
-    def __init__(self, **where: Any) -> None:
-        super().__init__(**where)
+    def __init__(self, runtime: Runtime, **where: Any) -> None:
+        super().__init__(runtime, **where)
         self.ha: dict[str, dict[str, Answer]] = {"resources": {}, "rules": {}, "groups": {}}
         self.ha_delay = 7  # the CRM's cycle and the LRM's: a container follows after 5 to 10 s
         self._ha_turns: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    def follow_up(self, work: Awaitable[Any]) -> None:
-        """Let `work` go on beside the request."""
-        raise NotImplementedError
-
-    def remember(self) -> None:
-        """Keep the state."""
-        raise NotImplementedError
 
     def _routes_ha(self) -> list[tuple[str, str, Any]]:
         routes = [("GET", "/cluster/ha/status/current", self._ha_status)]

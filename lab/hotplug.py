@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +12,14 @@ from lab.commands import run, succeeds
 from lab.guest import Guest, Nic
 from lab.lxcconfig import bridge_name, limits, port_name
 from lab.machine import Machine
+from lab.namespaces import CLONE_NEWNS, checked, inside, libc
 
-CLONE_FS: Final = 0x200
-CLONE_NEWNS: Final = 0x20000
 OPEN_TREE: Final = 428  # the same numbers on every architecture
 MOVE_MOUNT: Final = 429
 OPEN_TREE_CLONE: Final = 1
 MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 AT_FDCWD: Final = -100
 MNT_DETACH: Final = 2
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def change_limits(
@@ -128,51 +124,22 @@ def mount_inside(pid: int, source: Path, path: str) -> None:
     path must exist. Raises OSError.
     """
     flags = OPEN_TREE_CLONE | os.O_CLOEXEC
-    tree = _checked(libc.syscall(OPEN_TREE, AT_FDCWD, str(source).encode(), flags))
+    tree = checked(libc.syscall(OPEN_TREE, AT_FDCWD, str(source).encode(), flags))
     target = path.encode()
 
     def move() -> None:
-        _checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
+        checked(libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
 
     try:
-        _in_mounts_of(pid, move)
+        inside(_mounts_of(pid), CLONE_NEWNS, move)
     finally:
         os.close(tree)
 
 
 def unmount_inside(pid: int, path: str) -> None:
     """Unmount `path` of the running container. Raises OSError."""
-    _in_mounts_of(pid, lambda: _checked(libc.umount2(path.encode(), MNT_DETACH)))
+    inside(_mounts_of(pid), CLONE_NEWNS, lambda: checked(libc.umount2(path.encode(), MNT_DETACH)))
 
 
-def _in_mounts_of(pid: int, action: Callable[[], object]) -> None:
-    """Run `action` in the container's mount namespace, with no program of the container.
-
-    In a thread of its own, which stays there until it ends.
-    """
-    failed: list[OSError] = []
-
-    def enter_and_act() -> None:
-        try:
-            namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _checked(libc.unshare(CLONE_FS))
-                _checked(libc.setns(namespace, CLONE_NEWNS))
-            finally:
-                os.close(namespace)
-            action()
-        except OSError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=enter_and_act)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-
-
-def _checked(answer: int) -> int:
-    if answer < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return answer
+def _mounts_of(pid: int) -> Path:
+    return Path(f"/proc/{pid}/ns/mnt")

@@ -81,18 +81,8 @@ def _make_bridge(settings: Settings, facts: Facts, network: Network) -> None:
     bridge = facts.bridge_of(network.tag)
     namespace = settings.netns
     if not has_link(namespace, bridge):
-        ip(
-            namespace,
-            "link",
-            "add",
-            bridge,
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "forward_delay",
-            "0",
-        )
+        options = ["stp_state", "0", "forward_delay", "0"]
+        ip(namespace, "link", "add", bridge, "type", "bridge", *options)
     # A fixed address: left alone, a bridge takes its lowest port's and changes it later.
     ip(namespace, "link", "set", bridge, "address", _bridge_address(network.tag))
     if network.gateway:

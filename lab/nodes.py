@@ -12,6 +12,7 @@ from fakepve.model import PveError
 from fakepve.routing import split_list
 
 from lab.ha import SHUTDOWN_S, HaPve
+from lab.runtime import Runtime
 
 Answer = dict[str, Any]
 
@@ -19,8 +20,8 @@ Answer = dict[str, Any]
 class NodesPve(HaPve):
     """The API with nodes that can be off, and containers that move between them."""
 
-    def __init__(self, **where: Any) -> None:
-        super().__init__(**where)
+    def __init__(self, runtime: Runtime, **where: Any) -> None:
+        super().__init__(runtime, **where)
         self.fence_delay = 120  # what a node must be away before HA takes its containers
         self._targets: dict[int, str] = {}
 

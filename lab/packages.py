@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from urllib.parse import urlsplit
 from lab.commands import run
 
 SOURCES = Path("/etc/apt")
-OS_RELEASE = Path("/etc/os-release")
 POCKETS = ("", "-updates", "-security")
 
 
@@ -29,16 +29,13 @@ class Source:
         return f"deb {self.uri} {self.suite} {' '.join(self.components)}"
 
 
-def os_release(text: str) -> dict[str, str]:
-    """Return the fields of an os-release file."""
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return {key: value.strip().strip('"') for key, value in pairs}
-
-
 def machine_codename() -> str:
     """Return the Debian release of this machine, such as `bookworm`; empty when not Debian."""
-    fields = os_release(OS_RELEASE.read_text()) if OS_RELEASE.exists() else {}
-    return fields.get("VERSION_CODENAME", "") if fields.get("ID") == "debian" else ""
+    try:
+        fields = platform.freedesktop_os_release()
+    except OSError:
+        return ""
+    return fields.get("VERSION_CODENAME", "") if fields["ID"] == "debian" else ""
 
 
 def debian_sources(release: str, *, codename: str | None = None) -> tuple[Source, ...]:

@@ -7,9 +7,11 @@ keeps one dictionary, where the later overwrites the earlier.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 from fakepve import FakeCt
@@ -17,9 +19,10 @@ from fakepve.lxc import FASTPLUG, HOT_DELETE, NEW_DISK, format_size, parse_mount
 from fakepve.model import PveError
 from fakepve.routing import split_list
 
+from lab import state
 from lab.corrections import CorrectedPve
-from lab.guest import disk_name, properties
-from lab.runtime import ContainerError
+from lab.guest import Guest, disk_name, parse_guest, properties, volumes
+from lab.runtime import ContainerError, Runtime
 
 Answer = dict[str, Any]
 DELETE = "delete"
@@ -33,13 +36,32 @@ HOT_REMOVE = re.compile("|".join((*FASTPLUG, *HOT_DELETE, r"unused\d+", r"net\d"
 class PendingPve(CorrectedPve):
     """The API with a real server's two layers."""
 
-    async def bring(self, ct: FakeCt, before: Answer) -> None:
-        """Give disks and container what the configuration now says. Raises ContainerError."""
-        raise NotImplementedError
+    def __init__(self, runtime: Runtime, *, keep: Path | None, **where: Any) -> None:
+        super().__init__(**where)
+        self.runtime = runtime
+        self.keep = keep
+        self._workers: set[asyncio.Future[Any]] = set()
 
-    async def volume_size(self, ct: FakeCt, disk: str) -> int:
-        """Return the bytes that a volume really has. Raises ContainerError."""
-        raise NotImplementedError
+    async def run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
+        """Call the runtime, beside everything else."""
+        return await asyncio.to_thread(method, *args, **words)
+
+    def follow_up(self, work: Awaitable[Any]) -> None:
+        """Let `work` go on beside the request."""
+        worker = asyncio.ensure_future(work)
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    def remember(self) -> None:
+        """Keep everything on disk, so that a killed lab comes back as it was."""
+        if self.keep:
+            running = {ct.vmid for ct in self.cts if ct.status == "running"}
+            state.save(self.keep, state.snapshot(self, running=running))
+
+    @staticmethod
+    def parsed(ct: FakeCt) -> Guest:
+        """Return the container that the configuration describes."""
+        return parse_guest(ct.vmid, ct.config)
 
     # ------------------------------------------------------------------ looking
 
@@ -134,6 +156,19 @@ class PendingPve(CorrectedPve):
                 errors[key] = failed.format(key, error)
         return errors
 
+    async def bring(self, ct: FakeCt, before: Answer) -> None:
+        """Give disks and container what the configuration now says. Raises ContainerError."""
+        old, new = volumes(before), volumes(ct.config)
+        for disk in self.parsed(ct).disks:
+            if disk.name not in old and disk.key != "rootfs":
+                await self.run(self.runtime.allocate, ct.vmid, disk)
+        for name in old.keys() - new.keys():
+            if old[name] != "rootfs":  # an orphan, as on a real server
+                await self.run(self.runtime.free, ct.vmid, name)
+        if ct.status == "running" and ct.config != before:
+            guest = parse_guest(ct.vmid, before)
+            await self.run(self.runtime.reconfigure, guest, self.parsed(ct))
+
     async def _take(self, ct: FakeCt, key: str, *, goes: bool) -> None:
         old = ct.config.get(key)
         if goes:
@@ -156,7 +191,8 @@ class PendingPve(CorrectedPve):
             return value
         mount = parse_mount(value)
         if not NEW_DISK.match(mount["volume"]):
-            mount["size"] = format_size(await self.volume_size(ct, disk_name(mount["volume"])))
+            size = await self.run(self.runtime.size, ct.vmid, disk_name(mount["volume"]))
+            mount["size"] = format_size(size)
         return self._realise(ct.vmid, key, print_mount(mount), self._taken_volumes())
 
     def _realise(self, *args: Any, **words: Any) -> str:

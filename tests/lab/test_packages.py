@@ -7,7 +7,6 @@ import pytest
 from lab.packages import (
     Source,
     mirror_uri,
-    os_release,
     package_hosts,
     parse_sources,
     translate,
@@ -112,10 +111,3 @@ def test_hosts_are_named_once():
     uris = ["http://a.example/debian", "https://a.example:8443/security", "http://b.example/"]
 
     assert package_hosts(Source(uri, "x", ()) for uri in uris) == ("a.example", "b.example")
-
-
-def test_os_release_is_read_with_and_without_quotes():
-    assert os_release('ID=debian\nVERSION_CODENAME="trixie"\n\n') == {
-        "ID": "debian",
-        "VERSION_CODENAME": "trixie",
-    }
