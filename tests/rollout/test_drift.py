@@ -102,7 +102,7 @@ def test_what_is_said_to_machines_fits_the_schema(monkeypatch, capsys):
     told["plays"] += report(changed=True, diff={"before": "a", "after": "b"})["plays"]
     monkeypatch.setattr(drift, "proxmox", lambda _: [plan])
     monkeypatch.setattr(drift, "guests", lambda _: drift.from_ansible(told))
-    monkeypatch.setattr(drift, "read_hosts", lambda _: nullcontext(Web(Said(1, "0002"))))
+    monkeypatch.setattr(drift, "Hosts", lambda _: nullcontext(Web(Said(1, "0002"))))
     monkeypatch.setattr("sys.argv", ["drift", "--json"])
 
     assert drift.main() == drift.FAILED
