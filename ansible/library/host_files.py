@@ -17,22 +17,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
 module: host_files
-short_description: Files and folders with content, owner, group and mode, or no file
+short_description: Files, folders and links, or no file
 description:
   - Each is replaced by one rename, when it is whole and its validation has passed. Works in check mode and with diff.
   - No link is followed on the way there; where one is, nothing is written and the error names it.
 options:
   files:
-    description: In this order; a folder has no content.
+    description: In this order; a folder has neither content nor link.
     required: true
     type: list
     elements: dict
     suboptions:
       path: {description: Where., required: true, type: path}
       content: {description: What a file holds., type: str}
+      link: {description: Where a link leads., type: str}
       owner: {description: Whose it is., type: str, default: root}
       group: {description: Which group's., type: str, default: root}
-      mode: {description: Four octal digits., required: true, type: str}
+      mode: {description: Four octal digits; a link has none., type: str}
       state: {description: "absent: no file there.", type: str, choices: [present, absent], default: present}
       validate: {description: A command that must succeed; %s is the new file., type: str, default: ""}
 author: CTLV
@@ -99,6 +100,8 @@ def place(module: AnsibleModule, item: dict[str, Any]) -> dict[str, Any] | None:
     """Put one in place; what --diff shows of it, or None when it was right already."""
     if item.get("state") == "absent":
         return remove(module, Path(item["path"]))
+    if item.get("link"):
+        return point(module, Path(item["path"]), item["link"])
     path, wanted = Path(item["path"]), item["content"]
     mode, (owner, group) = int(item["mode"], 8), ids(item, lenient=module.check_mode)
     text, has_mode, has_owner, has_group = found(path)
@@ -130,6 +133,21 @@ def remove(module: AnsibleModule, path: Path) -> dict[str, Any] | None:
         return None
     shown = {"before_header": str(path), "after_header": str(path)}
     return {**shown, "before": "present\n", "after": "absent\n"}
+
+
+def point(module: AnsibleModule, path: Path, target: str) -> dict[str, Any] | None:
+    before = str(path.readlink()) if path.is_symlink() else "no link"
+    if before == target:
+        return None
+    if not module.check_mode:
+        unfinished = f".{path.name}.{os.getpid()}"
+        with opened(path.parent) as folder:
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished, dir_fd=folder)
+            os.symlink(target, unfinished, dir_fd=folder)
+            os.replace(unfinished, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    shown = {"before_header": str(path), "after_header": str(path)}
+    return {**shown, "before": f"{before}\n", "after": f"{target}\n"}
 
 
 def write(module: AnsibleModule, path: Path, item: dict[str, Any], owner: int, group: int) -> None:
@@ -166,12 +184,14 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
+                "required_one_of": [("mode", "link")],
                 "options": {
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
+                    "link": {"type": "str"},
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "required": True},
+                    "mode": {"type": "str"},
                     "validate": {"type": "str", "default": ""},
                     "state": {
                         "type": "str",

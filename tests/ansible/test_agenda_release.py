@@ -156,8 +156,11 @@ def test_the_lock_is_taken_over_only_from_a_run_that_has_ended(before, after, ta
     assert ("takes over the lock" in ((tmp_path / "log").read_text() if taken else "")) is taken
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York"])
-@pytest.mark.parametrize(("age_s", "taken"), [(7300, True), (7100, False)])
+@pytest.mark.parametrize(
+    ("age_s", "zone", "taken"),
+    # Where the operator's own clock, an hour ahead or five behind, would say the contrary.
+    [(7300, "America/New_York", True), (7100, "Europe/Paris", False)],
+)
 def test_the_lock_is_taken_over_when_no_run_can_be_that_old(tmp_path, zone, age_s, taken):
     play(tmp_path, "lock")
     then = time.time() - age_s
@@ -188,15 +191,36 @@ def test_a_switch_is_renames_and_the_release_before_stays_at_hand(home, tmp_path
     assert (home / "current/web.sock").readlink() == Path("/run/agenda/b/web.sock")
     # What nginx of an older deployment asks follows too.
     assert (home / "current.sock").readlink() == home / "current/web.sock"
-    assert (home / "rolled-back").read_text() == "b\n"
+    assert (home / "rolled-back").readlink() == Path("b")
     assert "rollback b: serves after c" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("what_is_newer", "is_stale"),
+    [("etc/agenda/agenda.env", True), (f"{UNITS}/agenda@.service.d/50-sandbox.conf", True),
+     (f"{UNITS}/other.service", False), ("opt/releases/c/GOOD_RELEASE", False)],
+)  # fmt: skip
+def test_a_release_is_stale_when_its_settings_are_newer_than_its_socket(
+    home, tmp_path, what_is_newer, is_stale
+):
+    for path in ("etc/agenda/agenda.env", f"{UNITS}/agenda@.service.d/50-sandbox.conf",
+                 "run/agenda/c/web.sock", what_is_newer):  # fmt: skip
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+        time.sleep(0.02)
+    found = play(
+        tmp_path, agenda_release="c", __agenda_settings=str(tmp_path / "etc/agenda"),
+        __agenda_sockets=str(tmp_path / "run/agenda"),
+        shown=["__agenda_started_at", "__agenda_set_at"],
+    )  # fmt: skip
+    assert (found["__agenda_set_at"] > found["__agenda_started_at"]) is is_stale, found
 
 
 def test_a_rollback_goes_back_once(home, tmp_path):
     chosen = play(tmp_path, "choose", agenda_action="rollback", shown=["agenda_release"])
     assert chosen["agenda_release"] == "b"
     serve(home, "b", before="c")
-    (home / "rolled-back").write_text("b\n")
+    (home / "rolled-back").symlink_to("b")
     chosen = play(tmp_path, "choose", agenda_action="rollback", shown=["agenda_release"])
     assert chosen["agenda_release"] == "b"
     chosen = play(

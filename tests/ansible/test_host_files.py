@@ -92,6 +92,17 @@ def test_link_is_replaced_by_the_file_and_its_target_stays(tmp_path):
     assert (target.read_text(), path.is_symlink()) == ("theirs", False)
 
 
+def test_link_is_pointed_elsewhere_and_what_lay_there_replaced(tmp_path):
+    path = tmp_path / "file"
+    place(path, "text")
+    assert place(path, link="there", check_mode=True)["after"] == "there\n"
+    assert not path.is_symlink()
+    assert place(path, link="there")
+    assert place(path, link="there") is None
+    assert place(path, link="elsewhere")["before"] == "there\n"
+    assert path.readlink() == Path("elsewhere")
+
+
 def test_folder_is_not_replaced_by_a_file(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(RuntimeError, match="is a folder"):

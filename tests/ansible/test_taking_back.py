@@ -182,6 +182,7 @@ def test_a_release_that_was_proved_is_noted_as_good_on_every_host(made, tmp_path
 
     noted = [(hosts.release(host, "new") / "GOOD_RELEASE").exists() for host in hosts.names]
     assert noted == [True, True], said
+    assert (hosts.release("web", "new") / "GOOD_RELEASE").read_text() == "good\n", said
     assert (tmp_path / "proofs").read_text() == "proved\n"
 
 
