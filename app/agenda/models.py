@@ -147,7 +147,7 @@ class Task(models.Model):
     # The wall clock that a series hangs on: the 31st stays the 31st after February.
     repeat_from = models.DateField(null=True, blank=True, editable=False)
     repeat_time = models.TimeField(null=True, blank=True, editable=False)
-    # Which of the announcements was given: services.announce claims the next one.
+    # How many of the reminders were given: reminders_claim claims the next one.
     announced = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)

@@ -92,7 +92,8 @@ class Cache:
         if expires_at <= at or mark is None:
             return
         with _logged():
-            with self._new_file(_first_line(key.tasks) + audio) as new:
+            line = json.dumps(dict(key.tasks)).encode() + b"\n" if key.tasks else b""
+            with self._new_file(line + audio) as new:
                 os.utime(new, (at.timestamp(), min(expires_at, at + LONGEST_KEPT).timestamp()))
                 if self.mark(key.subject) == mark:
                     new.rename(self.folder / self.name(key))
@@ -243,10 +244,6 @@ class _File:
         if self.path.name.startswith(NEW_PREFIX):
             return True
         return self.is_lock and self.subject not in alive
-
-
-def _first_line(tasks: Tasks) -> bytes:
-    return json.dumps(dict(tasks)).encode() + b"\n" if tasks else b""
 
 
 def _audio_in(content: bytes) -> bytes:

@@ -55,7 +55,9 @@ def day_sentence(*, tasks: Sequence[Spoken], at: datetime, language: Language) -
 
     `tasks` are those of that day, soonest first.
     """
-    sentences = [_day_opening(len(tasks), at, language)]
+    day = weekday(at.date(), this_year=at.year, language=language)
+    today = f"Aujourd'hui {day}" if language == "fr" else f"Today, {day}"
+    sentences = [f"{today}, {_tasks(len(tasks), language)}."]
     for task in tasks[:MOST_TASKS_OF_A_DAY]:
         when = _capital(time_of_day(task.deadline_at, language=language))
         if task.priority:
@@ -106,12 +108,6 @@ def missed_sentence(*, reminders: int, forgotten: int, language: Language) -> st
         if count > 0
     ]
     return f"{opening} {link.join(said)}." if said else ""
-
-
-def _day_opening(count: int, at: datetime, language: Language) -> str:
-    day = weekday(at.date(), this_year=at.year, language=language)
-    today = f"Aujourd'hui {day}" if language == "fr" else f"Today, {day}"
-    return f"{today}, {_tasks(count, language)}."
 
 
 def _tasks(count: int, language: Language) -> str:

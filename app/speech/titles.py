@@ -32,7 +32,9 @@ def spoken_title(title: str, *, language: Language) -> str:
     text = _cleaned(_ruled(title[: 10 * LONGEST], BEFORE_CLEANING, language))
     text = _ruled(_cut(text), RULES, language)
     text = re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
-    if any(_is_sayable(character) for character in text):
+    # Letters, digits and symbols such as emoji; not a title of punctuation alone.
+    kinds = {unicodedata.category(character) for character in text}
+    if any(kind[0] in {"L", "N"} or kind == "So" for kind in kinds):
         return text
     return "sans titre" if language == "fr" else "untitled"
 
@@ -61,12 +63,6 @@ def _cut(text: str) -> str:
     if len(text) <= LONGEST:
         return text
     return text[:LONGEST].rsplit(" ", 1)[0]
-
-
-def _is_sayable(character: str) -> bool:
-    """Letters, digits and symbols such as emoji; not a title of punctuation alone."""
-    category = unicodedata.category(character)
-    return category[0] in {"L", "N"} or category == "So"
 
 
 def _said(french: str | None, english: str | None) -> Say:
@@ -105,10 +101,6 @@ def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
 def _half_day_hour(match: re.Match[str], language: Language) -> str:
     hour = int(match[1]) % NOON + (NOON if match[3].lower() == "p" else 0)
     return clock(hour, int(match[2] or 0), language=language)
-
-
-def _minutes(match: re.Match[str], language: Language) -> str:
-    return counted(int(match[1]), "minute", "minute", language)
 
 
 def _room(match: re.Match[str], language: Language) -> str:
@@ -157,15 +149,6 @@ def _price(match: re.Match[str], language: Language) -> str:
     return f"{match[1]} euros {match[2].lstrip('0')}".strip()
 
 
-def _grouped(match: re.Match[str], language: Language) -> str:
-    """ "10 000" is one number."""
-    return match.group().replace(" ", "")
-
-
-def _dotted(match: re.Match[str], language: Language) -> str:
-    return match.group().replace(".", " point ")
-
-
 def _rule(pattern: str, say: Say) -> Rule:
     return re.compile(pattern, re.IGNORECASE), say
 
@@ -201,7 +184,10 @@ RULES = (
     _rule(r"\b(\d{1,2})\s?h\s?([0-5]?\d)\s?(?:min|mn)\b", _hours_and_minutes),
     _rule(r"(?<![.,\d])(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
     _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
-    _rule(r"\b(\d{1,4})\s?(?:min|mn)\b", _minutes),
+    _rule(
+        r"\b(\d{1,4})\s?(?:min|mn)\b",
+        lambda match, to: counted(int(match[1]), "minute", "minute", to),
+    ),
     _exact(r"\b([A-Z]|[a-uw-z](?=\d\.))\s?(\d{1,2})\.(\d{2,3})\b(?!\.\d)", _room),
     _rule(r"\b1er\b", _said("premier", "first")),
     _rule(r"\b1(?:re|ère)\b", _said("première", "first")),
@@ -211,8 +197,14 @@ RULES = (
     _exact(r"\b([A-Z]{1,5}) ?(\d{1,9})\b(?!\.\d)", _letters_and_number),
     # Ten digits in pairs are a telephone number: the pairs, without their dots.
     _rule(r"\b0\d(?:[.-]\d\d){4}\b", lambda match, _: re.sub(r"[.-]", " ", match.group())),
-    _rule(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", _dotted),
-    _rule(r"(?<![\d .,])(\d{1,3})((?: \d{3})+)(?![\d]| \d)", _grouped),
+    _rule(
+        r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])",
+        lambda match, _: match.group().replace(".", " point "),
+    ),
+    _rule(
+        r"(?<![\d .,])(\d{1,3})((?: \d{3})+)(?![\d]| \d)",
+        lambda match, _: match.group().replace(" ", ""),
+    ),
     _rule(r"€ ?(\d+)\b", _said(r"\1 euros", r"\1 euros")),
     _rule(r"(?<![\d.,])(\d+)[.,](\d\d) ?€", _price),
     _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _said(r"\1,\2", r"\1.\2")),

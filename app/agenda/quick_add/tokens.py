@@ -265,10 +265,6 @@ def _on_the_dial(found: re.Match[str]) -> Meaning:
     return Clock(hour=hour, minute=minute, sure=sure, is_bare=True)
 
 
-def _noon(found: re.Match[str]) -> Meaning:
-    return _after_hour(Clock(hour=12, minute=0, sure=Sure.FIXED), found.groupdict().get("behind"))
-
-
 def _calendar_day(found: re.Match[str]) -> Meaning:
     groups = found.groupdict()
     day = 1 if found["day"] == "premier" else int(found["day"])
@@ -372,10 +368,6 @@ def _span(found: re.Match[str]) -> Meaning:
     return Role.DOUBT if eight_days or total == Span() else total
 
 
-def _length(found: re.Match[str]) -> Meaning:
-    return Span(minutes=60 * int(found["hour"]) + int(found["minute"]))
-
-
 _DATE_END = r"(?: (?P<year>\d{4})(?! ?(?:h|€|euros?|pages?)(?: |$)))?"
 _NUMERIC_END = r"(?:/(?P<year>\d{4}|\d\d))?"
 _TWENTY_FOUR = rf"(?:\d{{1,2}}|{_one_of(_FRENCH)})"
@@ -425,6 +417,7 @@ _QUARTERS = {
     30: "(?:une |1 )?demi[- ]heure|half an hour|(?:a )?half[- ]hour",
     45: "(?:trois|3) quarts d'heure|three quarters of an hour",
 }
+_NOON = Clock(hour=12, minute=0, sure=Sure.FIXED)
 _FRENCH_HOURS = _hours(vague_until=5)
 _COLON = _hours(vague_until=6, is_bare=True)
 _AT_NUMBER = _hours(vague_until=7, is_bare=True, is_number=True)
@@ -432,7 +425,10 @@ _AT_NUMBER = _hours(vague_until=7, is_bare=True, is_number=True)
 _READINGS: list[tuple[str, Meaning | Callable[[re.Match[str]], Meaning]]] = [
     # Spans. Eighteen hours from now, or by six?
     (r"d'ici \d{1,2} ?h(?:\d\d)?", Role.DOUBT),
-    (rf"{_FROM_NOW}(?P<hour>\d{{1,3}}) ?h ?(?P<minute>[0-5]?\d)(?: ?(?:min|mn|m))?", _length),
+    (
+        rf"{_FROM_NOW}(?P<hour>\d{{1,3}}) ?h ?(?P<minute>[0-5]?\d)(?: ?(?:min|mn|m))?",
+        lambda found: Span(minutes=60 * int(found["hour"]) + int(found["minute"])),
+    ),
     (
         rf"{_FROM_NOW}(?P<count>{_COUNT}) ?(?P<unit>{_UNIT})"
         rf"(?:(?: et | and | )(?P<more>{_COUNT}) ?(?P<small>min|mins|mn|minutes?)"
@@ -515,7 +511,7 @@ _READINGS: list[tuple[str, Meaning | Callable[[re.Match[str]], Meaning]]] = [
     ),
     (rf"(?P<hour>{_TWENTY_FOUR})(?: heures?| ?h){_BEHIND}", _FRENCH_HOURS),
     (r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::00)?", _COLON),
-    (rf"(?:12 )?(?:midi|noon|midday){_BEHIND}", _noon),
+    (rf"(?:12 )?(?:midi|noon|midday){_BEHIND}", lambda found: _after_hour(_NOON, found["behind"])),
     # The day's end, as of a day without a time: the last minute that is still that day.
     (
         r"(?:minuit|midnight)(?! et (?:demie?|quart)(?: |$))",

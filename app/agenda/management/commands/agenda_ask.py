@@ -44,7 +44,7 @@ def journey(client: Client, account: dict[str, str]) -> None:
 def expect(wanted: HTTPStatus, response: Any) -> HttpResponse:
     if response.status_code != wanted:
         asked = f"{response.request['REQUEST_METHOD']} {response.request['PATH_INFO']}"
-        raise CommandError(f"{asked} was answered with {response.status_code}, not {wanted}")
+        raise CommandError(f"{asked} got {response.status_code}, not {wanted}")
     return response  # type: ignore[no-any-return] # the client's own class, which has no name
 
 
