@@ -82,8 +82,3 @@ def clock(instant: datetime) -> str:
 
 def iso(instant: datetime) -> str:
     return timezone.localtime(instant).isoformat(timespec="seconds")
-
-
-def exact(instant: datetime) -> str:
-    """To the microsecond: what a form sends back to say which deadline it has seen."""
-    return instant.isoformat()
