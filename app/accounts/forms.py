@@ -15,7 +15,7 @@ from django.contrib.auth.forms import (
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import VOICES, User, normal_name
-from accounts.zones import ZoneSelect, zone_names
+from accounts.zones import ZoneSelect, zone_choices
 from speech.services import leaves_network
 
 
@@ -110,12 +110,10 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kept = self.instance.time_zone
-        zones = zone_names() if kept in zone_names() else (kept, *zone_names())
         self.fields["time_zone"] = forms.ChoiceField(
             label=_("Time zone"),
             required=False,
-            choices=[(name, name) for name in zones],
+            choices=zone_choices(self.instance.time_zone),
             widget=ZoneSelect,
         )
         self.fields["language"] = forms.ChoiceField(

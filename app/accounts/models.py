@@ -6,7 +6,9 @@ import unicodedata
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
@@ -90,9 +92,18 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> Any:
-        from accounts.sessions import SessionStore  # noqa: PLC0415 - the store imports this model
-
         return SessionStore
+
+
+class SessionStore(DatabaseStore):
+    @classmethod
+    def get_model_class(cls) -> Any:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        instance: Any = super().create_model_instance(data)
+        instance.user_id = data.get(SESSION_KEY)
+        return instance
 
 
 class FirstAdminLinkQuerySet(models.QuerySet["FirstAdminLink"]):

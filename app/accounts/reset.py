@@ -29,6 +29,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import ResetRequest, User
 from accounts.services import other_sessions_end
+from agenda.forgetting import erase_in_chunks
 
 log = logging.getLogger("agenda.mail")
 
@@ -36,7 +37,6 @@ REMEMBERED = timedelta(hours=1)
 # What one place may ask for one e-mail address, and what all places together are sent.
 ASKED_MAX, SENT_MAX = 5, 10
 WAITING_MAX = 50
-ROWS_A_CHUNK = 500
 
 # Started by the first letter, thus after gunicorn has forked. Letters under way are sent at exit.
 _POSTMAN = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postman")
@@ -77,14 +77,9 @@ def reset_done(user: User) -> None:
 
 
 def resets_forget(*, at: datetime) -> int:
-    """Erase what is no longer counted, in chunks; return how many."""
-    total = 0
-    while True:
-        old = ResetRequest.objects.filter(asked_at__lte=at - REMEMBERED).order_by("asked_at")
-        keys = list(old.values_list("pk", flat=True)[:ROWS_A_CHUNK])
-        if not keys:
-            return total
-        total += ResetRequest.objects.filter(pk__in=keys).delete()[0]
+    """Erase what is no longer counted; return how many."""
+    old = ResetRequest.objects.filter(asked_at__lte=at - REMEMBERED)
+    return erase_in_chunks(old.order_by("asked_at"))
 
 
 def _soon(letter: Callable[[], None]) -> None:

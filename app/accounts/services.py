@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from accounts.models import FirstAdminLink, Session, User
 from agenda import erased
+from agenda.forgetting import erase_in_chunks
 from agenda.services import day_subject
 from speech import services as speech
 
 FIRST_ADMIN_LINK_VALID = timedelta(hours=24)
-SESSIONS_A_CHUNK = 500
 # Longer than any drill takes: an older probe was left by a run that was killed.
 PROBE_LIVES = timedelta(hours=3)
 
@@ -87,14 +87,8 @@ def calendar_owner(token: str) -> User | None:
 
 
 def sessions_forget(*, at: datetime) -> int:
-    """Erase sessions that have ended, in chunks; return how many."""
-    total = 0
-    while True:
-        ended = Session.objects.filter(expire_date__lte=at).order_by("expire_date")
-        keys = list(ended.values_list("pk", flat=True)[:SESSIONS_A_CHUNK])
-        if not keys:
-            return total
-        total += Session.objects.filter(pk__in=keys, expire_date__lte=at).delete()[0]
+    """Erase sessions that have ended; return how many."""
+    return erase_in_chunks(Session.objects.filter(expire_date__lte=at).order_by("expire_date"))
 
 
 def probe_create(purpose: str, *, at: datetime) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -25,12 +27,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import (
-    kept_fields,
-    sign_in_required,
-    signed_in,
-    words_again,
-)
+from accounts.access import kept_fields, sign_in_required, signed_in, words_again
 from accounts.export import export
 from accounts.forms import (
     LeaveForm,
@@ -41,6 +38,7 @@ from accounts.forms import (
     SignInForm,
     SignUpForm,
 )
+from accounts.models import User
 from accounts.reset import Asked, reset_ask, reset_done
 from accounts.services import (
     account_create,
@@ -93,16 +91,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/sign_up_closed.html", status=403)
     if request.user.is_authenticated:
         return redirect("agenda")
-    form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            user = account_create(**form.account())
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            login(request, user, backend=BACKEND)
-            return redirect("agenda")
-    return render(request, "accounts/sign_up.html", {"form": form})
+    return _sign_up(request, account_create, "accounts/sign_up.html")
 
 
 @sensitive_post_parameters()
@@ -111,18 +100,23 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     at = timezone.now()
     if not first_admin_link_is_open(token, at=at):
         raise Http404("used, too old, or never given out")
+    make = partial(first_admin_create, token=token, at=at)
+    return _sign_up(request, make, "accounts/first_admin.html")
+
+
+def _sign_up(request: HttpRequest, make: Callable[..., User | None], template: str) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            user = first_admin_create(token=token, at=at, **form.account())
+            user = make(**form.account())
         except ValidationError as error:
             form.add_error(None, error)
         else:
             if user is None:
-                raise Http404("used a moment ago")
+                raise Http404("the link was used a moment ago")
             login(request, user, backend=BACKEND)
             return redirect("agenda")
-    return render(request, "accounts/first_admin.html", {"form": form})
+    return render(request, template, {"form": form})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from agenda import erased as journal
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
-from agenda.pace import Pace
+from agenda.pace import GENTLE_ROWS, Pace
 from agenda.reminders import LAST_STEP, unheard_count
 from agenda.services import day_subject, task_again
 from speech import services as speech
@@ -108,6 +110,14 @@ def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Ch
         unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
     owners = {owner for _task, owner, _is_mute in gone}
     return tasks, set(map(UUID, owners)), len(gone) == rows
+
+
+def erase_in_chunks(rows: QuerySet[Any]) -> int:
+    """Of any other table: never so many at once that a writer waits. Return how many."""
+    total = 0
+    while keys := list(rows.values_list("pk", flat=True)[:GENTLE_ROWS]):
+        total += rows.filter(pk__in=keys).delete()[0]
+    return total
 
 
 @contextmanager

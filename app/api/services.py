@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agenda import erased
+from agenda.forgetting import erase_in_chunks
 from agenda.models import Task
 from agenda.pace import Pace
 from api.models import (
@@ -42,7 +43,6 @@ TOKEN_DAYS_MAX = 365
 LAST_USED_EVERY = timedelta(minutes=1)
 KEY_KEPT = timedelta(hours=24)
 TOMBSTONE_KEPT = timedelta(hours=24)
-ROWS_A_CHUNK = 500
 READ_WHOLE: tuple[type[Model], ...] = (Task, IdempotencyKey, Tombstone)
 
 
@@ -207,11 +207,9 @@ def has_tombstone(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
 
 
 def api_expire(*, at: datetime) -> None:
-    """Erase what is past its time: tokens, idempotency keys, tombstones. In chunks."""
+    """Erase what is past its time: tokens, idempotency keys, tombstones."""
     for model in (Token, IdempotencyKey, Tombstone):
-        expired = model._default_manager.filter(expires_at__lte=at)
-        while ids := list(expired.values_list("pk", flat=True)[:ROWS_A_CHUNK]):
-            expired.filter(pk__in=ids).delete()
+        erase_in_chunks(model._default_manager.filter(expires_at__lte=at))
 
 
 def privileges_missing() -> list[str]:

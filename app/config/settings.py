@@ -9,7 +9,6 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config import csp
 from config.environment import EnvironmentFault, read
 
 try:
@@ -149,13 +148,13 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_RETRY_AFTER_HEADER = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "config.middleware.client_address"
-AXES_USERNAME_CALLABLE = "accounts.throttle.username"
-AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
+AXES_USERNAME_CALLABLE = "accounts.access.throttled_name"
+AXES_LOCKOUT_CALLABLE = "accounts.access.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "password"]
 AXES_VERBOSE = False
 
 # Sessions know their user, so that an account leaves nothing behind.
-SESSION_ENGINE = "accounts.sessions"
+SESSION_ENGINE = "accounts.models"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -182,16 +181,16 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if TLS_IN_FRONT else None
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
-    "default-src": [csp.NONE],
-    "script-src": [csp.SELF],
-    "style-src": [csp.SELF],
-    "img-src": [csp.SELF, "data:"],
-    "media-src": [csp.SELF, "blob:"],
-    "connect-src": [csp.SELF],
-    "manifest-src": [csp.SELF],
-    "form-action": [csp.SELF],
-    "frame-ancestors": [csp.NONE],
-    "base-uri": [csp.NONE],
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "media-src": "'self' blob:",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
 }
 ADMIN_NETWORKS = AGENDA.admin_networks
 
