@@ -305,6 +305,22 @@ def test_a_keeper_takes_what_it_lacks_and_never_overwrites(host, tmp_path):
     assert (keeper / f"folder/{name}.age").stat().st_mode & 0o777 == 0o400
 
 
+@pytest.mark.parametrize(("age_s", "code"), [(3500, 0), (3700, 1)])
+def test_a_keeper_waits_to_be_let_in_while_its_key_is_new(host, age_s, code):
+    settings = json.loads((host / "settings.json").read_text())
+    settings |= {"take_from": [{"address": "192.0.2.1", "alias": "x"}]}
+    settings |= {"ssh_config": str(host / "config")}
+    (host / "settings.json").write_text(json.dumps(settings))
+    key = host / "id_ed25519.pub"
+    key.touch()
+    os.utime(key, (time.time() - age_s, time.time() - age_s))
+    ssh = host / "bin/ssh"
+    ssh.write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    taken = run(host, "take")
+    assert taken.returncode == code, taken.stderr
+
+
 def test_tables_that_came_back_different_are_named():
     wanted = {"a": {"rows": 1, "sum": "1"}, "b": {"rows": 1, "sum": "2"}}
     assert backups.different(wanted, wanted) == []
