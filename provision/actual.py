@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http import HTTPStatus
@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
 from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
-from provision.model import Actual, Foreign, Found, Mark
-from provision.proxmox import Proxmox, is_not_found
+from provision.model import Actual, Foreign, Found, Mark, Wanted
+from provision.plan import out_of_reach
+from provision.proxmox import Proxmox, held_on, is_not_found
 from provision.storages import parse_storage
-from provision.wire import parse_bool, parse_found, parse_tags
+from provision.wire import network_paths, parse_bool, parse_found, parse_tags
 
 PARALLEL_READS = 16
+HIDDEN = "it is taken by a guest that the token cannot see"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -23,13 +25,13 @@ V = TypeVar("V")
 def read(api: Proxmox, desired: Desired) -> Actual:
     """Return our containers wherever they run, and strangers on the VMIDs that we want.
 
-    A container is looked up by its VMID: a colleague or HA may have moved it. Raises PlanError when
-    it lies on a node that is offline. Orphans and copies are found by our tag or a host name; one
-    of them that cannot be read keeps nothing back.
+    A container is looked up by its VMID: a colleague or HA may have moved it. Orphans and copies
+    are found by our tag or a host name. What cannot be read keeps nothing else back.
     """
     resources = list(api.get("cluster/resources"))
     guests = {int(item["vmid"]): item for item in resources if item.get("vmid") is not None}
-    wanted = {container.vmid for container in desired.containers}
+    by_vmid = {container.vmid: container for container in desired.containers}
+    wanted = set(by_vmid)
     tag = environment_tag(desired.environment)
     hosts = {container.host for container in desired.containers}
     beside = {
@@ -38,40 +40,54 @@ def read(api: Proxmox, desired: Desired) -> Actual:
         if tag in parse_tags(str(item.get("tags", ""))) or str(item.get("name")) in hosts
     } - wanted
     chosen = {vmid: guests[vmid] for vmid in sorted(wanted & guests.keys() | beside)}
-    check_nodes(resources, {v: item for v, item in chosen.items() if v in wanted}, desired)
-    offline = {str(i["node"]) for i in resources if is_offline_node(i)}
+    nodes = {str(i["node"]): str(i.get("status")) for i in resources if i.get("type") == "node"}
     containers = {vmid: item for vmid, item in chosen.items() if item.get("type") == "lxc"}
     # Those beside are content with the status in /cluster/resources, ten seconds old.
-    statuses = read_statuses(
-        api, {str(item["node"]) for v, item in containers.items() if v in wanted}
-    )
+    near = {str(item["node"]) for vmid, item in containers.items() if vmid in wanted}
+    statuses = read_statuses(api, [node for node in near if not out_of_reach(node, nodes)])
 
     def look(vmid: int) -> Found | str | None:
         node = str(containers[vmid]["node"])
-        if node in offline:
-            return f"it lies on {node}, which is offline"
+        if away := out_of_reach(node, nodes):
+            return f"it lies on {node}, which {away}"
         try:
-            return read_one(api, vmid, node, {**containers[vmid], **statuses.get(vmid, {})})
+            found = read_one(api, vmid, node, {**containers[vmid], **statuses.get(vmid, {})})
+            return with_denied(api, found, by_vmid[vmid]) if found and vmid in wanted else found
         except (ApiError, PlanError, UnknownOutcomeError) as error:
-            if vmid in wanted:
-                raise
             return error.problem
 
     looked = in_parallel(look, containers)
     found = {vmid: entry for vmid, entry in looked.items() if not isinstance(entry, str)}
     unread = {vmid: entry for vmid, entry in looked.items() if isinstance(entry, str)}
+    free = in_parallel(lambda vmid: is_free(api, vmid), wanted - guests.keys())
+    hidden = {vmid: HIDDEN for vmid in free if not free[vmid]}
+    if any(node_of(api, vmid) for vmid in hidden):
+        # Made meanwhile, by another run.
+        return read(api, desired)
     storages = tuple(
         parse_storage(item, str(item["node"]))
         for item in resources
         if item.get("type") == "storage" and "node" in item
     )
-    return replace(sort_out(found, chosen, wanted, desired), unread=unread, storages=storages)
+    sorted_out = sort_out(found, chosen, wanted, desired)
+    return replace(sorted_out, unread=unread | hidden, nodes=nodes, storages=storages)
+
+
+def is_free(api: Proxmox, vmid: int) -> bool:
+    """True unless some guest has it, those included that our token may not see."""
+    try:
+        api.get("cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if "already exists" not in error.text:
+            raise
+        return False
+    return True
 
 
 def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:
-    """Return one container, None when gone. `config` holds pending values: we compare those."""
+    """Return one container, None when gone."""
     try:
-        config = api.get(f"nodes/{node}/lxc/{vmid}/config")
+        config = api.get(f"nodes/{node}/lxc/{vmid}/config", current=1)
         pending = api.get(f"nodes/{node}/lxc/{vmid}/pending")
     except ApiError as error:
         if is_not_found(error):
@@ -101,15 +117,17 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
     return read_one(api, vmid, node, status)
 
 
-def is_free(api: Proxmox, vmid: int) -> bool:
-    """True unless some guest has it, those included that our token may not see."""
-    try:
-        api.get("cluster/nextid", vmid=vmid)
-    except ApiError as error:
-        if "already exists" not in error.text:
-            raise
-        return False
-    return True
+def with_denied(api: Proxmox, found: Found, wanted: Wanted) -> Found:
+    """With the NICs that are on a network which is not the inventory's, and not the token's."""
+    usual = {network_paths(nic) for nic in wanted.container.nics}
+    unusual = [nic for nic in (found.current or found.container).nics
+               if network_paths(nic) not in usual]  # fmt: skip
+    denied = frozenset(
+        nic.key
+        for nic in unusual
+        if any("SDN.Use" not in held_on(api, path) for path in network_paths(nic))
+    )
+    return replace(found, denied=denied) if denied else found
 
 
 def check_still_ours(api: Proxmox, found: Found) -> Found:
@@ -142,7 +160,16 @@ def node_of(api: Proxmox, vmid: int) -> str | None:
 
 def read_statuses(api: Proxmox, nodes: Iterable[str]) -> dict[int, dict[str, Any]]:
     """Live status of every container on these nodes, one request a node."""
-    lists = in_parallel(lambda node: api.get(f"nodes/{node}/lxc"), nodes)
+
+    def look(node: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            statuses: Sequence[Mapping[str, Any]] = api.get(f"nodes/{node}/lxc")
+        except (ApiError, UnknownOutcomeError):
+            # What is wrong there shows with each of its containers.
+            return ()
+        return statuses
+
+    lists = in_parallel(look, nodes)
     return {int(item["vmid"]): dict(item) for items in lists.values() for item in items}
 
 
@@ -152,35 +179,6 @@ def in_parallel(work: Callable[[K], V], keys: Iterable[K]) -> dict[K, V]:
         return {}
     with ThreadPoolExecutor(max_workers=min(PARALLEL_READS, len(keys))) as pool:
         return dict(zip(keys, pool.map(work, keys), strict=True))
-
-
-def check_nodes(
-    resources: Iterable[Mapping[str, Any]],
-    chosen: Mapping[int, Mapping[str, Any]],
-    desired: Desired,
-) -> None:
-    """Raise PlanError for containers on offline nodes: they exist, and must not be made twice."""
-    nodes = {str(i["node"]): i.get("status") for i in resources if i.get("type") == "node"}
-    lost = [
-        f"VMID {vmid} lies on {item['node']}, which is offline"
-        for vmid, item in chosen.items()
-        if nodes.get(str(item["node"])) == "offline"
-    ]
-    for node in sorted({w.container.node for w in desired.containers if w.vmid not in chosen}):
-        if nodes.get(node) == "offline":
-            lost.append(f"lxc_node {node} is offline")
-        elif nodes and node not in nodes:
-            lost.append(f"lxc_node {node} is no node of this cluster: {', '.join(sorted(nodes))}")
-    if lost:
-        raise PlanError(
-            "\n  ".join(lost),
-            next_step="bring the node back, or name another one in lxc_node; nothing was touched",
-        )
-
-
-def is_offline_node(item: Mapping[str, Any]) -> bool:
-    """In /cluster/resources. "unknown" is one whose statistics are late, not one that is down."""
-    return item.get("type") == "node" and item.get("status") == "offline"
 
 
 def sort_out(
@@ -198,7 +196,7 @@ def sort_out(
         for vmid, item in chosen.items()
         if vmid in set(wanted)
         and vmid not in ours
-        and (vmid not in found or found[vmid] is not None)
+        and (item.get("type") != "lxc" or found.get(vmid) is not None)
     }
     return Actual(ours=ours, foreign=foreign)
 

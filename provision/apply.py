@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from provision.actual import is_ours, node_of, read_again
+from provision import power
+from provision.actual import is_ours, node_of, read_again, with_denied
 from provision.creation import settle
 from provision.desired import Desired
 from provision.errors import (
@@ -25,7 +26,6 @@ from provision.errors import (
     StepError,
     TaskError,
     UnknownOutcomeError,
-    WaitError,
 )
 from provision.model import (
     Configure,
@@ -42,13 +42,12 @@ from provision.model import (
     Wait,
     Wanted,
 )
-from provision.plan import plan_one
-from provision.proxmox import Proxmox, is_lock_failure
+from provision.plan import WAITING, key_of, plan_one
+from provision.proxmox import NOT_FOUND, Proxmox, is_lock_failure, is_not_found
 from provision.ssh import Ssh
 from provision.wire import create_params, fingerprints, render_tags
 
 CREATES_PER_STORAGE = 4
-POLL_S = 0.3
 LOCKED_PAUSE_S = 4.0
 MOST_ROUNDS = 20
 CREATE_TRIES = 3
@@ -105,7 +104,8 @@ def apply(plan: Plan, context: Context) -> tuple[Result, ...]:
     Containers that match are only proven, and only when an earlier run did not get that far.
     """
     unproven = [step for step in matching_steps(plan, context) if needs_proof(step.wanted, context)]
-    steps = sorted([*plan.steps, *unproven], key=lambda step: step.wanted.vmid)
+    doable = [step for step in plan.steps if not step.is_blocked]
+    steps = sorted([*doable, *unproven], key=lambda step: step.wanted.vmid)
     if not steps:
         return ()
     context.ssh.write_config()
@@ -143,6 +143,15 @@ class Worker:
         self.create_upid: str | None = None
         # Of a move that was tried again: what to say when it never works.
         self.last_failure: OperatorError | None = None
+        # Keys of the API, and disks, that were refused: the others are changed all the same.
+        self.refused: dict[str, OperatorError] = {}
+        self.one_by_one = False
+        # What was shown as staying does so, also when this run lifts the protection that held it.
+        planned = {key for move in step.moves if isinstance(move, Configure) for key in move.keys}
+        self.stays = {key_of(refusal.change.field) for refusal in step.refusals} - planned
+        self.reverted: set[str] = set()
+        # Written by this run, and taken by the running container at its next start only.
+        self.late: tuple[Pending, ...] = ()
         self.began = context.clock()
 
     @property
@@ -179,20 +188,54 @@ class Worker:
     # ---------------------------------------------------------------- the loop
 
     def converge(self) -> tuple[Pending, ...]:
-        """Do one move after the other, reading back after each; return what waits for a restart."""
+        """Do one move after the other, reading back after each; return what waits for a restart.
+
+        A change that is refused keeps no other back: they are all told when the rest is done.
+        """
         step = self.step
         done: list[Move] = []
-        for _ in range(MOST_ROUNDS):
-            if not step.moves:
-                return step.pending
-            move = without_digest(step.moves[0])
-            if move in done:
+        for _ in range(MOST_ROUNDS + len(step.changes)):
+            move = self.next_move(step)
+            if move is None:
                 break
-            if self.perform(step.moves[0]):
-                done.append(move)
+            if without_digest(move) in done:
+                self.refuse(move, self.last_failure or self.not_taken(step))
+            elif self.perform(move, step):
+                done.append(without_digest(move))
                 self.last_failure = None
             step = self.replan()
-        raise self.last_failure or self.not_taken(step)
+        else:
+            raise self.last_failure or self.not_taken(step)
+        if self.refused:
+            failures = {failure.problem: failure for failure in self.refused.values()}
+            raise StepError(
+                "\n  ".join(failures),
+                next_step="; ".join(dict.fromkeys(f.next_step for f in failures.values())),
+            )
+        return step.pending
+
+    def next_move(self, step: Step) -> Move | None:
+        """The first that was not refused; of a configuration what was not, or one key of it."""
+        for move in step.moves:
+            if isinstance(move, Resize) and move.disk in self.refused:
+                continue
+            if not isinstance(move, Configure):
+                return move
+            keys = [key for key in move.keys if key not in self.refused.keys() | self.stays]
+            if keys:
+                return only(move, keys[:1] if self.one_by_one else keys)
+        return None
+
+    def refuse(self, move: Move, failure: OperatorError) -> None:
+        """Go on without `move`; of several keys that were refused together one at a time."""
+        if isinstance(move, Resize):
+            self.refused[move.disk] = failure
+        elif isinstance(move, Configure) and len(move.keys) > 1:
+            self.one_by_one = True
+        elif isinstance(move, Configure):
+            self.refused[move.keys[0]] = failure
+        else:
+            raise failure
 
     def replan(self) -> Step:
         """Read and decide again. Raises PlanError when it became someone else's meanwhile."""
@@ -204,8 +247,16 @@ class Worker:
                 f"{self.name}: it was taken by someone else meanwhile",
                 next_step="choose a free lxc_vmid in inventory/, then run this again",
             )
-        now = plan_one(self.wanted, before, reboot=self.context.options.reboot)
-        strange = {c.field for c in now.changes} - {c.field for c in self.step.changes} - {"status"}
+        if before is not None:
+            before = with_denied(self.api, before, self.wanted)
+        now = plan_one(self.wanted, before, reboot=self.context.options.reboot, late=self.late)
+        strange = {
+            change.field
+            for change in now.changes
+            if change.field != "status"
+            and not change.field.startswith(WAITING)
+            and key_of(change.field) not in self.reverted | self.stays
+        } - {change.field for change in self.step.changes}
         if strange and self.step.before is not None and before is not None:
             raise PlanError(
                 f"{self.wanted.host}: {', '.join(sorted(strange))} changed while this ran",
@@ -232,10 +283,25 @@ class Worker:
             next_step=f"compare 'pct config {self.wanted.vmid}' on {self.node} with the inventory",
         )
 
-    def perform(self, move: Move) -> bool:
+    def perform(self, move: Move, step: Step) -> bool:
         """Do one thing. False when it did not happen, or nobody knows: the next reading tells."""
         try:
             self.act(move)
+            if isinstance(move, Configure):
+                self.late += tuple(
+                    entry
+                    for entry in step.pending
+                    if "." in entry.key and key_of(entry.key) in move.keys
+                )
+        except ApiError as error:
+            if is_lock_failure(error.text):
+                raise
+            # Not found: destroyed or moved since it was read.
+            if is_not_found(error):
+                self.last_failure = error
+            else:
+                self.refuse(move, error)
+            return False
         except UnknownOutcomeError as error:
             self.say(f"{error.problem}; looking what happened")
             if isinstance(move, Create):
@@ -245,9 +311,12 @@ class Worker:
         except TaskError as error:
             # A task takes its lock itself, after the call was accepted; creations have their own
             # tries.
-            if isinstance(move, Create) or not is_lock_failure(error.exit_status or ""):
-                raise
-            self.say(f"{error.exit_status}; waiting")
+            status = error.exit_status or ""
+            passes = is_lock_failure(status) or NOT_FOUND.search(status)
+            if isinstance(move, Create) or not passes:
+                self.refuse(move, error)
+                return False
+            self.say(f"{status}; waiting")
             self.last_failure = error
             self.context.sleep(LOCKED_PAUSE_S)
             return False
@@ -320,10 +389,9 @@ class Worker:
         )
 
     def configure(self, move: Configure) -> None:
-        self.say(f"changing {', '.join([*move.set, *move.delete])}")
-        params: dict[str, str | int] = dict(move.set)
-        if move.delete:
-            params["delete"] = ",".join(move.delete)
+        self.say(f"changing {', '.join(move.keys)}")
+        lists = {"delete": ",".join(move.delete), "revert": ",".join(move.revert)}
+        params = dict(move.set) | {key: text for key, text in lists.items() if text}
         if move.digest:
             params["digest"] = move.digest
         try:
@@ -334,13 +402,15 @@ class Worker:
                 raise
             # Another run of ours may have made the same change: replan() tells.
             raise UnknownOutcomeError(error.problem, next_step=error.next_step) from error
-        self.did.append("changed")
+        self.reverted.update(move.revert)
+        if "changed" not in self.did:
+            self.did.append("changed")
 
     def undo_pending(self, move: Configure) -> None:
         """A refused change of a running container may stay pending and break its next start."""
         now = read_again(self.api, self.wanted.vmid, self.node)
         stuck = sorted({p.key for p in now.pending} & set(move.set)) if now else []
-        earlier = {p.key for p in self.step.pending}
+        earlier = {p.key for p in self.step.before.pending} if self.step.before else set()
         stuck = [key for key in stuck if key not in earlier]
         if stuck:
             self.say(f"taking back {', '.join(stuck)}")
@@ -360,51 +430,26 @@ class Worker:
         self.did.append(f"grew {move.disk}")
 
     def start(self) -> None:
-        self.say("starting")
-        try:
-            upid = self.api.post(f"{self.path}/status/start")
-        except ApiError as error:
-            if "already running" not in error.text:
-                raise
-        else:
-            self.wait(upid, "starting")
-        # HA starts it later than its task says.
-        self.wait_running()
+        timeout_s = self.context.options.wait_timeout_s
+        self.note("starting", power.start(self.api, self.path, self.say, timeout_s=timeout_s))
         self.did.append("started")
 
     def reboot(self) -> None:
         self.say("rebooting")
         upid = self.api.post(f"{self.path}/status/reboot", {"timeout": 60})
         self.wait(upid, "rebooting")
+        self.late = ()
         self.did.append("rebooted")
 
     def wait(self, upid: str, doing: str) -> None:
         status = self.api.wait_for_task(
             upid, timeout_s=self.context.options.task_timeout_s, on_poll=lambda: self.say(doing)
         )
+        self.note(doing, status)
+
+    def note(self, doing: str, status: str) -> None:
         if status != "OK":
             self.say(f"{doing}: {status}, see the task's log")
-
-    def wait_running(self) -> None:
-        limit_s = self.context.options.wait_timeout_s
-        deadline = self.context.clock() + limit_s
-        while self.api.get(f"{self.path}/status/current").get("status") != "running":
-            if self.context.clock() >= deadline:
-                raise WaitError(
-                    f"{self.name}: it does not run after {limit_s:.0f} s",
-                    next_step=self.where_to_look(),
-                )
-            self.context.sleep(POLL_S)
-
-    def where_to_look(self) -> str:
-        before = self.step.before
-        if before is not None and before.ha_managed:
-            return (
-                f"HA manages it and starts it: on {self.node}: ha-manager status "
-                f"(in state error: ha-manager set ct:{self.wanted.vmid} --state disabled, then "
-                "--state started); run this again"
-            )
-        return "see its console in Proxmox, then run this again"
 
     # ---------------------------------------------------------------- proof
 
@@ -423,7 +468,8 @@ class Worker:
             )
             self.say("ready: ssh")
             return "ssh"
-        self.wait_running()
+        timeout_s = self.context.options.wait_timeout_s
+        power.wait_for(self.api, self.path, "running", self.say, timeout_s=timeout_s)
         self.say("ready: running")
         return "running"
 
@@ -453,6 +499,15 @@ class Worker:
 def is_mine(found: Found, wanted: Wanted, desired: Desired) -> bool:
     mark = found.container.mark
     return is_ours(mark, desired) and mark is not None and mark.host == wanted.host
+
+
+def only(move: Configure, keys: Sequence[str]) -> Configure:
+    return replace(
+        move,
+        set={key: value for key, value in move.set.items() if key in keys},
+        delete=tuple(key for key in move.delete if key in keys),
+        revert=tuple(key for key in move.revert if key in keys),
+    )
 
 
 def without_digest(move: Move) -> Move:

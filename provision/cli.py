@@ -34,7 +34,7 @@ from provision.destroy import destroy, left_alone, select
 from provision.environment import LAB, ROOT
 from provision.errors import InterruptionError, OperatorError, UsageError
 from provision.inventory import load
-from provision.model import Actual, Found, Plan
+from provision.model import Action, Actual, Found, Plan
 from provision.plan import check_destroy, check_ownership, plan, plan_one
 from provision.progress import Progress
 from provision.proxmox import Proxmox
@@ -98,7 +98,9 @@ def run_plan(session: Session) -> int:
     if session.arguments.json:
         print_json(report.plan_data(planned))
     else:
-        print(report.plan_text(planned))
+        print(report.plan_text(planned, all_fields=session.arguments.all_fields))
+    if planned.has_blocked:
+        return FAILED
     return CHANGES_PENDING if planned.has_moves or planned.has_refusals else NOTHING_TO_DO
 
 
@@ -142,7 +144,7 @@ def run_apply(session: Session) -> int:
     if planned.has_moves:
         check_assumed(planned, session.desired)
         check_bridges(planned, session.api)
-        if any(step.before is None for step in planned.steps):
+        if any(step.action is Action.CREATE for step in planned.steps):
             session.ssh.public_keys()
         if saved is None:
             existing = [step.before for step in planned.steps if step.moves and step.before]
@@ -165,7 +167,7 @@ def carry_out(session: Session, planned: Plan, settings: Options) -> int:
         results = apply(planned, context)
     if results:
         print(report.results_text(results))
-    if any(result.error for result in results):
+    if planned.has_blocked or any(result.error for result in results):
         return FAILED
     if planned.has_refusals:
         print("The differences marked ! stay: apply never removes them by itself.")
@@ -251,7 +253,8 @@ def run_adopt(session: Session) -> int:
     found = adoption.found
     print(f"{wanted.host}: {report.identified(found)}, named {found.container.hostname}")
     print("Differences from the inventory:")
-    print("\n".join(report.step_lines(adoption.differences)[1:]) or "    none")
+    lines = report.step_lines(adoption.differences)[1:] + report.unmanaged_lines(found)
+    print("\n".join(lines) or "    none")
     if adoption.is_ours_already:
         print(f"Adopted already: {wanted.host} carries our mark.")
     else:
@@ -445,6 +448,9 @@ def parser() -> Parser:
     sub = verb("plan", run_plan, "Show every difference; exit 2 when there is one.")
     sub.add_argument("--json", action="store_true", help="for machines, see schema.json")
     sub.add_argument("--out", type=Path, metavar="FILE", help="save the plan for apply FILE")
+    sub.add_argument(
+        "--all-fields", action="store_true", help="also what the inventory does not steer"
+    )
 
     sub = verb("drift", run_drift, "As plan, for a timer: exit 2 on any difference at all.")
     sub.add_argument("--json", action="store_true")

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from provision.actual import read_again
 from provision.desired import Desired
 from provision.errors import ApiError, PlanError, StepError, TaskError
-from provision.model import Actual, Event, Found, Plan, Wanted
+from provision.model import Action, Actual, Event, Found, Plan, Wanted
 from provision.proxmox import Proxmox
 from provision.wire import newest_template
 
@@ -135,7 +135,7 @@ def find_templates(
     plan: Plan, api: Proxmox, *, on_event: Callable[[Event], None]
 ) -> dict[tuple[str, str, str], str]:
     """(node, storage, name) -> volume of each template that is needed; fetches missing ones."""
-    creating = [step.wanted for step in plan.steps if step.before is None]
+    creating = [step.wanted for step in plan.steps if step.action is Action.CREATE]
     keys = {(w.container.node, w.template_storage, str(w.container.template)) for w in creating}
     return {key: find_template(*key, api=api, on_event=on_event) for key in sorted(keys)}
 
@@ -188,7 +188,7 @@ def stored_template(node: str, storage: str, name: str, *, api: Proxmox) -> str 
 
 def check_assumed(plan: Plan, desired: Desired) -> None:
     """Nothing is created while the inventory still holds guesses."""
-    creating = [step.wanted.host for step in plan.steps if step.before is None]
+    creating = [step.wanted.host for step in plan.steps if step.action is Action.CREATE]
     if creating and desired.assumed:
         listed = "".join(f"\n  {entry}" for entry in desired.assumed)
         raise PlanError(

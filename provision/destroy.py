@@ -11,17 +11,15 @@ from provision.errors import (
     ApiError,
     OperatorError,
     StepError,
-    TaskError,
     UnknownOutcomeError,
     UsageError,
 )
 from provision.model import Actual, Event, Found
+from provision.power import shut_down
 from provision.proxmox import Proxmox, is_not_found
 from provision.ssh import Ssh
 
-SHUTDOWN_TIMEOUT_S = 60
 TRIES = 5
-POLL_S = 0.3
 
 
 def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bool) -> list[Found]:
@@ -33,6 +31,17 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     """
     every = ours_by_name(actual, desired)
     ours = {host: found[0] for host, found in every.items() if len(found) == 1}
+    vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
+    unread = [
+        f"{host} (VMID {vmid}): {actual.unread[vmid]}"
+        for host, vmid in vmids.items()
+        if vmid in actual.unread and (host in names or not names)
+    ]
+    if unread:
+        raise UsageError(
+            "\n  ".join(unread),
+            next_step="see 'make doctor', then run this again; nothing was touched",
+        )
     if not names and is_lab:
         return list(ours.values())
     known = ", ".join(sorted(ours)) or "none"
@@ -40,7 +49,6 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
         known += f" (not to be looked at: VMID {', '.join(map(str, sorted(actual.unread)))})"
     if not names:
         raise UsageError("destroy wants names", next_step=f"say which; there are: {known}")
-    vmids = {wanted.host: wanted.vmid for wanted in desired.containers}
     taken = {*actual.foreign, *actual.ours}
     absent = [name for name in names if name not in ours]
     wrong = [f"{name} is not a container of this environment" for name in absent
@@ -129,8 +137,7 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
             break
         try:
             if now.is_running:
-                on_event(Event(found.host, "stopping"))
-                stop(api, path)
+                shut_down(api, path, lambda text: on_event(Event(found.host, text)))
             on_event(Event(found.host, "destroying"))
             is_asked = True
             api.wait_for_task(api.delete(path, {"purge": 1}))
@@ -145,19 +152,6 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
     )
 
 
-def wait_until_stopped(api: Proxmox, path: str) -> None:
-    """HA's own task ends as soon as it is asked, not when the container has stopped."""
-    deadline = api.clock() + SHUTDOWN_TIMEOUT_S
-    while api.get(f"{path}/status/current").get("status") == "running":
-        if api.clock() >= deadline:
-            raise TaskError(
-                f"{path} still runs {SHUTDOWN_TIMEOUT_S} s after it was told to stop",
-                next_step="see its console in Proxmox (HA: ha-manager status), run this again",
-                exit_status=None,
-            )
-        api.sleep(POLL_S)
-
-
 def check_not_moved(found: Found, api: Proxmox) -> None:
     """Raise StepError when it is gone from its node because it runs on another one now."""
     container = found.container
@@ -167,18 +161,3 @@ def check_not_moved(found: Found, api: Proxmox) -> None:
             f"{found.host} (VMID {container.vmid}) moved to {node} meanwhile",
             next_step="run this again: it is looked for where it is",
         )
-
-
-def stop(api: Proxmox, path: str) -> None:
-    """A clean shutdown, and the hard way when it takes too long."""
-    try:
-        upid = api.post(f"{path}/status/shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
-        api.wait_for_task(upid)
-    except ApiError as error:
-        if "not running" not in error.text:
-            raise
-    except TaskError as error:
-        if "did not stop" not in (error.exit_status or ""):
-            raise
-        api.wait_for_task(api.post(f"{path}/status/stop"))
-    wait_until_stopped(api, path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from provision.actual import in_parallel, is_free, is_ours, read
+from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
@@ -406,7 +406,8 @@ def check_vmids(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Find
     """Each for itself: what is wrong with one hides none of the others."""
     for wanted in desired.containers:
         try:
-            check_ownership(replace(desired, containers=(wanted,)), actual)
+            if actual.unread.get(wanted.vmid) != HIDDEN:
+                check_ownership(replace(desired, containers=(wanted,)), actual)
         except OperatorError as error:
             yield broken("VMIDs", error)
             continue

@@ -139,7 +139,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A change that waits for the container's next start. `after` None means it will be deleted."""
+    """A change that waits for the container's next start. `after` None means it will be deleted.
+
+    `before` is what it has now, None when it has none.
+    """
 
     key: str
     before: str | None
@@ -148,15 +151,23 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A container as the cluster shows it now."""
+    """A container as the cluster shows it now.
+
+    `container` is what it is after its next start, `current` what it is until then, None when that
+    is the same. `denied` are the keys of NICs on a network that the token may not use. `unmanaged`
+    are settings that the inventory has no word for, and that are not Proxmox's defaults.
+    """
 
     container: Container
+    current: Container | None = None
+    denied: frozenset[str] = frozenset()
     status: str
     digest: str
     lock: str | None = None
     pending: tuple[Pending, ...] = ()
     ha_managed: bool = False
     is_template: bool = False
+    unmanaged: tuple[tuple[str, str], ...] = ()
     ostype: str = ""
     uptime_s: int = 0
     memory_used_bytes: int = 0
@@ -189,13 +200,15 @@ class Foreign:
 class Actual:
     """What the cluster shows: our containers by VMID, and the strangers on VMIDs that we want.
 
-    `unread` look like ours, have none of our VMIDs, and could not be read: why, by VMID.
+    `unread` exist and could not be read: why, by VMID; those that we want, and those that look like
+    ours. `nodes` are the cluster's with their status.
     """
 
     ours: Mapping[int, Found] = field(default_factory=dict)
     foreign: Mapping[int, Foreign] = field(default_factory=dict)
     unread: Mapping[int, str] = field(default_factory=dict)
     storages: tuple[Storage, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +256,19 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configure:
-    """Set and delete configuration keys. `digest` is that of the configuration we looked at."""
+    """Set and delete configuration keys. `digest` is that of the configuration we looked at.
 
-    set: Mapping[str, str | int]
-    delete: tuple[str, ...]
+    `revert` drops what waits for a restart: to delete a key leaves its waiting value in place.
+    """
+
+    set: Mapping[str, str | int] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+    revert: tuple[str, ...] = ()
     digest: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.set, *self.delete, *self.revert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +295,10 @@ Move = Create | Configure | Resize | Start | Reboot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """All that differs in one container. `before` is None when it does not exist yet."""
+    """All that differs in one container. `before` is None when it does not exist yet.
+
+    Blocked is what cannot be looked at, or must not be touched: its one refusal says why.
+    """
 
     wanted: Wanted
     before: Found | None
@@ -285,9 +309,13 @@ class Step:
 
     @property
     def action(self) -> Action:
-        if self.before is None:
-            return Action.CREATE
-        return Action.UPDATE if self.moves else Action.REFUSE
+        if not self.moves:
+            return Action.REFUSE
+        return Action.CREATE if self.before is None else Action.UPDATE
+
+    @property
+    def is_blocked(self) -> bool:
+        return not self.moves and (self.before is None or self.before.is_template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +341,10 @@ class Plan:
     @property
     def has_refusals(self) -> bool:
         return any(step.refusals for step in self.steps)
+
+    @property
+    def has_blocked(self) -> bool:
+        return any(step.is_blocked for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -20,6 +21,7 @@ from provision.model import (
     Mount,
     Move,
     Nic,
+    Pending,
     Plan,
     Reboot,
     Refusal,
@@ -30,20 +32,34 @@ from provision.model import (
     Value,
     Wanted,
 )
-from provision.wire import render_features, render_mount, render_nic, render_simple, render_size
+from provision.wire import (
+    render_features,
+    render_gib,
+    render_mount,
+    render_nic,
+    render_simple,
+    render_size,
+)
 
 REBUILD = "needs a rebuild"
+# Before the key, in the name of a change that only drops what waits for a restart.
+WAITING = "waiting."
 
 
 def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
     """Return the steps that turn `actual` into `desired`, ordered by VMID.
 
-    With `reboot`, changes that wait for a restart get one. Raises PlanError, naming all of them,
-    when a wanted VMID belongs to something that must not be touched.
+    With `reboot`, changes that wait for a restart get one. What must not be touched is a step that
+    does nothing: it keeps no other container back.
     """
-    check_ownership(desired, actual)
+    blocked = {
+        vmid: Refusal(Change("VMID", None, vmid), problem, next_step)
+        for vmid, (problem, next_step) in obstacles(desired, actual).items()
+    }
     steps = [
-        plan_one(wanted, actual.ours.get(wanted.vmid), reboot=reboot)
+        Step(wanted=wanted, before=None, refusals=(blocked[wanted.vmid],))
+        if wanted.vmid in blocked
+        else plan_one(wanted, actual.ours.get(wanted.vmid), reboot=reboot)
         for wanted in desired.containers
     ]
     differing = tuple(step for step in steps if step.moves or step.refusals)
@@ -56,7 +72,7 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
         matching=tuple(actual.ours[vmid] for vmid in sorted(alike)),
         orphans=tuple(f for vmid, f in sorted(actual.ours.items()) if vmid not in aside),
         copies=found_copies,
-        unread=actual.unread,
+        unread={vmid: why for vmid, why in actual.unread.items() if vmid not in blocked},
         storages=storages_used(desired, actual),
     )
 
@@ -74,8 +90,17 @@ def storages_used(desired: Desired, actual: Actual) -> tuple[Storage, ...]:
     return tuple(storage for storage in actual.storages if (storage.node, storage.name) in used)
 
 
-def plan_one(wanted: Wanted, before: Found | None, *, reboot: bool = False) -> Step:
-    """Return everything that differs in one container, and the moves that remove it, in order."""
+def plan_one(
+    wanted: Wanted,
+    before: Found | None,
+    *,
+    reboot: bool = False,
+    late: tuple[Pending, ...] = (),
+) -> Step:
+    """Return everything that differs in one container, and the moves that remove it, in order.
+
+    `late` was written before, and the container that runs has not taken it: no API call tells.
+    """
     if before is None:
         new = numbered(wanted.container)
         return Step(
@@ -84,18 +109,25 @@ def plan_one(wanted: Wanted, before: Found | None, *, reboot: bool = False) -> S
             changes=changes_between({}, flatten(new)),
             moves=(Create(container=new), Start()),
         )
-    after = aligned(wanted.container, before.container)
+    if before.is_template:
+        return Step(wanted=wanted, before=before, refusals=(template_refusal(wanted, before),))
+    after = aligned(wanted.container, before)
     changes = changes_between(flatten(before.container), flatten(after))
     refused = refusals(changes, before, after)
-    kept = tuple(change for change in changes if change not in {r.change for r in refused})
+    kept = tuple(change for change in changes if key_of(change.field) not in before.denied)
+    kept = tuple(change for change in kept if change not in {r.change for r in refused})
+    configure = configuration(before, after, {change.field for change in kept})
+    touched = configure.keys if configure else ()
+    waits = tuple(entry for entry in before.pending if entry.key not in touched)
+    waits += late + taken_late(kept, before, after)
     status = () if before.is_running else (Change("status", before.status, "running"),)
     return Step(
         wanted=wanted,
         before=before,
-        changes=kept + status,
+        changes=kept + leftovers(configure, kept, before) + status,
         refusals=refused,
-        moves=moves(before, after, {change.field for change in kept}, reboot=reboot),
-        pending=before.pending,
+        moves=moves(before, after, configure, kept, reboot=reboot and bool(waits)),
+        pending=waits,
     )
 
 
@@ -103,24 +135,48 @@ def plan_one(wanted: Wanted, before: Found | None, *, reboot: bool = False) -> S
 
 
 def check_ownership(desired: Desired, actual: Actual) -> None:
-    problems = [
-        stranger(wanted, actual.foreign[wanted.vmid])
-        for wanted in desired.containers
-        if wanted.vmid in actual.foreign
-    ]
-    problems += [
-        f"VMID {wanted.vmid} is {mark.host} of this environment, the inventory says {wanted.host}"
-        for wanted in desired.containers
-        if (found := actual.ours.get(wanted.vmid))
-        and (mark := found.container.mark)
-        and mark.host != wanted.host
-    ]
-    if problems:
+    """Raise PlanError, naming all of them, for what must not be touched or cannot be looked at."""
+    found = obstacles(desired, actual).values()
+    if found:
+        ways = "; ".join(dict.fromkeys(way for _, way in found))
         raise PlanError(
-            "\n  ".join(problems),
-            next_step="choose a free lxc_vmid in inventory/, or take the container over: "
-            "make adopt NAME=... VMID=...; nothing was touched",
+            "\n  ".join(problem for problem, _ in found), next_step=f"{ways}; nothing was touched"
         )
+
+
+def obstacles(desired: Desired, actual: Actual) -> dict[int, tuple[str, str]]:
+    """By VMID why nothing is done with a wanted container, and a way out."""
+    found = {wanted.vmid: obstacle(wanted, actual) for wanted in desired.containers}
+    return {vmid: entry for vmid, entry in found.items() if entry is not None}
+
+
+def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
+    vmid, host, node = wanted.vmid, wanted.host, wanted.container.node
+    other = (
+        "choose a free lxc_vmid in inventory/, or take the container over: "
+        f"make adopt NAME={host} VMID={vmid}"
+    )
+    if vmid in actual.unread:
+        way = "see 'make doctor' (VM.Audit on it, when it is ours), then run this again"
+        return f"VMID {vmid} ({host}): {actual.unread[vmid]}", way
+    if vmid in actual.foreign:
+        return stranger(wanted, actual.foreign[vmid]), other
+    if vmid in actual.ours:
+        mark = actual.ours[vmid].host
+        says = f"VMID {vmid} is {mark} of this environment, the inventory says {host}"
+        return (says, other) if mark != host else None
+    away = out_of_reach(node, actual.nodes)
+    way = "bring the node back, or name another one in lxc_node"
+    return (f"VMID {vmid} ({host}): lxc_node {node} {away}", way) if away else None
+
+
+def out_of_reach(node: str, nodes: Mapping[str, str]) -> str | None:
+    """What is wrong with a node, None when nothing is, or when nobody knows."""
+    if nodes.get(node) == "offline":
+        return "is offline"
+    if nodes and node not in nodes:
+        return f"is no node of this cluster: {', '.join(sorted(nodes))}"
+    return None
 
 
 def copies(desired: Desired, actual: Actual) -> tuple[Copy, ...]:
@@ -163,21 +219,26 @@ def numbered(container: Container) -> Container:
     )
 
 
-def aligned(wanted: Container, found: Container) -> Container:
+def aligned(wanted: Container, before: Found) -> Container:
     """Give wanted devices the keys of those they match, else free ones; MACs and volumes are kept.
 
     An interface matches by its name in the container, a mount by its path: the place in the
     inventory's list means nothing, and what is not steered here (the node, an unknown template)
-    is taken over.
+    is taken over. A device that somebody has told to go is there until the next start.
     """
+    found, now = before.container, before.current or before.container
     nic_keys = keys_for(
-        [nic.name for nic in wanted.nics], [(n.name, n.key) for n in found.nics], "net"
+        [nic.name for nic in wanted.nics],
+        [(nic.name, nic.key) for nic in (*found.nics, *now.nics)],
+        "net",
     )
     mount_keys = keys_for(
-        [m.path for m in wanted.mounts], [(m.path, m.key) for m in found.mounts], "mp"
+        [mount.path for mount in wanted.mounts],
+        [(mount.path, mount.key) for mount in (*found.mounts, *now.mounts)],
+        "mp",
     )
-    nics = {nic.key: nic for nic in found.nics}
-    mounts = {mount.key: mount for mount in found.mounts}
+    nics = {nic.key: nic for nic in (*found.nics, *now.nics)}
+    mounts = {mount.key: mount for mount in (*found.mounts, *now.mounts)}
     return replace(
         wanted,
         node=found.node,
@@ -207,7 +268,8 @@ def keys_for(
     """The key of each wanted name: that of the first found of this name, else the lowest free."""
     existing: dict[str, str] = {}
     for name, key in found:
-        existing.setdefault(name, key)
+        if name in wanted and key not in existing.values():
+            existing.setdefault(name, key)
     taken = {key for _, key in found}
     free = (f"{prefix}{n}" for n in range(len(wanted) + len(found)) if f"{prefix}{n}" not in taken)
     return tuple(existing[name] if name in existing else next(free) for name in wanted)
@@ -291,8 +353,40 @@ def changes_between(before: Mapping[str, Value], after: Mapping[str, Value]) -> 
 
 def refusals(changes: Iterable[Change], before: Found, after: Container) -> tuple[Refusal, ...]:
     """The differences that cannot be removed in place, each with its reason and a way out."""
-    found = (refusal(change, before, after) for change in changes)
-    return tuple(entry for entry in found if entry is not None)
+    denied = sorted({key_of(change.field) for change in changes} & before.denied)
+    found = (
+        refusal(change, before, after)
+        for change in changes
+        if key_of(change.field) not in before.denied
+    )
+    return (
+        *(entry for entry in found if entry is not None),
+        *(network_refusal(key, before, after) for key in denied),
+    )
+
+
+def template_refusal(wanted: Wanted, before: Found) -> Refusal:
+    return Refusal(
+        Change("status", "template", "running"),
+        f"VMID {wanted.vmid} is a template, which never runs",
+        f"choose another lxc_vmid for {wanted.host}, or on {before.container.node}, as root, when "
+        f"nothing in it is needed: pct destroy {wanted.vmid}",
+    )
+
+
+def network_refusal(key: str, before: Found, after: Container) -> Refusal:
+    """Proxmox asks SDN.Use of the NIC's old network too (pve-container LXC.pm)."""
+
+    def shown(nics: Iterable[Nic]) -> str | None:
+        return next((render_nic(nic) for nic in nics if nic.key == key), None)
+
+    new = shown(after.nics)
+    change = f"--{key} {shlex.quote(new)}" if new else f"--delete {key}"
+    return Refusal(
+        Change(key, shown((before.current or before.container).nics), new),
+        "the token may not use the network that it is on",
+        f"on {before.container.node}, as root: pct set {after.vmid} {change}",
+    )
 
 
 def refusal(change: Change, before: Found, after: Container) -> Refusal | None:
@@ -302,8 +396,10 @@ def refusal(change: Change, before: Found, after: Container) -> Refusal | None:
     if change.field in {"template", "unprivileged", "rootfs.storage"}:
         return Refusal(change, REBUILD, rebuild)
     if change.field == "rootfs.size":
-        shrinks = after.disk.size_bytes < before.container.disk.size_bytes
-        return Refusal(change, f"a disk cannot shrink: {REBUILD}", rebuild) if shrinks else None
+        has = before.container.disk.size_bytes
+        keep = f"set lxc_disk_gib: {render_gib(has)}, or rebuild it smaller: {rebuild}"
+        shrinks = after.disk.size_bytes < has
+        return Refusal(change, "a disk cannot shrink", keep) if shrinks else None
     if change.field == "features":
         return features_refusal(change, before, after)
     if not device.startswith("mp") or not name:
@@ -326,7 +422,7 @@ def features_refusal(change: Change, before: Found, after: Container) -> Refusal
 
 def mount_refusal(change: Change, key: str, before: Found, after: Container) -> Refusal | None:
     """A volume may be added and may grow; it is never detached, moved or shrunk by itself."""
-    old = next((mount for mount in before.container.mounts if mount.key == key), None)
+    old = volumes(before).get(key)
     new = next((mount for mount in after.mounts if mount.key == key), None)
     node, vmid = before.container.node, before.container.vmid
     if old is not None and new is None:
@@ -334,8 +430,10 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
             f"detach it by hand on {node}: pct set {vmid} --delete {key}; or add it to lxc_mounts"
         )
         return Refusal(change, "a volume is never detached by itself", detach)
-    is_growth = old is not None and new is not None and change.field == f"{key}.size"
-    if before.container.protection and not is_growth:
+    grows = old is not None and new is not None and change.field == f"{key}.size"
+    # What waits and is not wanted is reverted, which protection lets through.
+    stays = before.current and by_key(before.current).get(key) == by_key(after).get(key)
+    if before.container.protection and not (grows or stays):
         unlock = (
             f"set lxc_protection: false, apply, then apply this change, then protect {vmid} again"
         )
@@ -346,7 +444,7 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
         move = f"move it by hand on {node}: pct move-volume {vmid} {key} {new.storage}"
         return Refusal(change, "a volume is never moved by itself", move)
     if new.size_bytes < old.size_bytes:
-        larger = f"set its size_gib to at least {render_size(old.size_bytes)} in lxc_mounts"
+        larger = f"set size_gib: {render_gib(old.size_bytes)} for it in lxc_mounts"
         return Refusal(change, "a volume cannot shrink", larger)
     return None
 
@@ -355,23 +453,27 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
 
 
 def moves(
-    before: Found, after: Container, changed: AbstractSet[str], *, reboot: bool
+    before: Found,
+    after: Container,
+    configure: Configure | None,
+    changes: Iterable[Change],
+    *,
+    reboot: bool,
 ) -> tuple[Move, ...]:
-    """Configuration first, then growing disks, then running state.
+    """Growing disks first, then configuration, then running state.
 
-    A stopped container takes everything at once, so a start needs no reboot after it.
+    What waits for a restart carries the disk's size of when it was written. A stopped container
+    takes everything at once, so a start needs no reboot after it.
     """
-    steps: list[Move] = []
-    configure = configuration(before, after, changed)
+    steps: list[Move] = [
+        Resize(disk=disk, size=render_size(size), digest=before.digest)
+        for disk, size in growing(before, after, {change.field for change in changes})
+    ]
     if configure is not None:
         steps.append(configure)
-    steps += [
-        Resize(disk=disk, size=render_size(size), digest=before.digest)
-        for disk, size in growing(before.container, after, changed)
-    ]
     if not before.is_running:
         steps.append(Start())
-    elif reboot and before.pending and not steps:
+    elif reboot:
         steps.append(Reboot())
     return tuple(steps)
 
@@ -385,51 +487,101 @@ API_KEYS = {
 }
 
 
+def key_of(field: str) -> str:
+    return API_KEYS.get(field, field.partition(".")[0])
+
+
 def configuration(before: Found, after: Container, changed: AbstractSet[str]) -> Configure | None:
-    """One PUT for everything but disks' sizes; a device is always sent whole, with its MAC."""
+    """One PUT for everything but disks' sizes; a device is always sent whole, with its MAC.
+
+    What waits and is not wanted is reverted. When something else is to be deleted beneath it, that
+    is the next PUT's: Proxmox takes one or the other of a key.
+    """
     wanted: dict[str, str | int] = {
         **render_simple(after),
         **{nic.key: render_nic(nic) for nic in after.nics},
         **{
-            mount.key: render_mount(replace(mount, size_bytes=size_now(before.container, mount)))
+            # The size to write beside a volume is what it has; a new one's, what it shall have.
+            mount.key: render_mount(
+                replace(mount, size_bytes=volumes(before).get(mount.key, mount).size_bytes)
+            )
             for mount in after.mounts
         },
     }
-    fields = {
-        name for name in changed if not name.startswith("rootfs.") and not is_growth(name, before)
-    }
-    keys = {API_KEYS.get(name, name.partition(".")[0]) for name in fields}
-    to_set = {key: wanted[key] for key in sorted(keys) if wanted.get(key, "") != ""}
-    to_delete = tuple(key for key in sorted(keys) if key not in to_set)
-    if not keys:
+    keys = {key_of(name) for name in changed if not is_growth(name, before)}
+    waiting = {entry.key: entry for entry in before.pending} if before.current else {}
+    now, want = by_key(before.current or before.container), by_key(after)
+    as_wanted = {key for key in waiting if now.get(key) == want.get(key)}
+    revert = {key for key in as_wanted if key in keys or key in wanted} - before.denied
+    to_set = {key: wanted[key] for key in sorted(keys - revert) if wanted.get(key, "") != ""}
+    covered = {key for key in waiting if waiting[key].after is not None} & keys - to_set.keys()
+    revert |= covered
+    to_delete = tuple(sorted(keys - to_set.keys() - revert))
+    if not (to_set or to_delete or revert):
         return None
-    return Configure(set=to_set, delete=to_delete, digest=before.digest)
+    return Configure(
+        set=to_set, delete=to_delete, revert=tuple(sorted(revert)), digest=before.digest
+    )
+
+
+def by_key(container: Container) -> dict[str, dict[str, Value]]:
+    """The fields of each key of the API as data; but the size of a disk, which is no setting."""
+    keys: dict[str, dict[str, Value]] = {}
+    for name, value in flatten(container).items():
+        if value is not None and not name.endswith(".size"):
+            keys.setdefault(key_of(name), {})[name] = value
+    return keys
+
+
+def leftovers(
+    configure: Configure | None, kept: Iterable[Change], before: Found
+) -> tuple[Change, ...]:
+    """What waits although all is as wanted: somebody changed it, and changed it back."""
+    shown = {key_of(change.field) for change in kept}
+    return tuple(
+        Change(f"{WAITING}{entry.key}", entry.after, None)
+        for entry in before.pending
+        if configure and entry.key in configure.revert and entry.key not in shown
+    )
+
+
+def taken_late(changes: Iterable[Change], before: Found, after: Container) -> tuple[Pending, ...]:
+    """What is written at once, and comes into no NIC that stays plugged (LXC.pm, update_net)."""
+    if not before.is_running:
+        return ()
+    plugged = {(nic.key, nic.name, nic.hwaddr) for nic in (before.current or before.container).nics}
+    stays = {nic.key for nic in after.nics if (nic.key, nic.name, nic.hwaddr) in plugged}
+    return tuple(
+        Pending(key=c.field, before=text_or_none(c.before), after=text_or_none(c.after))
+        for c in changes
+        if c.field.partition(".")[2] in {"mtu", "trunks"} and key_of(c.field) in stays
+    )
+
+
+def text_or_none(value: Value) -> str | None:
+    return None if value is None else str(value)
+
+
+def volumes(before: Found) -> dict[str, Mount]:
+    """Every volume that is there, also one that somebody has told to go at the next start."""
+    now = before.current or before.container
+    return {mount.key: mount for mount in (*now.mounts, *before.container.mounts)}
 
 
 def is_growth(field: str, before: Found) -> bool:
     """True for the size of a volume that exists: resize's business."""
     key, _, name = field.partition(".")
-    return name == "size" and any(mount.key == key for mount in before.container.mounts)
+    return name == "size" and (key == "rootfs" or key in volumes(before))
 
 
-def size_now(found: Container, mount: Mount) -> int:
-    """The size to write beside a volume: what it has; what it shall have, when it is new."""
-    sizes = {old.key: old.size_bytes for old in found.mounts}
-    return sizes.get(mount.key, mount.size_bytes)
-
-
-def growing(
-    before: Container, after: Container, changed: AbstractSet[str]
-) -> list[tuple[str, int]]:
+def growing(before: Found, after: Container, changed: AbstractSet[str]) -> list[tuple[str, int]]:
     """Disks to grow, with their new sizes in bytes."""
-    grown = [("rootfs", after.disk.size_bytes)] if "rootfs.size" in changed else []
-    existing = {mount.key for mount in before.mounts}
-    grown += [
-        (mount.key, mount.size_bytes)
-        for mount in after.mounts
-        if mount.key in existing and f"{mount.key}.size" in changed
+    has = {"rootfs": before.container.disk.size_bytes}
+    has |= {key: mount.size_bytes for key, mount in volumes(before).items()}
+    disks = [("rootfs", after.disk.size_bytes), *((m.key, m.size_bytes) for m in after.mounts)]
+    return [
+        (key, size) for key, size in disks if f"{key}.size" in changed and size > has.get(key, size)
     ]
-    return grown
 
 
 # ---------------------------------------------------------------- destroying, by name only
@@ -448,10 +600,11 @@ def check_destroy(found: Sequence[Found], *, stop: bool) -> None:
 
 def way_out_of_lock(found: Found) -> str:
     """Some locks are held by a task that ends; these two are what a failed task left."""
-    if found.lock in {"create", "destroyed"}:
-        vmid = found.container.vmid
-        return f"when no task of it runs, on {found.container.node}: pct unlock {vmid}"
-    return "wait for the task that holds the lock"
+    wait = (
+        "" if found.lock in {"create", "destroyed"} else "wait for the task that holds the lock; "
+    )
+    unlock = f"on {found.container.node}: pct unlock {found.container.vmid}"
+    return f"{wait}when no task of it runs, {unlock}"
 
 
 def destroy_problems(found: Found, *, stop: bool) -> list[tuple[str, str]]:

@@ -451,7 +451,7 @@ ADVICE = (
     (
         LOCKED,
         "wait for the task that holds the lock (backup, migration), then run this again; a lock "
-        "that no task holds: pct unlock VMID, on its node",
+        "that no task holds, on its node: pct unlock VMID",
     ),
     (re.compile("detected modified configuration"), "run this again to see what someone changed"),
 )
@@ -462,9 +462,10 @@ def next_step_for(status: int, detail: str, path: str) -> str:
         return (
             f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that it still exists; {DOCTOR}"
         )
+    guest = re.search(r"/lxc/(\d+)", path)
     for sentence, advice in ADVICE:
         if sentence.search(detail):
-            return advice
+            return advice.replace("VMID", guest[1]) if guest else advice
     if status == HTTPStatus.FORBIDDEN:
         # On create Proxmox leaves out what is missing (pve-container API2/LXC.pm).
         return f"VM.Allocate on the pool or /vms is missing, most likely; {DOCTOR}"
@@ -477,4 +478,5 @@ def task_next_step(exit_status: str, upid: str) -> str:
         return f"free space on the storage of {node}, then run this again"
     if "does not exist" in exit_status and "volume" in exit_status:
         return "the template is not on the storage, see 'make doctor'; then run this again"
-    return f"read its log: pvesh get /nodes/{node}/tasks/{upid}/log; then run this again"
+    # Quoted: a token's UPID has a "!", which the shell's history would take.
+    return f"read its log: pvesh get '/nodes/{node}/tasks/{upid}/log'; then run this again"

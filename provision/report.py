@@ -35,10 +35,19 @@ def shown(value: Value) -> str:
     return str(value)
 
 
-def plan_text(plan: Plan) -> str:
-    """One line a container and one a field; never a secret, for a Plan holds none."""
-    lines = [line for step in plan.steps for line in step_lines(step)]
-    lines += [line for found in plan.matching for line in pending_lines(found)]
+def plan_text(plan: Plan, *, all_fields: bool = False) -> str:
+    """One line a container and one a field; never a secret, for a Plan holds none.
+
+    With `all_fields` also what the inventory has no word for.
+    """
+    lines = []
+    for step in plan.steps:
+        lines += step_lines(step)
+        lines += unmanaged_lines(step.before) if all_fields and step.before else []
+    for found in plan.matching:
+        own = [f"    {pending_text(pending)}" for pending in found.pending]
+        own += unmanaged_lines(found) if all_fields else []
+        lines += [f". {found.container.vmid} {found.container.hostname}", *own] if own else []
     lines += [line for found in plan.orphans for line in orphan_lines(found, plan.orphans)]
     lines += [line for copy in plan.copies for line in copy_lines(copy)]
     lines += [unread_text(vmid, why) for vmid, why in sorted(plan.unread.items())]
@@ -58,20 +67,22 @@ def summary(plan: Plan) -> str:
         return "Nothing to do: the containers match the inventory."
     create = sum(step.action is Action.CREATE for step in plan.steps)
     update = sum(step.action is Action.UPDATE for step in plan.steps)
-    refuse = sum(bool(step.refusals) for step in plan.steps)
+    blocked = sum(step.is_blocked for step in plan.steps)
+    refuse = sum(bool(step.refusals) for step in plan.steps) - blocked
     parts = [f"{create} to create", f"{update} to change", f"{len(plan.matching)} match"]
-    return (
-        "Plan: " + ", ".join(parts + [f"{refuse} with differences that stay"] * bool(refuse)) + "."
-    )
+    parts += [f"{refuse} with differences that stay"] * bool(refuse)
+    parts += [f"{blocked} left alone"] * bool(blocked)
+    return f"Plan: {', '.join(parts)}."
 
 
 def step_lines(step: Step) -> list[str]:
-    where = f" on {step.wanted.container.node}" if step.before is None else ""
+    where = f" on {step.wanted.container.node}" if step.action is Action.CREATE else ""
     lines = [f"{step.action.value} {step.wanted.vmid} {step.wanted.host}{where}"]
     changes = [c for c in step.changes if step.before is not None or c.after is not None]
     lines += [change_line(change, new=step.before is None) for change in changes]
     for refusal in step.refusals:
-        lines.append(f"    ! {change_text(refusal.change)}: {refusal.reason}")
+        change = "" if step.is_blocked else f"{change_text(refusal.change)}: "
+        lines.append(f"    ! {change}{refusal.reason}")
         lines.append(f"        Next: {refusal.next_step}")
     if Reboot() in step.moves:
         shown_pending = [restart_text(pending) for pending in step.pending]
@@ -90,11 +101,8 @@ def change_text(change: Change) -> str:
     return f"{change.field}: {shown(change.before)} -> {shown(change.after)}"
 
 
-def pending_lines(found: Found) -> list[str]:
-    if not found.pending:
-        return []
-    name = f". {found.container.vmid} {found.container.hostname}"
-    return [name, *(f"    {pending_text(pending)}" for pending in found.pending)]
+def unmanaged_lines(found: Found) -> list[str]:
+    return [f"    not in the inventory, left as it is: {k}: {v}" for k, v in found.unmanaged]
 
 
 def restart_text(pending: Pending) -> str:
@@ -333,7 +341,12 @@ def status_rows(plan: Plan, found: Sequence[Found]) -> list[dict[str, Any]]:
     rows += [
         absent_row(step.wanted.vmid, step.wanted.host, "missing", "missing")
         for step in plan.steps
-        if step.before is None
+        if step.action is Action.CREATE
+    ]
+    rows += [
+        absent_row(step.wanted.vmid, step.wanted.host, "unknown", step.refusals[0].reason)
+        for step in plan.steps
+        if step.is_blocked and step.before is None
     ]
     rows += [absent_row(vmid, "?", "unknown", f"could not be looked at: {why}")
              for vmid, why in plan.unread.items()]  # fmt: skip

@@ -9,16 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from provision import power
 from provision.actual import check_still_ours, in_parallel
-from provision.destroy import wait_until_stopped
-from provision.errors import ApiError, OperatorError, PlanError, StepError, UsageError
+from provision.errors import OperatorError, PlanError, StepError, UsageError
 from provision.model import Event, Found
 from provision.proxmox import Proxmox, held_on
 from provision.wire import parse_bool
 
 PREFIX = "ctlv-"
 NAME = re.compile(r"[A-Za-z][\w-]{1,39}")
-SHUTDOWN_TIMEOUT_S = 60
 NEEDED = frozenset({"VM.PowerMgmt", "VM.Snapshot"})
 Say = Callable[[Event], None]
 
@@ -143,8 +142,7 @@ def while_stopped(
     failure: OperatorError | None = None
     try:
         for entry in reversed(running):
-            say(Event(entry.host, "stopping"))
-            power(api, entry, "shutdown", {"timeout": SHUTDOWN_TIMEOUT_S, "forceStop": 1})
+            power.shut_down(api, path_of(entry), teller(entry, say))
         work()
     except OperatorError as error:
         failure = error
@@ -162,24 +160,16 @@ def while_stopped(
 def start_all(api: Proxmox, running: Sequence[Found], *, say: Say) -> list[OperatorError]:
     problems: list[OperatorError] = []
     for entry in running:
-        say(Event(entry.host, "starting"))
         try:
-            power(api, entry, "start", {})
+            power.start(api, path_of(entry), teller(entry, say))
             say(Event(entry.host, "ready: running"))
         except OperatorError as error:
             problems.append(error)
     return problems
 
 
-def power(api: Proxmox, entry: Found, verb: str, params: dict[str, str | int]) -> None:
-    """Start or shut down; being there already is a success."""
-    try:
-        api.wait_for_task(api.post(f"{path_of(entry)}/status/{verb}", params))
-    except ApiError as error:
-        if not re.search(r"already running|not running", error.text):
-            raise
-    if verb == "shutdown":
-        wait_until_stopped(api, path_of(entry))
+def teller(entry: Found, say: Say) -> Callable[[str], None]:
+    return lambda text: say(Event(entry.host, text))
 
 
 def find(snapshots: Sequence[Snapshot], name: str, found: Sequence[Found]) -> Snapshot:

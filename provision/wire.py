@@ -33,6 +33,14 @@ MOUNT_DEFAULTS = {
     "replicate": "1",
     "keepattrs": "0",
 }
+# What the inventory steers, and what is no setting.
+MANAGED = re.compile(
+    r"(net|mp)\d+|cores|description|features|hostname|memory|nameserver|onboot|protection|rootfs|"
+    r"searchdomain|startup|swap|tags|unprivileged|digest|lock|ostype|parent|template"
+)
+# Of cpuunits, cgroup 2's default and cgroup 1's.
+DEFAULTS = {"arch": {"amd64"}, "cmode": {"tty"}, "console": {"1"}, "cpulimit": {"0"},
+            "cpuunits": {"100", "1024"}, "debug": {"0"}, "tty": {"2"}}  # fmt: skip
 SSH_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
@@ -122,7 +130,6 @@ def parse_nic(key: str, text: str) -> Nic:
 
 def render_nic(nic: Nic) -> str:
     wanted = {
-        "name": nic.name,
         "bridge": nic.bridge,
         "firewall": "1" if nic.firewall else None,
         "gw": nic.gateway,
@@ -132,7 +139,18 @@ def render_nic(nic: Nic) -> str:
         "tag": nic.tag,
         **dict(nic.other),
     }
-    return render_props({key: str(value) for key, value in wanted.items() if value is not None})
+    options = {key: str(value) for key, value in sorted(wanted.items()) if value is not None}
+    return render_props({"name": nic.name, **options})
+
+
+def network_paths(nic: Nic) -> tuple[str, ...]:
+    """Where SDN.Use is asked for a NIC (pve-guest-common GuestHelpers.pm, check_vnet_access)."""
+    if nic.bridge is None:
+        return ()
+    bridge = f"/sdn/zones/localnetwork/{nic.bridge}"
+    # Of each range of trunks its ends: thousands of questions would tell no more.
+    tags = re.findall(r"\d+", f"{nic.tag or ''};{dict(nic.other).get('trunks', '')}")
+    return tuple(f"{bridge}/{tag}" for tag in tags) or (bridge,)
 
 
 # ---------------------------------------------------------------- rootfs and mpN
@@ -174,16 +192,18 @@ def parse_mount(key: str, text: str) -> Mount:
 
 
 def render_mount(mount: Mount) -> str:
-    """A new volume when `mount.volume` is None, else the same volume with other options."""
-    if mount.volume is None:
-        first = f"{mount.storage}:{render_gib(mount.size_bytes)}"
-        props: Props = {}
-    else:
-        first = mount.volume
-        props = {"size": render_size(mount.size_bytes)} if mount.size_bytes else {}
+    """A new volume when `mount.volume` is None, else the same volume with other options.
+
+    In Proxmox's own order (JSONSchema.pm, print_property_string): it compares strings, and what
+    differs from the present in its order alone would wait for a restart.
+    """
+    props = dict(mount.other)
+    if mount.volume is not None and mount.size_bytes:
+        props["size"] = render_size(mount.size_bytes)
     if mount.backup_enabled:
         props["backup"] = "1"
-    return render_props({"mp": mount.path, **props, **dict(mount.other)}, first=first)
+    first = mount.volume or f"{mount.storage}:{render_gib(mount.size_bytes)}"
+    return render_props({"mp": mount.path, **dict(sorted(props.items()))}, first=first)
 
 
 # ---------------------------------------------------------------- small keys
@@ -350,18 +370,55 @@ def parse_pending(items: Sequence[Mapping[str, Any]]) -> tuple[Pending, ...]:
     )
 
 
+def unmanaged(config: Config) -> tuple[tuple[str, str], ...]:
+    """The settings that the inventory has no word for, unless they are Proxmox's defaults."""
+    found = {key: str(value) for key, value in config.items() if not MANAGED.fullmatch(key)}
+    raw = config.get("lxc")
+    if isinstance(raw, list):
+        del found["lxc"]
+        found |= {str(key): str(value) for key, value in raw}
+    _, options = parse_props(str(config.get("rootfs", "")))
+    found |= {f"rootfs.{key}": value for key, value in options.items()
+              if key not in {"size", "volume"} and MOUNT_DEFAULTS.get(key) != value}  # fmt: skip
+    return tuple(
+        (key, value) for key, value in sorted(found.items()) if value not in DEFAULTS.get(key, ())
+    )
+
+
+def after_start(config: Config, waiting: Sequence[Pending]) -> Config:
+    """The configuration once it has taken what waits: deletions first, then values.
+
+    A volume has the size that it has now: what waits carries an older one, and Proxmox measures it
+    at the start (pve-container LXC/Config.pm, apply_pending_mountpoint).
+    """
+    after = dict(config)
+    for entry in waiting:
+        after.pop(entry.key, None)
+        if entry.after is not None:
+            after[entry.key] = entry.after
+            volume, options = parse_props(entry.after)
+            now, has = parse_props(entry.before or "")
+            if "size" in has and volume == now:
+                after[entry.key] = render_props({**options, "size": has["size"]}, first=volume)
+    return after
+
+
 def parse_found(
     vmid: int, node: str, *, config: Config, pending: Sequence[Config], status: Config
 ) -> Found:
-    """A container from GET config, GET pending and one line of GET /nodes/N/lxc."""
+    """A container from GET config?current=1, GET pending and one line of GET /nodes/N/lxc."""
+    waiting = parse_pending(pending)
+    current = parse_container(vmid, node, config)
     return Found(
-        container=parse_container(vmid, node, config),
+        container=parse_container(vmid, node, after_start(config, waiting)) if waiting else current,
+        current=current if waiting else None,
         status=str(status.get("status", "unknown")),
         digest=str(config.get("digest", "")),
         lock=str(config["lock"]) if config.get("lock") else None,
-        pending=parse_pending(pending),
+        pending=waiting,
         ha_managed=bool(status.get("hastate")),
         is_template=parse_bool(config.get("template", 0)),
+        unmanaged=unmanaged(config),
         ostype=str(config.get("ostype", "")),
         uptime_s=int(status.get("uptime") or 0),
         memory_used_bytes=int(status.get("mem") or 0),

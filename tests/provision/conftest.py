@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakepve import pytest_plugin
+from fakepve.lxc import parse_size
 from hypothesis import settings
 
+from lab.guest import disk_name
+from lab.pending import PendingPve
 from provision import cli
 from provision.inventory import Inventory
 from tests.provision import situations
@@ -19,6 +23,34 @@ from tests.provision import situations
 # A busy machine is no reason to fail.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+class StrictPve(PendingPve):
+    """A real server's answers over containers that are nothing but their configuration."""
+
+    def _routes_aplinfo(self):
+        """Made up, and overruled by tests, as what else there is of a node."""
+        return []
+
+    _routes_network = _routes_aplinfo
+
+    async def bring(self, ct, before):
+        """Nothing runs."""
+
+    async def volume_size(self, ct, disk):
+        return next(
+            parse_size(mount["size"])
+            for _, mount in ct.volumes()
+            if disk_name(mount["volume"]) == disk
+        )
+
+    async def _start_steps(self, ct, user, skiplock=False):
+        await super()._start_steps(ct, user, skiplock)
+        await self.settle(ct)
+
+
+# What the fixture `fakepve` serves.
+pytest_plugin.FakePve = StrictPve
 
 TOKEN, SECRET = "ctlv@pve!test", "11111111-2222-3333-4444-555555555555"
 TEMPLATES = ("debian-12-standard_12.7-1_amd64.tar.zst", "debian-13-standard_13.1-2_amd64.tar.zst")

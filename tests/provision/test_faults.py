@@ -214,7 +214,7 @@ def test_a_failed_task_shows_the_end_of_its_log(cluster):
     assert "lxc_spawn: no such bridge" in cluster.out
     assert "line 79" in cluster.out
     assert "line 3\n" not in cluster.out
-    assert "Next: read its log: pvesh get /nodes/pve1/tasks/UPID:pve1:" in cluster.out
+    assert "Next: read its log: pvesh get '/nodes/pve1/tasks/UPID:pve1:" in cluster.out
 
 
 def test_a_full_storage_is_said_and_a_later_run_finishes(cluster, monkeypatch):

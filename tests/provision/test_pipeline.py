@@ -148,25 +148,26 @@ def test_a_pending_change_is_reported_and_made_by_a_reboot(cluster):
     assert "waits" not in cluster.out
 
 
-def test_a_vmid_that_is_not_ours_is_refused_and_nothing_touched(cluster):
+def test_a_vmid_that_is_not_ours_is_left_alone(cluster):
     cluster.pve.add_ct(2157, "strangers-database", status="running")
 
     assert cluster.apply() == 1
 
     assert (
         "VMID 2157 (wanted for db) belongs to a guest that this project did not create"
-        in cluster.err
+        in cluster.out
     )
-    assert "Next: choose a free lxc_vmid" in cluster.err
-    assert cluster.writes() == []
+    assert "Next: choose a free lxc_vmid" in cluster.out
+    assert not [call for call in cluster.writes() if "2157" in call[1]]
+    assert cluster.ct(2156).status == "running"
 
 
 def test_a_virtual_machine_on_our_vmid_is_refused(cluster):
     cluster.pve.add_vm(2156, "mail")
 
     assert cluster.apply() == 1
-    assert "virtual machine 'mail'" in cluster.err
-    assert cluster.writes() == []
+    assert "virtual machine 'mail'" in cluster.out
+    assert not [call for call in cluster.writes() if "2156" in call[1]]
 
 
 @pytest.mark.parametrize("line", ["deployment", "environment", "host"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -26,8 +27,8 @@ from provision.model import (
     Resize,
     Start,
 )
-from provision.plan import REBUILD, aligned, check_destroy, plan, plan_one
-from provision.wire import GIB, parse_container
+from provision.plan import REBUILD, aligned, check_destroy, check_ownership, plan, plan_one
+from provision.wire import GIB, parse_container, parse_mount
 from tests.provision.situations import (
     DEPLOYMENT,
     containers,
@@ -122,8 +123,11 @@ def applied(step, found):
     config = rendered(found)
     for move in step.moves:
         if isinstance(move, Configure):
+            sizes = {key: parse_mount(key, text).size_bytes for key, text in config.items()
+                     if key.startswith("mp")}  # fmt: skip
             config |= {
-                key: allocated(found.container.vmid, key, value) for key, value in move.set.items()
+                key: measured(allocated(found.container.vmid, key, value), sizes.get(key))
+                for key, value in move.set.items()
             }
             for key in move.delete:
                 config.pop(key)
@@ -146,6 +150,11 @@ def rendered(found):
         **{nic.key: wire.render_nic(nic) for nic in c.nics},
         **{mount.key: wire.render_mount(mount) for mount in c.mounts},
     }
+
+
+def measured(value, size_bytes):
+    """A volume that is there has its own size, whatever was written beside it."""
+    return re.sub("size=[^,]+", f"size={size_bytes}", str(value)) if size_bytes else value
 
 
 def allocated(vmid, key, value):
@@ -291,17 +300,17 @@ def test_a_grown_volume_is_resized_and_not_made_anew():
 def test_an_option_of_a_volume_changes_with_its_present_size():
     grown = replace(MOUNTED.mounts[0], size_bytes=2 * GIB, backup_enabled=True)
 
-    configure, resize = changed(MOUNTED, mounts=(grown,)).moves
+    resize, configure = changed(MOUNTED, mounts=(grown,)).moves
 
-    assert configure.set == {"mp0": "local-lvm:vm-2156-mp0,mp=/srv,size=1G,backup=1"}
+    assert configure.set == {"mp0": "local-lvm:vm-2156-mp0,mp=/srv,backup=1,size=1G"}
     assert resize == Resize(disk="mp0", size="2G", digest="d1")
 
 
-def test_several_changes_are_one_call_then_the_resizes():
+def test_several_changes_are_the_resizes_then_one_call():
     step = changed(WEB, cores=4, memory_mib=2048, disk=disk(8))
 
-    assert [type(move) for move in step.moves] == [Configure, Resize]
-    assert step.moves[0].set == {"cores": 4, "memory": 2048}
+    assert [type(move) for move in step.moves] == [Resize, Configure]
+    assert step.moves[1].set == {"cores": 4, "memory": 2048}
 
 
 def test_a_stopped_container_is_started_after_its_changes():
@@ -322,7 +331,7 @@ def test_a_stopped_container_is_started_after_its_changes():
         (WEB, {"template": "debian-12-standard"}, "template", REBUILD),
         (WEB, {"unprivileged": False}, "unprivileged", REBUILD),
         (WEB, {"disk": disk(4, "tank")}, "rootfs.storage", REBUILD),
-        (WEB, {"disk": disk(2)}, "rootfs.size", "a disk cannot shrink: needs a rebuild"),
+        (WEB, {"disk": disk(2)}, "rootfs.size", "a disk cannot shrink"),
         (MOUNTED, {"mounts": (replace(MOUNTED.mounts[0], size_bytes=GIB // 2),)}, "mp0.size",
          "a volume cannot shrink"),
         (MOUNTED, {"mounts": (replace(MOUNTED.mounts[0], storage="tank"),)}, "mp0.storage",
@@ -355,7 +364,7 @@ def test_the_template_of_an_adopted_container_is_not_asked_about():
     found = found_from(replace(numbered(WEB), template=None))
 
     assert plan_one(wanted(WEB), found).changes == ()
-    assert aligned(WEB, found.container).template is None
+    assert aligned(WEB, found).template is None
 
 
 # ---------------------------------------------------------------- restarts
@@ -382,7 +391,7 @@ def test_the_reboot_comes_after_everything_else():
 
     step = plan_one(wanted(replace(WEB, cores=2)), found, reboot=True)
 
-    assert [type(move) for move in step.moves] == [Configure]
+    assert [type(move) for move in step.moves] == [Configure, Reboot]
 
 
 def test_a_stopped_container_with_pending_changes_needs_no_reboot():
@@ -407,12 +416,21 @@ def test_a_stopped_container_with_pending_changes_needs_no_reboot():
     ],
     ids=["unmarked", "half-created", "other deployment"],
 )  # fmt: skip
-def test_a_vmid_that_is_not_ours_is_refused(guest, text):
-    with pytest.raises(PlanError, match="nothing was touched") as error:
-        plan(desired_of(wanted(WEB)), Actual(foreign={2156: guest}))
+def test_a_vmid_that_is_not_ours_is_left_alone_and_keeps_no_other_back(guest, text):
+    planned = plan(desired_of(wanted(WEB), wanted(DB)), Actual(foreign={2156: guest}))
 
-    assert text in error.value.problem
-    assert "lxc_vmid" in error.value.next_step
+    web, db = planned.steps
+    assert (web.is_blocked, web.action, web.moves) == (True, Action.REFUSE, ())
+    assert text in web.refusals[0].reason
+    assert "lxc_vmid" in web.refusals[0].next_step
+    assert db.action is Action.CREATE
+
+
+def test_what_needs_all_containers_refuses_when_one_is_not_ours():
+    with pytest.raises(PlanError, match="nothing was touched") as error:
+        check_ownership(desired_of(wanted(WEB)), Actual(unread={2156: "it lies on pve2"}))
+
+    assert "VMID 2156 (web): it lies on pve2" in error.value.problem
 
 
 @pytest.mark.parametrize("is_original_there", [True, False])
@@ -441,11 +459,26 @@ def test_what_could_not_be_read_is_passed_on():
     assert plan(desired_of(), Actual(unread={999: "no"})).unread == {999: "no"}
 
 
-def test_a_vmid_that_holds_another_host_of_ours_is_refused():
+def test_a_vmid_that_holds_another_host_of_ours_is_left_alone():
     found = found_from(replace(numbered(DB), vmid=WEB.vmid))
 
-    with pytest.raises(PlanError, match="VMID 2156 is db of this environment"):
-        plan(desired_of(wanted(WEB)), Actual(ours={WEB.vmid: found}))
+    (step,) = plan(desired_of(wanted(WEB)), Actual(ours={WEB.vmid: found})).steps
+
+    assert "VMID 2156 is db of this environment" in step.refusals[0].reason
+
+
+@pytest.mark.parametrize(
+    ("nodes", "text"),
+    [({"pve1": "offline"}, "lxc_node pve1 is offline"),
+     ({"pve2": "online"}, "lxc_node pve1 is no node of this cluster: pve2")],
+)  # fmt: skip
+def test_nothing_is_created_on_a_node_that_is_out_of_reach(nodes, text):
+    (step,) = plan(desired_of(wanted(WEB)), Actual(nodes=nodes)).steps
+
+    assert step.is_blocked
+    assert text in step.refusals[0].reason
+    assert plan(desired_of(wanted(WEB)), Actual(ours={2156: found_from(numbered(WEB))},
+                                                nodes=nodes)).steps == ()  # fmt: skip
 
 
 # ---------------------------------------------------------------- destroying

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provision import apply, cli, creation, proxmox
+from provision import cli, creation, power, proxmox
 from provision.proxmox import Proxmox
 from tests.provision.conftest import SECRET
 
@@ -122,7 +122,7 @@ def test_no_answer_of_any_shape_is_a_traceback(cluster, worlds, verb, monkeypatc
 
     monkeypatch.setattr(cli, "Proxmox", quick)
     monkeypatch.setattr(creation, "SETTLE_S", 0.5)
-    monkeypatch.setattr(apply, "POLL_S", 0.001)
+    monkeypatch.setattr(power, "POLL_S", 0.001)
     playing = {}
     monkeypatch.setattr(proxmox, "ProxmoxAPI", lambda *_, **__: Played(playing))
     paths = sorted(world)

@@ -289,7 +289,7 @@ def test_doctor_sees_a_vmid_that_is_taken_by_someone_invisible(cluster, healthy)
 
     assert cluster.run("doctor") == 1
     assert "VMIDs: 2156 (web) is free" in cluster.out
-    assert "VMIDs: 2157 (db) is taken by a guest that the token cannot see" in cluster.out
+    assert "VMIDs: VMID 2157 (db): it is taken by a guest that the token cannot see" in cluster.out
 
 
 def test_doctor_lists_what_is_still_assumed(cluster, healthy):
@@ -603,7 +603,7 @@ def test_a_container_on_an_offline_node_is_not_made_twice(cluster):
     cluster.forget_calls()
 
     assert cluster.apply() == 1
-    assert "VMID 2156 lies on pve2, which is offline" in cluster.err
+    assert "VMID 2156 (web): it lies on pve2, which is offline" in cluster.out
     assert cluster.writes() == []
 
 
@@ -611,7 +611,7 @@ def test_a_node_of_the_inventory_that_is_not_in_the_cluster_is_said(cluster):
     cluster.change("web", lxc_node="pve7")
 
     assert cluster.run("plan") == 1
-    assert "lxc_node pve7 is no node of this cluster: pve1" in cluster.err
+    assert "VMID 2156 (web): lxc_node pve7 is no node of this cluster: pve1" in cluster.out
 
 
 def test_a_lost_quorum_has_its_own_words(cluster):
