@@ -253,7 +253,9 @@ SPOILED = [
     (lambda c, _: (c.state / "id_ed25519.pub").unlink(), "SSH key: the SSH public key"),
     (lambda c, _: c.pve.apitokens.clear(), "API: "),
     (lambda c, _: setattr(c.pve, "version", "7.4-3"), "version: Proxmox VE 7.4-3 was never tried"),
-    (lambda c, _: c.pve.lose_quorum(), "cluster: it has lost its quorum"),
+    # Only who has Sys.Audit on / is told.
+    (lambda c, _: (c.pve.lose_quorum(), c.pve.grant(TOKEN, "/", "Sys.Audit")),
+     "cluster: it has lost its quorum"),
     (lambda c, _: c.pve.set_node_offline("pve1"), "nodes: pve1 is offline"),
     (spoil_storage, "storage: local-lvm on pve1 has 0 GiB free, 2G are wanted"),
     (lambda c, _: c.pve.storages["local-lvm"].update(content="images"), "does not take rootdir"),
