@@ -39,7 +39,7 @@ class StrictPve(PendingPve):
 
     async def volume_size(self, ct, disk):
         return next(
-            parse_size(mount["size"])
+            parse_size(mount.get("size", "1G"))
             for _, mount in ct.volumes()
             if disk_name(mount["volume"]) == disk
         )
