@@ -28,6 +28,9 @@ settings.load_profile("patient")
 class StrictPve(PendingPve):
     """A real server's answers over containers that are nothing but their configuration."""
 
+    def __init__(self, **where):
+        super().__init__(self, keep=None, **where)
+
     def _routes_aplinfo(self):
         """Made up, and overruled by tests, as what else there is of a node."""
         return []
@@ -37,10 +40,10 @@ class StrictPve(PendingPve):
     async def bring(self, ct, before):
         """Nothing runs."""
 
-    async def volume_size(self, ct, disk):
+    def size(self, vmid, disk):
         return next(
             parse_size(mount.get("size", "1G"))
-            for _, mount in ct.volumes()
+            for _, mount in self.ct(vmid).volumes()
             if disk_name(mount["volume"]) == disk
         )
 
