@@ -60,7 +60,12 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     found = {vmid: entry for vmid, entry in looked.items() if not isinstance(entry, str)}
     unread = {vmid: entry for vmid, entry in looked.items() if isinstance(entry, str)}
     free = in_parallel(lambda vmid: is_free(api, vmid), wanted - guests.keys())
-    hidden = {vmid: HIDDEN for vmid in free if not free[vmid]}
+    # One of ours that is being created joins its pool, where our token sees it, at the end.
+    hidden = {
+        vmid: HIDDEN
+        for vmid in free
+        if not free[vmid] and not is_being_created(api, vmid, by_vmid[vmid].container.node)
+    }
     if any(node_of(api, vmid) for vmid in hidden):
         # Made meanwhile, by another run.
         return read(api, desired)
@@ -128,6 +133,11 @@ def with_denied(api: Proxmox, found: Found, wanted: Wanted) -> Found:
         if any("SDN.Use" not in held_on(api, path) for path in network_paths(nic))
     )
     return replace(found, denied=denied) if denied else found
+
+
+def is_being_created(api: Proxmox, vmid: int, node: str) -> bool:
+    tasks = api.get(f"nodes/{node}/tasks", source="active", vmid=vmid)
+    return any(task.get("type") == "vzcreate" and not task.get("endtime") for task in tasks)
 
 
 def check_still_ours(api: Proxmox, found: Found) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 
-from provision.actual import read_again
+from provision.actual import is_being_created, read_again
 from provision.desired import Desired
 from provision.errors import ApiError, PlanError, StepError, TaskError
 from provision.model import Action, Actual, Event, Found, Plan, Wanted
@@ -92,11 +92,6 @@ def settle(
         next_step=f"on {node}: pct unlock {vmid} && pct destroy {vmid}; run this again",
         exit_status=None,
     )
-
-
-def is_being_created(api: Proxmox, vmid: int, node: str) -> bool:
-    tasks = api.get(f"nodes/{node}/tasks", source="active", vmid=vmid)
-    return any(task.get("type") == "vzcreate" and not task.get("endtime") for task in tasks)
 
 
 # ---------------------------------------------------------------- before the first creation

@@ -20,6 +20,8 @@ import yaml
 
 from tests.certificates import authority, certify, fingerprint
 
+# One process: the run is made once, and has all processors.
+pytestmark = pytest.mark.xdist_group("tls")
 ROOT = Path(__file__).parents[2]
 OWN = ["127.0.0.1", "127.8.9.10", "::1"]
 ADDRESSES = ["198.18.28.156", "198.18.112.156"]
