@@ -66,12 +66,12 @@ def edit(task, **changes):
 
 
 def remove(task):
-    assert task_remove(owner_id=task.owner_id, task_id=task.id, at=AT)
+    assert task_remove(owner_id=task.owner_id, task_id=task.id, at=timezone.now())
 
 
 def purge(task):
     remove(task)
-    tasks_forget(at=AT + UNDO_WINDOW)
+    tasks_forget(at=timezone.now() + UNDO_WINDOW)
     assert not Task.objects.filter(id=task.id).exists()
 
 

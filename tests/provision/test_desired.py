@@ -140,6 +140,7 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"ansible_host": None}, "ansible_host", "is missing"),
         ({"lxc_nics": []}, "lxc_nics", "is empty"),
         ({"lxc_nics": "eth0"}, "lxc_nics", "'eth0' is not a list"),
+        ({"lxc_nics": ["eth0"]}, "lxc_nics[0]", "'eth0' is not a mapping"),
         ({"lxc_nics": [nic(vlan=3)]}, "lxc_nics[0].vlan", "is not known"),
         ({"lxc_nics": [nic(name="e" * 16)]}, "lxc_nics[0].name", "at most 15 characters"),
         ({"lxc_nics": [nic(name="0 0")]}, "lxc_nics[0].name", "'0 0' is no interface name"),

@@ -567,3 +567,29 @@ def test_a_lock_that_a_failed_destruction_left_has_a_way_out():
     with pytest.raises(PlanError) as error:
         check_destroy([found], stop=True)
     assert "on pve1: pct unlock 2156" in error.value.next_step
+
+
+# ---------------------------------------------------------------- what only root can do
+
+
+def test_a_template_is_refused_and_nothing_else_of_it_is_looked_at():
+    step = plan_one(wanted(WEB), found_from(numbered(WEB), is_template=True))
+    assert not step.moves
+    assert step.refusals[0].reason == f"VMID {WEB.vmid} is a template, which never runs"
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_network_that_the_token_may_not_use_is_left_to_root_alone(is_wanted):
+    there = numbered(replace(WEB, **with_nic(WEB, 1, tag=99)))
+    goal = WEB if is_wanted else replace(WEB, nics=WEB.nics[:1])
+    found = found_from(there, denied=frozenset({"net1"}))
+    step = plan_one(wanted(replace(goal, memory_mib=2048)), found)
+
+    (refusal,) = step.refusals
+    assert refusal.next_step.startswith(f"on {WEB.node}, as root: pct set {WEB.vmid} ")
+    assert ("tag=2112" if is_wanted else "--delete net1") in refusal.next_step
+    assert [change.field for change in step.changes] == ["memory_mib"]
+
+
+def test_what_is_in_nobodys_way_is_no_obstacle():
+    check_ownership(desired_of(wanted(WEB)), Actual(ours={WEB.vmid: found_from(numbered(WEB))}))

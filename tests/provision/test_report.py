@@ -13,7 +13,7 @@ from provision import report
 from provision.apply import Result
 from provision.desired import desired
 from provision.errors import StepError
-from provision.model import Actual, Pending
+from provision.model import Actual, Pending, Storage
 from provision.plan import plan, plan_one
 from tests.provision.situations import desired_of, found_from, inventory, many, wanted
 
@@ -239,3 +239,23 @@ def test_ha_and_lock_stand_beside_the_status():
     rows = report.status_rows(plan_of(found=[found]), [found])
 
     assert "running (HA) (backup)" in report.status_text(rows)
+
+
+def test_all_fields_shows_what_the_inventory_has_no_word_for():
+    found = found_from(numbered(WEB), unmanaged=(("cpulimit", "2"),))
+    line = "    not in the inventory, left as it is: cpulimit: 2"
+    assert line in report.plan_text(plan_of(found=[found]), all_fields=True).splitlines()
+    assert "cpulimit" not in report.plan_text(plan_of(found=[found]))
+
+
+def test_the_storages_of_a_plan_are_shown_to_machines_too():
+    storage = Storage(
+        name=WEB.disk.storage, node=WEB.node, type="zfspool", content="rootdir", is_active=True,
+        is_shared=False, free_bytes=1, can_snapshot=True, can_resize=True, is_thin=True,
+    )  # fmt: skip
+    planned = plan(desired_of(wanted(WEB)), Actual(storages=(storage,)))
+    told = report.plan_data(planned)
+    jsonschema.validate(told, SCHEMA)
+    assert [(entry["name"], entry["takes_containers"]) for entry in told["storages"]] == [
+        (WEB.disk.storage, True)
+    ]

@@ -280,3 +280,54 @@ def test_fingerprints_are_found_in_a_task_log():
     log = ["Creating SSH host key 'ssh_host_ed25519_key' - this may take some time ...",
            f"done: {prints} root@web", "TASK OK"]  # fmt: skip
     assert wire.fingerprints(log) == {prints}
+
+
+@pytest.mark.parametrize(
+    ("nic", "paths"),
+    [
+        (Nic(name="eth0", bridge=None), ()),
+        (Nic(name="eth0", bridge="vmbr0"), ("vmbr0",)),
+        (Nic(name="eth0", bridge="vmbr0", tag=99), ("vmbr0/99",)),
+        (
+            Nic(name="eth0", bridge="vmbr0", tag=99, other=(("trunks", "5;7-9"),)),
+            ("vmbr0/99", "vmbr0/5", "vmbr0/7", "vmbr0/9"),
+        ),
+    ],
+)
+def test_the_right_to_a_network_is_asked_for_tag_and_trunks(nic, paths):
+    assert wire.network_paths(nic) == tuple(f"/sdn/zones/localnetwork/{path}" for path in paths)
+
+
+def test_tags_follow_a_creation_in_a_pool():
+    container = wire.parse_container(100, "pve1", {"rootfs": "local:8", "tags": "a;b"})
+    form = wire.create_params(container, ostemplate="t", ssh_keys="k", pool="ctlv")
+    assert form["pool"] == "ctlv"
+    assert "tags" not in form
+
+
+def test_what_the_inventory_has_no_word_for_is_listed_but_for_defaults():
+    config = {
+        "hostname": "web",
+        "cpulimit": "2",
+        "cpuunits": 100,
+        "lxc": [["lxc.mount.auto", "sys:ro"]],
+        "rootfs": "local:vm-1-disk-0,size=8G,mountoptions=noatime",
+    }
+    assert wire.unmanaged(config) == (
+        ("cpulimit", "2"),
+        ("lxc.mount.auto", "sys:ro"),
+        ("rootfs.mountoptions", "noatime"),
+    )
+
+
+def test_a_start_takes_what_waits_and_keeps_the_size_that_a_volume_has():
+    config = {"nameserver": "1.1.1.1", "memory": 512, "mp0": "a:v,mp=/d,size=2G"}
+    waiting = [
+        Pending(key="nameserver", before="1.1.1.1", after=None),
+        Pending(key="memory", before="512", after="1024"),
+        Pending(key="mp0", before="a:v,mp=/d,size=2G", after="a:v,mp=/d,backup=1,size=1G"),
+    ]
+    after = wire.after_start(config, waiting)
+    assert "nameserver" not in after
+    assert after["memory"] == "1024"
+    assert wire.parse_props(after["mp0"]) == ("a:v", {"mp": "/d", "backup": "1", "size": "2G"})
