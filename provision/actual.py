@@ -1,4 +1,8 @@
-"""What the cluster shows now. Reads only; at most 2n + 6 requests for n containers, in parallel."""
+"""What the cluster shows now.
+
+Reads only, in parallel: at most 2n + 6 requests for n containers that are there, one for each that
+is not, and one for each network whose use has to be asked for.
+"""
 
 from __future__ import annotations
 
