@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
 from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
-from provision.model import Actual, Foreign, Found, Mark, Wanted
-from provision.plan import out_of_reach
+from provision.model import Actual, Foreign, Found, Mark, Wanted, out_of_reach
 from provision.proxmox import Proxmox, held_on, is_not_found
 from provision.storages import parse_storage
 from provision.wire import network_paths, parse_bool, parse_found, parse_tags
@@ -64,11 +63,12 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     found = {vmid: entry for vmid, entry in looked.items() if not isinstance(entry, str)}
     unread = {vmid: entry for vmid, entry in looked.items() if isinstance(entry, str)}
     free = in_parallel(lambda vmid: is_free(api, vmid), wanted - guests.keys())
+    homes = {vmid: by_vmid[vmid].container.node for vmid in free if not free[vmid]}
     # One of ours that is being created joins its pool, where our token sees it, at the end.
     hidden = {
         vmid: HIDDEN
-        for vmid in free
-        if not free[vmid] and not is_being_created(api, vmid, by_vmid[vmid].container.node)
+        for vmid, node in homes.items()
+        if out_of_reach(node, nodes) or not is_being_created(api, vmid, node)
     }
     if any(node_of(api, vmid) for vmid in hidden):
         # Made meanwhile, by another run.

@@ -23,13 +23,13 @@ from provision.rights import (
     allowed,
     join_line,
     needed,
-    network_path,
     too_much,
 )
 from provision.ssh import Ssh
 from provision.storages import TYPES, described, parse_storage
 from provision.wire import (
     GIB,
+    network_paths,
     newest_template,
     numbered,
     parse_bool,
@@ -190,8 +190,9 @@ def old_networks(desired: Desired, actual: Actual) -> dict[str, str]:
         + (f"tag {nic.tag}" if nic.tag else "without a tag")
         for w in desired.containers
         if (found := actual.ours.get(w.vmid))
-        for nic in found.container.nics
-        if nic.bridge and (path := network_path(nic.bridge, nic.tag)) not in wanted
+        for nic in (found.current or found.container).nics
+        for path in network_paths(nic)
+        if path not in wanted
     }
 
 

@@ -211,6 +211,15 @@ class Actual:
     nodes: Mapping[str, str] = field(default_factory=dict)
 
 
+def out_of_reach(node: str, nodes: Mapping[str, str]) -> str | None:
+    """What is wrong with a node, None when nothing is, or when nobody knows."""
+    if nodes.get(node) == "offline":
+        return "is offline"
+    if nodes and node not in nodes:
+        return f"is no node of this cluster: {', '.join(sorted(nodes))}"
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """Carries the mark of `wanted` under another VMID than the inventory's.

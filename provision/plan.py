@@ -31,6 +31,7 @@ from provision.model import (
     Storage,
     Value,
     Wanted,
+    out_of_reach,
 )
 from provision.wire import (
     render_features,
@@ -168,15 +169,6 @@ def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
     away = out_of_reach(node, actual.nodes)
     way = "bring the node back, or name another one in lxc_node"
     return (f"VMID {vmid} ({host}): lxc_node {node} {away}", way) if away else None
-
-
-def out_of_reach(node: str, nodes: Mapping[str, str]) -> str | None:
-    """What is wrong with a node, None when nothing is, or when nobody knows."""
-    if nodes.get(node) == "offline":
-        return "is offline"
-    if nodes and node not in nodes:
-        return f"is no node of this cluster: {', '.join(sorted(nodes))}"
-    return None
 
 
 def copies(desired: Desired, actual: Actual) -> tuple[Copy, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from provision.desired import Desired
+from provision.wire import network_paths
 
 VM_PRIVILEGES = frozenset(
     {
@@ -31,11 +32,6 @@ ROLES = {
 Rights = Mapping[str, frozenset[str]]
 
 
-def network_path(bridge: str | None, tag: int | None) -> str:
-    """Where SDN.Use is asked for; without a tag on the whole bridge (GuestHelpers.pm)."""
-    return f"/sdn/zones/localnetwork/{bridge}" + (f"/{tag}" if tag else "")
-
-
 def needed(desired: Desired) -> dict[str, frozenset[str]]:
     """Path -> privileges: exactly what our calls use, and nothing on /."""
     paths: dict[str, frozenset[str]] = {}
@@ -53,7 +49,8 @@ def needed(desired: Desired) -> dict[str, frozenset[str]]:
         for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
             need(f"/storage/{storage}", STORAGE_PRIVILEGES)
         for nic in container.nics:
-            need(network_path(nic.bridge, nic.tag), NETWORK_PRIVILEGES)
+            for path in network_paths(nic):
+                need(path, NETWORK_PRIVILEGES)
     return paths
 
 

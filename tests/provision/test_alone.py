@@ -71,6 +71,19 @@ def test_one_that_cannot_be_touched_keeps_plan_status_and_drift_from_no_other(cl
     assert cluster.writes() == []
 
 
+def test_one_that_cannot_be_seen_and_whose_node_is_off_keeps_plan_from_no_other(cluster):
+    """Whether it is being created is not asked of a node that no call reaches."""
+    assert cluster.apply() == 0
+    hidden(cluster)
+    cluster.pve.add_node("pve2")
+    cluster.pve.set_node_offline("pve2")
+    cluster.change("web", lxc_node="pve2")
+    cluster.change("db", lxc_memory_mib=1024)
+    assert cluster.run("plan") == 1
+    assert "it is taken by a guest that the token cannot see" in cluster.out
+    assert "memory_mib: 512 -> 1024" in cluster.out
+
+
 def test_apply_changes_the_others_and_fails(cluster, situation):
     assert cluster.apply() == 1
     assert situation in cluster.out
