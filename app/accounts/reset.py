@@ -45,11 +45,8 @@ _ROOM = threading.BoundedSemaphore(WAITING_MAX)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """`site` is how the asker's browser calls us, such as http://10.20.28.156."""
-
     email: str
     client: str
-    site: str
     language: str
     at: datetime
 
@@ -116,11 +113,10 @@ def reset_path(user: User) -> str:
 
 
 def _send_link(user: User, asked: Asked) -> None:
-    path = reset_path(user)
     with translation.override(user.language or asked.language):
         context = {
             "user": user,
-            "link": asked.site + path,
+            "link": settings.SITE + reset_path(user),
             "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
         }
         text = render_to_string("accounts/reset_mail.txt", context)

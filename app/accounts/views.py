@@ -209,7 +209,6 @@ def reset(request: HttpRequest) -> HttpResponse:
         Asked(
             email=form.cleaned_data["email"],
             client=client_address(request),
-            site=request.build_absolute_uri("/").rstrip("/"),
             language=get_language() or "fr",
             at=timezone.now(),
         )

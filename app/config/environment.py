@@ -93,6 +93,7 @@ class Environment(BaseModel):
     role: str = _one_of("web", "rest")
     web_key: Key = Field("", alias="AGENDA_SECRET_KEY_FILE")
     allowed_hosts: Hosts = Field([], description="host names, comma-separated, never *")
+    site: Origin = Field("", description="an origin such as https://agenda.example.org")
     tls: str = _one_of("0", "1")
     signup: str = _one_of("closed", "open")
     admin_networks: Networks = Field([], description="networks such as 10.20.28.0/24,...")
@@ -197,7 +198,7 @@ def _needed_and_unread(given: Mapping[str, str]) -> tuple[list[str], set[str]]:
     if "AGENDA_SMTP_HOST" not in given:
         unread |= {name for name in given if name.startswith("AGENDA_SMTP_")}
     else:
-        needed += ["AGENDA_SMTP_FROM"]
+        needed += ["AGENDA_SITE", "AGENDA_SMTP_FROM"]
         if "AGENDA_SMTP_USER" in given:
             needed += ["AGENDA_SMTP_PASSWORD_FILE"]
         else:

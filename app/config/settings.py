@@ -165,6 +165,9 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
+# Where letters lead. A request's Host is whatever a stranger writes.
+SITE = AGENDA.site
+
 # One variable says whether TLS stands in front; cookies and HSTS follow it.
 TLS_IN_FRONT = AGENDA.tls == "1"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = TLS_IN_FRONT

@@ -30,6 +30,7 @@ def _settings_of(folder: Path) -> dict[str, str]:
         "AGENDA_DATABASE_SOCKET": str(folder / "s"),
         "AGENDA_DATABASE_USER": "root",
         "AGENDA_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "AGENDA_SITE": "http://testserver",
         "AGENDA_SIGNUP": "open",
         "AGENDA_SPEECH": "local",
         "AGENDA_SPEECH_CACHE": str(folder / "speech"),

@@ -59,6 +59,7 @@ class ServedAgenda:
             "AGENDA_DATABASE_SOCKET": str(self.folder / "s"),
             "AGENDA_DATABASE_USER": "root",
             "AGENDA_ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "AGENDA_SITE": self.address,
             "AGENDA_SIGNUP": "open",
             "AGENDA_TOKEN_KEY_FILE": str(self.folder / "token_key"),
             "AGENDA_API_PLAIN_HTTP": "1",

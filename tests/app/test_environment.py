@@ -102,6 +102,7 @@ def test_a_bad_secret_is_refused_and_never_told(environ, tmp_path, content):
 
 
 MAIL = {"AGENDA_SMTP_HOST": "mail.example", "AGENDA_SMTP_FROM": "agenda@mail.example"}
+MAIL |= {"AGENDA_SITE": "https://agenda.example"}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,9 @@ def test_mails_password_comes_from_a_file(environ, tmp_path):
         ("AGENDA_SMTP_STARTTLS", "yes"),
         ("AGENDA_SMTP_FROM", "agenda"),
         ("AGENDA_SMTP_FROM", ""),
+        ("AGENDA_SITE", ""),
+        ("AGENDA_SITE", "agenda.example"),
+        ("AGENDA_SITE", "https://agenda.example/"),
         ("AGENDA_SMTP_USER", "agenda"),
     ],
 )

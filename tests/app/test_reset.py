@@ -100,6 +100,15 @@ def test_a_new_password_signs_every_device_out_and_forgives_failures(
     assert not AccessAttempt.objects.exists()
 
 
+@pytest.mark.parametrize("host", ["localhost:6666", "testserver:8888"])
+def test_the_letter_names_the_configured_site_whatever_host_was_asked_for(
+    client, reachable, mailbox, host
+):
+    assert client.post(ASK, {"email": ADDRESS}, headers={"host": host}).status_code == 302
+    assert link_in(mailbox[0].body)
+    assert host not in mailbox[0].body
+
+
 def test_a_weak_password_is_refused_and_the_link_still_works(client, reachable, mailbox):
     client.post(ASK, {"email": ADDRESS})
     here = client.get(link_in(mailbox[0].body), follow=True).redirect_chain[-1][0]
