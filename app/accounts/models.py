@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from datetime import datetime
 from typing import Any, ClassVar
@@ -12,10 +13,12 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
 
+KEY_LENGTH = 32
 VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
 
 
@@ -95,15 +98,39 @@ class Session(AbstractBaseSession):
         return SessionStore
 
 
+def session_digest(key: str | None) -> str:
+    """What the table holds of a key: who reads it cannot be anybody."""
+    return hashlib.sha256((key or "").encode()).hexdigest()[:40]
+
+
 class SessionStore(DatabaseStore):
     @classmethod
     def get_model_class(cls) -> Any:
         return Session
 
+    def _get_session_from_db(self) -> Session | None:
+        key, digest = self.session_key or "", session_digest(self.session_key)
+        found = Session.objects.filter(session_key=digest, expire_date__gt=timezone.now())
+        session = found.first()
+        # 1.0 kept the key itself, which is shorter than a digest: no digest is taken for a key.
+        if session is None and len(key) == KEY_LENGTH:
+            Session.objects.filter(session_key=key).update(session_key=digest)
+            session = found.first()
+        if session is None:
+            self._session_key = None
+        return session
+
+    def exists(self, session_key: str) -> bool:
+        return super().exists(session_digest(session_key))
+
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         instance: Any = super().create_model_instance(data)
+        instance.session_key = session_digest(instance.session_key)
         instance.user_id = data.get(SESSION_KEY)
         return instance
+
+    def delete(self, session_key: str | None = None) -> None:
+        super().delete(session_digest(session_key or self.session_key))
 
 
 class FirstAdminLinkQuerySet(models.QuerySet["FirstAdminLink"]):

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import FirstAdminLink, Session, User
+from accounts.models import FirstAdminLink, Session, User, session_digest
 from agenda import erased
 from agenda.forgetting import erase_in_chunks
 from agenda.services import day_subject
@@ -68,7 +68,7 @@ def first_admin_create(
 
 
 def other_sessions_end(*, user_id: UUID, kept: str | None) -> None:
-    Session.objects.filter(user_id=user_id).exclude(session_key=kept).delete()
+    Session.objects.filter(user_id=user_id).exclude(session_key=session_digest(kept)).delete()
 
 
 def calendar_open(user: User) -> str:

@@ -63,8 +63,6 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         faults["scopes"] = _("Choose at least one.")
     if not 1 <= order.days <= TOKEN_DAYS_MAX:
         faults["days"] = _("Choose 1 to 365 days.")
-    if Token.objects.filter(owner_id=owner_id).count() >= TOKENS_A_USER:
-        faults["name"] = _("Revoke a token first: there are 20.")
     text = new_token()
     token = Token(
         owner_id=owner_id,
@@ -79,9 +77,13 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         token.clean_fields(exclude=["scopes", "last_used_at"])
     except ValidationError as error:
         faults |= {field: messages[0] for field, messages in error.message_dict.items()}
-    if faults:
-        raise ValidationError(faults)
-    token.save(force_insert=True)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=owner_id)  # orders that come at once are counted
+        if Token.objects.filter(owner_id=owner_id).count() >= TOKENS_A_USER:
+            faults["name"] = _("Revoke a token first: there are 20.")
+        if faults:
+            raise ValidationError(faults)
+        token.save(force_insert=True)
     return token, text
 
 

@@ -67,6 +67,26 @@ def test_signing_in_never_leads_to_another_site(client, alice):
     assert response["Location"] == "/agenda"
 
 
+def test_who_reads_the_table_of_sessions_gets_into_none(client, alice):
+    sign_in(client)
+    kept = Session.objects.get().session_key
+    assert client.cookies["sessionid"].value not in kept
+    thief = Client()
+    thief.cookies["sessionid"] = kept
+    assert thief.get("/agenda").status_code == 302
+    assert client.get("/agenda").status_code == 200
+
+
+def test_a_session_of_the_release_before_goes_on_and_lies_there_no_longer_in_clear(client, alice):
+    sign_in(client)
+    key = client.cookies["sessionid"].value
+    Session.objects.update(session_key=key)
+    assert [client.get("/agenda").status_code for _ in range(2)] == [200, 200]
+    assert not Session.objects.filter(session_key=key).exists()
+    client.post("/agenda/sign-out/")
+    assert not Session.objects.exists()
+
+
 def test_a_name_is_the_same_in_any_case(client, alice):
     assert sign_in(client, "ALICE").status_code == 302
 

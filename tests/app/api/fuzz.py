@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -30,14 +31,11 @@ def fuzz(rest: ServedRest, *, examples: int, seed: int) -> Found:
     ended = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run"),
-            *(
-                f"{rest.address}/api/v1/openapi.json",
-                "--header",
-                f"Authorization: Bearer {tokens[-1]}",
-            ),
+            f"{rest.address}/api/v1/openapi.json",
             *("--checks", "all", "--max-examples", str(examples), "--seed", str(seed)),
         ],
         cwd=ROOT,
+        env={**os.environ, "TOKEN": tokens[-1]},
         capture_output=True,
         text=True,
         check=False,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.services import account_create
 from api.models import HINT_LENGTH, PREFIX, Token, is_token, new_token
 from api.services import Order, token_create, token_find
 from tests.app.api.program import Program, task, token_for
@@ -167,6 +172,26 @@ def test_twenty_tokens_are_enough(page, alice):
         token_for(alice, "read", name=f"n{number}")
     answer = page.post(TOKENS, {"name": "one more", "scopes": ["read"], "days": "1"})
     assert answer.status_code == 422
+    assert Token.objects.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_forty_orders_at_once_as_many_are_met_as_there_is_room_for():
+    alice = account_create(username="alice", password="a long enough password")
+    for number in range(15):
+        token_for(alice, "read", name=f"n{number}")
+    together = threading.Barrier(40)
+
+    def order(number):
+        try:
+            together.wait(timeout=30)
+            with contextlib.suppress(ValidationError):
+                token_for(alice, "read", name=f"at once {number}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(order, range(40)))
     assert Token.objects.count() == 20
 
 
