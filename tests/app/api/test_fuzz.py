@@ -21,7 +21,7 @@ def test_no_token_stands_among_the_words_of_a_command(monkeypatch):
     given = []
     ended = subprocess.CompletedProcess("", 0, "", "")
     monkeypatch.setattr(subprocess, "run", lambda words, **_: given.append(words) or ended)
-    server = SimpleNamespace(address="http://127.0.0.1:1", token_of=lambda name: "ctlv_secret")
+    server = SimpleNamespace(address="http://127.0.0.1:1", token_of=lambda _: "ctlv_secret")
     fuzz(server, examples=1, seed=1)
     assert given
     assert "ctlv_secret" not in " ".join(given[0])
