@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from fakepve import FakeCt, TaskError
-from fakepve.lxc import NEW_DISK, parse_mount
+from fakepve.lxc import NEW_DISK, parse_mount, split_props
 from fakepve.model import PveError
 from fakepve.routing import param_error, split_list
 
 from lab import state
 from lab.copies import CopiesPve
-from lab.guest import properties
+from lab.lxc import LxcRuntime
 from lab.pending import print_mount
-from lab.runtime import Birth, ContainerError, Runtime, Say, TemplateSource
+from lab.runtime import Birth, ContainerError, Say
+from lab.templates import Templates
 
 log = logging.getLogger("lab.api")
 Answer = dict[str, Any]
@@ -56,8 +57,8 @@ class LabPve(CopiesPve):
 
     def __init__(
         self,
-        runtime: Runtime,
-        templates: TemplateSource,
+        runtime: LxcRuntime,
+        templates: Templates,
         *,
         nodes: Iterable[str],
         keep: Path | None,
@@ -120,7 +121,6 @@ class LabPve(CopiesPve):
     # ------------------------------------------------------------------ templates and storage
 
     def show_templates(self) -> None:
-        """Show on the storage what is built."""
         on_storage: Answer = self.storages[STORAGE]["volumes"]
         for name, template in self.templates.listed().items():
             file = template.archive.stat()
@@ -143,7 +143,6 @@ class LabPve(CopiesPve):
         return [_index_entry(name) for name in await self.index()]
 
     async def _aplinfo_download(self, v: Answer, user: str) -> str:
-        """Refuse a template that the index does not name."""
         name = str(v["template"])
         if name not in await self.index():
             raise param_error(template="no such template")
@@ -160,7 +159,6 @@ class LabPve(CopiesPve):
         return upid
 
     async def index(self) -> list[str]:
-        """Return the templates that can be downloaded."""
         return sorted(await self.run(self.templates.index))
 
     def _space(self, _store: Answer) -> tuple[int, int, int]:
@@ -267,7 +265,6 @@ class LabPve(CopiesPve):
     # ------------------------------------------------------------------ state
 
     async def answer(self, request: Any, *args: Any) -> Any:
-        """Keep what a request has changed."""
         try:
             return await super().answer(request, *args)
         finally:
@@ -563,7 +560,7 @@ def forget_snapshot(ct: FakeCt, name: str) -> None:
 
 def _startup_order(ct: FakeCt) -> int:
     """Return the container's place in the startup order; without one it comes last."""
-    order = properties(ct.config.get("startup", "")).get("order", "")
+    order = split_props(ct.config.get("startup", ""))[1].get("order", "")
     return int(order) if order.isdigit() else sys.maxsize
 
 
@@ -589,7 +586,6 @@ def _interface(link: Answer) -> Answer:
 
 
 def _index_entry(name: str) -> Answer:
-    """Return a template's line in the node's index of templates."""
     package, version, _ = name.split("_", 2)
     return {
         "template": name,

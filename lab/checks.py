@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab.errors import LabError
@@ -31,33 +31,20 @@ MACHINE_HINT = "run `setup/machine packages`, which installs what requirements/d
 
 def check_machine(settings: Settings, *, own: Settings | None) -> None:
     """Raise LabError unless this machine can hold the lab. `own`: the lab as it runs now."""
-    found = [*_root(), *_debian(), *_programs(), *_disk(settings.state), *_ports(settings, own)]
+    found = [*_wants(settings.state), *_ports(settings, own)]
     if found:
         problems = "; ".join(problem for problem, _ in found)
         steps = "; ".join(dict.fromkeys(step for _, step in found))
         raise LabError(problems, next_step=steps)
 
 
-Finding = tuple[str, str]
-
-
-def _root() -> Iterable[Finding]:
+def _wants(state: Path) -> Iterator[tuple[str, str]]:
     if os.geteuid() != 0:
         yield "the lab needs root (namespaces, mounts)", "run it with sudo"
-
-
-def _debian() -> Iterable[Finding]:
     if not machine_codename():
         yield "this machine is not Debian", "use a Debian 12 or 13 machine for the lab"
-
-
-def _programs() -> Iterable[Finding]:
-    missing = [program for program in PROGRAMS if not shutil.which(program)]
-    if missing:
+    if missing := [program for program in PROGRAMS if not shutil.which(program)]:
         yield f"not installed: {', '.join(missing)}", MACHINE_HINT
-
-
-def _disk(state: Path) -> Iterable[Finding]:
     folder = next(place for place in (state, *state.parents) if place.exists())
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:
@@ -65,7 +52,7 @@ def _disk(state: Path) -> Iterable[Finding]:
         yield f"only {size} free in {folder}; the lab needs 5 GiB", f"make room in {folder}"
 
 
-def _ports(settings: Settings, own: Settings | None) -> Iterable[Finding]:
+def _ports(settings: Settings, own: Settings | None) -> Iterator[tuple[str, str]]:
     listening = {own.api_port, own.web_port, own.rest_port} if own else set()
     ports = {
         "--api-port": settings.api_port,
@@ -81,7 +68,6 @@ def _ports(settings: Settings, own: Settings | None) -> Iterable[Finding]:
 
 
 def port_is_free(port: int) -> bool:
-    """Return whether this machine's loopback has nothing on `port`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -92,7 +78,6 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -19,11 +19,11 @@ from lab.errors import LabError
 from lab.templates import RELEASES
 
 DONE, FAILED = 0, 1
+CHANGING = ("up", "down", "reset")
 LAST_PORT = 65535
 
 
 def say(text: str) -> None:
-    """Print one line of progress, at once."""
     print(f"lab: {text}", flush=True)
 
 
@@ -38,8 +38,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         if options.verb in CHANGING:
             with settings.locked(options.state):
-                return VERBS[options.verb](options)
-        return VERBS[options.verb](options)
+                return act(options)
+        return act(options)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
     except PermissionError as error:
@@ -51,11 +51,25 @@ def main(words: Sequence[str] | None = None) -> int:
     return FAILED
 
 
+def act(options: argparse.Namespace) -> int:
+    match options.verb:
+        case "up":
+            _up(options)
+        case "down":
+            lifecycle.down(options.state, say=say)
+        case "reset":
+            lifecycle.reset(options.state, keep_templates=options.keep_templates, say=say)
+        case "status":
+            return DONE if lifecycle.status(options.state, say=say) else FAILED
+        case "serve":
+            _serve(options)
+    return DONE
+
+
 class Parser(argparse.ArgumentParser):
     """Wrong usage is two lines, as any other failure."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program."""
         self.exit(FAILED, f"lab: {message}\n  Next: {self.prog} --help\n")
 
 
@@ -91,13 +105,12 @@ def parser() -> Parser:
 
 
 def port(text: str) -> int:
-    """Return the port that an option names."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_PORT):
         raise argparse.ArgumentTypeError(f"'{text}' is no port (1 to {LAST_PORT})")
     return int(text)
 
 
-def _up(options: argparse.Namespace) -> int:
+def _up(options: argparse.Namespace) -> None:
     started = time.monotonic()
     kept = settings.load(options.state)
     asked = {
@@ -113,32 +126,12 @@ def _up(options: argparse.Namespace) -> int:
     wanted = replace(kept or settings.Settings(state=options.state), **asked)
     lab = lifecycle.up(wanted, release=options.template, say=say)
     say(f"The lab is up after {time.monotonic() - started:.1f} s: {lab.lab_file}")
-    return DONE
 
 
-def _down(options: argparse.Namespace) -> int:
-    lifecycle.down(options.state, say=say)
-    return DONE
-
-
-def _reset(options: argparse.Namespace) -> int:
-    lifecycle.reset(options.state, keep_templates=options.keep_templates, say=say)
-    return DONE
-
-
-def _status(options: argparse.Namespace) -> int:
-    return DONE if lifecycle.status(options.state, say=say) else FAILED
-
-
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     kept = settings.load(options.state)
     if kept is None:
         raise LabError(f"there is no lab in {options.state}", next_step="run `up` first")
     asyncio.run(daemon.serve(kept))
-    return DONE
-
-
-CHANGING = ("up", "down", "reset")
-VERBS = {"up": _up, "down": _down, "status": _status, "reset": _reset, "serve": _serve}

@@ -65,7 +65,6 @@ def _input(stdin: str | Path | None) -> Iterator[IO[bytes]]:
 
 
 def succeeds(args: Sequence[str | Path], *, timeout_s: float = 30.0) -> bool:
-    """Return whether `args` ended with 0."""
     try:
         run(args, timeout_s=timeout_s)
     except CommandError:

@@ -15,9 +15,10 @@ from fakepve import FakeCt, TaskError
 from fakepve.lxc import parse_mount, random_mac
 
 from lab.guest import DISK_KEY, Guest, parse_guest
+from lab.lxc import LxcRuntime
 from lab.nodes import NodesPve
 from lab.pending import print_mount
-from lab.runtime import ContainerError, Runtime, Say
+from lab.runtime import ContainerError, Say
 
 Answer = dict[str, Any]
 Body = Callable[[], Awaitable[str | None]]
@@ -26,9 +27,7 @@ LEFT_OUT = ("lock", "parent", "template")
 
 
 class CopiesPve(NodesPve):
-    """The API with clones, backups and restores."""
-
-    def __init__(self, runtime: Runtime, **where: Any) -> None:
+    def __init__(self, runtime: LxcRuntime, **where: Any) -> None:
         super().__init__(runtime, **where)
         # An archive's file name -> its configuration, and the number its disks are kept under:
         # below zero, so that it is no container's.
@@ -86,7 +85,6 @@ class CopiesPve(NodesPve):
         return await self.task(ct.node, "vzdump", ct.vmid, user, body, vm=ct, lock=False)
 
     def show_backups(self) -> None:
-        """Show on the storage what archives there are."""
         shown = {"content": "backup", "format": "tar.zst", "size": 0, "ctime": int(time.time())}
         on_storage = self.storages["local"]["volumes"]
         for name in self.backups:

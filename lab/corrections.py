@@ -81,7 +81,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         return ok(found[start : start + given.get("limit", 50)])
 
     async def _cluster_status(self, request: Any) -> Any:
-        """Ask Sys.Audit of whoever looks."""
         self.require(request[USER], "/", "Sys.Audit")
         return await super()._cluster_status(request)
 
@@ -143,7 +142,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         return [("GET", "/nodes/{node}/network", self._network_list)]
 
     async def _network_list(self, v: Answer, _user: str) -> list[Answer]:
-        """List interfaces of the asked type only."""
         wanted = v.get("type")
         bridges = ("bridge", "any_bridge", "any_local_bridge")
         return [

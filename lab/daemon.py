@@ -42,8 +42,6 @@ async def serve(settings: Settings) -> None:
 
 
 class Lab:
-    """Everything that runs in the lab's process."""
-
     def __init__(self, settings: Settings, facts: Facts) -> None:
         self.settings = settings
         self.facts = facts
@@ -82,7 +80,6 @@ class Lab:
         self.runtime.keys.fill()
 
     async def stop(self) -> None:
-        """End what this process started."""
         self.settings.lab_file.unlink(missing_ok=True)
         await self.pve.stop()
         for forward in self.forwards:
@@ -112,7 +109,7 @@ class Lab:
         if not sources:
             raise LabError(
                 f"no Debian repository of '{machine_codename()}' is configured on this machine",
-                next_step="look at /etc/apt/sources.list.d: the lab's packages come from there",
+                next_step="run `apt-get update`, and see /etc/apt/sources.list.d",
             )
         self.proxy = proxy.start(self.settings, package_hosts(sources))
         async with asyncio.timeout(PROXY_WAIT_S):
@@ -134,7 +131,6 @@ async def _answers(port: int) -> bool:
 
 
 def kept_secret(settings: Settings, name: str) -> str:
-    """Return a token's secret, made at the lab's first start."""
     file = settings.state / name
     if not file.exists():
         digits = secrets.token_hex(16)

@@ -26,7 +26,6 @@ def socket_in(namespace: Path) -> socket.socket:
 
 
 def socket_here() -> socket.socket:
-    """Return a TCP socket of this machine."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setblocking(False)
     return made

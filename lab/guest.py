@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from fakepve.lxc import parse_mount, parse_size, split_props
+
 GIB = 1024**3
 # Config keys that describe a disk.
 DISK_KEY = re.compile(r"rootfs|mp\d+")
-UNITS = {"K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4}
 DEFAULT_DISK = 4 * GIB
 
 
@@ -62,30 +63,11 @@ class Guest:
 
     @property
     def root_disk(self) -> str:
-        """The name of the disk with the container's tree."""
         return next(disk.name for disk in self.disks if disk.key == "rootfs")
 
 
-def parse_size(text: str) -> int | None:
-    """Return the bytes of a size such as `8G`, `512M` or `4096`, or None."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text.strip(), re.IGNORECASE)
-    if not found:
-        return None
-    return int(float(found[1]) * UNITS.get(found[2].upper(), 1))
-
-
-def properties(text: str) -> dict[str, str]:
-    """Return a property string as a mapping; a bare first value is under the key ''."""
-    found = {}
-    for part in str(text).split(","):
-        key, equals, value = part.partition("=")
-        found[key if equals else ""] = value if equals else key
-    return found
-
-
 def parse_nic(key: str, text: str) -> Nic:
-    """Return the interface in a netN value."""
-    given = properties(text)
+    given = split_props(text)[1]
     static = given.get("ip", "")
     return Nic(
         key=key,
@@ -101,11 +83,10 @@ def parse_nic(key: str, text: str) -> Nic:
 
 
 def parse_disk(key: str, text: str) -> Disk:
-    """Return the disk in a rootfs or mpN value."""
-    given = properties(text)
+    given = parse_mount(text)
     return Disk(
         key=key,
-        name=disk_name(given.get("", "")),
+        name=disk_name(given.get("volume", "")),
         size_bytes=parse_size(given.get("size", "")) or DEFAULT_DISK,
         path="/" if key == "rootfs" else given.get("mp", ""),
         read_only=given.get("ro") == "1",
@@ -122,13 +103,11 @@ def volumes(config: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for key, value in config.items():
         if DISK_KEY.fullmatch(key) or re.fullmatch(r"unused\d+", key):
-            given = properties(value)
-            found[disk_name(given.get("", given.get("volume", "")))] = key
+            found[disk_name(parse_mount(value).get("volume", ""))] = key
     return found
 
 
 def parse_guest(vmid: int, config: Mapping[str, Any]) -> Guest:
-    """Return the container that a Proxmox configuration describes."""
     numbered = sorted(config, key=lambda key: (re.sub(r"\d", "", key), len(key), key))
     nics = [parse_nic(key, config[key]) for key in numbered if re.fullmatch(r"net\d+", key)]
     disks = [parse_disk(key, config[key]) for key in numbered if DISK_KEY.fullmatch(key)]
@@ -141,7 +120,7 @@ def parse_guest(vmid: int, config: Mapping[str, Any]) -> Guest:
         cores=int(config["cores"]) if config.get("cores") else None,
         cpu_limit=float(config.get("cpulimit") or 0),
         cpu_units=int(config["cpuunits"]) if config.get("cpuunits") else None,
-        nesting=properties(config.get("features", "")).get("nesting") == "1",
+        nesting=split_props(config.get("features", ""))[1].get("nesting") == "1",
         nameservers=tuple(server for server in servers if server),
         search=str(config.get("searchdomain", "")),
         nics=tuple(nics),

@@ -15,8 +15,8 @@ from fakepve import FakeCt
 from fakepve.model import PveError
 from fakepve.routing import split_list
 
+from lab.lxc import LxcRuntime
 from lab.pending import PendingPve
-from lab.runtime import Runtime
 
 Answer = dict[str, Any]
 MIGRATED = "ha groups have been migrated to rules"
@@ -30,7 +30,7 @@ REQUESTS = {"started": "request_start", "stopped": "request_stop"}
 class HaPve(PendingPve):
     """The API with resources, rules (Proxmox VE 9) and groups (8) of high availability."""
 
-    def __init__(self, runtime: Runtime, **where: Any) -> None:
+    def __init__(self, runtime: LxcRuntime, **where: Any) -> None:
         super().__init__(runtime, **where)
         self.ha: dict[str, dict[str, Answer]] = {"resources": {}, "rules": {}, "groups": {}}
         self.ha_delay = 7  # the CRM's cycle and the LRM's: a container follows after 5 to 10 s
@@ -215,7 +215,6 @@ class HaPve(PendingPve):
         self.remember()
 
     async def _lrm(self, ct: FakeCt, kind: str, body: Callable[[], Awaitable[Any]]) -> None:
-        """Run the LRM's own task to its end."""
         upid = await self._ct_task(ct, kind, "root@pam", body)
         while self.tasks[upid]["status"] == "running":
             await asyncio.sleep(0.05)
@@ -236,7 +235,6 @@ class HaPve(PendingPve):
         return await self._ct_task(ct, f"ha{verb}", user, body, lock=False, log=[line])
 
     async def _ha_status(self, _v: Answer, _user: str) -> list[Answer]:
-        """Tell of quorum, nodes and services (HA/Status.pm)."""
         first = sorted(self.nodes)[0]
         quorum = {"id": "quorum", "type": "quorum", "node": first, "status": "OK", "quorate": 1}
         lrms = [

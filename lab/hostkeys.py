@@ -32,7 +32,6 @@ class HostKey:
 
     @property
     def fingerprint(self) -> str:
-        """`SHA256:...` of the public key."""
         digest = hashlib.sha256(base64.b64decode(self.public.split()[1])).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 

@@ -23,7 +23,7 @@ MNT_DETACH: Final = 2
 
 
 def change_limits(
-    before: Guest, after: Guest, machine: Machine, write: Callable[[str, str], None]
+    before: Guest, after: Guest, machine: Machine, write: Callable[[str, str], object]
 ) -> None:
     """Set what differs with `write(file, value)`.
 
@@ -110,11 +110,6 @@ class Network:
 def _hardware(nic: Nic) -> Nic:
     """Return what needs a new NIC when it changes: the same NIC without what can be changed."""
     return replace(nic, bridge="", tag=None, address=None, gateway=None, mtu=None, link_up=True)
-
-
-def set_hostname(pid: int, hostname: str) -> None:
-    """Change the name the running container has."""
-    run(["nsenter", f"--uts=/proc/{pid}/ns/uts", "hostname", hostname])
 
 
 def mount_inside(pid: int, source: Path, path: str) -> None:

@@ -101,7 +101,6 @@ def find(state: Path) -> Settings | None:
 
 
 def api_pid(state: Path) -> int | None:
-    """Return the process id of the lab's process, None when it does not run."""
     words = f"lab\0serve\0--state\0{state}\0".encode()
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -155,7 +154,6 @@ def _last_line(log: Path) -> str:
 
 
 def lab_file(state: Path) -> dict[str, Any] | None:
-    """Return what lab.json says, or None when the lab is down."""
     try:
         return dict(json.loads((state / "lab.json").read_text()))
     except (OSError, ValueError):
@@ -177,7 +175,6 @@ def call(state: Path, path: str, *, method: str = "GET", timeout_s: float = 10.0
 
 
 def answers(lab: Settings) -> bool:
-    """Return whether the lab's API answers."""
     try:
         call(lab.state, "/version", timeout_s=3)
     except (OSError, ValueError):
@@ -238,13 +235,11 @@ def _thaw(lab: Settings) -> None:
 
 
 def containers(lab: Settings) -> list[str]:
-    """Return the names, in LXC, of the lab's containers that have been started."""
     folder = lab.run_folder / "lxc"
     return sorted(place.name for place in folder.iterdir()) if folder.is_dir() else []
 
 
 def running_containers(lab: Settings) -> Iterator[str]:
-    """Return the names, in LXC, of the lab's containers that run."""
     for name in containers(lab):
         with contextlib.suppress(CommandError):
             words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-s", "-H"]
@@ -253,7 +248,6 @@ def running_containers(lab: Settings) -> Iterator[str]:
 
 
 def init_pids(lab: Settings) -> Iterator[int]:
-    """Return the process ids of the inits of the lab's containers that run."""
     for name in running_containers(lab):
         with contextlib.suppress(CommandError, ValueError):
             words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-p", "-H"]
@@ -273,7 +267,6 @@ def _release_machine(lab: Settings) -> None:
 
 
 def reset(state: Path, *, keep_templates: bool, say: Say) -> None:
-    """Remove every trace of the lab."""
     lab = find(state)
     if lab is not None:
         _stop_containers(lab, how=["--kill"], say=say)
@@ -321,7 +314,6 @@ OWN_FILES = (
 
 
 def status(state: Path, *, say: Say) -> bool:
-    """Say how the lab is; return whether it runs."""
     lab = settings.load(state)
     if lab is None or not answers(lab):
         say("The lab is down" if lab else "There is no lab here")

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -60,11 +60,9 @@ class LxcRuntime:
     # ------------------------------------------------------------------ where things are
 
     def name(self, vmid: int) -> str:
-        """Return the container's name in LXC."""
         return self.settings.container_name(vmid)
 
     def disks(self, vmid: int) -> Disks:
-        """Return the container's disks."""
         return Disks(
             images=self.settings.state / "images" / str(vmid),
             mounts=self.folder / self.name(vmid),
@@ -72,7 +70,6 @@ class LxcRuntime:
         )
 
     def rootfs(self, vmid: int) -> Rootfs:
-        """Return the container's mounted tree."""
         return Rootfs(self.disks(vmid).rootfs, id_base=self.settings.id_base)
 
     def _lxc(self, command: str, vmid: int, *words: str, timeout_s: float = 30.0) -> str:
@@ -90,10 +87,10 @@ class LxcRuntime:
         try:
             self._unpack(guest, birth, say)
             self._personalise(guest, birth, say)
-        except (CommandError, OSError, LabError) as error:
-            with contextlib.suppress(ContainerError):
+        except (CommandError, OSError, LabError):
+            with contextlib.suppress(CommandError, OSError):
                 self.destroy(guest)
-            raise ContainerError(str(error)) from error
+            raise
         finally:
             self.keys.fill()
 
@@ -160,10 +157,10 @@ class LxcRuntime:
         try:
             new.copy(old, {disk.name: names[disk.key] for disk in source.disks}, snapshot)
             (new.images / "template").write_text(self._template_tree(source.vmid).name)
-        except (CommandError, OSError) as error:
-            with contextlib.suppress(ContainerError):
+        except (CommandError, OSError):
+            with contextlib.suppress(CommandError, OSError):
                 self.destroy(guest)
-            raise ContainerError(str(error)) from error
+            raise
 
     # ------------------------------------------------------------------ start and stop
 
@@ -236,101 +233,72 @@ class LxcRuntime:
         return True
 
     def kill(self, guest: Guest) -> None:
-        """End the container at once."""
         try:
             if self.pid(guest.vmid) is not None:
                 self._lxc("stop", guest.vmid, "--kill", timeout_s=KILL_TIMEOUT_S)
-        except CommandError as error:
+        except CommandError:
             if self.pid(guest.vmid) is not None:
-                raise ContainerError(str(error)) from error
-        self._guarded(lambda: clear_remains(self.name(guest.vmid)))
+                raise
+        clear_remains(self.name(guest.vmid))
 
     def destroy(self, guest: Guest) -> None:
-        """End the container and remove all of it."""
         self.kill(guest)
-        self._guarded(self.disks(guest.vmid).remove)
+        self.disks(guest.vmid).remove()
 
     # ------------------------------------------------------------------ change while running
 
     def reconfigure(self, before: Guest, after: Guest) -> None:
-        """Bring what differs into the running container."""
         pid = self.pid(after.vmid)
         if pid is None:
             raise ContainerError("container is not running")
         nics = hotplug.Network(netns=self.settings.netns, vmid=after.vmid, pid=pid)
-        try:
-            self._check_bridges(after.nics)
-            hotplug.change_limits(before, after, self.machine, partial(self._cgroup, after.vmid))
-            if after.hostname != before.hostname:
-                hotplug.set_hostname(pid, after.hostname)
-            nics.change(before, after)
-            for disk in set(after.disks) - set(before.disks):
-                self._mount_new(pid, after.vmid, disk)
-            if (after.nics, after.hostname) != (before.nics, before.hostname):
-                self._write_network_files(replace(after, nameservers=before.nameservers))
-        except (CommandError, OSError) as error:
-            raise ContainerError(str(error)) from error
-
-    def _cgroup(self, vmid: int, file: str, value: str) -> None:
-        self._lxc("cgroup", vmid, file, value)
-
-    def _mount_new(self, pid: int, vmid: int, disk: Disk) -> None:
-        disks = self.disks(vmid)
-        if disk.key == "rootfs":
-            return
-        source = disks.mount_disk(disk.name)
-        self.rootfs(vmid).make_folder(disk.path)
-        hotplug.mount_inside(pid, source, disk.path)
+        self._check_bridges(after.nics)
+        write = partial(self._lxc, "cgroup", after.vmid)
+        hotplug.change_limits(before, after, self.machine, write)
+        if after.hostname != before.hostname:
+            run(["nsenter", f"--uts=/proc/{pid}/ns/uts", "hostname", after.hostname])
+        nics.change(before, after)
+        for disk in set(after.disks) - set(before.disks):
+            if disk.key != "rootfs":
+                source = self.disks(after.vmid).mount_disk(disk.name)
+                self.rootfs(after.vmid).make_folder(disk.path)
+                hotplug.mount_inside(pid, source, disk.path)
+        if (after.nics, after.hostname) != (before.nics, before.hostname):
+            self._write_network_files(replace(after, nameservers=before.nameservers))
 
     # ------------------------------------------------------------------ disks
 
     def allocate(self, vmid: int, disk: Disk) -> None:
-        """Make a new, empty disk."""
-        self._guarded(lambda: self.disks(vmid).allocate(disk.name, disk.size_bytes))
+        self.disks(vmid).allocate(disk.name, disk.size_bytes)
 
     def free(self, vmid: int, disk: str) -> None:
-        """Remove a disk for good."""
-        self._guarded(lambda: self.disks(vmid).free(disk))
+        self.disks(vmid).free(disk)
 
     def resize(self, vmid: int, disk: Disk) -> None:
-        """Grow a disk to its size, also while it is in use."""
-        self._guarded(lambda: self.disks(vmid).resize(disk.name, disk.size_bytes))
+        self.disks(vmid).resize(disk.name, disk.size_bytes)
 
     def size(self, vmid: int, disk: str) -> int:
         """Return a disk's size in bytes."""
-        try:
-            return self.disks(vmid).image(disk).stat().st_size
-        except OSError as error:
-            raise ContainerError(str(error)) from error
+        return self.disks(vmid).image(disk).stat().st_size
 
     def snapshot(self, guest: Guest, name: str) -> None:
-        """Keep the disks as they are at one instant."""
-        self._guarded(lambda: self.disks(guest.vmid).snapshot(name))
+        self.disks(guest.vmid).snapshot(name)
 
     def rollback(self, guest: Guest, name: str) -> None:
         """Put the disks back to a snapshot; the container is stopped for it."""
         self.kill(guest)
-        self._guarded(lambda: self.disks(guest.vmid).rollback(name))
+        self.disks(guest.vmid).rollback(name)
 
     def delete_snapshot(self, vmid: int, name: str) -> None:
-        """Forget a snapshot."""
-        self._guarded(lambda: self.disks(vmid).delete_snapshot(name))
+        self.disks(vmid).delete_snapshot(name)
 
     def repair(self, vmid: int) -> None:
         """Undo what an operation left that was cut by SIGKILL."""
-        self._guarded(self.disks(vmid).repair)
-
-    @staticmethod
-    def _guarded(action: Callable[[], object]) -> None:
-        try:
-            action()
-        except (CommandError, OSError) as error:
-            raise ContainerError(str(error)) from error
+        self.disks(vmid).repair()
 
     # ------------------------------------------------------------------ looking
 
     def pid(self, vmid: int) -> int | None:
-        """Return the process id of the container's init, or None when it does not run."""
         try:
             text = self._lxc("info", vmid, "-p", "-H").strip()
         except CommandError:
@@ -350,9 +318,7 @@ class LxcRuntime:
         return found.total, found.free
 
     def usage(self, guest: Guest) -> Usage:
-        """Return what the running container uses."""
-        disks = self.disks(guest.vmid)
-        used, _ = disks.usage(guest.root_disk)
+        used, _ = self.disks(guest.vmid).usage(guest.root_disk)
         return measure(self.name(guest.vmid), self.machine, disk_bytes=used)
 
     def interfaces(self, vmid: int) -> list[dict[str, Any]]:
@@ -360,11 +326,9 @@ class LxcRuntime:
         pid = self.pid(vmid)
         if pid is None:
             return []
-        try:
-            text = run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-json", "address"])
-        except CommandError as error:
-            raise ContainerError(str(error)) from error
-        return list(json.loads(text))
+        return list(
+            json.loads(run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-json", "address"]))
+        )
 
 
 def clear_remains(name: str) -> None:
@@ -425,7 +389,6 @@ def _cgroups(kind: str, name: str) -> list[Path]:
 
 
 def _processes(name: str) -> Iterable[int]:
-    """Return the processes in the cgroups of a container."""
     for folder in _cgroups("payload", name):
         for file in folder.rglob("cgroup.procs"):
             try:

@@ -19,8 +19,6 @@ LXCFS_FILES = ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Where the container lives on this machine."""
-
     lab: str
     netns: str
     id_base: int
@@ -31,7 +29,6 @@ class Surroundings:
 
 
 def render(guest: Guest, machine: Machine, around: Surroundings) -> str:
-    """Return the file that lxc-start reads."""
     profile = "generated" if machine.apparmor else "unconfined"
     lines = [
         "lxc.include = /usr/share/lxc/config/common.conf",

@@ -36,7 +36,6 @@ def started_at(pid: int) -> float:
 def look(
     *, cgroups: Path = CGROUPS, apparmor: Path = APPARMOR, parser: str = "apparmor_parser"
 ) -> Machine:
-    """Return what this machine has."""
     unified = (cgroups / "cgroup.controllers").exists()
     enabled = apparmor.exists() and apparmor.read_text().strip() == "Y"
     return Machine(

@@ -16,7 +16,6 @@ def mounted(*, below: Path | None = None) -> list[str]:
 
 
 def unmount_all(below: Path) -> None:
-    """Unmount `below` and everything below it."""
     for place in mounted(below=below):
         # Lazily: a process may still stand in it. It may also have gone by itself meanwhile.
         succeeds(["umount", "--lazy", place])

@@ -57,7 +57,6 @@ def remove(settings: Settings) -> None:
 
 
 def ip(namespace: str, *words: str) -> str:
-    """Run `ip` inside a namespace."""
     return run(["ip", "-n", namespace, *words])
 
 
@@ -73,7 +72,6 @@ def _make_namespace(namespace: str) -> None:
 
 
 def has_link(namespace: str, link: str) -> bool:
-    """Return whether the namespace has an interface of this name."""
     return succeeds(["ip", "-n", namespace, "link", "show", "dev", link])
 
 
@@ -84,15 +82,12 @@ def _make_bridge(settings: Settings, facts: Facts, network: Network) -> None:
         options = ["stp_state", "0", "forward_delay", "0"]
         ip(namespace, "link", "add", bridge, "type", "bridge", *options)
     # A fixed address: left alone, a bridge takes its lowest port's and changes it later.
-    ip(namespace, "link", "set", bridge, "address", _bridge_address(network.tag))
+    mac = f"02:00:00:00:{network.tag >> 8:02x}:{network.tag & 255:02x}"
+    ip(namespace, "link", "set", bridge, "address", mac)
     if network.gateway:
         own = f"{network.gateway}/{network.subnet.prefixlen}"
         ip(namespace, "address", "replace", own, "dev", bridge)
     ip(namespace, "link", "set", bridge, "up")
-
-
-def _bridge_address(tag: int) -> str:
-    return f"02:00:00:00:{tag >> 8:02x}:{tag & 255:02x}"
 
 
 def _make_vantage(settings: Settings, facts: Facts, network: Network) -> None:

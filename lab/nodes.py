@@ -12,7 +12,7 @@ from fakepve.model import PveError
 from fakepve.routing import split_list
 
 from lab.ha import SHUTDOWN_S, HaPve
-from lab.runtime import Runtime
+from lab.lxc import LxcRuntime
 
 Answer = dict[str, Any]
 
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 class NodesPve(HaPve):
     """The API with nodes that can be off, and containers that move between them."""
 
-    def __init__(self, runtime: Runtime, **where: Any) -> None:
+    def __init__(self, runtime: LxcRuntime, **where: Any) -> None:
         super().__init__(runtime, **where)
         self.fence_delay = 120  # what a node must be away before HA takes its containers
         self._targets: dict[int, str] = {}
@@ -68,7 +68,6 @@ class NodesPve(HaPve):
                 self.follow_up(self._lxc_start("root@pam", {"node": node, "vmid": ct.vmid}))
 
     def on_node(self, node: str) -> list[FakeCt]:
-        """Return a node's containers."""
         return [ct for ct in self.cts if ct.node == node]
 
     async def _recover(self, ct: FakeCt) -> None:

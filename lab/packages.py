@@ -7,26 +7,24 @@ import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lab.commands import run
 
-SOURCES = Path("/etc/apt")
 POCKETS = ("", "-updates", "-security")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One repository line: where, which suite, which components."""
+    """One repository with Debian's own packages."""
 
     uri: str
     suite: str
-    components: tuple[str, ...]
 
     def line(self) -> str:
-        """As written in a sources.list."""
-        return f"deb {self.uri} {self.suite} {' '.join(self.components)}"
+        return f"deb {self.uri} {self.suite} main"
 
 
 def machine_codename() -> str:
@@ -38,28 +36,20 @@ def machine_codename() -> str:
     return fields.get("VERSION_CODENAME", "") if fields["ID"] == "debian" else ""
 
 
-def debian_sources(release: str, *, codename: str | None = None) -> tuple[Source, ...]:
+@cache
+def debian_sources(release: str) -> tuple[Source, ...]:
     """Return this machine's Debian repositories, with its own release replaced by `release`."""
-    own = codename or machine_codename()
-    files = [SOURCES / "sources.list", *sorted((SOURCES / "sources.list.d").glob("*"))]
-    found = [
-        source
-        for file in files
-        if file.is_file()
-        for source in parse_sources(file.read_text(), deb822=file.suffix == ".sources")
-    ]
-    return translate(found, own=own, release=release)
+    wanted = ["Created-By: Packages", "Component: main", "Origin: Debian"]
+    told = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", *wanted])
+    return translate(told, own=machine_codename(), release=release)
 
 
-def translate(sources: Iterable[Source], *, own: str, release: str) -> tuple[Source, ...]:
-    """Return those of the release `own` (main and its pockets), said of `release`, each once."""
+def translate(told: str, *, own: str, release: str) -> tuple[Source, ...]:
+    """Return, of lines `URI CODENAME`, `own` and its pockets, said of `release`, each once."""
     suites = {own + pocket: release + pocket for pocket in POCKETS}
-    kept = (
-        Source(mirror_uri(source.uri), suites[source.suite], ("main",))
-        for source in sources
-        if source.suite in suites and "main" in source.components
-    )
-    return tuple(dict.fromkeys(kept))
+    pairs = (line.rsplit(" ", 1) for line in told.splitlines())
+    found = [(mirror_uri(uri.rstrip("/")), suites[name]) for uri, name in pairs if name in suites]
+    return tuple(Source(uri, suite) for uri, suite in dict.fromkeys(found))
 
 
 def mirror_uri(uri: str) -> str:
@@ -71,48 +61,7 @@ def mirror_uri(uri: str) -> str:
     return next(word for word in listed if word.startswith(("http://", "https://")))
 
 
-def parse_sources(text: str, *, deb822: bool) -> list[Source]:
-    """Return the binary repositories in an apt sources file that Debian's own key signs."""
-    return _parse_deb822(text) if deb822 else _parse_lines(text)
-
-
-def _parse_deb822(text: str) -> list[Source]:
-    found = []
-    clean = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    for stanza in re.split(r"\n\s*\n", clean):
-        joined = re.sub(r"\n[ \t]+", " ", stanza)
-        pairs = (line.split(":", 1) for line in joined.splitlines() if ":" in line)
-        fields = {key.strip().lower(): value.split() for key, value in pairs}
-        if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"]:
-            continue
-        if not _is_debians(" ".join(fields.get("signed-by", []))):
-            continue
-        components = tuple(fields.get("components", []))
-        uris, suites = fields.get("uris", []), fields.get("suites", [])
-        found += [Source(uri, suite, components) for uri in uris for suite in suites]
-    return found
-
-
-def _parse_lines(text: str) -> list[Source]:
-    pattern = re.compile(r"^deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)")
-    matches = (pattern.match(line.strip()) for line in text.splitlines())
-    return [
-        Source(found[2], found[3], tuple(found[4].split()))
-        for found in matches
-        if found and _is_debians(_signed_by(found[1] or ""))
-    ]
-
-
-def _signed_by(options: str) -> str:
-    return next((o.split("=", 1)[1] for o in options.split() if o.startswith("signed-by=")), "")
-
-
-def _is_debians(signed_by: str) -> bool:
-    return not signed_by or "debian-archive" in signed_by
-
-
 def package_hosts(sources: Iterable[Source]) -> tuple[str, ...]:
-    """Return the hosts of `sources`, each once."""
     hosts = (urlsplit(source.uri).hostname for source in sources)
     return tuple(sorted({host for host in hosts if host}))
 
@@ -127,5 +76,4 @@ def machine_proxy() -> str | None:
 
 
 def machine_certificates() -> tuple[Path, ...]:
-    """Return the extra CA certificates this machine trusts."""
     return tuple(sorted(Path("/usr/local/share/ca-certificates").rglob("*.crt")))

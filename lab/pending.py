@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from fakepve import FakeCt
-from fakepve.lxc import FASTPLUG, HOT_DELETE, NEW_DISK, format_size, parse_mount
+from fakepve.lxc import FASTPLUG, HOT_DELETE, NEW_DISK, format_size, parse_mount, split_props
 from fakepve.model import PveError
 from fakepve.routing import split_list
 
 from lab import state
+from lab.commands import CommandError
 from lab.corrections import CorrectedPve
-from lab.guest import Guest, disk_name, parse_guest, properties, volumes
-from lab.runtime import ContainerError, Runtime
+from lab.errors import LabError
+from lab.guest import Guest, disk_name, parse_guest, volumes
+from lab.lxc import LxcRuntime
+from lab.runtime import ContainerError
+from lab.settings import write_atomically
 
 Answer = dict[str, Any]
 DELETE = "delete"
@@ -36,18 +40,22 @@ HOT_REMOVE = re.compile("|".join((*FASTPLUG, *HOT_DELETE, r"unused\d+", r"net\d"
 class PendingPve(CorrectedPve):
     """The API with a real server's two layers."""
 
-    def __init__(self, runtime: Runtime, *, keep: Path | None, **where: Any) -> None:
+    def __init__(self, runtime: LxcRuntime, *, keep: Path | None, **where: Any) -> None:
         super().__init__(**where)
         self.runtime = runtime
         self.keep = keep
         self._workers: set[asyncio.Future[Any]] = set()
 
     async def run(self, method: Callable[..., Any], *args: Any, **words: Any) -> Any:
-        """Call the runtime, beside everything else."""
-        return await asyncio.to_thread(method, *args, **words)
+        """Call the runtime, beside everything else. Raises ContainerError with the reason."""
+        try:
+            return await asyncio.to_thread(method, *args, **words)
+        except (CommandError, OSError) as error:
+            raise ContainerError(str(error)) from error
+        except LabError as error:
+            raise ContainerError(error.problem) from error
 
     def follow_up(self, work: Awaitable[Any]) -> None:
-        """Let `work` go on beside the request."""
         worker = asyncio.ensure_future(work)
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
@@ -56,11 +64,10 @@ class PendingPve(CorrectedPve):
         """Keep everything on disk, so that a killed lab comes back as it was."""
         if self.keep:
             running = {ct.vmid for ct in self.cts if ct.status == "running"}
-            state.save(self.keep, state.snapshot(self, running=running))
+            write_atomically(self.keep, state.snapshot(self, running=running))
 
     @staticmethod
     def parsed(ct: FakeCt) -> Guest:
-        """Return the container that the configuration describes."""
         return parse_guest(ct.vmid, ct.config)
 
     # ------------------------------------------------------------------ looking
@@ -200,12 +207,10 @@ class PendingPve(CorrectedPve):
 
 
 def waiting(ct: FakeCt) -> set[str]:
-    """Return the keys that have a value waiting."""
     return {key for key in ct.pending if key != DELETE}
 
 
 def leaving(ct: FakeCt) -> set[str]:
-    """Return the keys that will be deleted."""
     return {*split_list(ct.pending.get(DELETE, ""))}
 
 
@@ -243,7 +248,7 @@ def _is_replaced(key: str, old: Answer, new: Answer) -> bool:
     """Return whether the NIC of `key` is plugged anew: another MAC, or another name."""
     if not key.startswith("net") or key not in old or key not in new:
         return False
-    before, after = properties(old[key]), properties(new[key])
+    before, after = split_props(old[key])[1], split_props(new[key])[1]
     return any(before.get(part) != after.get(part) for part in ("hwaddr", "name"))
 
 

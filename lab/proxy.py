@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 
-from lab.errors import LabError
 from lab.packages import machine_proxy
 from lab.settings import Settings, write_atomically
 
@@ -41,11 +39,6 @@ def allow_list(hosts: Iterable[str]) -> str:
 
 def start(settings: Settings, hosts: Iterable[str]) -> subprocess.Popen[bytes]:
     """Start the proxy. It ends with the process that called."""
-    if not shutil.which("tinyproxy"):
-        raise LabError(
-            "tinyproxy is not installed",
-            next_step="run `setup/machine packages`",
-        )
     # Not in the state folder: tinyproxy reads them as nobody.
     listed = settings.run_folder / "proxy.hosts"
     written = settings.run_folder / "proxy.conf"

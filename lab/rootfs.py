@@ -6,22 +6,16 @@ file of this machine. openat2(2) with RESOLVE_IN_ROOT treats the tree as `/`, in
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import os
+import struct
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from lab.namespaces import checked, libc
+
 OPENAT2: Final = 437  # the same number on every architecture
 RESOLVE_IN_ROOT: Final = 0x10
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
 
 
 class Rootfs:
@@ -32,18 +26,12 @@ class Rootfs:
         self.id_base = id_base
 
     def _open(self, path: str, flags: int, mode: int = 0) -> int:
-        how = _OpenHow(flags | os.O_CLOEXEC, mode, RESOLVE_IN_ROOT)
+        how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, RESOLVE_IN_ROOT)
         folder = os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            found = libc.syscall(
-                OPENAT2, folder, path.encode(), ctypes.byref(how), ctypes.sizeof(how)
-            )
+            return checked(libc.syscall(OPENAT2, folder, path.encode(), how, len(how)))
         finally:
             os.close(folder)
-        if found < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
-        return int(found)
 
     def read(self, path: str) -> str:
         """Return a file's text. Raises OSError."""
@@ -56,7 +44,8 @@ class Rootfs:
         folder = self._folder(str(pure.parent))
         try:
             temporary = f".{pure.name}.lab"
-            self._unlink(temporary, folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, mode, dir_fd=folder)
             with os.fdopen(descriptor, "w") as file:
@@ -69,31 +58,21 @@ class Rootfs:
 
     def write_if_changed(self, path: str, text: str, *, mode: int = 0o644) -> None:
         """Replace a file unless it already holds `text`."""
-        try:
+        # Missing, or not what we write: it is replaced.
+        with contextlib.suppress(OSError, UnicodeDecodeError):
             if self.read(path) == text:
                 return
-        except (OSError, UnicodeDecodeError):
-            pass  # missing, or not what we write: it is replaced
         self.write(path, text, mode=mode)
 
     def make_folder(self, path: str, *, mode: int = 0o755) -> None:
         """Make a folder and those above it, owned by the container's root."""
         os.close(self._folder(path, mode=mode))
 
-    @staticmethod
-    def _unlink(name: str, folder: int) -> None:
-        try:
-            os.unlink(name, dir_fd=folder)
-        except FileNotFoundError:
-            return
-
     def _folder(self, path: str, *, mode: int = 0o755) -> int:
         """Return an open folder, made with `mode` when missing, its parents with 0755."""
         flags = os.O_PATH | os.O_DIRECTORY
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return self._open(path, flags)
-        except FileNotFoundError:
-            pass
         pure = PurePosixPath(path)
         parent = self._folder(str(pure.parent))
         try:

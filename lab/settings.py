@@ -54,7 +54,6 @@ class Facts:
         return self.nodes[0]
 
     def bridge_of(self, tag: int) -> str:
-        """Return the bridge of a VLAN, named as Proxmox names it."""
         return f"{self.bridge}v{tag}"
 
 
@@ -73,12 +72,10 @@ class Settings:
 
     @property
     def netns(self) -> str:
-        """The network namespace with the bridges."""
         return self.name
 
     @property
     def vantage_netns(self) -> str:
-        """The network namespace of the neighbour on the campus VLAN."""
         return f"{self.name}-vantage"
 
     @property
@@ -134,30 +131,21 @@ def _address_of(inventory: Path, host: str) -> str:
 
 
 def _network(item: Mapping[str, Any]) -> Network:
-    return Network(
-        tag=int(item["tag"]),
-        subnet=ipaddress.IPv4Network(item["subnet"]),
-        gateway=_address(item.get("gateway")),
-        vantage=_address(item.get("vantage")),
-    )
-
-
-def _address(text: str | None) -> ipaddress.IPv4Address | None:
-    return ipaddress.IPv4Address(text) if text else None
+    given = {
+        name: ipaddress.IPv4Address(item[name]) for name in ("gateway", "vantage") if item.get(name)
+    }
+    return Network(tag=int(item["tag"]), subnet=ipaddress.IPv4Network(item["subnet"]), **given)
 
 
 def default_state() -> Path:
-    """Return the state folder when none is named."""
     return Path(os.environ.get("CTLV_LAB_STATE") or REPOSITORY / ".lab")
 
 
 def settings_file(state: Path) -> Path:
-    """Return where a lab keeps its own settings."""
     return state / "settings.json"
 
 
 def check_state_folder(state: Path) -> None:
-    """Raise LabError when `state` cannot hold a lab."""
     if UNSAFE_IN_PATH.search(str(state)):
         raise LabError(
             f"the lab's folder '{state}' has a space, comma, colon, quote, # or backslash in it",
@@ -166,12 +154,10 @@ def check_state_folder(state: Path) -> None:
 
 
 def load(state: Path) -> Settings | None:
-    """Return the settings kept in `state`, or None when there was no lab."""
     return _read(settings_file(state), state=state)
 
 
 def run_folders() -> Iterator[Path]:
-    """Return the folders in /run of all labs of this machine."""
     yield from sorted(RUN.iterdir()) if RUN.is_dir() else []
 
 
@@ -200,7 +186,6 @@ def _read(path: Path, *, state: Path | None = None) -> Settings | None:
 
 
 def save(settings: Settings) -> None:
-    """Keep `settings` for later verbs."""
     data = asdict(replace(settings, state=Path()))
     write_atomically(settings_file(settings.state), json.dumps(data, default=str, indent=2))
 
@@ -242,7 +227,6 @@ def locked(state: Path) -> Iterator[None]:
 
 
 def check_name(name: str) -> None:
-    """Raise LabError unless `name` can name namespaces and containers."""
     if not NAME.fullmatch(name):
         raise LabError(
             f"'{name}' cannot name a lab",

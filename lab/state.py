@@ -10,7 +10,6 @@ from typing import Any
 from fakepve import FakeCt
 
 from lab.errors import LabError
-from lab.settings import write_atomically
 
 TASKS_KEPT = 500
 # What Proxmox says of a task whose worker was killed.
@@ -21,7 +20,18 @@ def snapshot(pve: Any, *, running: set[int]) -> str:
     """Return the API's state as text. `running`: containers to start when the lab resumes."""
     return json.dumps(
         {
-            "containers": [_container(ct, ct.vmid in running) for ct in pve.cts],
+            "containers": [
+                {
+                    "vmid": ct.vmid,
+                    "node": ct.node,
+                    "config": ct.config,
+                    "pending": ct.pending,
+                    "snapshots": ct.snapshots,
+                    "pool": ct.pool,
+                    "running": ct.vmid in running,
+                }
+                for ct in pve.cts
+            ],
             "tasks": pve.tasklog[-TASKS_KEPT:],
             "ha": pve.ha,
             "backups": pve.backups,
@@ -31,38 +41,17 @@ def snapshot(pve: Any, *, running: set[int]) -> str:
     )
 
 
-def _container(ct: FakeCt, running: bool) -> dict[str, Any]:
-    return {
-        "vmid": ct.vmid,
-        "node": ct.node,
-        "config": ct.config,
-        "pending": ct.pending,
-        "snapshots": ct.snapshots,
-        "pool": ct.pool,
-        "running": running,
-    }
-
-
-def save(path: Path, text: str) -> None:
-    """Keep the state, whole or not at all."""
-    write_atomically(path, text)
-
-
-def _load(path: Path) -> Any:
+def restore(pve: Any, path: Path) -> set[int]:
+    """Load a snapshot that was kept into a new API; return the containers that ran."""
+    if not path.exists():
+        return set()
     try:
-        return json.loads(path.read_text())
+        data = json.loads(path.read_text())
     except ValueError as error:
         raise LabError(
             f"{path} is damaged: {error}",
             next_step="run `.venv/bin/python -m lab reset`, then `up`: the containers are lost",
         ) from error
-
-
-def restore(pve: Any, path: Path) -> set[int]:
-    """Load what `save` kept into a new API; return the containers that ran."""
-    if not path.exists():
-        return set()
-    data = _load(path)
     for item in data["containers"]:
         ct = FakeCt(item["vmid"], node=item["node"], config=item["config"], defaults=False)
         ct.pending = item["pending"]

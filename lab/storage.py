@@ -31,19 +31,15 @@ class Disks:
 
     @property
     def rootfs(self) -> Path:
-        """The container's whole tree, when mounted."""
         return self.mounts / "rootfs"
 
     def image(self, disk: str) -> Path:
-        """Return the image of a disk, by the name of its volume (`vm-100-disk-0`)."""
         return self.images / f"{disk}.img"
 
     def snapshot_image(self, disk: str, snapshot: str) -> Path:
-        """Return the image a disk had at a snapshot."""
         return self.images / f"{disk}@{snapshot}.img"
 
     def mounted_at(self, disk: str) -> Path:
-        """Return where a disk's own file system is mounted on this machine."""
         return self.mounts / "disks" / disk
 
     # ------------------------------------------------------------------ making and removing
@@ -59,13 +55,11 @@ class Disks:
         partial.rename(self.image(disk))
 
     def free(self, disk: str) -> None:
-        """Remove a disk with its snapshots."""
         self.unmount_disk(disk)
         for image in [self.image(disk), *self.images.glob(f"{disk}@*.img")]:
             image.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Unmount and remove everything."""
         self.unmount()
         shutil.rmtree(self.images, ignore_errors=True)
         shutil.rmtree(self.mounts, ignore_errors=True)
@@ -107,7 +101,6 @@ class Disks:
             _unmount(place)
 
     def unmount_disk(self, disk: str) -> None:
-        """Unmount one disk."""
         _unmount(self.mounted_at(disk))
 
     # ------------------------------------------------------------------ size and snapshots
@@ -129,7 +122,6 @@ class Disks:
         return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_blocks * found.f_frsize
 
     def names(self) -> list[str]:
-        """Return the disks there are."""
         return sorted(p.stem for p in self.images.glob("*.img") if "@" not in p.name)
 
     def freeze(self) -> None:

@@ -47,7 +47,6 @@ def claim(base: int, *, keep: Callable[[int], None]) -> None:
 
 
 def release(base: int) -> None:
-    """Give the range back."""
     line = f"root:{base}:{SIZE}"
     with _edited() as lines_of:
         for lines in lines_of.values():

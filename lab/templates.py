@@ -6,22 +6,16 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import signal
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.commands import CommandError, run
 from lab.errors import LabError
-from lab.packages import (
-    debian_sources,
-    machine_certificates,
-    machine_proxy,
-)
+from lab.packages import debian_sources, machine_certificates, machine_proxy
 from lab.runtime import ContainerError, Say
 
 RELEASES = {12: "bookworm", 13: "trixie"}
@@ -43,7 +37,6 @@ PACKAGES = (
     "vim-tiny",
 )
 BUILD_TIMEOUT_S = 900
-MIRROR_TIMEOUT_S = 5
 ORPHAN_WAIT_S = 20.0
 
 
@@ -74,34 +67,16 @@ def recipe(release: int) -> str:
 
 
 def cached(release: int) -> Template | None:
-    """Return the template of this Debian release if it was already built."""
     found = sorted((cache_folder() / recipe(release)).glob(f"debian-{release}-standard_*.tar.zst"))
     return Template(found[-1].name, found[-1]) if found else None
 
 
-def point_release(release: int) -> str:
-    """Return the version of a Debian release that the mirror has now, such as `13.2`.
-
-    Without an answer it is the release's number alone.
-    """
-    source = debian_sources(RELEASES[release])[0]
-    address = f"{source.uri.rstrip('/')}/dists/{source.suite}/Release"
-    try:
-        with urllib.request.urlopen(address, timeout=MIRROR_TIMEOUT_S) as answer:  # noqa: S310 # the machine's own mirror
-            text = answer.read(4096).decode(errors="replace")
-    except (OSError, ValueError):
-        return str(release)
-    found = re.search(r"^Version: (\S+)$", text, re.MULTILINE)
-    return found[1] if found else str(release)
-
-
-def build(release: int, *, say: Say, name: str | None = None) -> Template:
-    """Return the template of this Debian release, building it when it is not cached."""
+def build(release: int, *, say: Say) -> Template:
     ready = cached(release)
     if ready:
         return ready
     started = time.monotonic()
-    name = name or template_name(release)
+    name = template_name(release)
     say(f"Building {name} with mmdebstrap (about a minute, once) ...")
     folder = cache_folder() / recipe(release)
     work = folder.with_name(f"{folder.name}.{os.getpid()}")
@@ -113,8 +88,10 @@ def build(release: int, *, say: Say, name: str | None = None) -> Template:
         folder.mkdir(exist_ok=True)
         archive.rename(folder / name)
     except CommandError as error:
+        lines = error.reason.splitlines() or ["no reason given"]
+        reason = next((line for line in lines if line.startswith("E: ")), lines[-1])
         raise LabError(
-            f"debian-{release}-standard could not be built: {_reason(error.reason)}",
+            f"debian-{release}-standard could not be built: {reason}",
             next_step="check that `apt-get update` works on this machine, then try again",
         ) from error
     finally:
@@ -124,25 +101,21 @@ def build(release: int, *, say: Say, name: str | None = None) -> Template:
 
 
 def template_name(release: int) -> str:
-    """Return what a template of this Debian release is called now, as Proxmox calls it."""
-    return f"debian-{release}-standard_{point_release(release)}-1_amd64.tar.zst"
+    return f"debian-{release}-standard_{release}-1_amd64.tar.zst"
 
 
 class Templates:
     """The templates of a lab: those that are built, and those that can be."""
 
     def __init__(self) -> None:
-        self._names: dict[int, str] = {}
         self._known: dict[str, Template] = {}
 
     def listed(self) -> dict[str, Template]:
-        """Return what is built, by name."""
         found = (cached(release) for release in RELEASES)
         self._known = {template.name: template for template in found if template}
         return self._known
 
     def get(self, name: str) -> Template:
-        """Return what was built under this name. Raises ContainerError."""
         found = self._known.get(name) or self.listed().get(name)
         if found is None or not found.archive.exists():
             raise ContainerError(f"template '{name}' is gone from {cache_folder()}")
@@ -150,20 +123,13 @@ class Templates:
 
     def index(self) -> dict[str, int]:
         """Return what can be had, by name, with its Debian release."""
-        for release in RELEASES:
-            ready = cached(release)
-            if ready:
-                self._names[release] = ready.name
-            elif release not in self._names:
-                self._names[release] = template_name(release)
-        return {name: release for release, name in self._names.items()}
+        return {
+            ready.name if (ready := cached(release)) else template_name(release): release
+            for release in RELEASES
+        }
 
     def fetch(self, name: str, *, say: Say) -> Template:
-        """Build a template of the index, unless it is there."""
-        try:
-            return build(self.index()[name], say=say, name=name)
-        except LabError as error:
-            raise ContainerError(error.problem) from error
+        return build(self.index()[name], say=say)
 
 
 def _remove_remains(cache: Path) -> None:
@@ -204,12 +170,6 @@ def _mmdebstrap(release: int, archive: Path) -> list[str]:
             '--customize-hook=chroot "$1" update-ca-certificates',
         ]
     return [*command, RELEASES[release], str(archive), *lines.splitlines()]
-
-
-def _reason(text: str) -> str:
-    """Return the first error in what mmdebstrap said, else its last line."""
-    lines = text.strip().splitlines() or ["no reason given"]
-    return next((line for line in lines if line.startswith("E: ")), lines[-1])
 
 
 def unpack(template: Template, *, into: Path, id_base: int) -> Path:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 
-import pytest
-
 from lab.guest import (
     GIB,
     hosts_file,
     interfaces_file,
     parse_guest,
-    parse_size,
     resolver_file,
     volumes,
 )
@@ -75,20 +72,6 @@ def test_volumes_are_found_in_use_or_not():
         "vm-9-disk-1": "mp0",
         "vm-9-disk-2": "unused0",
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("8G", 8 * GIB),
-        ("512M", GIB // 2),
-        ("2560M", 2560 * 1024**2),
-        ("4096", 4096),
-        ("8 GiB", None),
-    ],
-)
-def test_sizes(text, expected):
-    assert parse_size(text) == expected
 
 
 def test_interfaces_are_as_proxmox_writes_them():

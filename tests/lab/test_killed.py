@@ -28,7 +28,7 @@ from lab import (
 from lab.commands import CommandError
 from lab.errors import LabError
 from lab.guest import parse_guest
-from lab.runtime import Birth, ContainerError
+from lab.runtime import Birth
 from lab.settings import Settings
 from lab.storage import Disks
 
@@ -292,7 +292,7 @@ def test_a_creation_that_cannot_unpack_is_a_failed_task_and_leaves_nothing(lab, 
 
     monkeypatch.setattr(runtime, "_unpack", unpack)
     monkeypatch.setattr(runtime, "destroy", lambda guest: removed.append(guest.vmid))
-    with pytest.raises(ContainerError, match="still write"):
+    with pytest.raises(LabError, match="still write"):
         runtime.create(parse_guest(9, {}), Birth(template="t"), say=print)
     assert removed == [9]
 
