@@ -28,7 +28,8 @@ def documented(role: Path) -> dict[str, Any]:
 
 
 def defaults(role: Path) -> dict[str, Any]:
-    return yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+    file = role / "defaults/main.yml"
+    return yaml.safe_load(file.read_text()) if file.exists() else {}
 
 
 @each_role
