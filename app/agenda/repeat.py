@@ -4,6 +4,7 @@ the ends of months. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +20,16 @@ RULES = {
     "monthly": "FREQ=MONTHLY",
 }
 LAST_DAY_OF_EVERY_MONTH = 28
+
+
+def repeat_of(rule: str) -> str:
+    """The name of what hangs on the first deadline alone."""
+    by_name = {"FREQ=DAILY": "daily", RULES["weekdays"]: "weekdays"}
+    if name := by_name.get(rule):
+        return name
+    if re.fullmatch(r"FREQ=WEEKLY(;BYDAY=\w\w)?", rule):
+        return "weekly"
+    return "monthly" if re.fullmatch(r"FREQ=MONTHLY(;BYMONTHDAY=\d+)?", rule) else ""
 
 
 def rule(repeat: str, *, series: date) -> str:

@@ -1,4 +1,4 @@
-"""One line, in French or English, becomes a title, a deadline, tags, a priority and a rhythm. What
+"""One line, in French or English, becomes a title, a deadline, tags, a priority and a repeat. What
 was not understood is named, and stays in the title. Pure.
 """
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agenda.quick_add.deadline import read_deadline
+from agenda.quick_add.deadline import Reading, read_deadline
+from agenda.repeat import repeat_of
 from agenda.tags import tag_name
 
 MOST_URGENT = 2
@@ -35,15 +36,18 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
     """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     words, tags, priority, unread = _marks(text.split())
     found = read_deadline(words, at=at, language=language, zone=zone)
-    taken = {*found.deadline_words, *found.rhythm_words}
+    if found.rule and not repeat_of(found.rule):
+        unread.append(_text(words, found.rule_words))
+        found = Reading()
+    taken = {*found.deadline_words, *found.rule_words}
     return Line(
         title=_text(words, set(range(len(words))) - taken),
         wall=found.wall,
         deadline_words=_text(words, found.deadline_words),
-        rhythm=_text(words, found.rhythm_words),
+        rhythm=_text(words, found.rule_words),
         tags=tags,
         priority=priority,
-        repeat=found.rhythm.repeat if found.rhythm else "",
+        repeat=repeat_of(found.rule),
         unread=(*unread, *(" ".join(words[first:last]) for first, last in found.unread)),
     )
 

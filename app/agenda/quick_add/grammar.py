@@ -1,0 +1,499 @@
+"""The phrases of time in a line, French and English alike: tokens in, longer tokens out. Pure.
+
+A phrase is a pattern of kinds (words.py) and what its tokens say of the deadline, as numbers:
+`ahead` days from today, `weekday`, `day`, `month`, `year`, `week` (the end of the one so many weeks
+on), `weekend`, `month_end`, `year_end`, `hour`, `minute`, `part` of the day, or a length of
+`minutes`, `days`, `months` from now. `vague` hours are one of two, `bare` ones may be. Or it is a
+rule of RFC 5545. None: it is not this phrase after all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from agenda.quick_add.words import END, Said, Token, kinds
+
+NUMBERS = {"NUMBER", "LARGE", "COUNT", "SEPT"}
+LAST_DAY = 99
+NOON = 12
+_DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_WORKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
+_FREQS = {"DAYS": "DAILY", "WEEKS": "WEEKLY", "MONTHS": "MONTHLY"}
+_FREQS |= dict.fromkeys(("YEARS", "AN"), "YEARLY")
+
+
+# Said of a phrase that nobody understands for sure.
+DOUBT: Said = {}
+_Reading = Said | str | None
+_Read = Callable[[list[Token], Token], _Reading]
+
+
+def _values(tokens: Sequence[Token], *kinds: str) -> list[int]:
+    return [token.value for token in tokens if token.kind in (kinds or NUMBERS)]
+
+
+def _has(tokens: Sequence[Token], *kinds: str) -> bool:
+    return any(token.kind in kinds for token in tokens)
+
+
+def _is_counted(behind: Token) -> bool:
+    """Whether a number may be that of the word behind it, which is no infinitive."""
+    is_word = behind.kind in {"WORD", "LASTS", "COUNT"}
+    return is_word and not behind.text.endswith(("er", "ir", "re"))
+
+
+def _says(**said: int) -> _Read:
+    return lambda _tokens, _behind: said
+
+
+# Lengths from now.
+
+
+def _length(tokens: list[Token], _behind: Token) -> _Reading:
+    count = (_values(tokens) or [1])[0]
+    unit = next(token for token in reversed(tokens) if token.kind in _UNIT_KINDS)
+    if unit.text == "jours" and count in {8, 15}:  # a week and two, in French
+        return DOUBT
+    if tokens[0].kind == "DICI" and unit.kind == "H":  # by six, or in six hours?
+        return DOUBT
+    if unit.kind in {"DAYS", "WEEKS", "FORTNIGHT"}:
+        return {"days": count * unit.value}
+    if unit.kind in {"MONTHS", "YEARS", "AN"}:
+        return {"months": count * (12 if unit.kind == "AN" else unit.value)}
+    return {"minutes": count * unit.value}
+
+
+def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "1h30", "two hours and 5 minutes", "une heure et demie"."""
+    hours = (_values(tokens) or [1])[0]
+    rest = next(i for i, token in enumerate(tokens) if token.kind in {"H", "HEURE", "HOUR"})
+    return {"minutes": hours * 60 + _values(tokens[rest + 1 :], "HALF", "QUARTER", *NUMBERS)[-1]}
+
+
+def _quarters(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"minutes": 15 * (_values(tokens) or [1])[0]}
+
+
+# Times of day.
+
+
+def _clock(hour: int, minute: int, *, vague_until: int = 0, is_bare: bool = False) -> Said:
+    """Up to `vague_until` nobody knows whether morning or afternoon; `is_bare` up to noon."""
+    if not (0 <= hour < 24 and 0 <= minute < 60):  # noqa: PLR2004 - a clock's
+        return DOUBT
+    said = {"hour": hour, "minute": minute}
+    if 0 < hour <= vague_until:
+        said["vague"] = 1
+    elif is_bare and 0 < hour <= NOON:
+        said["bare"] = 1
+    return said
+
+
+def _heures(tokens: list[Token], behind: Token) -> _Reading:
+    """ "18h", "18 h 30", "huit heures et demie", "9h moins le quart"."""
+    hour, rest, minute = tokens[0].value, tokens[2:], 0
+    if rest:
+        minute = _values(rest, "HALF", "QUARTER", *NUMBERS)[-1]
+        is_apart = rest[0].kind == "NUMBER" and rest[0].first != tokens[0].first
+        if is_apart and _is_counted(behind) and tokens[-1].kind != "MIN":
+            return DOUBT  # half past, or so many of what follows?
+        if rest[0].kind == "MOINS":
+            hour, minute = hour - 1, 60 - minute
+    is_padded = tokens[0].text.startswith("0")
+    found = _clock(hour, minute, vague_until=0 if is_padded else 5)
+    if found and hour <= NOON and not is_padded:
+        return {**found, "plain": 1}
+    if found and tokens[1].kind == "HEURE" and not rest:
+        return {**found, "worded": 1}
+    return found
+
+
+def _am_pm(tokens: list[Token], _behind: Token) -> _Reading:
+    hour, minute = (*_values(tokens), 0)[:2]
+    half = tokens[-1].value
+    # Midnight or noon, of which day: people disagree about 12 am.
+    if not 1 <= hour <= NOON or (hour == NOON and not half):
+        return DOUBT
+    return _clock(hour % NOON + half, minute)
+
+
+def _colon(tokens: list[Token], _behind: Token) -> _Reading:
+    first, minute = [token for token in tokens if token.kind == "NUMBER"][:2]
+    if len(minute.text) < len("00"):
+        return DOUBT
+    if first.text.startswith("0"):
+        return _clock(first.value, minute.value)
+    return _clock(first.value, minute.value, vague_until=6, is_bare=True)
+
+
+def _on_the_dial(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "half past two", "a quarter to nine pm", "ten o'clock"."""
+    numbers = _values(tokens, "HALF", "QUARTER", *NUMBERS)
+    hour, minute = numbers[-1], (numbers[0] if numbers[1:] else 0)
+    if not 1 <= hour <= NOON or minute > 30:  # noqa: PLR2004 - half an hour
+        return DOUBT
+    if minute and _has(tokens, "TO"):
+        hour, minute = (hour - 1 or NOON), 60 - minute
+    if tokens[-1].kind == "AMPM":
+        return _clock(hour % NOON + tokens[-1].value, minute)
+    return _clock(hour, minute, vague_until=7, is_bare=True)
+
+
+def _at_number(tokens: list[Token], behind: Token) -> Said | None:
+    """ "at 9", "à 18": but "at 9 Main Street" is no time."""
+    number = tokens[-1]
+    if behind.kind in {"WORD", "NUMBER", "LARGE", "COUNT", "LASTS", "DOT", "SLASH"}:
+        return DOUBT if (tokens[0].kind, number.kind) == ("AT", "NUMBER") else None
+    if number.kind == "NUMBER" and number.text.startswith("0"):
+        return _clock(number.value, 0)
+    return _clock(number.value, 0, vague_until=7, is_bare=True)
+
+
+def _noon(tokens: list[Token], _behind: Token) -> _Reading:
+    minute = _values(tokens, "HALF", "QUARTER")[-1:]
+    if _has(tokens, "MOINS"):
+        return {"hour": 11, "minute": 45}
+    return {"hour": NOON, "minute": minute[0] if minute else 0}
+
+
+# Days.
+
+
+def _date(day: int, month: int, year: int | None) -> Said:
+    longest = {2: 29, **dict.fromkeys((4, 6, 9, 11), 30)}
+    if not (1 <= month <= 12 and 1 <= day <= longest.get(month, 31)):  # noqa: PLR2004 - a calendar
+        return DOUBT
+    if year is None:
+        return {"day": day, "month": month}
+    year += 2000 if year < 100 else 0  # noqa: PLR2004 - two digits
+    return {"day": day, "month": month, "year": year} if year < 9999 else DOUBT  # noqa: PLR2004
+
+
+def _numeric(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "12/03", "le 12.03", "12/03/2027", "2026-12-01"."""
+    numbers = _values(tokens)
+    if tokens[0].kind == "LARGE":
+        return _date(numbers[2], numbers[1], numbers[0])
+    day, month, *year = numbers
+    # "1/2" is a half, "24/7" always, "note 8/10" a mark.
+    is_fraction = (day, month) in {(1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (1, 5), (1, 10), (24, 7)}
+    if not year and tokens[0].kind not in {"THE", "ON"} and (is_fraction or day == month):
+        return DOUBT
+    found = _date(day, month, year[0] if year else None)
+    is_american_too = _has(tokens, "SLASH") and not _has(tokens, "THE") and month != day <= NOON
+    return {**found, "slashed": 1} if found and is_american_too else found
+
+
+def _day_of_month(tokens: list[Token], behind: Token) -> Said:
+    """ "5 janvier 2027", "December 5th"; "may 5 people" is none."""
+    month = next(t for t in tokens if t.kind in {"MONTH", "SEPT"})
+    years = _values(tokens, "LARGE")
+    days = [t for t in tokens if t is not month and t.kind in {"NUMBER", "COUNT", "ORDINAL"}]
+    is_counted = behind.kind == "WORD" and tokens[-1].kind == "NUMBER"
+    if days[0].kind == "ORDINAL" and days[0].value != 1:
+        return DOUBT
+    if is_counted and month.text in {"may", "march", "mars"}:
+        return DOUBT
+    return _date(days[0].value, month.value, years[0] if years else None)
+
+
+def _nth(tokens: list[Token], behind: Token) -> Said | None:
+    """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none, "le 06 12 34" neither."""
+    if behind.kind in {"NUMBER", "LARGE"}:
+        return None
+    if _is_counted(behind):
+        return DOUBT
+    day = _values(tokens)[0]
+    return {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+
+
+def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
+    """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock."""
+    is_sure = _has(tokens, "NTH", "THE", "ON") or tokens[0].text.endswith(("di", "he", "."))
+    found = _nth(tokens[1:], behind) if is_sure else DOUBT
+    return {**found, "weekday": tokens[0].value} if found else DOUBT
+
+
+def _weekday(tokens: list[Token], behind: Token) -> _Reading:
+    name = next(t for t in tokens if t.kind in {"WEEKDAY", "SHORT", "DOTTED"})
+    said = {"weekday": name.value}
+    if _has(tokens, "WEEKS"):
+        said["week"] = max(_values(tokens, "NEXT", "THIS"))
+    elif _has(tokens, "EN"):
+        said["later"] = {8: 7, 15: 14}.get(tokens[-1].value, 0)
+        return said if said["later"] else DOUBT
+    elif _has(tokens, "NEXT", "THIS"):
+        said["next"] = max(_values(tokens, "NEXT", "THIS"))
+    elif tokens[0].kind == "THE":
+        said["habit"] = 1
+    elif tokens[0].text.endswith("day") and behind.kind == "WORD" and name.first > 0:
+        said["attribute"] = 1
+    return said
+
+
+def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
+    first, last = _values(tokens, "WEEKDAY")
+    if (first, last) == (0, 4):
+        return _WORKDAYS
+    return {"weekday": last} if first < last else DOUBT
+
+
+def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"day": LAST_DAY, "month": tokens[-1].value}
+
+
+def _part(tokens: list[Token], _behind: Token) -> _Reading:
+    part = _values(tokens, "PART", "STRETCH", "TONIGHT")[0]
+    said = {"part": part}
+    if tokens[-1].kind == "STRETCH" and part == 1:  # la journée
+        said = {"hour": 23, "minute": 59}
+    if tokens[0].kind in {"THIS", "TONIGHT"}:
+        said["ahead"] = 0
+    elif _has(tokens, "END", "IN"):
+        said["today"] = 1
+    return said
+
+
+# Repeats.
+
+
+def _repeats(rule: str) -> _Read:
+    return lambda _tokens, _behind: rule
+
+
+def _rule(freq: str, *, interval: int = 1, **by: str) -> str:
+    parts = [f"FREQ={freq}", *([f"INTERVAL={interval}"] if interval > 1 else [])]
+    return ";".join([*parts, *(f"{name.upper()}={value}" for name, value in by.items())])
+
+
+def _on_weekdays(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "tous les lundis et jeudis", "every other monday", "un lundi sur deux"."""
+    days = sorted(set(_values(tokens, "WEEKDAY", "WEEKDAYS", "SHORT", "DOTTED")))
+    interval = _values(tokens, "OTHER") or ([tokens[-1].value] if _has(tokens, "SUR") else [1])
+    return _rule("WEEKLY", interval=interval[0], byday=",".join(_DAY_CODES[day] for day in days))
+
+
+def _each(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "tous les 2 jours", "every other week", "une semaine sur deux", "chaque année"."""
+    unit = next(token for token in reversed(tokens) if token.kind in _FREQS)
+    interval = (_values(tokens, "OTHER", *NUMBERS) or [1])[-1]
+    if unit.text == "jours" and interval in {8, 15}:
+        return _rule("WEEKLY", interval=2) if interval > 8 else DOUBT  # noqa: PLR2004
+    return _rule(_FREQS[unit.kind], interval=interval) if 0 < interval < 100 else DOUBT  # noqa: PLR2004
+
+
+def _each_nth(tokens: list[Token], _behind: Token) -> _Reading:
+    day = _values(tokens, "NUMBER", "ORDINAL")[0]
+    return _rule("MONTHLY", bymonthday=str(day)) if 1 <= day <= 31 else DOUBT  # noqa: PLR2004
+
+
+def _nth_weekday(tokens: list[Token], _behind: Token) -> _Reading:
+    nth, day = _values(tokens, "ORDINAL")[0], _values(tokens, "WEEKDAY", "WEEKDAYS")[0]
+    # "Every second monday": of the month, or every other one?
+    if nth not in {1, -1} and not _has(tokens, "MONTHS"):
+        return DOUBT
+    return _rule("MONTHLY", byday=f"{nth}{_DAY_CODES[day]}")
+
+
+def _each_date(tokens: list[Token], behind: Token) -> _Reading:
+    found = _day_of_month(tokens[1:], behind)
+    if not found:
+        return DOUBT
+    return _rule("YEARLY", bymonth=str(found["month"]), bymonthday=str(found["day"]))
+
+
+def _adverb(tokens: list[Token], _behind: Token) -> _Reading:
+    return _rule(("DAILY", "WEEKLY", "MONTHLY", "YEARLY")[tokens[-1].value])
+
+
+# Ranges: the deadline is their end.
+
+
+def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
+    first, last = (t for t in tokens if t.kind in {"CLOCK", "NUMBER"})
+    end = last.said or _at_number([last], END)
+    if not end:
+        return DOUBT
+    begin = first.said.get("hour", first.value) * 60 + first.said.get("minute", 0)
+    if begin >= end["hour"] * 60 + end["minute"]:
+        return DOUBT
+    return end
+
+
+def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
+    last = tokens[-1]
+    if last.kind != "NUMBER":
+        return last.said
+    first = tokens[-3].said
+    return {**first, "day": last.value} if first.get("day", 99) < last.value <= 31 else DOUBT  # noqa: PLR2004
+
+
+_UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN")
+_MACROS = {
+    "NUM": "(NUMBER|COUNT|SEPT)",
+    "ANY": "(NUMBER|LARGE|COUNT|SEPT|A|AN)",
+    "HOURS": "(H|HEURE|HOUR)",
+    "UNIT": "(MIN|H|HEURE|HOUR|DAYS|WEEKS|FORTNIGHT|MONTHS|YEARS|AN)",
+    "TURN": "(DAYS|WEEKS|MONTHS|YEARS|AN)",
+    "MON": "(MONTH|SEPT)",
+    "NAMED": "(WEEKDAY|WEEKDAYS|DOTTED)",
+    "ART": "(THE|ON)*",
+    "DU": "(DE|OF)",
+    "NOTCLOCK": "(?!H|HEURE|HOUR|COLON|AMPM|MIN|OCLOCK|DOT|SLASH|DAYS|WEEKS|MONTHS|COUNT HEURE)",
+    "CLOCKLIKE": "(NUMBER (H|HEURE|COLON|AMPM|MONTH|DOT)|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
+    "NEXTWEEK": "(THE? WEEKS QUI? NEXT|NEXT WEEKS)",
+    "NEXTMONTH": "(THE? MONTHS QUI? NEXT|NEXT MONTHS)",
+    "ENDOF": "(EN|A|AT)? ART END DU (ON|THE|THIS)?",
+    "DAYNAME": "(WEEKDAY|WEEKDAYS)",
+    "THEN": "(DASH|TO|A|AT|TILL)",
+}
+# Words that mean one thing together: the kind and value of one token.
+_WORDS: list[tuple[str, str, _Read | None]] = [
+    ("PART=1", "AFTER NOON", None),
+    ("TODAY=2", "(ON* DAYS)? AFTER TODAY", None),
+    ("HALFHOUR=30", "(A|COUNT)? HALF (A|AN)? (HOUR|HEURE)|COUNT HALFHOUR", None),
+    ("TIME=0", "AFTER NEXT", None),
+    ("BY=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL", None),
+]
+_PHRASES: list[tuple[str, str, _Read | None]] = [
+    # Lengths from now.
+    ("SPAN", "(IN|DICI) BY? ANY HOURS AND? NUM MIN?", _hours_and_more),
+    ("SPAN", "(IN|DICI) BY? ANY HOURS AND (A|AN|COUNT)? (HALF|QUARTER)", _hours_and_more),
+    ("SPAN", "(IN|DICI) HALFHOUR", _says(minutes=30)),
+    ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
+    ("SPAN", "(IN|DICI) BY? ANY UNIT", _length),
+    ("SPAN", "ANY UNIT FROM NOW", _length),
+    # Repeats.
+    ("RULE", "EVERY (?=THE? PART)", _repeats("FREQ=DAILY")),
+    ("RULE", "(FROM|DE)? WEEKDAY (TO|DASH|A|AT) WEEKDAY", _weekday_range),
+    ("RULE", "EVERY THE? (WORKDAY|DAYS WORKING|WORKING DAYS)", _repeats(_WORKDAYS)),
+    ("RULE", "EN WEEKS|ON WORKDAY", _repeats(_WORKDAYS)),
+    ("RULE", "(EVERY|THE|ON)* ORDINAL DAYNAME DU (EVERY|ART) MONTHS (?!NEXT)", _nth_weekday),
+    ("RULE", "EVERY THE? ORDINAL DAYNAME", _nth_weekday),
+    ("RULE", "EVERY THE? OTHER? NAMED (AND? (EVERY|ART) NAMED)*", _on_weekdays),
+    ("RULE", "COUNT DAYNAME SUR COUNT", _on_weekdays),
+    ("RULE", "ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
+    ("RULE", "EVERY THE? (NUM|OTHER)? TURN|COUNT TURN SUR COUNT", _each),
+    ("RULE", "ART (NUMBER|ORDINAL) NTH? DU? EVERY MONTHS", _each_nth),
+    ("RULE", "EVERY THE? (NUMBER|ORDINAL) NTH? DU (EVERY|ART) MONTHS", _each_nth),
+    ("RULE", "EVERY NUMBER NTH (?!MON)", _each_nth),
+    ("RULE", "EVERY (NUMBER NTH? DU? MON|MON NUMBER NTH?) NOTCLOCK", _each_date),
+    ("RULE", "DAILY (?=$|AT|A|ON|THE|NUMBER|NOON|MIDNIGHT|WEEKDAY|TILL|BEFORE|BY)", _adverb),
+    # Days.
+    ("DATE", "LARGE DASH NUMBER DASH NUMBER", _numeric),
+    ("DATE", "(THE|ON)? NUMBER DOT NUMBER DOT LARGE|NUMBER DASH NUMBER DASH LARGE", _numeric),
+    ("DATE", "(THE|ON)? NUMBER SLASH NUMBER (SLASH (LARGE|NUMBER))?", _numeric),
+    ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
+    ("DATE", "(NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "(WEEKDAY|DOTTED) ART NUMBER NTH?+ NOTCLOCK (?!DU? MON)", _weekday_nth),
+    ("DATE", "((THE|TILL) NUMBER NTH?+ NOTCLOCK|ON+ NUMBER NTH)(?!DU? MON)", _nth),
+    ("DATE", "END DU? MON", _end_of_month),
+    ("DAY", "(WEEKDAY|DOTTED) EN COUNT", _weekday),
+    ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
+    ("DAY", "(NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
+    ("DAY", "(THE|BY|ON)? WEEKDAY|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
+    ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
+    ("DAY", "NEXTWEEK", _says(week=1)),
+    ("DAY", "THIS WEEKS", _says(week=0)),
+    ("DAY", "THIS WEEKEND", _says(weekend=0)),
+    ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
+    ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
+    ("DAY", "ENDOF YEARS|THIS YEARS|EOY", _says(year_end=0)),
+    # Parts of a day.
+    ("PARTS", "THIS (PART|STRETCH)|TONIGHT", _part),
+    ("PARTS", "ENDOF (PART|STRETCH)", _part),
+    ("PARTS", "(DE|IN|A|AT|EN) ART (PART|STRETCH)|THE PART", _part),
+    ("CLOCK", "EOD|ENDOF DAYS", _says(hour=23, minute=59)),
+    ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
+    # Times of day.
+    ("CLOCK", "NUM (COLON|DOT|H) NUMBER AMPM|NUM AMPM", _am_pm),
+    ("CLOCK", "(HALF|A? QUARTER|NUM MIN?) PAST NUM (OCLOCK|AMPM)?", _on_the_dial),
+    ("CLOCK", "(A? QUARTER|COUNT|NUM MIN) TO NUM AMPM?|NUM OCLOCK AMPM?", _on_the_dial),
+    ("CLOCK", "NUM (H|HEURE) MOINS (THE|COUNT)? (QUARTER|NUM)", _heures),
+    ("CLOCK", "NUM (H|HEURE) AND (COUNT? QUARTER|HALF)", _heures),
+    ("CLOCK", "NUM (H|HEURE) (NUM MIN?)?", _heures),
+    ("CLOCK", "NUMBER COLON NUMBER (COLON NUMBER)?", _colon),
+    ("CLOCK", "AT NUMBER DOT NUMBER", _colon),
+    ("CLOCK", "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|MOINS THE? QUARTER)?", _noon),
+    ("CLOCK", "MIDNIGHT (?!AND (HALF|QUARTER))", _says(hour=23, minute=59)),
+    ("CLOCK", "(AT|A) NUM NOTCLOCK", _at_number),
+    ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
+]
+# Phrases of phrases.
+_LONGER: list[tuple[str, str, _Read | None]] = [
+    ("CLOCK", "(FROM|DE|BETWEEN)? (CLOCK|NUMBER) THEN CLOCK", _until_clock),
+    ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
+    ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
+    ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
+    ("DATE", "DATE (TO|DASH) NUMBER", _until_date),
+    ("PARTS", "(?<=DAY|DATE|RULE) PART", _part),
+]
+
+
+def _compiled(
+    rules: list[tuple[str, str, _Read | None]],
+) -> list[tuple[re.Pattern[str], str, _Read | None]]:
+    return [(re.compile(_coded(pattern)), kind, read) for kind, pattern, read in rules]
+
+
+def _coded(pattern: str) -> str:
+    """A kind is one letter there, so that a pattern of kinds is one of letters."""
+    coded = re.sub(
+        "[A-Z]+",
+        lambda found: _coded(_MACROS[found[0]]) if found[0] in _MACROS else _letter(found[0]),
+        pattern,
+    )
+    return f"(?:{coded.replace(' ', '')})"
+
+
+_LETTERS: dict[str, str] = {}
+
+
+def _letter(kind: str) -> str:
+    return _LETTERS.setdefault(kind, chr(0xE000 + len(_LETTERS)))
+
+
+_STEPS = [_compiled(rules) for rules in (_WORDS, _PHRASES, _LONGER)]
+
+
+def phrases_of(tokens: list[Token]) -> list[Token]:
+    """Those that belong together in one; at each place the first pattern that fits counts."""
+    for rules in _STEPS:
+        letters = "".join(_letter(token.kind) for token in tokens)
+        found: list[Token] = []
+        begin = 0
+        while begin < len(tokens):
+            phrase, begin = _phrase_at(tokens, letters, begin, rules)
+            found.append(phrase)
+        tokens = found
+    return tokens
+
+
+def _phrase_at(
+    tokens: list[Token],
+    letters: str,
+    begin: int,
+    rules: list[tuple[re.Pattern[str], str, _Read | None]],
+) -> tuple[Token, int]:
+    for pattern, kind, read in rules:
+        if found := pattern.match(letters, begin):
+            end = found.end()
+            parts, behind = tokens[begin:end], (*tokens, END)[end]
+            name, _, value = kind.partition("=")
+            reading = read(parts, behind) if read else {}
+            if reading is None:
+                continue
+            token = replace(
+                parts[0],
+                kind=name if reading or not read else "TIME",
+                value=int(value or 0),
+                text=" ".join(part.text for part in parts),
+                last=parts[-1].last,
+                said=reading if isinstance(reading, dict) else {},
+                rule=reading if isinstance(reading, str) else "",
+            )
+            return token, end
+    return tokens[begin], begin + 1

@@ -1,0 +1,241 @@
+"""The words of a line that speak of time, French and English alike, as tokens. Pure.
+
+A kind is a part of speech of ours, such as WEEKDAY; grammar.py is written in them. What stands in
+no list is a WORD of the title.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+# KIND=value and the words that mean it; KIND+value and groups, each of which means one more.
+_VOCABULARY = """
+TODAY+0 aujourd'hui,aujourdhui,auj,ajd,today demain,tomorrow,tmrw,tmr,tmw apres-demain
+WEEKDAY+0 lundi,lun,monday mardi,tuesday,tue,tues mercredi,wednesday,wed jeudi,thursday,thu,thur
+WEEKDAY+3 thurs vendredi,ven,friday,fri samedi,saturday dimanche,sunday
+WEEKDAYS+0 lundis,mondays mardis,tuesdays mercredis,wednesdays jeudis,thursdays vendredis,fridays
+WEEKDAYS+5 samedis,saturdays dimanches,sundays
+SHORT+0 mon mar mer jeu
+SHORT+5 sam,sat dim,sun
+DOTTED+0 lun.,mon. mar.,tue.,tues. mer.,wed. jeu.,thu.,thur.,thurs. ven.,fri. sam.,sat. dim.,sun.
+MONTH+1 janvier,january,janv,jan fevrier,february,fevr,fev,feb mars,march avril,april,avr,apr
+MONTH+5 mai,may juin,june,jun juillet,july,juil,jul aout,august,aug septembre,september,sep
+MONTH+10 octobre,october,oct novembre,november,nov decembre,december,dec
+PART+0 matin,morning,matins,mornings apres-midi,aprem,afternoon,aprems,afternoons
+PART+2 soir,evening,soirs,evenings night,nights
+STRETCH+0 matinee journee soiree
+TONIGHT=2 tonight
+NOON=12 midi midis noon midday
+MIDNIGHT=0 minuit midnight
+AMPM=0 am a.m
+AMPM=12 pm p.m
+MIN=1 min mins mn minute minutes
+H=60 h
+HEURE=60 heure heures
+HOUR=60 hour hours hr hrs
+DAYS=1 jour jours day days
+WEEKS=7 semaine semaines week weeks
+FORTNIGHT=14 fortnight
+MONTHS=1 mois month months
+YEARS=12 ans annee annees year years
+WEEKEND=0 week-end weekend
+WORKDAY=0 weekday weekdays
+WORKING=0 ouvre ouvres working business
+EOD=0 eod
+EOM=0 eom
+EOY=0 eoy
+HALF=30 demi demie half
+HALFHOUR=30 demi-heure half-hour
+QUARTER=15 quart quarts quarter quarters
+OCLOCK=0 o'clock oclock
+PAST=0 past
+MOINS=0 moins
+COUNT+1 un,une,one deux,two trois,three quatre,four cinq,five six seven huit,eight neuf,nine dix,ten
+COUNT+11 onze,eleven douze,twelve treize quatorze quinze,fifteen seize dix-sept dix-huit dix-neuf
+COUNT+20 vingt,twenty vingt-et-une vingt-deux vingt-trois vingt-quatre vingt-cinq,twenty-five
+COUNT=30 trente thirty
+COUNT=40 quarante forty
+COUNT=45 quarante-cinq forty-five
+COUNT=48 quarante-huit forty-eight
+COUNT=50 cinquante fifty
+COUNT=60 soixante sixty
+COUNT=90 ninety
+SEPT=7 sept
+ORDINAL+1 premier,premiere,premiers,first deuxieme,second troisieme,third quatrieme,fourth
+ORDINAL=-1 dernier derniere derniers last
+A=1 a
+AN=1 an
+EVERY=0 chaque tous toutes every each
+OTHER=2 autre other
+SUR=0 sur
+NEXT=1 next prochain prochaine coming vient
+THIS=0 ce cet cette this
+THE=0 le la les l'
+ON=0 on the
+IN=0 dans ds in within
+EN=0 en
+DICI=0 d'ici
+FROM=0 from
+NOW=0 now
+OF=0 of
+DE=0 de du des d'
+BETWEEN=0 entre between
+AND=0 et and
+AT=0 at @
+TO=0 to au aux
+DASH=0 - -> => >
+BY=0 by pour for due vers around approx environ about
+TILL=0 until till til jusqu'a jusqu'au jusqu'en
+BEFORE=0 avant before
+END=0 fin end
+QUI=0 qui
+PLUS=0 plus
+TARD=0 tard later latest
+NO=0 no
+WITH=0 with avec chez via
+AFTER=0 apres after
+SPOIL=0 depuis since not pas sauf except ni but or ou than sous starting partir un'
+LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
+LASTS=0 nager sleep work study run walk
+DAILY+0 daily,quotidien,quotidienne weekly,hebdo,hebdomadaire monthly,mensuel,mensuelle
+DAILY+3 yearly,annuel,annuelle,annually
+MAYBE=0 tot early late mid mi ish debut start beginning middle milieu passe passee dem
+MAYBE=0 tom 2morrow tantot nightly eve reveillon maintenant asap utc gmt pst pdt est edt bst cest
+MAYBE=0 noel christmas xmas easter paques halloween toussaint nye pentecote thanksgiving nuit
+MAYBE=0 trimestre semestre seconds secondes sec secs lunchtime weekends week-ends ouvrable
+MAYBE=0 ouvrables ferie feries
+TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob eow
+TIME=0 biweekly bimonthly fortnightly dawn dusk sunset sunrise noonish aube crepuscule quinzaine
+"""
+WORDS: dict[str, tuple[str, int]] = {}
+for _row in _VOCABULARY.strip().splitlines():
+    _meaning, *_groups = _row.split()
+    _kind, _sign, _value = re.split(r"([=+])", _meaning)
+    for _more, _group in enumerate(_groups):
+        for _name in _group.split(","):
+            WORDS.setdefault(_name, (_kind, int(_value) + (_more if _sign == "+" else 0)))
+
+
+def kinds(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# In a word that begins with a digit only.
+_ENDINGS = dict.fromkeys(kinds("er ere re e eme st nd rd th"), ("NTH", 0))
+_ENDINGS |= {"j": ("DAYS", 1), ":": ("COLON", 0), ".": ("DOT", 0), "/": ("SLASH", 0)}
+_ENDING_KINDS = kinds("AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH MAYBE DASH AT A")
+# Whoever writes these speaks of time.
+STRONG = kinds(
+    "TODAY WEEKDAY WEEKDAYS DOTTED TONIGHT H HEURE HOUR WEEKS FORTNIGHT MONTHS EOD EOM EOY WEEKEND "
+    "WORKDAY OCLOCK TIME MIDNIGHT EVERY HALFHOUR"
+)
+_LIKE_A_TIME = re.compile(
+    r"\d ?h(?:\d|\b)|\d:\d\d|\d(?:am|pm|a\.m|p\.m)\b|^\d{1,2}(?::\d\d)?[ap]$|^\d{1,2}/\d{1,2}"
+    r"|^\d+(?:-\d+)?-?(?:h|hrs?|mins?|mn|heures?|hours?|j|jours?|days?|weeks?|mois|ish)$"
+    r"|^[jhd][-+]\d+$"
+)
+_NO_TYPOS = {"domain", "sundae", "minute"}
+_OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
+for _name, (_kind, _) in WORDS.items():
+    if len(_name) > len("lundi") and _kind in {"TODAY", "WEEKDAY", "MONTH", "MIDNIGHT", "PART"}:
+        _OFTEN_MISSPELT[_name[:2]].append(_name)
+# "Vendrdi", "wensday".
+_LIKE_A_WEEKDAY = re.compile(r"(?:lu|ma|me|je|ve|di)\w{2,5}di$|(?:mo|tu|te|we|th|fr|sa)\w{2,6}day$")
+
+Said = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """Of the words `first` up to, not including, `last`; `text` is without capitals and accents.
+    A phrase that grammar.py has read is a token too: `said` is what it says of the deadline.
+    """
+
+    kind: str
+    value: int
+    text: str
+    first: int
+    last: int
+    said: Said = field(default_factory=dict)
+    rule: str = ""
+
+    @property
+    def is_time(self) -> bool:
+        return bool(self.said or self.rule)
+
+
+# Stands where no word does.
+END = Token(kind="END", value=0, text="", first=-1, last=-1)
+
+
+def tokens_of(words: list[str]) -> list[Token]:
+    found = []
+    for index, word in enumerate(words):
+        for text in _pieces(_plain(word)):
+            kind, value = _meaning_of(text, is_a="à" in word.lower())
+            found.append(Token(kind=kind, value=value, text=text, first=index, last=index + 1))
+    return found
+
+
+def _plain(word: str) -> str:
+    """Without capitals, accents, and the punctuation around it; never empty."""
+    letters = unicodedata.normalize("NFKD", word).lower()
+    text = "".join(each for each in letters if unicodedata.category(each) not in {"Mn", "Cf"})
+    text = re.sub("[’ʼ]", "'", re.sub("[–—−‑→]", "-", text))
+    bare = text.strip("()[]{}\"'«»“”*_,;:!?…~").lstrip(".")
+    if WORDS.get(bare, ("", 0))[0] != "DOTTED":
+        bare = bare.rstrip(".,;:!?)")
+    return bare or text or "·"
+
+
+def _pieces(word: str) -> list[str]:
+    """ "18h30" is four of them with its unit, "l'apres-midi" two; most words are one."""
+    if word in WORDS:
+        return [word]
+    if found := re.fullmatch(r"([ld]')(.+)", word):
+        return [found[1], found[2]]
+    if re.match(r"@?\d", word) and len(word) < len("2026-12-01T18:00+"):
+        pieces = re.findall(r"\d+|[ap]\.m|[a-z]+|.", word)
+        if all(_is_ending(piece) for piece in pieces):
+            return pieces
+    return [word]
+
+
+def _is_ending(piece: str) -> bool:
+    kind = WORDS.get(piece, ("", 0))[0]
+    return piece.isdecimal() or piece in _ENDINGS or kind in _ENDING_KINDS
+
+
+def _meaning_of(text: str, *, is_a: bool) -> tuple[str, int]:
+    if re.fullmatch("[0-9]{1,4}", text):
+        return "NUMBER" if len(text) < len("100") else "LARGE", int(text)
+    if text == "a" and is_a:
+        return "AT", 0
+    if text in WORDS or text in _ENDINGS:
+        return WORDS.get(text) or _ENDINGS[text]
+    pieces = [piece.removesuffix("'s") for piece in re.split(r"[^a-z0-9:.']+", text)]
+    speaking = STRONG | ({"SHORT", "PART"} if pieces[1:] else set())
+    is_time = _LIKE_A_TIME.search(text) or any(
+        WORDS.get(piece, ("", 0))[0] in speaking or _is_a_typo(piece) for piece in pieces
+    )
+    return ("TIME" if is_time else "WORD"), 0
+
+
+def _is_a_typo(word: str) -> bool:
+    """One letter too many, missing or wrong, or two that changed places."""
+    if word in _NO_TYPOS or len(word) < len("lundi"):
+        return False
+    for right in _OFTEN_MISSPELT.get(word[:2], ()):
+        same = _begin_alike(word, right) + _begin_alike(word[::-1], right[::-1])
+        slips = 2 if set(word) == set(right) else 1
+        if abs(len(word) - len(right)) <= 1 and same >= max(len(word), len(right)) - slips:
+            return True
+    return bool(_LIKE_A_WEEKDAY.match(word))
+
+
+def _begin_alike(word: str, right: str) -> int:
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(word, right, strict=False))))
