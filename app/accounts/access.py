@@ -24,6 +24,12 @@ PREFIX = "kept-"
 # It stands in an address itself, and nginx takes no longer ones than 8 KiB.
 BACK_LENGTH_MAX = 500
 COOL_OFF_S = 15 * 60
+# Which browser on what, as their User-Agent names them: the first that is found.
+BROWSERS = {"Edg": "Edge", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+SYSTEMS = {
+    **{"Android": "Android", "iPhone": "iPhone", "iPad": "iPad"},
+    **{"Windows": "Windows", "Mac OS": "macOS", "Linux": "Linux"},
+}
 
 
 def sign_in_required(view: View) -> View:
@@ -61,6 +67,16 @@ def signed_in(request: HttpRequest) -> User:
     if not isinstance(user, User):
         raise Http404("nobody signed in")
     return user
+
+
+def device(request: HttpRequest) -> str:
+    """Enough for a person to know their own machines by."""
+    agent = request.headers.get("User-Agent", "")
+    found = (
+        next((name for word, name in names.items() if word in agent), "")
+        for names in (BROWSERS, SYSTEMS)
+    )
+    return ", ".join(filter(None, found))
 
 
 def text_keeping(view: View) -> View:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from accounts.models import Session, User
+from accounts.models import User
+from accounts.services import sessions_of
 from agenda.models import Priority, Task
 
 
@@ -19,9 +20,10 @@ def export(user: User, *, at: datetime) -> dict[str, Any]:
     return {
         "exported_at": at,
         "account": {name: getattr(user, name) for name in names},
-        "sessions": list(
-            Session.objects.filter(user=user, expire_date__gt=at).values("expire_date")
-        ),
+        "sessions": [
+            {name: getattr(session, name) for name in ("device", "began_at", "seen_at")}
+            for session in sessions_of(user)
+        ],
         "tokens": list(
             user.tokens.values("name", "scopes", "created_at", "expires_at", "last_used_at")
         ),

@@ -6,12 +6,14 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import authenticate
 from django.contrib.auth.forms import (
     AuthenticationForm,
     BaseUserCreationForm,
     PasswordChangeForm,
     SetPasswordForm,
 )
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import VOICES, User, normal_name
@@ -78,9 +80,13 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg] # generic to m
 class PasswordForm(PasswordChangeForm):
     """The old password, then a new one, twice."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         _ask_in_few_words(self)
+
+    def clean_old_password(self) -> str:
+        return _password_checked(self.request, self.cleaned_data["old_password"])
 
 
 class ResetForm(forms.Form):
@@ -99,13 +105,13 @@ def _ask_in_few_words(form: forms.Form) -> None:
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only
-    """Language, time zone, voice, the address that a password reset is sent to, quiet hours."""
+    """Language, time zone, voice, quiet hours."""
 
     QUIET = ("quiet_from", "quiet_until")
 
     class Meta:
         model = User
-        fields = ["language", "time_zone", "voice", "email", "quiet_from", "quiet_until"]
+        fields = ["language", "time_zone", "voice", "quiet_from", "quiet_until"]
         labels = {"quiet_from": _("From"), "quiet_until": _("Until")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -121,8 +127,6 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
             required=False,
             choices=[("", _("the browser's")), ("fr", "Français"), ("en", "English")],
         )
-        if not settings.MAIL_ENABLED:
-            del self.fields["email"]
         # Nothing chosen is this machine's own voice, as for who chose it.
         if leaves_network():
             self.fields["voice"] = forms.ChoiceField(
@@ -150,20 +154,38 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
         return [self[name] for name in self.QUIET]
 
 
-class LeaveForm(forms.Form):
-    """Leaving for good takes the password once more."""
+class PasswordAgain(forms.Form):
+    """For what outlives a session: who found one open must not get further with it."""
 
     password = forms.CharField(
         label=_("Password"),
+        strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.user = user
+        self.request = request
 
     def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if not self.user.check_password(password):
-            raise forms.ValidationError(_("This is not your password."))
-        return password
+        return _password_checked(self.request, self.cleaned_data["password"])
+
+
+class EmailForm(PasswordAgain):
+    """Where a password reset is sent."""
+
+    field_order = ("email", "password")
+    email = forms.EmailField(
+        label=_("Your e-mail address"),
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+def _password_checked(request: HttpRequest, password: str) -> str:
+    """As at sign-in, so that a wrong one counts there and here: django-axes looks on."""
+    name = request.user.get_username()
+    if authenticate(request, username=name, password=password) is None:
+        raise forms.ValidationError(_("This is not your password."))
+    return password

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -14,6 +16,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
@@ -97,6 +100,27 @@ class Session(AbstractBaseSession):
     def get_session_store_class(cls) -> Any:
         return SessionStore
 
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.get_decoded()
+        return found
+
+    @property
+    def device(self) -> str:
+        return str(self.data.get("device", ""))
+
+    @property
+    def began_at(self) -> datetime | None:
+        """None for one of 1.0 that was not used since."""
+        return self._at("began")
+
+    @property
+    def seen_at(self) -> datetime | None:
+        return self._at("seen")
+
+    def _at(self, name: str) -> datetime | None:
+        return datetime.fromtimestamp(self.data[name], UTC) if name in self.data else None
+
 
 def session_digest(key: str | None) -> str:
     """What the table holds of a key: who reads it cannot be anybody."""
@@ -104,6 +128,8 @@ def session_digest(key: str | None) -> str:
 
 
 class SessionStore(DatabaseStore):
+    """Ends when nobody used it for a while, and in any case a while after it began."""
+
     @classmethod
     def get_model_class(cls) -> Any:
         return Session
@@ -120,10 +146,23 @@ class SessionStore(DatabaseStore):
             self._session_key = None
         return session
 
+    def load(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().load()
+        # Now and then, so that reading costs no write.
+        if data and time.time() - data.get("seen", 0) > settings.SESSION_SEEN_EVERY:
+            self.modified = True
+        return data
+
+    def get_session_cookie_age(self) -> int:
+        left_s = self.get("began", time.time()) + settings.SESSION_LONGEST - time.time()
+        return max(0, min(settings.SESSION_COOKIE_AGE, int(left_s)))
+
     def exists(self, session_key: str) -> bool:
         return super().exists(session_digest(session_key))
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
+        data["seen"] = time.time()
+        data.setdefault("began", data["seen"])
         instance: Any = super().create_model_instance(data)
         instance.session_key = session_digest(instance.session_key)
         instance.user_id = data.get(SESSION_KEY)

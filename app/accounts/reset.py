@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -28,7 +30,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import ResetRequest, User
-from accounts.services import other_sessions_end
+from accounts.services import access_end
 from agenda.forgetting import erase_in_chunks
 
 log = logging.getLogger("agenda.mail")
@@ -68,8 +70,8 @@ def reset_ask(asked: Asked, *, deliver: Callable[[Callable[[], None]], None] | N
 
 
 def reset_done(user: User) -> None:
-    """The password is new: every device is signed out, and old failures are forgiven."""
-    other_sessions_end(user_id=user.pk, kept=None)
+    """The password is new: old failures are forgiven."""
+    access_end(user, kept=None)
     AccessAttempt.objects.filter(username=user.username).delete()
 
 
@@ -113,15 +115,25 @@ def reset_path(user: User) -> str:
 
 
 def _send_link(user: User, asked: Asked) -> None:
-    with translation.override(user.language or asked.language):
-        context = {
-            "user": user,
-            "link": settings.SITE + reset_path(user),
-            "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
-        }
-        text = render_to_string("accounts/reset_mail.txt", context)
+    link, minutes = settings.SITE + reset_path(user), settings.PASSWORD_RESET_TIMEOUT // 60
+    _send(user, "reset", to=user.email, language=asked.language, link=link, minutes=minutes)
+
+
+def email_change(user: User, email: str, *, language: str) -> None:
+    """The address before is told: perhaps it was not its owner who asked."""
+    before, user.email = user.email, email
+    user.save(update_fields=["email"])
+    if before and before != email:
+        link = settings.SITE + reverse("password")
+        _soon(partial(_send, user, "email", to=before, language=language, link=link))
+
+
+def _send(user: User, name: str, *, to: str, language: str, **context: Any) -> None:
+    """`language` is that of who asked, for a user who chose none."""
+    with translation.override(user.language or language):
+        text = render_to_string(f"accounts/{name}_mail.txt", {"user": user} | context)
     subject, _, body = text.strip().partition("\n")
-    EmailMessage(subject=subject, body=body.strip() + "\n", to=[user.email]).send()
+    EmailMessage(subject=subject, body=body.strip() + "\n", to=[to]).send()
 
 
 def _digest(kind: str, text: str) -> str:

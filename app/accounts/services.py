@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
@@ -67,8 +66,18 @@ def first_admin_create(
         )
 
 
-def other_sessions_end(*, user_id: UUID, kept: str | None) -> None:
-    Session.objects.filter(user_id=user_id).exclude(session_key=session_digest(kept)).delete()
+def access_end(user: User, *, kept: str | None) -> None:
+    """The password is new: whoever got in before is out, by session (but the one `kept`), token or
+    feed.
+    """
+    sessions_of(user).exclude(pk=session_digest(kept)).delete()
+    erased.note(user.tokens.model, user.tokens.values_list("pk", flat=True), at=timezone.now())
+    user.tokens.all().delete()
+    calendar_close(user)
+
+
+def sessions_of(user: User) -> QuerySet[Session]:
+    return Session.objects.filter(user=user, expire_date__gt=timezone.now())
 
 
 def calendar_open(user: User) -> str:

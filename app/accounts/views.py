@@ -22,32 +22,34 @@ from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language, get_language_from_request
+from django.utils.translation import get_language, get_language_from_request, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import kept_fields, sign_in_required, signed_in, words_again
+from accounts.access import device, kept_fields, sign_in_required, signed_in, words_again
 from accounts.export import export
 from accounts.forms import (
-    LeaveForm,
+    EmailForm,
     NewPasswordForm,
+    PasswordAgain,
     PasswordForm,
     PreferencesForm,
     ResetForm,
     SignInForm,
     SignUpForm,
 )
-from accounts.models import User
-from accounts.reset import Asked, reset_ask, reset_done
+from accounts.models import User, session_digest
+from accounts.reset import Asked, email_change, reset_ask, reset_done
 from accounts.services import (
+    access_end,
     account_create,
     account_remove,
     calendar_close,
     calendar_open,
     first_admin_create,
     first_admin_link_is_open,
-    other_sessions_end,
+    sessions_of,
 )
 from config.middleware import client_address
 
@@ -68,6 +70,7 @@ class SignInView(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
+        self.request.session["device"] = device(self.request)
         return words_again(self.request, self.get_success_url()) or done
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -115,6 +118,7 @@ def _sign_up(request: HttpRequest, make: Callable[..., User | None], template: s
             if user is None:
                 raise Http404("the link was used a moment ago")
             login(request, user, backend=BACKEND)
+            request.session["device"] = device(request)
             return redirect("agenda")
     return render(request, template, {"form": form})
 
@@ -140,6 +144,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/account.html", {"form": form}, status=status)
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @sign_in_required
 def calendar(request: HttpRequest) -> HttpResponse:
@@ -150,16 +155,61 @@ def calendar(request: HttpRequest) -> HttpResponse:
         calendar_close(user)
         messages.success(request, _("The feed is closed."))
         return redirect("calendar")
-    if request.method == "POST":
+    form = PasswordAgain(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
         path = reverse("calendar-feed", args=[calendar_open(user)])
         address = request.build_absolute_uri(path)
-    context = {"address": address, "is_open": bool(address or user.calendar_sha256)}
-    return render(request, "accounts/calendar.html", context)
+    is_open = bool(address or user.calendar_sha256)
+    context = {"form": form, "address": address, "is_open": is_open}
+    status = 422 if form.errors else 200
+    return render(request, "accounts/calendar.html", context, status=status)
 
 
-@require_http_methods(["GET", "HEAD"])
+@require_http_methods(["GET", "HEAD", "POST"])
+@sign_in_required
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where the user is signed in. Each but this one can be ended here, and all of them at once."""
+    found, own = sessions_of(signed_in(request)), session_digest(request.session.session_key)
+    if request.method == "POST":
+        others = found.exclude(pk=own)
+        if "others" not in request.POST:
+            others = others.filter(pk__in=request.POST.getlist("end"))
+        others.delete()
+        messages.success(request, _("Signed out there."))
+        return redirect("sessions")
+    return render(request, "accounts/sessions.html", {"sessions": found, "own": own})
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+@sign_in_required
+def email(request: HttpRequest) -> HttpResponse:
+    _mail_required()
+    user = signed_in(request)
+    form = EmailForm(request, request.POST or None, initial={"email": user.email})
+    if request.method == "POST" and form.is_valid():
+        email_change(user, form.cleaned_data["email"], language=get_language() or "fr")
+        messages.success(request, _("Saved."))
+        return redirect("account")
+    title, button = _("Change the e-mail address"), _("Change it")
+    lead = _("Only for the day you forget your password. The address before is told.")
+    return _form_page(request, form, title=title, lead=lead, button=button)
+
+
+def _form_page(request: HttpRequest, form: Any, **words: str) -> HttpResponse:
+    status = 422 if form.errors else 200
+    return render(request, "accounts/form.html", {"form": form} | words, status=status)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
 @sign_in_required
 def export_all(request: HttpRequest) -> HttpResponse:
+    form = PasswordAgain(request, request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        title, button = _("Take all my data with me"), _("Download it")
+        lead = _("A file with your account, your tokens' names and your tasks.")
+        return _form_page(request, form, title=title, lead=lead, button=button)
     response = JsonResponse(
         export(signed_in(request), at=timezone.now()), json_dumps_params={"indent": 1}
     )
@@ -173,26 +223,33 @@ def export_all(request: HttpRequest) -> HttpResponse:
 def leave(request: HttpRequest) -> HttpResponse:
     """Delete the account with all it holds."""
     user = signed_in(request)
-    form = LeaveForm(user, request.POST or None)
+    form = PasswordAgain(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         logout(request)
         account_remove(user)
         messages.success(request, _("Your account and all it held are gone."))
         return redirect("sign-in")
-    status = 422 if form.errors else 200
-    return render(request, "accounts/leave.html", {"form": form}, status=status)
+    title, button = _("Delete my account"), _("Delete everything")
+    lead = _("The account, its tasks and their sound are erased at once. This cannot be undone.")
+    return _form_page(request, form, title=title, lead=lead, button=button)
 
 
 class PasswordView(PasswordChangeView):
     form_class = PasswordForm
-    template_name = "accounts/password.html"
+    template_name = "accounts/form.html"
     success_url = reverse_lazy("account")
+    extra_context = {
+        "title": gettext_lazy("Change the password"),
+        "lead": gettext_lazy("Other devices are signed out; all tokens and the feed end."),
+        "button": gettext_lazy("Change it"),
+    }
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
-        other_sessions_end(
-            user_id=signed_in(self.request).pk, kept=self.request.session.session_key
-        )
+        access_end(signed_in(self.request), kept=self.request.session.session_key)
         messages.success(self.request, _("Your password is changed. Other devices are signed out."))
         return done
 

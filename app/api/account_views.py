@@ -15,9 +15,11 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import sign_in_required, signed_in
+from accounts.forms import PasswordAgain
 from api.models import NAME_LENGTH_MAX, Token
 from api.services import TOKEN_DAYS_MAX, Order, token_create, token_revoke
 
@@ -31,7 +33,7 @@ SCOPE_WORDS = {
 }
 
 
-class TokenForm(forms.Form):
+class TokenForm(PasswordAgain):
     name = forms.CharField(
         label=gettext_lazy("What it is for"),
         max_length=NAME_LENGTH_MAX,
@@ -55,19 +57,20 @@ class TokenForm(forms.Form):
         return Order(name=data["name"], scopes=data["scopes"], days=data["days"])
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @sign_in_required
 def tokens(request: HttpRequest) -> HttpResponse:
     """The list, the form; after a token is made, its text: once, here, and never again."""
     user, text = signed_in(request), ""
-    form = TokenForm(request.POST if request.method == "POST" else None)
+    form = TokenForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             _token, text = token_create(form.order(), owner_id=user.pk, at=timezone.now())
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            form = TokenForm()
+            form = TokenForm(request)
     made = [
         (token, [SCOPE_WORDS[scope] for scope in token.scope_list])
         for token in Token.objects.filter(owner_id=user.pk)

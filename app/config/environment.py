@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 SECRET_KEY_LENGTH_MIN = 50
+DAY_S = 24 * 3600
 # RFC 8314: encrypted from the first byte.
 SMTPS_PORT = 465
 
@@ -96,6 +97,8 @@ class Environment(BaseModel):
     site: Origin = Field("", description="an origin such as https://agenda.example.org")
     tls: str = _one_of("0", "1")
     signup: str = _one_of("closed", "open")
+    session_idle_s: int = _whole(14 * DAY_S, least=300, most=365 * DAY_S)
+    session_longest_s: int = _whole(30 * DAY_S, least=300, most=365 * DAY_S)
     admin_networks: Networks = Field([], description="networks such as 10.20.28.0/24,...")
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "Europe/Paris", description="a zone such as Europe/Paris"
@@ -116,7 +119,7 @@ class Environment(BaseModel):
     speech_cache_mib: int = _whole(200, least=1, most=100_000)
     google_url: str = Field("", pattern=r"(?i)^https?:", description="an http(s) URL or nothing")
 
-    grace_s: int = _whole(0, least=0, most=30 * 24 * 3600, alias="AGENDA_GRACE")
+    grace_s: int = _whole(0, least=0, most=30 * DAY_S, alias="AGENDA_GRACE")
     backup_days: int = _whole(0, least=0, most=3650)
     erased_journal: str = ""
 

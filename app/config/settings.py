@@ -155,7 +155,8 @@ AXES_VERBOSE = False
 
 # Sessions know their user, so that an account leaves nothing behind.
 SESSION_ENGINE = "accounts.models"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_AGE, SESSION_LONGEST = AGENDA.session_idle_s, AGENDA.session_longest_s
+SESSION_SEEN_EVERY = min(3600, SESSION_COOKIE_AGE / 10)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.test import Client
 
+from accounts import reset
 from accounts.models import Session, User
 from agenda.models import Task
+from api.models import Token
 
 PASSWORD = "a long enough password"
 ACCOUNT = "/agenda/account/"
@@ -45,7 +48,7 @@ def test_the_voice_can_be_chosen_only_where_words_may_leave(page, settings):
 def test_the_export_holds_ones_own_live_tasks_and_no_secret(page, add, bob, alice):
     add("mine")
     add("theirs", owner=bob)
-    response = page.get("/agenda/account/export.json")
+    response = page.post("/agenda/account/export/", {"password": PASSWORD})
     assert [task["title"] for task in response.json()["tasks"]] == ["mine"]
     assert alice.password not in response.content.decode()
 
@@ -62,7 +65,95 @@ def test_leaving_takes_the_password_and_erases_everything(page, add, bob):
     assert page.get("/agenda").status_code == 302
 
 
-@pytest.mark.parametrize("path", ["", "export.json", "leave/"])
+FOR_THE_OWNER = {
+    "email/": {"email": "new@example.org"},
+    "tokens/": {"name": "phone", "scopes": ["read"], "days": "30"},
+    "calendar/": {"open": ""},
+    "export/": {"take": ""},
+    "leave/": {"go": ""},
+}
+
+
+@pytest.fixture
+def with_mail(settings, mailoutbox, monkeypatch):
+    settings.MAIL_ENABLED = True
+    monkeypatch.setattr(reset, "_soon", lambda letter: letter())
+    return mailoutbox
+
+
+@pytest.mark.parametrize("password", [{}, {"password": "wrong"}], ids=["none", "a wrong one"])
+@pytest.mark.parametrize("path", FOR_THE_OWNER)
+def test_a_session_alone_reaches_nothing_that_outlives_it(page, alice, with_mail, path, password):
+    before = User.objects.values().get()
+    answer = page.post(ACCOUNT + path, FOR_THE_OWNER[path] | password)
+    assert answer.status_code == 422
+    assert answer.context["form"].errors["password"]
+    assert User.objects.values().get() == before
+    assert not Token.objects.exists()
+    assert page.post(ACCOUNT + path, FOR_THE_OWNER[path] | {"password": PASSWORD}).status_code < 303
+
+
+def test_every_password_field_counts_in_one_throttle(page, alice, with_mail):
+    wrong = {"password": "wrong", "old_password": "wrong"}
+    for path in ("password/", *FOR_THE_OWNER):
+        answer = page.post(ACCOUNT + path, FOR_THE_OWNER.get(path, {"new_password1": ""}) | wrong)
+    assert (answer.status_code, User.objects.count()) == (429, 1)
+    for path in ("password/", *FOR_THE_OWNER):
+        right = {"password": PASSWORD, "old_password": PASSWORD}
+        answer = page.post(ACCOUNT + path, FOR_THE_OWNER.get(path, {"new_password1": ""}) | right)
+        assert answer.status_code == 429, path
+    again = {"username": "alice", "password": PASSWORD}
+    assert Client().post("/agenda/sign-in/", again).status_code == 429
+
+
+def test_the_old_address_is_told_of_the_new_one(page, alice, with_mail):
+    User.objects.update(email="old@example.org")
+    given = {"email": "new@example.org", "password": PASSWORD}
+    assert page.post(f"{ACCOUNT}email/", given).status_code == 302
+    (letter,) = with_mail
+    assert letter.to == ["old@example.org"]
+    assert "alice" in letter.body
+    assert "new@example.org" not in letter.body
+    assert User.objects.get().email == "new@example.org"
+    page.post(f"{ACCOUNT}email/", given)
+    assert len(with_mail) == 1, "nothing changed"
+
+
+def test_an_address_is_changed_on_no_other_page_and_nowhere_without_mail(page, alice, settings):
+    settings.MAIL_ENABLED = False
+    assert page.get(f"{ACCOUNT}email/").status_code == 404
+    settings.MAIL_ENABLED = True
+    page.post(ACCOUNT, {"language": "fr", "email": "new@example.org"})
+    alice.refresh_from_db()
+    assert (alice.language, alice.email) == ("fr", "")
+
+
+def test_sessions_are_told_apart_and_ended_one_by_one_or_all_but_this(client, alice):
+    given = {"username": "alice", "password": PASSWORD}
+    here, phone, library = Client(), Client(), Client()
+    agents = ["X11; Linux) Firefox/140.0", "Linux; Android 16) Chrome/140.0", "Windows NT) Edg/1"]
+    for browser, agent in zip((here, phone, library), agents, strict=True):
+        browser.post("/agenda/sign-in/", given, headers={"User-Agent": f"Mozilla/5.0 ({agent}"})
+    page = here.get(f"{ACCOUNT}sessions/")
+    text = page.content.decode()
+    assert all(name in text for name in ("Firefox, Linux", "Chrome, Android", "Edge, Windows"))
+    assert all(b.cookies["sessionid"].value not in text for b in (here, phone, library))
+    end = [row.pk for row in page.context["sessions"] if row.device == "Chrome, Android"]
+    here.post(f"{ACCOUNT}sessions/", {"end": end})
+    assert [b.get("/agenda").status_code for b in (here, phone, library)] == [200, 302, 200]
+    here.post(f"{ACCOUNT}sessions/", {"others": ""})
+    assert [b.get("/agenda").status_code for b in (here, library)] == [200, 302]
+
+
+def test_nobody_ends_the_session_of_another(page, bob):
+    other = Client()
+    other.force_login(bob)
+    page.post(f"{ACCOUNT}sessions/", {"end": Session.objects.get(user=bob).pk})
+    page.post(f"{ACCOUNT}sessions/", {"others": ""})
+    assert other.get("/agenda").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "export/", "leave/", "email/", "sessions/"])
 def test_the_account_is_for_who_signed_in(client, db, path):
     assert client.get(ACCOUNT + path).status_code == 302
 

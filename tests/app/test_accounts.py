@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from io import StringIO
 
@@ -14,8 +15,16 @@ from django.utils import timezone
 
 from accounts.forms import SignUpForm
 from accounts.models import FirstAdminLink, Session, User
-from accounts.services import PROBE_LIVES, account_remove, first_admin_link_create
+from accounts.services import (
+    PROBE_LIVES,
+    account_remove,
+    calendar_open,
+    calendar_owner,
+    first_admin_link_create,
+)
 from agenda.models import Task
+from api.services import token_find
+from tests.app.api.program import token_for
 
 PASSWORD = "a long enough password"
 SIGN_IN = "/agenda/sign-in/"
@@ -85,6 +94,38 @@ def test_a_session_of_the_release_before_goes_on_and_lies_there_no_longer_in_cle
     assert not Session.objects.filter(session_key=key).exists()
     client.post("/agenda/sign-out/")
     assert not Session.objects.exists()
+
+
+def at_work(client, monkeypatch, days):
+    """The same browser a number of days later."""
+    monkeypatch.setattr(timezone, "now", lambda at=timezone.now() + timedelta(days=days): at)
+    monkeypatch.setattr(time, "time", lambda at=time.time() + days * 24 * 3600: at)
+    answer = client.get("/agenda")
+    monkeypatch.undo()
+    return answer.status_code == 200
+
+
+def test_a_session_ends_when_nobody_used_it(client, alice, settings, monkeypatch):
+    settings.SESSION_COOKIE_AGE = 10 * 24 * 3600
+    sign_in(client)
+    assert [at_work(client, monkeypatch, day) for day in (9, 18, 29)] == [True, True, False]
+
+
+def test_a_session_that_is_used_every_day_ends_too(client, alice, settings, monkeypatch):
+    settings.SESSION_LONGEST = 4 * 24 * 3600
+    sign_in(client)
+    assert [at_work(client, monkeypatch, day) for day in (1, 2, 3.9, 4)] == [True] * 3 + [False]
+
+
+def test_a_session_that_is_used_all_the_time_is_seldom_written(client, alice):
+    sign_in(client)
+    before = Session.objects.get().session_data
+    assert [client.get("/agenda").status_code for _ in range(3)] == [200] * 3
+    assert Session.objects.get().session_data == before
+
+
+def test_signing_out_clears_what_the_browser_kept(page):
+    assert '"cache"' in page.post("/agenda/sign-out/")["Clear-Site-Data"]
 
 
 def test_a_name_is_the_same_in_any_case(client, alice):
@@ -164,9 +205,10 @@ def test_signing_out_takes_a_post_and_ends_the_session(page):
     assert not Session.objects.exists()
 
 
-def test_a_password_is_changed_and_other_devices_are_signed_out(page, alice):
+def test_a_new_password_ends_other_sessions_tokens_and_the_feed(page, alice):
     other = Client()
     other.force_login(alice)
+    token, feed = token_for(alice), calendar_open(alice)
     given = {
         "old_password": PASSWORD,
         "new_password1": "quite another password",
@@ -178,6 +220,8 @@ def test_a_password_is_changed_and_other_devices_are_signed_out(page, alice):
     assert page.get("/agenda").status_code == 200
     assert other.get("/agenda").status_code == 302
     assert Session.objects.count() == 1
+    assert token_find(token, at=timezone.now()) is None
+    assert calendar_owner(feed) is None
 
 
 def test_passwords_are_kept_with_argon2(settings):

@@ -12,13 +12,12 @@ from icalendar import Calendar
 from accounts.models import User
 
 PAGE = "/agenda/account/calendar/"
+AGAIN = {"password": "a long enough password"}
 
 
 @pytest.fixture
 def feed(page):
-    return re.search(r"(/agenda/calendar/[^\"]+)", page.post(PAGE, {"open": ""}).content.decode())[
-        1
-    ]
+    return re.search(r"(/agenda/calendar/[^\"]+)", page.post(PAGE, AGAIN).content.decode())[1]
 
 
 def test_the_feed_holds_ones_own_live_tasks(feed, add, bob):
@@ -42,7 +41,7 @@ def test_an_unchanged_feed_is_not_sent_again(feed, add):
 
 
 def test_a_new_address_ends_the_old_one_and_closing_ends_all(page, feed):
-    page.post(PAGE, {"open": ""})
+    page.post(PAGE, AGAIN)
     assert Client().get(feed).status_code == 404
     page.post(PAGE, {"close": ""})
     assert User.objects.get(username="alice").calendar_sha256 is None

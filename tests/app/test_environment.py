@@ -181,6 +181,21 @@ def test_the_deployment_check_is_silent_with_tls_in_front(environ):
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
+def test_with_tls_in_front_no_cookie_is_another_hosts_or_of_plain_http(environ):
+    code = (
+        "import django; django.setup()\n"
+        "from django.conf import settings as s\n"
+        "from django.contrib.messages import storage\n"
+        "names = [s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME]\n"
+        "names += [storage.default_storage(None).cookie_name]\n"
+        "print(*names)"
+    )
+    for tls, prefix in ("0", ""), ("1", "__Host-"):
+        done = run(environ | {"AGENDA_TLS": tls}, code=code)
+        names = ("sessionid", "csrftoken", "django_language", "messages")
+        assert done.stdout.split() == [prefix + name for name in names], done.stderr
+
+
 def test_plain_http_leaves_exactly_the_four_warnings_of_the_readme(environ):
     done = run(environ, *DEPLOY)
     found = {word for word in done.stderr.replace(")", "(").split("(") if "security." in word}

@@ -12,8 +12,6 @@ from agenda.models import Task
 from tests.app.addresses import addresses
 
 MOST = 4
-# No screen but a file, of five tables: session, account, its sessions, its tokens, its tasks.
-MORE = {"export": 5}
 WORDS = {"search": "?q=t"}
 
 
@@ -39,5 +37,5 @@ def test_every_screen_asks_few_questions(page, fifty):
         if answer.status_code == 200:
             asked[address.name] = len(questions)
     assert {"agenda", "month", "search", "recent", "task-edit", "task-hear"} <= asked.keys()
-    assert not {name: count for name, count in asked.items() if count > MORE.get(name, MOST)}
+    assert not {name: count for name, count in asked.items() if count > MOST}
     assert Task.objects.count() == 70

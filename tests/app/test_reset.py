@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from accounts import reset
 from accounts.models import ResetRequest, Session
-from accounts.services import account_create
+from accounts.services import account_create, calendar_open, calendar_owner
+from api.services import token_find
+from tests.app.api.program import token_for
 from tests.app.smtp_stand_in import MailServer
 
 ASK = "/agenda/reset/"
@@ -91,12 +93,15 @@ def test_a_new_password_signs_every_device_out_and_forgives_failures(
         username="alice", ip_address="10.0.0.9", failures_since_start=6, attempt_time=timezone.now()
     )
     assert Session.objects.filter(user=reachable).exists()
+    token, feed = token_for(reachable), calendar_open(reachable)
     stranger = type(client)()
     stranger.post(ASK, {"email": ADDRESS})
     here = stranger.get(link_in(mailbox[0].body), follow=True).redirect_chain[-1][0]
     stranger.post(here, NEW)
     assert not Session.objects.filter(user=reachable).exists()
     assert page.get("/agenda").status_code == 302
+    assert token_find(token, at=timezone.now()) is None
+    assert calendar_owner(feed) is None
     assert not AccessAttempt.objects.exists()
 
 

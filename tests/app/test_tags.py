@@ -18,6 +18,8 @@ from agenda.services import TaskInput, task_add
 from agenda.tags import COLUMN_LENGTH, TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_name, tag_names
 from tests.app.test_tasks import NEW, form
 
+AGAIN = {"password": "a long enough password"}
+
 
 @pytest.mark.parametrize(
     ("word", "name"),
@@ -138,7 +140,7 @@ def test_the_export_names_them(page, alice):
         title="x", deadline_at=at + timedelta(days=1), tags=["tp"], priority=2, repeat="daily"
     )
     task_add(owner_id=alice.pk, given=given, at=at)
-    [task] = page.get("/agenda/account/export.json").json()["tasks"]
+    [task] = page.post("/agenda/account/export/", AGAIN).json()["tasks"]
     assert (task["tags"], task["priority"], task["repeat"]) == (["tp"], "urgent", "daily")
 
 
@@ -184,7 +186,7 @@ def test_without_them_the_calendar_has_none(alice):
 
 def test_the_feed_names_its_time_zone_only_when_something_repeats(page, alice):
     at = timezone.now()
-    address = page.post("/agenda/account/calendar/", {"open": ""}).context["address"]
+    address = page.post("/agenda/account/calendar/", AGAIN).context["address"]
     given = TaskInput(title="x", deadline_at=at + timedelta(days=1), repeat="daily")
     assert b"VTIMEZONE" not in Client().get(address).content
     task_add(owner_id=alice.pk, given=given, at=at)

@@ -206,6 +206,7 @@ def test_a_whole_life_without_javascript(arrive):
     person.page.locator("main form.card button").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_role("link", name="Calendar feed").click()
+    page.locator("[name=password]").fill(person.password)
     page.get_by_role("button", name="Make a new address").click()
     feed = page.request.get(page.locator("#address").input_value())
     assert feed.status == 200

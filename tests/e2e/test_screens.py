@@ -38,6 +38,7 @@ class Places:
         first = self._owner_signs_in(agenda)
         self.stands_for = {
             "task": first,
+            "password": self.people["owner"].password,
             "token": agenda.manage("agenda_first_admin").strip().rstrip("/").rsplit("/", 1)[-1],
             "someone": f"someone-{language}",
             "reset": self._asks_for_a_link(mail_server, language),
