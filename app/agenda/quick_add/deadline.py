@@ -41,15 +41,15 @@ _NUMBERED_TEXT = (
 )
 _NUMBERED = frozenset(_NUMBERED_TEXT.split())
 _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
-_GLUE = kinds("AT A BY THE ON TO AND DASH TILL BEFORE")
-_OPENERS = kinds("AT A BY THE ON TILL BEFORE DASH DICI")
+_GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST")
+_OPENERS = kinds("AT A BY THE ON TILL BEFORE DASH DICI LATEST")
 # Speak of time beside a phrase of time, or beside a number.
 _WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS ORDINAL NEXT END")
 _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 # Before a deadline these make something else of it.
 _SPOILERS = kinds("SPOIL AFTER FROM DE OF BETWEEN")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "work", "school", "manger"}
-_FLAGS = kinds("today vague bare plain worded slashed habit attribute next")
+_FLAGS = kinds("today of_clock vague bare plain worded slashed habit attribute next")
 
 
 class Doubt(Exception):
@@ -88,7 +88,7 @@ def read_deadline(
         if times or rules:
             wall, rule = _Deadline(tokens, language=language).read(at=at, zone=zone)
     except Doubt as doubt:
-        unread = tuple((token.first, token.last) for token in doubt.tokens)
+        unread = tuple(dict.fromkeys((token.first, token.last) for token in doubt.tokens))
     return Reading(
         wall=wall,
         deadline_words=() if wall is None else _indexes([*times, *_openers(tokens)]),
@@ -107,12 +107,14 @@ def _openers(tokens: list[Token]) -> Iterator[Token]:
     waiting: list[Token] = []
     before = END
     for token in tokens:
-        if token.kind in _OPENERS:
+        if token.kind == "LATEST" and before.is_time:
+            yield token
+        elif token.kind in _OPENERS:
             waiting.append(token)
-            continue
-        if token.is_time:
-            yield from (each for each in waiting if each.kind != "DASH" or before.is_time)
-        waiting, before = [], token
+        else:
+            if token.is_time:
+                yield from (each for each in waiting if each.kind != "DASH" or before.is_time)
+            waiting, before = [], token
 
 
 def _at(tokens: list[Token], index: int) -> Token:
@@ -157,7 +159,7 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "NUMBER" | "LARGE":
             found = _is_stray_number(tokens, index)
         case "COUNT" | "AN":
-            found = follower.kind == "DAY"
+            found = follower.kind == "DAY" or _at(tokens, index - 1).kind == "CLOCK"
         case "LASTS":
             found = bool({"plain", "worded"} & follower.said.keys())
         case "AND":  # "8pm ET"
@@ -169,7 +171,7 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "AFTER" | "BEFORE" if behind.text in _MEALS:
             found = True
         case kind if kind in _SPOILERS:
-            found = behind.is_time or (before.is_time and follower.kind == "NUMBER")
+            found = behind.is_time or (before.is_time and follower.kind in {"NUMBER", "COUNT"})
         case kind:
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
             found = is_measure or (kind in _WEAK and is_beside_time)
@@ -181,8 +183,9 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
     behind, label = _beside(tokens, index, 1), _at(tokens, index - 1)
     if _beside(tokens, index, -1).is_time:
         return True
-    if not behind.is_time or not 0 < tokens[index].value < 2400:  # noqa: PLR2004 - a clock
-        return False
+    hour, minute = divmod(tokens[index].value, 100)
+    if not behind.is_time or (minute > 31 if hour == 0 else minute > 59 or hour > 23):  # noqa: PLR2004
+        return False  # neither a day nor a time
     if behind.kind == "CLOCK" and tokens[index + 1].kind not in {"DASH", "AND"}:
         return False
     return label.kind != "NUMBER" and label.text not in _NUMBERED
@@ -292,7 +295,8 @@ class _Deadline:
         found = datetime.combine(at.date(), clock)
         if "vague" in self.said and "part" not in self.said:
             # "At 3" in the morning's middle: of the two only the afternoon's is left today.
-            if clock.hour < NOON and found <= at and at.hour < NOON:
+            is_length = "plain" in self.said  # "révision 2h"
+            if not is_length and found <= at and at.hour < NOON:
                 return found + timedelta(hours=NOON)
             raise self.doubt()
         if found > at:
@@ -332,8 +336,9 @@ class _Deadline:
             return time(hour, said["minute"])
         if {"vague", "bare", "plain"} & said.keys() and hour in _LATER_HOURS[part]:
             hour += NOON
-        if hour not in _HOURS[part]:
-            raise self.doubt()
+        is_night = "vague" in said and hour <= 4 and not {"of_clock", "today"} & said.keys()  # noqa: PLR2004
+        if hour not in _HOURS[part] or is_night:
+            raise self.doubt("hour")
         return time(hour, said["minute"])
 
     def _day(self, said: dict[str, int], clock: time | None, *, at: datetime) -> date | None:
@@ -381,6 +386,9 @@ class _Deadline:
 
     def _calendar_date(self, said: dict[str, int], today: date) -> date:
         """Without a year or a month the next one that has this day."""
+        if "months_on" in said:
+            first = today + relativedelta(months=said["months_on"], day=1)
+            said = said | {"month": first.month, "year": first.year}
         found = next(_dates_of(said, since=today), None)
         if found is None or (
             # "20 November" on the 24th: a slip, or next year's, which nobody wrote?

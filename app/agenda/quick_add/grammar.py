@@ -1,10 +1,10 @@
 """The phrases of time in a line, French and English alike: tokens in, longer tokens out. Pure.
 
 A phrase is a pattern of kinds (words.py) and what its tokens say of the deadline, as numbers:
-`ahead` days from today, `weekday`, `day`, `month`, `year`, `week` (the end of the one so many weeks
-on), `weekend`, `month_end`, `year_end`, `hour`, `minute`, `part` of the day, or a length of
-`minutes`, `days`, `months` from now. `vague` hours are one of two, `bare` ones may be. Or it is a
-rule of RFC 5545. None: it is not this phrase after all.
+`ahead` days from today, `weekday`, `day`, `month`, `year`, `months_on`, `week` (the end of the one
+so many weeks on), `weekend`, `month_end`, `year_end`, `hour`, `minute`, `part` of the day, or a
+length of `minutes`, `days`, `months` from now. `vague` hours are one of two, `bare` ones may be. Or
+it is a rule of RFC 5545. None: it is not this phrase after all.
 """
 
 from __future__ import annotations
@@ -152,6 +152,8 @@ def _at_number(tokens: list[Token], behind: Token) -> Said | None:
 
 
 def _noon(tokens: list[Token], _behind: Token) -> _Reading:
+    if _values(tokens, "NUMBER") not in ([], [NOON]):  # "Lab 3 noon"
+        return None
     minute = _values(tokens, "HALF", "QUARTER")[-1:]
     if _has(tokens, "MOINS"):
         return {"hour": 11, "minute": 45}
@@ -196,13 +198,13 @@ def _day_of_month(tokens: list[Token], behind: Token) -> Said:
         return DOUBT
     if is_counted and month.text in {"may", "march", "mars"}:
         return DOUBT
-    return _date(days[0].value, month.value, years[0] if years else None)
+    found = _date(days[0].value, month.value, years[0] if years else None)
+    names = _values(tokens, "WEEKDAY", "DOTTED", "SHORT")
+    return {**found, "weekday": names[0]} if found and names else found
 
 
-def _nth(tokens: list[Token], behind: Token) -> Said | None:
-    """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none, "le 06 12 34" neither."""
-    if behind.kind in {"NUMBER", "LARGE"}:
-        return None
+def _nth(tokens: list[Token], behind: Token) -> Said:
+    """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
     if _is_counted(behind):
         return DOUBT
     day = _values(tokens)[0]
@@ -240,6 +242,10 @@ def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
     return {"weekday": last} if first < last else DOUBT
 
 
+def _day_of_next_month(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"day": _values(tokens)[0], "months_on": 1}
+
+
 def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     return {"day": LAST_DAY, "month": tokens[-1].value}
 
@@ -251,8 +257,10 @@ def _part(tokens: list[Token], _behind: Token) -> _Reading:
         said = {"hour": 23, "minute": 59}
     if tokens[0].kind in {"THIS", "TONIGHT"}:
         said["ahead"] = 0
-    elif _has(tokens, "END", "IN"):
+    elif _has(tokens, "END", "IN", "EN"):
         said["today"] = 1
+    elif tokens[0].kind == "DE":
+        said["of_clock"] = 1
     return said
 
 
@@ -290,9 +298,9 @@ def _each_nth(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _nth_weekday(tokens: list[Token], _behind: Token) -> _Reading:
-    nth, day = _values(tokens, "ORDINAL")[0], _values(tokens, "WEEKDAY", "WEEKDAYS")[0]
+    nth, day = _values(tokens, "ORDINAL", "NUMBER")[0], _values(tokens, "WEEKDAY", "WEEKDAYS")[0]
     # "Every second monday": of the month, or every other one?
-    if nth not in {1, -1} and not _has(tokens, "MONTHS"):
+    if nth > 4 or (nth not in {1, -1} and not _has(tokens, "MONTHS")):  # noqa: PLR2004
         return DOUBT
     return _rule("MONTHLY", byday=f"{nth}{_DAY_CODES[day]}")
 
@@ -341,7 +349,11 @@ _MACROS = {
     "NAMED": "(WEEKDAY|WEEKDAYS|DOTTED)",
     "ART": "(THE|ON)*",
     "DU": "(DE|OF)",
-    "NOTCLOCK": "(?!H|HEURE|HOUR|COLON|AMPM|MIN|OCLOCK|DOT|SLASH|DAYS|WEEKS|MONTHS|COUNT HEURE)",
+    "NOTCLOCK": "(?!UNIT|COLON|AMPM|OCLOCK|DOT|SLASH|COUNT HEURE)",
+    # "Le 06 12 34 56 78".
+    "NOTPHONE": "(?!LARGE|NUMBER(?!HOURS|COLON|AMPM))",
+    "ORD": "(ORDINAL|NUMBER NTH)",
+    "NAME": "((WEEKDAY|DOTTED|SHORT) ART)?",
     "CLOCKLIKE": "(NUMBER (H|HEURE|COLON|AMPM|MONTH|DOT)|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
     "NEXTWEEK": "(THE? WEEKS QUI? NEXT|NEXT WEEKS)",
     "NEXTMONTH": "(THE? MONTHS QUI? NEXT|NEXT MONTHS)",
@@ -355,7 +367,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("TODAY=2", "(ON* DAYS)? AFTER TODAY", None),
     ("HALFHOUR=30", "(A|COUNT)? HALF (A|AN)? (HOUR|HEURE)|COUNT HALFHOUR", None),
     ("TIME=0", "AFTER NEXT", None),
-    ("BY=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL", None),
+    ("LATEST=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL", None),
+    ("BY=0", "DICI TO", None),
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Lengths from now.
@@ -363,35 +376,40 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("SPAN", "(IN|DICI) BY? ANY HOURS AND (A|AN|COUNT)? (HALF|QUARTER)", _hours_and_more),
     ("SPAN", "(IN|DICI) HALFHOUR", _says(minutes=30)),
     ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
-    ("SPAN", "(IN|DICI) BY? ANY UNIT", _length),
+    ("SPAN", "(IN|DICI) BY? ANY UNIT (WHILE|FROM NOW)?", _length),
     ("SPAN", "ANY UNIT FROM NOW", _length),
     # Repeats.
-    ("RULE", "EVERY (?=THE? PART)", _repeats("FREQ=DAILY")),
+    ("RULE", "EVERY (?=THE? (PART|NOON))", _repeats("FREQ=DAILY")),
     ("RULE", "(FROM|DE)? WEEKDAY (TO|DASH|A|AT) WEEKDAY", _weekday_range),
     ("RULE", "EVERY THE? (WORKDAY|DAYS WORKING|WORKING DAYS)", _repeats(_WORKDAYS)),
     ("RULE", "EN WEEKS|ON WORKDAY", _repeats(_WORKDAYS)),
-    ("RULE", "(EVERY|THE|ON)* ORDINAL DAYNAME DU (EVERY|ART) MONTHS (?!NEXT)", _nth_weekday),
-    ("RULE", "EVERY THE? ORDINAL DAYNAME", _nth_weekday),
-    ("RULE", "EVERY THE? OTHER? NAMED (AND? (EVERY|ART) NAMED)*", _on_weekdays),
+    ("RULE", "(EVERY|THE|ON)* ORD DAYNAME DU (EVERY|ART) MONTHS (?!NEXT)", _nth_weekday),
+    ("RULE", "EVERY THE? ORD DAYNAME", _nth_weekday),
+    ("RULE", "EVERY THE? OTHER? (NAMED|SHORT) (AND? (EVERY|ART) (NAMED|SHORT))*", _on_weekdays),
     ("RULE", "COUNT DAYNAME SUR COUNT", _on_weekdays),
     ("RULE", "ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
     ("RULE", "EVERY THE? (NUM|OTHER)? TURN|COUNT TURN SUR COUNT", _each),
     ("RULE", "ART (NUMBER|ORDINAL) NTH? DU? EVERY MONTHS", _each_nth),
     ("RULE", "EVERY THE? (NUMBER|ORDINAL) NTH? DU (EVERY|ART) MONTHS", _each_nth),
-    ("RULE", "EVERY NUMBER NTH (?!MON)", _each_nth),
-    ("RULE", "EVERY (NUMBER NTH? DU? MON|MON NUMBER NTH?) NOTCLOCK", _each_date),
+    ("RULE", "EVERY NUMBER NTH (?!DU? MON|TURN)", _each_nth),
+    ("RULE", "EVERY (NUMBER NTH? DU? MON|MON NUMBER NTH?) NOTCLOCK (?!TURN)", _each_date),
     ("RULE", "DAILY (?=$|AT|A|ON|THE|NUMBER|NOON|MIDNIGHT|WEEKDAY|TILL|BEFORE|BY)", _adverb),
     # Days.
-    ("DATE", "LARGE DASH NUMBER DASH NUMBER", _numeric),
+    ("DATE", "LARGE (DASH|SLASH) NUMBER (DASH|SLASH) NUMBER", _numeric),
     ("DATE", "(THE|ON)? NUMBER DOT NUMBER DOT LARGE|NUMBER DASH NUMBER DASH LARGE", _numeric),
     ("DATE", "(THE|ON)? NUMBER SLASH NUMBER (SLASH (LARGE|NUMBER))?", _numeric),
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
-    ("DATE", "(NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "(WEEKDAY|DOTTED) ART NUMBER NTH?+ NOTCLOCK (?!DU? MON)", _weekday_nth),
-    ("DATE", "((THE|TILL) NUMBER NTH?+ NOTCLOCK|ON+ NUMBER NTH)(?!DU? MON)", _nth),
+    ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "(WEEKDAY|DOTTED) ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DU? MON)", _weekday_nth),
+    (
+        "DATE",
+        "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXTMONTH)",
+        _nth,
+    ),
     ("DATE", "END DU? MON", _end_of_month),
-    ("DAY", "(WEEKDAY|DOTTED) EN COUNT", _weekday),
+    ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
+    ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
     ("DAY", "(NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
     ("DAY", "(THE|BY|ON)? WEEKDAY|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
@@ -405,7 +423,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Parts of a day.
     ("PARTS", "THIS (PART|STRETCH)|TONIGHT", _part),
     ("PARTS", "ENDOF (PART|STRETCH)", _part),
-    ("PARTS", "(DE|IN|A|AT|EN) ART (PART|STRETCH)|THE PART", _part),
+    ("PARTS", "(DE|IN|A|AT|EN|TO) ART (PART|STRETCH)|THE PART", _part),
     ("CLOCK", "EOD|ENDOF DAYS", _says(hour=23, minute=59)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
@@ -421,11 +439,14 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "MIDNIGHT (?!AND (HALF|QUARTER))", _says(hour=23, minute=59)),
     ("CLOCK", "(AT|A) NUM NOTCLOCK", _at_number),
     ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
+    # A day or a time beside another phrase, else a version or a score; and an age.
+    ("MAYBE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),
+    ("AGE", "NUMBER (YEARS|AN)", None),
 ]
 # Phrases of phrases.
 _LONGER: list[tuple[str, str, _Read | None]] = [
-    ("CLOCK", "(FROM|DE|BETWEEN)? (CLOCK|NUMBER) THEN CLOCK", _until_clock),
-    ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
+    ("CLOCK", "(FROM|DE|BETWEEN)? CLOCK THEN CLOCK|NUMBER (DASH|TO) CLOCK", _until_clock),
+    ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
     ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
     ("DATE", "DATE (TO|DASH) NUMBER", _until_date),
