@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 KEEPER = "/var/lib/ctlv-backup/.ssh/config"
+ONE_KEY = 'restrict,command="/usr/local/sbin/ctlv-backup hand-out" ssh-ed25519 '
 
 
 def test_no_backup_is_half_and_none_is_in_clear(host, evidence):
@@ -24,6 +25,13 @@ def test_the_backups_account_may_read_and_nothing_else(web, evidence):
     grants = evidence.logins(web)["accounts"]["ctlv-backup@localhost"]
     assert grants == {"*.*": ["USAGE"], "agenda.*": ["SELECT", "SHOW VIEW"]}
     assert evidence.logins(web)["plugins"]["ctlv-backup@localhost"][0] == "unix_socket"
+
+
+def test_each_keeper_has_one_key_and_nobody_else_has_one(database, evidence, site, on):
+    keepers = [web for web in site.of("web") if on(web).file(KEEPER).exists]
+    keys = evidence.facts(database)["backups"]["keys"]
+    assert len(keys) == len(keepers)
+    assert [key for key in keys if not key.startswith(ONE_KEY)] == []
 
 
 def test_a_keepers_key_opens_nothing_but_backups(web, on):

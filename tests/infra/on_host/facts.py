@@ -207,7 +207,13 @@ def backups() -> dict[str, object]:
         "owner": folder.owner(),
         "half": sorted(names - whole),
         "in_clear": [p.name for p in folder.glob("*.age") if not encrypted(p)],
+        "keys": keys(Path("/var/lib/ctlv-backup/.ssh/authorized_keys")),
     }
+
+
+def keys(file: Path) -> list[str]:
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def encrypted(path: Path) -> bool:
