@@ -6,6 +6,7 @@
     python -m rollout.backups --env ENV drill                  restore one aside, compare, measure
 
 A backup is opened on this machine and travels on inside SSH; it never lies on a disk in clear.
+None is loaded but those that a database host of ours has signed: what a keeper says proves nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -42,6 +44,10 @@ SAFETY = "_before_restore"
 KEEP_ASIDE = "setpriv --reuid ctlv-backup --regid ctlv-backup --init-groups --reset-env -- "
 KEEP_ASIDE += "/usr/local/sbin/ctlv-backup make-safety"
 LATEST = "latest"
+# What ctlv-backup signs, for whom and for what.
+SIGNED, SIGNER = ("name", "bytes", "sha256", "tables"), "ctlv-backup"
+# By how much a host's clock may be ahead of this machine's.
+AHEAD = timedelta(minutes=10)
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
 # Runs a management command of the release that serves on another database than its own; the account
@@ -109,7 +115,7 @@ class Backup:
 
     @property
     def made_at(self) -> datetime:
-        return datetime.strptime(self.name.rsplit("-", 1)[1], STAMP).replace(tzinfo=UTC)
+        return moment(self.name)
 
     @property
     def is_safety_copy(self) -> bool:
@@ -128,6 +134,7 @@ class Backups:
         self.state = state_folder(environment)
         self.folder = self.state / "backups"
         self.key = self.state / "backup-key"
+        self.signers = self.state / "backup-signers"
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
     @property
@@ -157,12 +164,22 @@ class Backups:
         manifests = filter(None, map(manifest_in, ended.stdout.splitlines()))
         return [Backup(name=m["name"], place=host, manifest=m) for m in manifests]
 
+    def distrusted(self, backup: Backup) -> str:
+        """Why this one is never loaded; "" when it may be."""
+        if backup.made_at > datetime.now(UTC) + AHEAD:
+            return f"{backup.name} ({backup.place}) is from the future"
+        if not is_signed(backup.manifest, self.signers):
+            return f"{backup.name} ({backup.place}) is signed by nobody whom {self.signers} names"
+        return ""
+
     def newest_there(self) -> Backup:
-        found = [backup for backup in self.there(self.database) if not backup.is_safety_copy]
+        there = self.there(self.database)
+        found = [b for b in there if not b.is_safety_copy and not self.distrusted(b)]
         if not found:
             raise OperatorError(
-                f"{self.database} made a backup, and has none",
-                next_step=f"see `make logs HOST={self.database}`",
+                f"{self.database} made a backup, and has none that may be loaded",
+                next_step="run `make deploy`, which learns its key, or see "
+                f"`make logs HOST={self.database}`",
             )
         return found[-1]
 
@@ -177,7 +194,8 @@ class Backups:
         The latest is no safety copy, and with `before` one that was made earlier.
         """
         name = Path(wanted).name.removesuffix(".age")
-        found = self.everywhere()
+        everything = self.everywhere()
+        found = [backup for backup in everything if not self.distrusted(backup)]
         choice = [backup for backup in found if not backup.is_safety_copy]
         if name == LATEST:
             choice = [backup for backup in choice if before is None or backup.made_at < before]
@@ -185,6 +203,13 @@ class Backups:
         for backup in found:
             if backup.name == name:
                 return self.fetched(backup)
+        for backup in everything:
+            if backup.name == name:
+                raise OperatorError(
+                    self.distrusted(backup),
+                    next_step="see who put it there; `make deploy` learns the key of a database "
+                    "that signs, whose next backup signs those it made before, too",
+                )
         known = ", ".join(sorted({backup.name for backup in choice})) or "none"
         aside = ", ".join(sorted({backup.name for backup in found if backup.is_safety_copy}))
         raise OperatorError(
@@ -220,16 +245,14 @@ class Backups:
         for host in self.hosts.of("web"):
             self.hosts.run(host, take, timeout_s=3600)
         self.journals()
-        self._thin_out()
+        self._thin_out(newest=made)
         return made
 
-    def _thin_out(self) -> None:
+    def _thin_out(self, *, newest: Backup) -> None:
         """No older than the newest by more than the hosts' own limit: forgotten is forgotten."""
         settings = json.loads(self.hosts.run(self.database, "cat /etc/ctlv/backup.json").stdout)
-        found = self.here()
-        newest = max(backup.made_at for backup in found if not backup.is_safety_copy)
-        oldest = newest - timedelta(days=settings["keep_days"])
-        for backup in found:
+        oldest = newest.made_at - timedelta(days=settings["keep_days"])
+        for backup in self.here():
             if backup.made_at < oldest:
                 (self.folder / f"{backup.name}.json").unlink()
                 (self.folder / f"{backup.name}.age").unlink()
@@ -426,11 +449,28 @@ def manifest_in(text: str) -> dict[str, Any] | None:
     """None when it is not whole: without its manifest there is no backup."""
     try:
         manifest = json.loads(text)
-        is_whole = {"name", "bytes", "sha256", "tables"} <= manifest.keys()
-        is_whole = is_whole and NAME.fullmatch(manifest["name"]) is not None
-    except (ValueError, AttributeError, TypeError):
+        is_whole = set(SIGNED) <= manifest.keys() and NAME.fullmatch(manifest["name"]) is not None
+        moment(manifest["name"])
+    except (ValueError, AttributeError, TypeError, LookupError):
         return None
     return dict(manifest) if is_whole else None
+
+
+def is_signed(manifest: dict[str, Any], signers: Path) -> bool:
+    text = json.dumps({key: manifest[key] for key in SIGNED}, sort_keys=True)
+    with tempfile.NamedTemporaryFile("w") as signature:
+        signature.write(str(manifest.get("signature")))
+        signature.flush()
+        command = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-s", signature.name]
+        command += ["-I", SIGNER, "-n", SIGNER]
+        ended = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=30, check=False
+        )
+    return ended.returncode == 0
+
+
+def moment(name: str) -> datetime:
+    return datetime.strptime(name.rsplit("-", 1)[1], STAMP).replace(tzinfo=UTC)
 
 
 def is_safety_copy(name: str) -> bool:
@@ -481,8 +521,12 @@ def arguments() -> argparse.Namespace:
 
 
 def listed(backups: Backups) -> str:
-    found = backups.everywhere()
-    for backup in found:
+    found = []
+    for backup in backups.everywhere():
+        if why := backups.distrusted(backup):
+            print(f"never loaded: {why}")
+            continue
+        found.append(backup)
         what = "  safety copy: what a restore replaced" if backup.is_safety_copy else ""
         print(f"{backup.name}  {backup.rows:8} rows  {backup.place}{what}")
     names = {backup.name for backup in found}

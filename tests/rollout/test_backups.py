@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import importlib.machinery
 import importlib.util
 import json
@@ -63,6 +64,7 @@ def host(tmp_path, key):
     ).stdout.strip()
     (tmp_path / "bin").mkdir()
     (tmp_path / "folder").mkdir()
+    signing_key(tmp_path / "key")
     say(tmp_path, f"cat <<'END'\n{DUMP.decode()}END\n")
     settings = {
         "database": "agenda",
@@ -71,10 +73,19 @@ def host(tmp_path, key):
         "recipients": [public],
         "keep_days": 14,
         "take_from": [],
+        "key": str(tmp_path / "key"),
         "ssh_config": "",
     }
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     return tmp_path
+
+
+def signing_key(file):
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "database", "-f", file]
+    subprocess.run(make, check=True, timeout=20)
+    signers = file.with_name("signers")
+    signers.write_text(f"{backups.SIGNER} {file.with_suffix('.pub').read_text()}")
+    return signers
 
 
 def say(host, script):
@@ -309,11 +320,8 @@ def test_a_keeper_takes_what_it_lacks_and_never_overwrites(host, tmp_path):
 def test_a_keeper_waits_to_be_let_in_while_its_key_is_new(host, age_s, code):
     settings = json.loads((host / "settings.json").read_text())
     settings |= {"take_from": [{"address": "192.0.2.1", "alias": "x"}]}
-    settings |= {"ssh_config": str(host / "config")}
     (host / "settings.json").write_text(json.dumps(settings))
-    key = host / "id_ed25519.pub"
-    key.touch()
-    os.utime(key, (time.time() - age_s, time.time() - age_s))
+    os.utime(host / "key", (time.time() - age_s, time.time() - age_s))
     ssh = host / "bin/ssh"
     ssh.write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
     ssh.chmod(0o755)
@@ -331,6 +339,9 @@ def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypat
     class Folder:
         def everywhere(self):
             return [argparse.Namespace(name="agenda-1", rows=3, place="here", is_safety_copy=False)]
+
+        def distrusted(self, _backup):
+            return ""
 
     asked = argparse.Namespace(verb="restore", env="lab", wanted=None, yes=True, confirm="")
     with pytest.raises(OperatorError, match="no FROM= given\n  Next: choose one of these: "):
@@ -398,7 +409,9 @@ class Saying(Hosts):
 def mine(tmp_path):
     """The operator's side, with a folder of its own."""
     found = object.__new__(backups.Backups)
-    found.folder, found.environment, found.hosts = tmp_path, "lab", Saying("")
+    found.folder, found.environment, found.hosts = tmp_path / "here", "lab", Saying("")
+    found.folder.mkdir()
+    found.signers = tmp_path / "signers"
     return found
 
 
@@ -411,6 +424,7 @@ def mine(tmp_path):
         "{}",
         json.dumps({**WHOLE, "name": "../../x"}),
         json.dumps({**WHOLE, "name": 1}),
+        json.dumps({**WHOLE, "name": "agenda-99999999T999999Z"}),
     ],
 )
 def test_a_broken_manifest_is_no_backup_and_hides_no_other(mine, broken):
@@ -432,7 +446,7 @@ def test_a_host_that_does_not_answer_is_named(mine, capsys):
 
 
 def test_a_backup_that_is_not_there_after_all_is_said_in_two_lines(mine):
-    with pytest.raises(OperatorError, match="has none\n  Next: "):
+    with pytest.raises(OperatorError, match="has none that may be loaded\n  Next: "):
         mine.newest_there()
 
 
@@ -446,8 +460,11 @@ def test_a_drill_elsewhere_than_in_the_lab_wants_the_environments_name(confirm, 
 
 
 def test_what_was_fetched_grows_no_older_than_the_newest_backup_allows(mine):
+    def stamp(age):
+        return (AT - age).strftime(backups.STAMP)
+
     def fetched(kind, age):
-        name = f"{kind}-{(AT - age).strftime(backups.STAMP)}"
+        name = f"{kind}-{stamp(age)}"
         (mine.folder / f"{name}.json").write_text(json.dumps({**WHOLE, "name": name}))
         (mine.folder / f"{name}.age").write_text("abc")
         return name
@@ -457,7 +474,7 @@ def test_what_was_fetched_grows_no_older_than_the_newest_backup_allows(mine):
     fetched("agenda", 16 * day)
     fetched("agenda_before_restore", 16 * day)
     mine.hosts = Saying('{"keep_days": 14}')
-    mine._thin_out()
+    mine._thin_out(newest=next(b for b in mine.here() if b.name == f"agenda-{stamp(day)}"))
     assert {backup.name for backup in mine.here()} == wanted
 
 
@@ -467,3 +484,151 @@ def test_age_that_is_missing_is_said_in_two_lines(mine, monkeypatch):
     chosen = backups.Backup(name=WHOLE["name"], place="here", manifest=WHOLE)
     with pytest.raises(OperatorError, match=r"age.*\n  Next: "):
         mine._decrypted_into(chosen, "true")
+
+
+def test_a_backup_is_signed_by_the_host_that_made_it(host, tmp_path):
+    run(host, "make")
+    (manifest,) = program.good(host / "folder")
+    assert backups.is_signed(manifest, host / "signers")
+    (tmp_path / "other").mkdir()
+    assert not backups.is_signed(manifest, signing_key(tmp_path / "other/key"))
+    assert not backups.is_signed(manifest, tmp_path / "no-such-file")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "agenda-20990101T000000Z"},
+        {"sha256": "0" * 64},
+        {"bytes": 1},
+        {"tables": {}},
+        {"signature": None},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_nothing_that_was_signed_may_change(host, changed):
+    run(host, "make")
+    (manifest,) = program.good(host / "folder")
+    assert not backups.is_signed(manifest | changed, host / "signers")
+
+
+def test_a_signature_for_another_purpose_is_none(host):
+    run(host, "make")
+    (manifest,) = program.good(host / "folder")
+    text = json.dumps({name: manifest[name] for name in backups.SIGNED}, sort_keys=True)
+    sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", host / "key"]
+    signature = subprocess.run(
+        sign, input=text, check=True, capture_output=True, text=True, timeout=20
+    )
+    signed = manifest | {"signature": signature.stdout}
+    assert not backups.is_signed(signed, host / "signers")
+
+
+def test_what_a_host_made_before_it_had_a_key_is_signed_with_its_next_backup(host):
+    run(host, "make")
+    (manifest,) = program.good(host / "folder")
+    del manifest["signature"]
+    file = host / f"folder/{manifest['name']}.json"
+    file.chmod(0o600)
+    file.write_text(json.dumps(manifest))
+    time.sleep(1.1)  # a name has seconds
+    run(host, "make")
+    found = program.good(host / "folder", deep=True)
+    assert [backups.is_signed(one, host / "signers") for one in found] == [True, True]
+
+
+def test_a_host_without_a_key_makes_no_backup_and_says_so(host):
+    (host / "key").unlink()
+    made = run(host, "make")
+    assert made.returncode == 1
+    assert b"cannot be signed" in made.stderr
+    assert whole(host) == []
+
+
+@pytest.fixture
+def placed(mine, host, monkeypatch):
+    """`placed(place, name, body, signed=)`: a backup there, as its manifest's text tells it."""
+    mine.signers = host / "signers"
+    told = {"database": [], "web": []}
+
+    def put(place, name, body="abc", *, signed=True):
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        manifest = {"name": name, "bytes": len(body), "sha256": digest, "tables": {}}
+        if signed:
+            manifest = program.signed(manifest, {"key": str(host / "key")})
+        if place == "here":
+            (mine.folder / f"{name}.json").write_text(json.dumps(manifest))
+            (mine.folder / f"{name}.age").write_text(body)
+        else:
+            told[place].append((manifest, body))
+
+    class Places(Saying):
+        def of(self, *_groups):
+            return ["web"]
+
+        def run(self, host, *_words, **_options):
+            said = "\n".join(json.dumps(manifest) for manifest, _ in told[host])
+            return subprocess.CompletedProcess((), 0, said, "")
+
+        def stream(self, host, command, *, to):
+            to.write(next(b for m, b in told[host] if m["name"] in command).encode())
+
+    mine.hosts = Places("")
+    return put
+
+
+PAST, FORGED = "agenda-20251124T135745Z", "agenda-20251125T000000Z"
+
+
+def test_the_latest_is_never_one_that_a_keeper_made_up(mine, placed):
+    placed("database", PAST)
+    placed("web", FORGED, signed=False)
+    assert mine.find("latest").name == PAST
+
+
+def test_a_backup_that_nobody_known_has_signed_is_refused_by_name(mine, placed):
+    placed("database", PAST)
+    placed("web", FORGED, signed=False)
+    with pytest.raises(OperatorError, match=rf"{FORGED} \(web\) is signed by nobody.*\n  Next: "):
+        mine.find(FORGED)
+
+
+def test_a_backup_from_the_future_is_refused_though_it_is_signed(mine, placed):
+    future = f"agenda-{datetime.now(UTC) + timedelta(hours=1):%Y%m%dT%H%M%SZ}"
+    placed("database", PAST)
+    placed("database", future)
+    assert mine.find("latest").name == PAST
+    with pytest.raises(OperatorError, match=rf"{future} \(database\) is from the future\n  Next: "):
+        mine.find(future)
+
+
+@pytest.mark.parametrize(
+    ("places", "taken_from"),
+    [
+        (("web", "database", "here"), "here"),
+        (("web", "database"), "database"),
+        (("web",), "web"),
+    ],
+)
+def test_a_backup_is_taken_from_here_then_the_database_then_a_keeper(
+    mine, placed, places, taken_from
+):
+    for place in places:
+        placed(place, PAST, body=f"of {place}")
+    mine.find(PAST)
+    assert (mine.folder / f"{PAST}.age").read_text() == f"of {taken_from}"
+
+
+def test_what_was_fetched_unsigned_gives_way_to_what_the_database_signed_since(mine, placed):
+    placed("here", PAST, body="forged", signed=False)
+    placed("database", PAST, body="made")
+    mine.find(PAST)
+    assert (mine.folder / f"{PAST}.age").read_text() == "made"
+
+
+def test_the_list_says_what_is_never_loaded(mine, placed, capsys):
+    placed("database", PAST)
+    placed("web", FORGED, signed=False)
+    said = backups.listed(mine)
+    assert f"never loaded: {FORGED} (web) is signed by nobody" in capsys.readouterr().out
+    assert said == "1 backups and 0 safety copies in 1 copies"
