@@ -98,8 +98,9 @@ def test_a_session_of_the_release_before_goes_on_and_lies_there_no_longer_in_cle
 
 def at_work(client, monkeypatch, days):
     """The same browser a number of days later."""
-    monkeypatch.setattr(timezone, "now", lambda at=timezone.now() + timedelta(days=days): at)
-    monkeypatch.setattr(time, "time", lambda at=time.time() + days * 24 * 3600: at)
+    later, later_s = timezone.now() + timedelta(days=days), time.time() + days * 24 * 3600
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later_s)
     answer = client.get("/agenda")
     monkeypatch.undo()
     return answer.status_code == 200
