@@ -86,6 +86,12 @@ class SignInView(LoginView):
 class SignOutView(LogoutView):
     http_method_names = ["post", "options"]
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        done: HttpResponse = super().post(request, *args, **kwargs)
+        # Not "cookies": the language of the machine is nobody's secret.
+        done["Clear-Site-Data"] = '"cache", "storage"'
+        return done
+
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])

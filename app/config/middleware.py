@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers
@@ -30,6 +31,10 @@ def client_address(request: HttpRequest) -> str:
         return str(ip_address(forwarded))
     except ValueError:
         return "0.0.0.0"  # noqa: S104 - not a bind: "nobody we know", so all share one throttle
+
+
+class MessageStorage(CookieStorage):
+    cookie_name = f"{settings.COOKIE_PREFIX}messages"
 
 
 class SecurityHeadersMiddleware:

@@ -164,13 +164,18 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
-MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+MESSAGE_STORAGE = "config.middleware.MessageStorage"
 
 # Where letters lead. A request's Host is whatever a stranger writes.
 SITE = AGENDA.site
 
 # One variable says whether TLS stands in front; cookies and HSTS follow it.
 TLS_IN_FRONT = AGENDA.tls == "1"
+# A browser takes a cookie of this name from this very host alone, and over TLS.
+COOKIE_PREFIX = "__Host-" if TLS_IN_FRONT else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}django_language"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = TLS_IN_FRONT
 SECURE_SSL_REDIRECT = SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS_IN_FRONT
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TLS_IN_FRONT else 0

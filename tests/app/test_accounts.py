@@ -98,9 +98,9 @@ def test_a_session_of_the_release_before_goes_on_and_lies_there_no_longer_in_cle
 
 def at_work(client, monkeypatch, days):
     """The same browser a number of days later."""
-    later, later_s = timezone.now() + timedelta(days=days), time.time() + days * 24 * 3600
-    monkeypatch.setattr(timezone, "now", lambda: later)
-    monkeypatch.setattr(time, "time", lambda: later_s)
+    at = timezone.now() + timedelta(days=days)
+    monkeypatch.setattr(timezone, "now", lambda: at)
+    monkeypatch.setattr(time, "time", at.timestamp)
     answer = client.get("/agenda")
     monkeypatch.undo()
     return answer.status_code == 200
