@@ -11,11 +11,67 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template import loader
 from django.urls import Resolver404, resolve
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import get_language_from_request
 
 from accounts.access import ask_to_sign_in, keeps_text, show_again, words_again
 
 RETRY_AFTER_S = 5
+# What each page says: its title, then its paragraphs.
+PAGES = {
+    "400": (
+        _("This request cannot be read"),
+        _(
+            "Something in it is malformed, or it was sent to a name that is not this site's."
+            " Nothing was saved or changed."
+        ),
+    ),
+    "403": (
+        _("This is not open to you"),
+        _(
+            "You are not allowed to see or do this. If you think you should be, ask the people who"
+            " run this agenda."
+        ),
+    ),
+    "csrf": (
+        _("This page has become too old"),
+        _("Nothing was saved. Go back, load the page again, then send it once more."),
+        _(
+            "If this happens each time, your browser refuses this site's cookies, without which"
+            " nobody can sign in."
+        ),
+    ),
+    "404": (
+        _("There is nothing here"),
+        _(
+            "The address is wrong, or what stood here was forgotten: this agenda keeps nothing past"
+            " its deadline."
+        ),
+    ),
+    "405": (
+        _("This cannot be opened like this"),
+        _("This is the address of a button. Nothing was changed; press the button itself."),
+    ),
+    "500": (
+        _("Something broke, and it is our fault"),
+        _(
+            "Nothing was half saved. Try again; if it happens again, tell the people who run this"
+            " agenda."
+        ),
+    ),
+    "503": (
+        _("The agenda is resting for a moment"),
+        _("Its database does not answer right now. Nothing is lost; try again in a few seconds."),
+    ),
+    "503 sent": (
+        _("The agenda is resting for a moment"),
+        _(
+            "Its database does not answer right now. What you just sent may not be saved: in a few"
+            " seconds, reload this page and agree to send it again. A task that is sent twice is"
+            " kept once."
+        ),
+    ),
+}
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -24,9 +80,10 @@ def _page(request: HttpRequest, status: HTTPStatus, name: str) -> HttpResponse:
     # No request in the context: a context processor would ask for the user, thus the database.
     # What is refused early has no language yet, and the one before it may have had another.
     language = getattr(request, "LANGUAGE_CODE", "") or get_language_from_request(request)
-    told = {"status": int(status), "language": language, "was_sent": request.method == "POST"}
+    title, *texts = PAGES[name]
+    told = {"status": int(status), "language": language, "title": title, "texts": texts}
     with translation.override(language):
-        body = loader.render_to_string(f"errors/{name}.html", told)
+        body = loader.render_to_string("error.html", told)
     return HttpResponse(body, status=status)
 
 
@@ -79,7 +136,8 @@ def _form_again(request: HttpRequest) -> HttpResponse | None:
 def server_error(request: HttpRequest) -> HttpResponse:
     """A database that is away is no bug of ours: 503, and the page says to try again."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        page = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, "503")
+        name = "503 sent" if request.method == "POST" else "503"
+        page = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, name)
         page["Retry-After"] = str(RETRY_AFTER_S)
         return page
     return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, "500")
