@@ -140,11 +140,11 @@ class LabPve(CopiesPve):
         return [("GET", path, self._aplinfo_list), ("POST", path, self._aplinfo_download)]
 
     async def _aplinfo_list(self, _v: Answer, _user: str) -> list[Answer]:
-        return [_index_entry(name) for name in await self.index()]
+        return [_index_entry(name) for name in sorted(await self.run(self.templates.index))]
 
     async def _aplinfo_download(self, v: Answer, user: str) -> str:
         name = str(v["template"])
-        if name not in await self.index():
+        if name not in await self.run(self.templates.index):
             raise param_error(template="no such template")
         store = self._active_store(v["storage"], v["node"])
         if "vztmpl" not in split_list(store.get("content")):
@@ -157,9 +157,6 @@ class LabPve(CopiesPve):
 
         upid = await self.task(v["node"], "download", v["storage"], user, body)
         return upid
-
-    async def index(self) -> list[str]:
-        return sorted(await self.run(self.templates.index))
 
     def _space(self, _store: Answer) -> tuple[int, int, int]:
         """Return the storage's total, used and free bytes: those of this machine."""
@@ -251,9 +248,6 @@ class LabPve(CopiesPve):
         finally:
             if locked is not None:
                 self.release(locked, record["upid"])
-        self._finish(record, status)
-
-    def _finish(self, record: Answer, status: str) -> None:
         warnings = sum(line.startswith("WARN:") for line in record["log"])
         if status == "OK" and warnings:
             status = f"WARNINGS: {warnings}"
@@ -302,7 +296,7 @@ class LabPve(CopiesPve):
     async def start_again(self, vmids: Iterable[int]) -> None:
         """Start containers as the node does after it booted, in their startup order."""
         cts = [ct for ct in self.cts if ct.vmid in set(vmids)]
-        for ct in sorted(cts, key=lambda ct: (_startup_order(ct), ct.vmid)):
+        for ct in sorted(cts, key=_startup_order):
             upid = await self._lxc_start("root@pam", {"node": ct.node, "vmid": ct.vmid})
             while self.tasks[upid]["status"] == "running":
                 await asyncio.sleep(0.05)
@@ -335,18 +329,15 @@ class LabPve(CopiesPve):
         again = await self.run(self.runtime.pid, ct.vmid)
         if again is not None:
             self._is_running(ct, again)
-            await self._refresh(ct)
+            # It restarted itself: LXC's monitor gave it the configuration it had read before.
+            if ct.pending or not await self.run(self.runtime.started_with, self.parsed(ct)):
+                await self._lxc_reboot("root@pam", {"node": ct.node, "vmid": ct.vmid})
         elif ct.pid == pid:
             ct.status = "stopped"
             ct.pid = None
             if self.wanted(ct) == "started":
                 self._ha_changed(f"ct:{ct.vmid}")
         self.remember()
-
-    async def _refresh(self, ct: FakeCt) -> None:
-        """Restart a container that restarted itself, if its configuration has changed since."""
-        if ct.pending or not await self.run(self.runtime.started_with, self.parsed(ct)):
-            await self._lxc_reboot("root@pam", {"node": ct.node, "vmid": ct.vmid})
 
     # ------------------------------------------------------------------ create and destroy
 
@@ -558,10 +549,10 @@ def forget_snapshot(ct: FakeCt, name: str) -> None:
                 later["parent"] = parent
 
 
-def _startup_order(ct: FakeCt) -> int:
-    """Return the container's place in the startup order; without one it comes last."""
+def _startup_order(ct: FakeCt) -> tuple[int, int]:
+    """Return the container's place; those without an order come last, by VMID."""
     order = split_props(ct.config.get("startup", ""))[1].get("order", "")
-    return int(order) if order.isdigit() else sys.maxsize
+    return (int(order) if order.isdigit() else sys.maxsize), ct.vmid
 
 
 def _interface(link: Answer) -> Answer:

@@ -34,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> int:
     os.umask(0o022)
     # Plain `su` keeps a path without the administrator's programs.
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    options.state = Path(options.state or settings.default_state()).resolve()
+    state = options.state or os.environ.get("CTLV_LAB_STATE") or settings.REPOSITORY / ".lab"
+    options.state = Path(state).resolve()
     try:
         if options.verb in CHANGING:
             with settings.locked(options.state):

@@ -95,8 +95,13 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         for key, value in v.items():
             if MOUNT_KEY.match(key):
                 self._check_new_volume(user, str(value))
-        if v.get("ssh-public-keys"):
-            _check_public_keys(str(v["ssh-public-keys"]))
+        # Line by line, as Proxmox does.
+        for line in str(v.get("ssh-public-keys") or "").splitlines():
+            if line.strip() and not line.strip().startswith("#"):
+                try:
+                    run(["ssh-keygen", "-l", "-f", "/dev/stdin"], stdin=line)
+                except CommandError as error:
+                    raise PveError(500, "SSH public key validation error") from error
         upid: str = await super()._lxc_create(user, v)
         return upid
 
@@ -142,22 +147,17 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         return [("GET", "/nodes/{node}/network", self._network_list)]
 
     async def _network_list(self, v: Answer, _user: str) -> list[Answer]:
-        wanted = v.get("type")
-        bridges = ("bridge", "any_bridge", "any_local_bridge")
-        return [
-            item
-            for item in self._interfaces_of_node()
-            if wanted is None
-            or item["type"] == wanted
-            or (item["type"] == "bridge" and wanted in bridges)
-        ]
-
-    def _interfaces_of_node(self) -> list[Answer]:
         bridge = {"iface": "vmbr0", "type": "bridge", "active": 1, "autostart": 1, "exists": 1}
         bridge |= {"bridge_ports": "eno1", "bridge_stp": "off", "bridge_fd": "0", "priority": 3}
         card = {"iface": "eno1", "type": "eth", "active": 1, "exists": 1, "priority": 2}
         common = {"method": "manual", "method6": "manual", "families": ["inet"]}
-        return [bridge | common, card | common]
+        kinds = ("bridge", "any_bridge", "any_local_bridge"), ("eth",)
+        wanted = v.get("type")
+        return [
+            item | common
+            for item, known in zip((bridge, card), kinds, strict=True)
+            if wanted is None or wanted in known
+        ]
 
 
 async def _blanks(request: Any) -> dict[str, str]:
@@ -195,14 +195,3 @@ def _is_asked_for(task: Answer, given: Answer) -> bool:
         and given.get("userfilter", "") in task["user"]
         and given.get("since", 0) <= task["starttime"] <= given.get("until", 1 << 62)
     )
-
-
-def _check_public_keys(text: str) -> None:
-    """Refuse keys that ssh-keygen does not know, line by line, as Proxmox does."""
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        if line.startswith("#"):
-            continue
-        try:
-            run(["ssh-keygen", "-l", "-f", "/dev/stdin"], stdin=line)
-        except CommandError as error:
-            raise PveError(500, "SSH public key validation error") from error

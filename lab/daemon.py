@@ -7,9 +7,9 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import signal
 import subprocess
+import uuid
 
 from lab import certificates, network, proxy
 from lab.api import LabPve
@@ -133,9 +133,7 @@ async def _answers(port: int) -> bool:
 def kept_secret(settings: Settings, name: str) -> str:
     file = settings.state / name
     if not file.exists():
-        digits = secrets.token_hex(16)
-        parts = [digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]]
-        write_atomically(file, "-".join(parts))
+        write_atomically(file, str(uuid.uuid4()))
     return file.read_text().strip()
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,12 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     kept = settings.load(wanted.state)
     runs = api_pid(wanted.state) is not None
     checks.check_machine(wanted, own=kept if runs else None)
-    _check_name_is_free(wanted)
+    owner = settings.claimed(wanted.run_folder)
+    if owner and owner.state != wanted.state:
+        raise LabError(
+            f"a lab named '{wanted.name}' already lives in {owner.state}",
+            next_step="choose another with --name (and other ports), or `down` the other first",
+        )
     wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lab = _complete(wanted, runs=runs)
     template = templates.build(release, say=say)
@@ -45,7 +50,7 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     say(f"Network {lab.netns}: bridges, gateway, vantage")
     network.build(lab, settings.load_facts())
     if lxcfs.start(lab):
-        for pid in init_pids(lab):
+        for pid in inits(lab).values():
             lxcfs.put_in(lab, pid)
     if runs and lab == kept and answers(lab):
         say(f"The API already answers on https://127.0.0.1:{lab.api_port}")
@@ -79,21 +84,12 @@ def _complete(wanted: Settings, *, runs: bool) -> Settings:
     return chosen
 
 
-def _check_name_is_free(lab: Settings) -> None:
-    """Refuse a name that a lab in another folder uses."""
-    owner = settings.claimed(lab.run_folder)
-    if owner and owner.state != lab.state:
-        raise LabError(
-            f"a lab named '{lab.name}' already lives in {owner.state}",
-            next_step="choose another with --name (and other ports), or `down` the other first",
-        )
-
-
 def find(state: Path) -> Settings | None:
     """Return the lab in `state`; when its folder was deleted, what /run still knows of it."""
     kept = settings.load(state)
     owners = [kept] if kept else []
-    owners += [o for o in map(settings.claimed, settings.run_folders()) if o and o.state == state]
+    run_folders = sorted(settings.RUN.iterdir()) if settings.RUN.is_dir() else []
+    owners += [o for o in map(settings.claimed, run_folders) if o and o.state == state]
     return owners[0] if owners else None
 
 
@@ -125,7 +121,9 @@ def _start_api(lab: Settings, say: Say) -> None:
     deadline = time.monotonic() + API_WAIT_S
     while not answers(lab):
         if process.poll() is not None:
-            raise LabError(f"the API ended at once: {_last_line(log)}", next_step=f"read {log}")
+            said = log.read_text(errors="replace").split("\n")
+            last = next((line for line in reversed(said) if line.strip()), "no reason given")
+            raise LabError(f"the API ended at once: {last}", next_step=f"read {log}")
         if time.monotonic() > deadline:
             raise LabError(
                 f"the API does not answer after {API_WAIT_S:.0f} s", next_step=f"read {log}"
@@ -146,11 +144,6 @@ def _end_api(state: Path) -> None:
                 return
             time.sleep(0.05)
     raise LabError(f"the lab's process {pid} does not end", next_step=f"look at `ps -p {pid}`")
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no reason given"
 
 
 def lab_file(state: Path) -> dict[str, Any] | None:
@@ -199,8 +192,11 @@ def down(state: Path, *, say: Say) -> None:
 def _stop_containers(lab: Settings, *, how: Sequence[str], say: Say) -> None:
     """End the API, then all containers at once: `how` are lxc-stop's options."""
     _end_api(lab.state)  # first: it would note them as stopped, and not start them again
-    _thaw(lab)
-    names = list(running_containers(lab))
+    # What waits for a disk that a snapshot held when it was cut could never stop.
+    for place in mounts.mounted(below=lab.run_folder / "lxc"):
+        if "/disks/" in place:
+            succeeds(["fsfreeze", "--unfreeze", place])
+    names = [*inits(lab)]
     if names:
         say(f"Stopping {len(names)} container(s)")
     waits = [
@@ -227,31 +223,20 @@ def _stop_containers(lab: Settings, *, how: Sequence[str], say: Say) -> None:
             ) from error
 
 
-def _thaw(lab: Settings) -> None:
-    """Let disks be written to that a snapshot held when it was cut: what waits could never stop."""
-    for place in mounts.mounted(below=lab.run_folder / "lxc"):
-        if "/disks/" in place:
-            succeeds(["fsfreeze", "--unfreeze", place])
-
-
 def containers(lab: Settings) -> list[str]:
     folder = lab.run_folder / "lxc"
     return sorted(place.name for place in folder.iterdir()) if folder.is_dir() else []
 
 
-def running_containers(lab: Settings) -> Iterator[str]:
+def inits(lab: Settings) -> dict[str, int]:
+    """Return the containers that run, by LXC's name, each with the process id of its init."""
+    found = {}
     for name in containers(lab):
-        with contextlib.suppress(CommandError):
-            words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-s", "-H"]
-            if run(["lxc-info", *words]).strip() != "STOPPED":
-                yield name
-
-
-def init_pids(lab: Settings) -> Iterator[int]:
-    for name in running_containers(lab):
         with contextlib.suppress(CommandError, ValueError):
             words = ["-n", name, "-P", str(lab.run_folder / "lxc"), "-p", "-H"]
-            yield int(run(["lxc-info", *words]))
+            if (pid := int(run(["lxc-info", *words]))) > 0:
+                found[name] = pid
+    return found
 
 
 def _release_machine(lab: Settings) -> None:

@@ -60,7 +60,8 @@ class LxcRuntime:
     # ------------------------------------------------------------------ where things are
 
     def name(self, vmid: int) -> str:
-        return self.settings.container_name(vmid)
+        """Return the name LXC knows a container by; unlike the VMID, unique on this machine."""
+        return f"{self.settings.name}-{vmid}"
 
     def disks(self, vmid: int) -> Disks:
         return Disks(
@@ -126,18 +127,13 @@ class LxcRuntime:
             rootfs.make_folder("/root/.ssh", mode=0o700)
             lines = birth.ssh_public_keys.strip() + "\n"
             rootfs.write("/root/.ssh/authorized_keys", lines, mode=0o600)
-        self._set_root_password(rootfs, birth.password)
-        self._write_network_files(guest)
-
-    @staticmethod
-    def _set_root_password(rootfs: Rootfs, password: str | None) -> None:
-        """Set root's password, or lock it: the template's may be empty."""
-        hashed = "*"
-        if password:
-            hashed = run(["openssl", "passwd", "-6", "-stdin"], stdin=password).strip()
+        hashed = "*"  # locked: the template's may be empty
+        if birth.password:
+            hashed = run(["openssl", "passwd", "-6", "-stdin"], stdin=birth.password).strip()
         shadow = rootfs.read("/etc/shadow")
         changed = re.sub(r"^root:[^:]*:", f"root:{hashed}:", shadow, flags=re.MULTILINE)
         rootfs.write("/etc/shadow", changed, mode=0o640)
+        self._write_network_files(guest)
 
     def _write_network_files(self, guest: Guest) -> None:
         """Write what Proxmox writes at creation and again before each start."""

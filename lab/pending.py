@@ -236,12 +236,13 @@ def _steps(ct: FakeCt, keys: Collection[str] | None, *, running: bool) -> list[t
     if not running:
         return goes + sets
     fast = [step for step in sets if step[0] in FASTPLUG]
-    slow = [step for step in sets if step not in fast and _is_plugged(ct, step[0])]
+    slow = [
+        (key, goes)
+        for key, goes in sets
+        if key not in FASTPLUG
+        and (HOT_SET.fullmatch(key) or (HOT_ADD.fullmatch(key) and key not in ct.config))
+    ]
     return fast + [step for step in goes if HOT_REMOVE.fullmatch(step[0])] + slow
-
-
-def _is_plugged(ct: FakeCt, key: str) -> bool:
-    return bool(HOT_SET.fullmatch(key) or (HOT_ADD.fullmatch(key) and key not in ct.config))
 
 
 def _is_replaced(key: str, old: Answer, new: Answer) -> bool:

@@ -97,10 +97,6 @@ class Settings:
         """What other programs read to find the lab."""
         return self.state / "lab.json"
 
-    def container_name(self, vmid: int) -> str:
-        """Return the name LXC knows a container by; unlike the VMID, unique on this machine."""
-        return f"{self.name}-{vmid}"
-
 
 def load_facts(path: Path = LAB_FACTS) -> Facts:
     """Read inventory/lab's description of the lab. Raises LabError when it cannot be used."""
@@ -137,10 +133,6 @@ def _network(item: Mapping[str, Any]) -> Network:
     return Network(tag=int(item["tag"]), subnet=ipaddress.IPv4Network(item["subnet"]), **given)
 
 
-def default_state() -> Path:
-    return Path(os.environ.get("CTLV_LAB_STATE") or REPOSITORY / ".lab")
-
-
 def settings_file(state: Path) -> Path:
     return state / "settings.json"
 
@@ -155,10 +147,6 @@ def check_state_folder(state: Path) -> None:
 
 def load(state: Path) -> Settings | None:
     return _read(settings_file(state), state=state)
-
-
-def run_folders() -> Iterator[Path]:
-    yield from sorted(RUN.iterdir()) if RUN.is_dir() else []
 
 
 def claimed(run_folder: Path) -> Settings | None:

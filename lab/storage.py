@@ -55,7 +55,7 @@ class Disks:
         partial.rename(self.image(disk))
 
     def free(self, disk: str) -> None:
-        self.unmount_disk(disk)
+        _unmount(self.mounted_at(disk))
         for image in [self.image(disk), *self.images.glob(f"{disk}@*.img")]:
             image.unlink(missing_ok=True)
 
@@ -99,9 +99,6 @@ class Disks:
         disks = self.mounts / "disks"
         for place in sorted(disks.iterdir()) if disks.is_dir() else []:
             _unmount(place)
-
-    def unmount_disk(self, disk: str) -> None:
-        _unmount(self.mounted_at(disk))
 
     # ------------------------------------------------------------------ size and snapshots
 

@@ -80,7 +80,11 @@ def build(release: int, *, say: Say) -> Template:
     say(f"Building {name} with mmdebstrap (about a minute, once) ...")
     folder = cache_folder() / recipe(release)
     work = folder.with_name(f"{folder.name}.{os.getpid()}")
-    _remove_remains(folder.parent)
+    # What builds left that were killed.
+    for place in folder.parent.glob("*.*"):
+        pid = place.suffix.lstrip(".")
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(place, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     try:
         archive = work / "rootfs.tar.zst"
@@ -132,14 +136,6 @@ class Templates:
         return build(self.index()[name], say=say)
 
 
-def _remove_remains(cache: Path) -> None:
-    """Remove what builds left that were killed."""
-    for place in cache.glob("*.*") if cache.is_dir() else []:
-        pid = place.suffix.lstrip(".")
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(place, ignore_errors=True)
-
-
 def _mmdebstrap(release: int, archive: Path) -> list[str]:
     lines = "\n".join(source.line() for source in debian_sources(RELEASES[release]))
     command = [
@@ -178,25 +174,26 @@ def unpack(template: Template, *, into: Path, id_base: int) -> Path:
     It is read-only to the containers: each writes to a layer of its own above it.
     """
     root = into / template.tree
-    with _unpacking_alone(into):
+    into.mkdir(parents=True, exist_ok=True)
+    # Containers that are created at once wait for one unpacked tree, and end not each other's.
+    with (into / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         if not root.exists():
             partial = root.with_name(root.name + ".partial")
             end_unpacking(into)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             os.chown(partial, id_base, id_base)
-            _unpack_shifted(template.archive, partial, id_base)
+            # In a user namespace, so that owners and file capabilities are shifted with it. Archive
+            # and tree come as standard input and working folder: the shifted root may not be
+            # allowed to walk there (a clone below /root).
+            inside = ["lxc-usernsexec", "-m", f"b:0:{id_base}:65536", "--"]
+            owners = ["--numeric-owner", "--same-owner", "--same-permissions"]
+            attributes = ["--xattrs", "--xattrs-include=*", "--exclude=./dev/*"]
+            extract = [*inside, "tar", "--extract", "--zstd", *owners, *attributes]
+            run(extract, stdin=template.archive, folder=partial, timeout_s=120)
             partial.rename(root)
     return root
-
-
-@contextlib.contextmanager
-def _unpacking_alone(into: Path) -> Iterator[None]:
-    """Let containers that are created at once wait for one unpacked tree, not end each other's."""
-    into.mkdir(parents=True, exist_ok=True)
-    with (into / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def end_unpacking(into: Path) -> None:
@@ -222,20 +219,3 @@ def _working_below(folder: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             if (place / "cwd").readlink().is_relative_to(folder):
                 yield int(place.name)
-
-
-def _unpack_shifted(archive: Path, root: Path, id_base: int) -> None:
-    """Unpack inside a user namespace, so that owners and file capabilities are shifted with it.
-
-    The archive comes as standard input and the tree is the working folder: the shifted root may
-    not be allowed to walk there (a clone below /root).
-    """
-    inside = ["lxc-usernsexec", "-m", f"b:0:{id_base}:65536", "--"]
-    owners = ["--numeric-owner", "--same-owner", "--same-permissions"]
-    attributes = ["--xattrs", "--xattrs-include=*"]
-    run(
-        [*inside, "tar", "--extract", "--zstd", *owners, *attributes, "--exclude=./dev/*"],
-        stdin=archive,
-        folder=root,
-        timeout_s=120,
-    )

@@ -212,7 +212,7 @@ def test_disks_that_a_cut_snapshot_holds_are_let_go_before_containers_stop(lab, 
     )
     monkeypatch.setattr(lifecycle, "_end_api", lambda _: called.append("end"))
     monkeypatch.setattr(lifecycle, "succeeds", lambda words: called.append(" ".join(words)))
-    monkeypatch.setattr(lifecycle, "running_containers", lambda _: called.append("stop") or [])
+    monkeypatch.setattr(lifecycle, "inits", lambda _: called.append("stop") or [])
     lifecycle._stop_containers(lab, how=[], say=print)
     assert called == ["end", f"fsfreeze --unfreeze {disk}", "stop"]
 
@@ -239,7 +239,7 @@ def orphan(lab, monkeypatch, tmp_path):
 
 
 def test_no_process_of_a_container_outlives_the_lab(lab, orphan, monkeypatch):
-    monkeypatch.setattr(lifecycle, "running_containers", lambda _: [])
+    monkeypatch.setattr(lifecycle, "inits", lambda _: [])
     lifecycle._stop_containers(lab, how=["--kill"], say=print)
     assert orphan.wait(20) == -9
 
