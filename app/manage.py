@@ -15,17 +15,13 @@ TURNED_AWAY = frozenset({1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203})
 CLIENT_ERRORS = range(2000, 3000)
 
 
-def is_unreachable(error: OperationalError) -> bool:
-    code = error.args[0] if error.args else None
-    return code in TURNED_AWAY or code in CLIENT_ERRORS
-
-
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:
-        if not is_unreachable(error):
+        code = error.args[0] if error.args else None
+        if code not in TURNED_AWAY and code not in CLIENT_ERRORS:
             raise
         print(f"the database cannot be used: {error.args[-1]}", file=sys.stderr)
         print("  Next: see why in the database's log; then run this again", file=sys.stderr)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from cryptography import x509
 
@@ -186,11 +186,15 @@ def web_root(environment: str) -> str:
     common = next(iter(read_inventory(environment).hosts.values()))
     tls = common.get("agenda_tls") or "off"
     scheme, port = ("http", 80) if tls == "off" else ("https", 443)
-    lab: dict[str, Any] = {}
+    forwards: dict[str, str] = {}
     if environment == "lab":
-        lab = read_json(state_folder(environment) / "lab.json", next_step="run `make up`")
-    forwards = lab.get("forwards", {}).items()
-    ours = [f"127.0.0.1:{here}" for here, to in forwards if to == f"{address}:{port}"]
+        file = state_folder(environment) / "lab.json"
+        try:
+            forwards = json.loads(file.read_text("utf-8"))["forwards"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            problem = f"{file} cannot be read: {error}"
+            raise OperatorError(problem, next_step="run `make up`") from error
+    ours = [f"127.0.0.1:{here}" for here, to in forwards.items() if to == f"{address}:{port}"]
     name = named_in(Path(common.get("tls_site_file", ""))) if tls == "files" else ""
     return f"{scheme}://{ours[0] if ours else name or address}"
 
@@ -209,13 +213,6 @@ def named_in(certificate: Path) -> str:
         return ""
     names = found.get_values_for_type(x509.DNSName)
     return next((name for name in names if not name.startswith("*")), "")
-
-
-def read_json(file: Path, *, next_step: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise OperatorError(f"{file} cannot be read: {error}", next_step=next_step) from error
 
 
 def manage(environment: str, *command: str) -> str:

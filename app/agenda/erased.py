@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -60,20 +60,16 @@ def _write(text: str, *, at: datetime) -> None:
     """
     if not (text and settings.ERASED_JOURNAL):
         return
+    path = Path(settings.ERASED_JOURNAL) / f"{at.astimezone(UTC):%Y-%m-%d}{SUFFIX}"
     try:
-        _append(Path(settings.ERASED_JOURNAL) / f"{at.astimezone(UTC):%Y-%m-%d}{SUFFIX}", text)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, text.encode())  # at once: two processes never mix their lines
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         log.error("the journal of erased ids cannot be written: %s", error.strerror)
-
-
-def _append(path: Path, text: str) -> None:
-    """In one write, so that two processes never mix their lines; on the disk when it returns."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def lines() -> Iterator[str]:
@@ -145,13 +141,4 @@ def prune(*, at: datetime) -> int:
 def _files() -> list[Path]:
     if not settings.ERASED_JOURNAL:
         return []
-    found = Path(settings.ERASED_JOURNAL).glob(f"*{SUFFIX}")
-    return sorted(path for path in found if _is_a_day(path.stem))
-
-
-def _is_a_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    return sorted(Path(settings.ERASED_JOURNAL).glob(f"????-??-??{SUFFIX}"))

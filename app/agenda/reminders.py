@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from agenda.models import Task, TaskQuerySet
+from agenda.models import Task
 
 STEPS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=10))
 LAST_STEP = len(STEPS)
@@ -90,7 +90,10 @@ def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Clai
     if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):
         _claim_unheard(user)
         return Claimed()
-    tasks = list(_unannounced(user.pk, at=at)[: 10 * MOST_AT_ONCE])
+    # Those that still have something to be said of them, as far as a day and a wait.
+    mine = Task.objects.of(user.pk).live(at=at).filter(announced__lt=LAST_STEP)
+    near = mine.due(since=at, until=at + STEPS[0] + LONGEST_WAIT).by_deadline()
+    tasks = list(near[: 10 * MOST_AT_ONCE])
     due = [task for task in tasks if steps_due(task.deadline_at - at) > task.announced]
     claimed = [task for task in due[:MOST_AT_ONCE] if _claim(task, at=at)]
     return Claimed(
@@ -99,13 +102,6 @@ def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Clai
         forgotten=_claim_forgotten(user, at=at, since=since),
         wait=SHORTEST_WAIT if len(due) > MOST_AT_ONCE else _wait(tasks, at=at),
     )
-
-
-def _unannounced(owner_id: UUID, *, at: datetime) -> TaskQuerySet:
-    """The live tasks that still have something to be said of them, as far as a day and a wait."""
-    horizon = at + STEPS[0] + LONGEST_WAIT
-    mine = Task.objects.of(owner_id).live(at=at).filter(announced__lt=LAST_STEP)
-    return mine.due(since=at, until=horizon).by_deadline()
 
 
 def _claim(task: Task, *, at: datetime) -> bool:

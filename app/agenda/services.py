@@ -129,20 +129,16 @@ def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | N
         return None
     deadline_at, announced = task.deadline_at, task.announced
     if deadline_at <= at:
-        deadline_at = _tomorrow(deadline_at, at=at)
+        # Its time of day, tomorrow, on the clocks of who brings it back.
+        wall = timezone.localtime(deadline_at).time()
+        day = timezone.localtime(at).date() + timedelta(days=1)
+        deadline_at = instant_or_later(datetime.combine(day, wall), zone=zone_here())
         announced = steps_due(deadline_at - at)
     found = mine.filter(deadline_at=task.deadline_at).update(
         removed_at=None, deadline_at=deadline_at, announced=announced
     )
     _forget_speech(task_id, owner_id)
     return deadline_at if found else None
-
-
-def _tomorrow(deadline_at: datetime, *, at: datetime) -> datetime:
-    """The deadline's time of day, tomorrow, on the clocks of who brings the task back."""
-    wall = timezone.localtime(deadline_at).time()
-    day = timezone.localtime(at).date() + timedelta(days=1)
-    return instant_or_later(datetime.combine(day, wall), zone=zone_here())
 
 
 def task_keep(

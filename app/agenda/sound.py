@@ -19,7 +19,9 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpResponse:
     """Never kept by the browser: it must be able to forget too. `Sunset` (RFC 8594) says when."""
     audio = said.audio
-    part = _part(_wanted(request, said.etag), len(audio))
+    # Of another sound the client holds a part: the whole of this one (If-Range).
+    is_same = request.headers.get("If-Range", said.etag) == said.etag
+    part = _part(request.headers.get("Range", "") if is_same else "", len(audio))
     if part is None:
         response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{len(audio)}"})
     elif len(part) == len(audio):
@@ -36,13 +38,6 @@ def sound(request: HttpRequest, said: Speech, *, words: Utterance) -> HttpRespon
     if len(text := quote(words.text)) <= HEADER_LENGTH_MAX:
         response["X-Agenda-Text"] = text
     return response
-
-
-def _wanted(request: HttpRequest, current: str) -> str:
-    """The Range header; none when the client holds the rest of another sound (If-Range)."""
-    if request.headers.get("If-Range", current) != current:
-        return ""
-    return request.headers.get("Range", "")
 
 
 def _part(header: str, length: int) -> range | None:

@@ -50,7 +50,12 @@ def seen_next(last: Seen | None, *, at: datetime, up_s: float) -> Seen:
 def sounds_until(*, at: datetime) -> datetime:
     """Sounds that were due before may be erased. Asks nobody else. `at` is now."""
     up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return min(at, _remembered(at=at, up_s=up_s).at)
+    if not settings.ERASED_JOURNAL:
+        return at
+    path = Path(settings.ERASED_JOURNAL) / NAME
+    now = seen_next(_read(path), at=at, up_s=up_s)
+    _write(path, now)
+    return min(at, now.at)
 
 
 def rows_until(*, sounds_until: datetime) -> datetime:
@@ -64,15 +69,6 @@ def doubt(*, at: datetime, until: datetime) -> str:
         return ""
     ahead_s = int((at - until).total_seconds())
     return f"this clock is {ahead_s} s ahead: what is due since {until:%H:%M} UTC is kept"
-
-
-def _remembered(*, at: datetime, up_s: float) -> Seen:
-    if not settings.ERASED_JOURNAL:
-        return Seen(at=at, up_s=up_s)
-    path = Path(settings.ERASED_JOURNAL) / NAME
-    now = seen_next(_read(path), at=at, up_s=up_s)
-    _write(path, now)
-    return now
 
 
 def _read(path: Path) -> Seen | None:

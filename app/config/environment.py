@@ -171,7 +171,9 @@ def read(environ: Mapping[str, str]) -> Environment:
     except ValidationError as error:
         # The last of a variable's errors stands for all of them.
         faults |= {str(one["loc"][0]): _fault(one, given) for one in error.errors()}
-    if "AGENDA_SMTP_USER" in given.keys() - unread and _is_in_clear(given):
+    is_smtps = given.get("AGENDA_SMTP_PORT") == str(SMTPS_PORT)
+    is_in_clear = given.get("AGENDA_SMTP_STARTTLS") == "0" and not is_smtps
+    if is_in_clear and "AGENDA_SMTP_USER" in given.keys() - unread:
         faults["AGENDA_SMTP_USER"] = (
             "AGENDA_SMTP_USER is set while AGENDA_SMTP_STARTTLS is 0.\n  Next: set"
             " AGENDA_SMTP_STARTTLS=1, or the password would cross the network in clear."
@@ -179,11 +181,6 @@ def read(environ: Mapping[str, str]) -> Environment:
     if faults:
         raise EnvironmentFault("\n".join(faults.values()))
     return found
-
-
-def _is_in_clear(given: Mapping[str, str]) -> bool:
-    is_smtps = given.get("AGENDA_SMTP_PORT") == str(SMTPS_PORT)
-    return given.get("AGENDA_SMTP_STARTTLS") == "0" and not is_smtps
 
 
 def _needed_and_unread(given: Mapping[str, str]) -> tuple[list[str], set[str]]:

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template import loader
 from django.urls import Resolver404, resolve
 from django.utils import translation
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import get_language_from_request
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import ask_to_sign_in, keeps_text, show_again, words_again
 

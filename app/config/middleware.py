@@ -67,14 +67,12 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/admin") and not _may_administer(client_address(request)):
-            raise Http404("the administration is not open to this address")
+        if request.path.startswith("/admin"):
+            client = ip_address(client_address(request))
+            is_inside = any(client in network for network in settings.ADMIN_NETWORKS)
+            if not (client.is_loopback or is_inside):
+                raise Http404("the administration is not open to this address")
         return self.get_response(request)
-
-
-def _may_administer(address: str) -> bool:
-    client = ip_address(address)
-    return client.is_loopback or any(client in network for network in settings.ADMIN_NETWORKS)
 
 
 class PreferencesMiddleware:

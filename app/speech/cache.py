@@ -72,7 +72,9 @@ class Cache:
         """Return the audio of `key`, or None: not there, its time has come, or damaged."""
         path = self.folder / self.name(key)
         with _logged(), contextlib.suppress(FileNotFoundError):
-            audio, expires_s = _audio_in(path.read_bytes()), path.stat().st_mtime
+            content, expires_s = path.read_bytes(), path.stat().st_mtime
+            # No MP3 begins with a brace (mp3.py).
+            audio = content.partition(b"\n")[2] if content.startswith(b"{") else content
             if expires_s > at.timestamp() and mp3.is_mp3(audio):
                 os.utime(path, (at.timestamp(), expires_s))
                 return audio
@@ -244,11 +246,6 @@ class _File:
         if self.path.name.startswith(NEW_PREFIX):
             return True
         return self.is_lock and self.subject not in alive
-
-
-def _audio_in(content: bytes) -> bytes:
-    """No MP3 begins with a brace (mp3.py)."""
-    return content.partition(b"\n")[2] if content.startswith(b"{") else content
 
 
 def _tasks_in(path: Path) -> dict[str, str]:

@@ -70,19 +70,15 @@ def accepts(text: str) -> bool:
 
 def fetch(text: str, *, language: str, host: str, deadline: Deadline) -> bytes:
     """Return `text` as MP3 in Google's voice. Raises GoogleError, and nothing else."""
-    bodies = _bodies(text, language)
+    asked = gTTS(text, lang=language, lang_check=False, tokenizer_func=_wrapped)
+    try:
+        bodies = list(asked.get_bodies())
+    except AssertionError as error:
+        raise GoogleError("nothing to say in this text") from error
     with requests.Session() as session:
         session.trust_env = False
         url = (host or HOST) + PATH
         return b"".join(_part(session, body, url=url, deadline=deadline) for body in bodies)
-
-
-def _bodies(text: str, language: str) -> list[str]:
-    asked = gTTS(text, lang=language, lang_check=False, tokenizer_func=_wrapped)
-    try:
-        return list(asked.get_bodies())
-    except AssertionError as error:
-        raise GoogleError("nothing to say in this text") from error
 
 
 def _wrapped(text: str) -> list[str]:

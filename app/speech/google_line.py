@@ -158,7 +158,10 @@ class Caller:
             except queue.Full:
                 return None
             future = self._futures[key] = Future()
-            self._ensure_thread()
+            # Not alive also means: we are a fork of the process that started it.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="google-caller", daemon=True)
+                self._thread.start()
             return future
 
     def is_late(self, patience_s: float) -> bool:
@@ -166,29 +169,19 @@ class Caller:
         since_s = self._busy_since_s
         return since_s is not None and self._clock() - since_s > patience_s
 
-    def _ensure_thread(self) -> None:
-        # Not alive also means: we are a fork of the process that started it.
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="google-caller", daemon=True)
-            self._thread.start()
-
     def _run(self) -> None:
         while True:
             key, call = self._waiting.get()
             self._busy_since_s = self._clock()
-            audio = _audio_of(call)
+            audio = None
+            # Errors stop here, and the thread lives on: whoever waits takes another voice.
+            try:
+                audio = call()
+            except GoogleError as error:
+                log.info("Google's voice: %s", error)
+            except Exception:
+                log.exception("Google's voice: a bug")
             self._busy_since_s = None
             with self._lock:
                 future = self._futures.pop(key)
             future.set_result(audio)
-
-
-def _audio_of(call: Call) -> bytes | None:
-    """Errors stop here, and the thread lives on: whoever waits takes another voice."""
-    try:
-        return call()
-    except GoogleError as error:
-        log.info("Google's voice: %s", error)
-    except Exception:
-        log.exception("Google's voice: a bug")
-    return None

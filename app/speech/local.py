@@ -19,17 +19,8 @@ WORDS_PER_MINUTE = "160"
 
 def speak(*, text: str, language: str) -> bytes:
     """Return `text` as MP3. Raises SpeechError when espeak-ng is missing, fails or is late."""
-    return _mp3(_samples(text, VOICES[language]))
-
-
-def problem() -> str | None:
-    """Return why this machine has no voice, or None."""
-    return None if shutil.which("espeak-ng") else "espeak-ng is not installed"
-
-
-def _samples(text: str, voice: str) -> bytes:
     # The text goes through standard input: an argument list can be read by everyone on the machine.
-    command = ["espeak-ng", "-v", voice, "-s", WORDS_PER_MINUTE, "--stdin", "--stdout"]
+    command = ["espeak-ng", "-v", VOICES[language], "-s", WORDS_PER_MINUTE, "--stdin", "--stdout"]
     # [[...]] would be read as phonemes, and nothing after a NUL would be read at all.
     plain = text.replace("[[", " ").replace("\0", " ")
     try:
@@ -41,13 +32,14 @@ def _samples(text: str, voice: str) -> bytes:
     samples = done.stdout[WAV_HEADER_BYTES:]
     if not samples:
         raise SpeechError("espeak-ng gave no sound: nothing to say in this text")
-    return samples
-
-
-def _mp3(samples: bytes) -> bytes:
     encoder = lameenc.Encoder()
     encoder.set_bit_rate(48)
     encoder.set_in_sample_rate(SAMPLE_RATE_HZ)
     encoder.set_channels(1)
     encoder.set_quality(7)
     return bytes(encoder.encode(samples)) + bytes(encoder.flush())
+
+
+def problem() -> str | None:
+    """Return why this machine has no voice, or None."""
+    return None if shutil.which("espeak-ng") else "espeak-ng is not installed"

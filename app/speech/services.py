@@ -160,10 +160,16 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
     if not _may_go_to_google(words) or not google_line.google_is_open(line):
         return None
     key = _key(words, "google")
+    call_s = CALL_S + CALL_S_A_REQUEST * google.requests_for(words.text)
 
     def call() -> bytes:
         with google_line.google_lock(line, limit_s=LINE_S):
-            audio = _fetched(words)
+            audio = google.fetch(
+                words.text,
+                language=words.language,
+                host=settings.AGENDA_GOOGLE_URL.rstrip("/"),
+                deadline=google.Deadline.after(call_s),
+            )
         now = timezone.now()
         cache.write(key, audio, expires_at=words.expires_at, at=now, mark=mark)
         return audio
@@ -175,16 +181,6 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
         return future.result(timeout=wait_s)
     except TimeoutError:
         return None
-
-
-def _fetched(words: Utterance) -> bytes:
-    seconds = CALL_S + CALL_S_A_REQUEST * google.requests_for(words.text)
-    return google.fetch(
-        words.text,
-        language=words.language,
-        host=settings.AGENDA_GOOGLE_URL.rstrip("/"),
-        deadline=google.Deadline.after(seconds),
-    )
 
 
 def _may_go_to_google(words: Utterance) -> bool:

@@ -75,7 +75,10 @@ def day_and_time(when: datetime, *, at: datetime, language: Language) -> str:
 def time_of_day(when: datetime, *, language: Language) -> str:
     """Return "à midi", "at two thirty p.m."; in an hour that comes twice, also which one."""
     spoken = clock(when.hour, when.minute, language=language)
-    season = _season(when, language)
+    season = ""
+    if when.utcoffset() != when.replace(fold=1 - when.fold).utcoffset():
+        french, english = ("hiver", "winter") if when.fold else ("été", "summer")
+        season = f", heure d'{french}" if language == "fr" else f", {english} time"
     return f"{'à' if language == 'fr' else 'at'} {spoken}{season}"
 
 
@@ -91,12 +94,3 @@ def remaining(left: timedelta, *, language: Language) -> str:
         if minutes and hours < MANY_HOURS:
             parts.append(counted(minutes, "minute", "minute", language))
     return f"dans {' et '.join(parts)}" if language == "fr" else f"in {' and '.join(parts)}"
-
-
-def _season(when: datetime, language: Language) -> str:
-    """Name the season only where the same clock time comes twice, in the night summer time ends."""
-    if when.utcoffset() == when.replace(fold=1 - when.fold).utcoffset():
-        return ""
-    if when.fold:
-        return ", heure d'hiver" if language == "fr" else ", winter time"
-    return ", heure d'été" if language == "fr" else ", summer time"

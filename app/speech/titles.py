@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import partial
 
 from speech import numbers
 from speech.numbers import Language, counted, in_words, ordinal
@@ -30,7 +29,8 @@ Rule = tuple[re.Pattern[str], Say]
 def spoken_title(title: str, *, language: Language) -> str:
     """Return `title` as it is said; "sans titre" or "untitled" when nothing in it can be said."""
     text = _cleaned(_ruled(title[: 10 * LONGEST], BEFORE_CLEANING, language))
-    text = _ruled(_cut(text), RULES, language)
+    short = text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0]
+    text = _ruled(short, RULES, language)
     text = re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
     # Letters, digits and symbols such as emoji; not a title of punctuation alone.
     kinds = {unicodedata.category(character) for character in text}
@@ -41,13 +41,13 @@ def spoken_title(title: str, *, language: Language) -> str:
 
 def _ruled(text: str, rules: tuple[Rule, ...], language: Language) -> str:
     for pattern, say in rules:
-        text = pattern.sub(partial(_replaced, say, language), text)
+
+        def said(match: re.Match[str], say: Say = say) -> str:
+            words = say(match, language)
+            return match.group() if words is None else words
+
+        text = pattern.sub(said, text)
     return text
-
-
-def _replaced(say: Say, language: Language, match: re.Match[str]) -> str:
-    said = say(match, language)
-    return match.group() if said is None else said
 
 
 def _cleaned(title: str) -> str:
@@ -57,12 +57,6 @@ def _cleaned(title: str) -> str:
     text = re.sub(r"[\[\]{}<>*_~`|\\]+", " ", text)
     # "!!!!!" or the same emoji ten times would be read out ten times.
     return " ".join(re.sub(r"([^\w\s])\1+", r"\1", text).split())
-
-
-def _cut(text: str) -> str:
-    if len(text) <= LONGEST:
-        return text
-    return text[:LONGEST].rsplit(" ", 1)[0]
 
 
 def _said(french: str | None, english: str | None) -> Say:
@@ -194,7 +188,10 @@ RULES = (
     _rule(r"(?<=\d)[-–](?=[a-z]{1,5}\d)", _said(" à ", " to ")),
     _rule(r"\b(\d{1,4})(?:e|è?me|ième)\b", _ordinal),
     _rule(r"\b(tp|td|cm|ds|cc|qcm|ue)[ -]?(\d{1,4})\b(?!\.\d)", _label),
-    _exact(r"\b([A-Z]{1,5}) ?(\d{1,9})\b(?!\.\d)", _letters_and_number),
+    _exact(
+        r"\b([A-Z]{1,5}) ?(\d{1,9})\b(?!\.\d)",
+        lambda match, to: f"{match[1]} {_number(match[2], to)}",
+    ),
     # Ten digits in pairs are a telephone number: the pairs, without their dots.
     _rule(r"\b0\d(?:[.-]\d\d){4}\b", lambda match, _: re.sub(r"[.-]", " ", match.group())),
     _rule(

@@ -54,7 +54,11 @@ def read_inputs(root: Path, *, debian: str) -> Inputs:
     known = sorted({Path(name) for name in listed.split("\0") if name})
     found = tuple(name for name in known if (root / name).is_file())
     runtime = f"python-{_digest([RECIPE, debian, *(_content(root / name) for name in PINS)])}"
-    release = _digest([RECIPE, runtime, *(_described(root, name) for name in found)])
+    described = [
+        f"{name}\0{bool((root / name).stat().st_mode & 0o100)}\0{_content(root / name)}"
+        for name in found
+    ]
+    release = _digest([RECIPE, runtime, *described])
     dirty = _git(root, "status", "--porcelain", "--", "app", *PINS).strip()
     return Inputs(
         root=root,
@@ -62,11 +66,6 @@ def read_inputs(root: Path, *, debian: str) -> Inputs:
         release=f"{release}-dirty" if dirty else release,
         runtime=runtime,
     )
-
-
-def _described(root: Path, name: Path) -> str:
-    path = root / name
-    return f"{name}\0{bool(path.stat().st_mode & 0o100)}\0{_content(path)}"
 
 
 def _content(path: Path) -> str:

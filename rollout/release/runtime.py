@@ -64,11 +64,13 @@ def build_runtime(*, debian: str, name: str, requirements: Path, cache: Path, ta
 
 
 def _build_root(*, debian: str, target: Path) -> None:
-    _say(f"making a Debian {debian} root to build wheels in, once (about 30 s)")
+    print(f"release: making a Debian {debian} root, once (about 30 s)", file=sys.stderr)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name.removesuffix('.tar.zst')}.unfinished.tar.zst")
     variant = ["--variant=minbase", f"--include={ROOT_PACKAGES}"]
-    proxy = [f"--aptopt={line}" for line in _apt_proxies()]
+    proxies = ["Acquire::http::Proxy", "Acquire::https::Proxy"]
+    told = run(["apt-config", "dump", "--format", '%F "%v";%n', *proxies]).splitlines()
+    proxy = [f"--aptopt={line}" for line in told if line and '""' not in line]
     run(["mmdebstrap", "--quiet", *variant, *proxy, debian, str(unfinished), *_sources(debian)])
     unfinished.replace(target)
 
@@ -117,12 +119,6 @@ def _sources(debian: str) -> list[str]:
     return [lines[suite] for suite in sorted(lines)]
 
 
-def _apt_proxies() -> list[str]:
-    proxies = ["Acquire::http::Proxy", "Acquire::https::Proxy"]
-    listed = run(["apt-config", "dump", "--format", '%F "%v";%n', *proxies])
-    return [line for line in listed.splitlines() if line and '""' not in line]
-
-
 def _pip_settings() -> str:
     """This machine's own package index, for the pip in the root; its folders are not there."""
     listed = run([sys.executable, "-m", "pip", "config", "list"])
@@ -151,7 +147,3 @@ def run(
             next_step=next_step,
         )
     return done.stdout
-
-
-def _say(text: str) -> None:
-    print(f"release: {text}", file=sys.stderr)

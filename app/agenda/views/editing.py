@@ -127,18 +127,13 @@ def _task_page(
 ) -> HttpResponse:
     if form.errors:
         form.add_refusals(at=at)
-    context = _task_context(request, form, at=at, task=task) | {
-        "was_kept": words_kept(request) is not None,
-        "seen": _seen(request, task) if task else "",
-    }
+    kept = words_kept(request)
+    # Which version of the task the form is filled from: the one that was read before a sign-in.
+    seen = (kept.get("seen") if kept else None) or seen_mark(task) if task else ""
+    context = _task_context(request, form, at=at, task=task)
+    context |= {"was_kept": kept is not None, "seen": seen}
     status = 422 if form.errors else 200
     return render(request, "agenda/task_form.html", context, status=status)
-
-
-def _seen(request: HttpRequest, task: Task) -> str:
-    """Which version of the task a form is filled from: the one that was read before a sign-in."""
-    kept = words_kept(request)
-    return (kept.get("seen") if kept else None) or seen_mark(task)
 
 
 def _task_context(
