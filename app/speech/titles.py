@@ -102,10 +102,6 @@ def _room(match: re.Match[str], language: Language) -> str:
     return " ".join([match[1], _number(match[2], language), _number(match[3], language)])
 
 
-def _letters_and_number(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]} {_number(match[2], language)}"
-
-
 def _number(digits: str, language: Language) -> str:
     """A number in words; digit by digit when it starts with 0, as people read a door or a code."""
     if digits.startswith("0") and len(digits) > 1:
