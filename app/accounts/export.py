@@ -36,5 +36,5 @@ def _task(task: Task) -> dict[str, Any]:
     return {name: getattr(task, name) for name in names} | {
         "tags": task.tag_names,
         "priority": Priority(task.priority).name.lower(),
-        "repeat": task.repeat or None,
+        "repeat": task.repeats or None,
     }

@@ -7,7 +7,7 @@ clocks with their time zone, because a rule in UTC would shift with the clocks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event, Todo, vRecur
@@ -73,9 +73,11 @@ def _recurrence(task: Task, *, zone: ZoneInfo) -> vRecur | None:
     """None for a task that does not repeat, and while one was kept longer than its series says."""
     series = task.repeat_from
     day = task.deadline_at.astimezone(zone).date()
-    if series is None or not is_on_series(day, repeat=task.repeat, series=series):
+    if series is None or not is_on_series(day, repeat=task.repeats, series=series):
         return None
-    found: vRecur = vRecur.from_ical(rule(task.repeat, series=series))
+    found: vRecur = vRecur.from_ical(rule(task.repeats, series=series))
+    if until := found.get("UNTIL"):  # of a start with a time zone it is an instant, in UTC
+        found["UNTIL"] = [datetime.combine(until[0], time.max, tzinfo=zone).astimezone(UTC)]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import fields
 from datetime import MINYEAR, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -16,10 +16,12 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from agenda import times
 from agenda.clock import SkippedHour, instant, zone_here
 from agenda.identity import is_uuid7, uuid7
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX, Priority, Repeat, Task
 from agenda.quick_add.line import Line
+from agenda.repeat import NAMED, is_rule
 from agenda.services import HAS_PASSED, TOO_FAR, TaskInput, deadline_problem, tags_problem
 from agenda.tags import COLUMN_LENGTH
 
@@ -79,6 +81,16 @@ class NotesField(forms.CharField):
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
+NAMES = [choice for choice in Repeat.choices if choice[0] != Repeat.RULE]
+
+
+class RepeatField(forms.ChoiceField):
+    """A name, or a rule that quick add has read; only the names are offered."""
+
+    def valid_value(self, value: Any) -> bool:
+        return value in NAMED or is_rule(value)
+
+
 class TaskForm(forms.Form):
     """Add and edit share it. `identity` is the new task's, given out with the empty form; `shown`
     is the deadline of the task that is edited.
@@ -116,7 +128,7 @@ class TaskForm(forms.Form):
         required=False,
         empty_value=str(Priority.NORMAL),
     )
-    repeat = forms.ChoiceField(label=gettext_lazy("Repeat"), choices=Repeat.choices, required=False)
+    repeat = RepeatField(label=gettext_lazy("Repeat"), choices=NAMES, required=False)
     is_private = forms.BooleanField(
         label=gettext_lazy("Private: these words are never sent to Google"), required=False
     )
@@ -124,6 +136,9 @@ class TaskForm(forms.Form):
     def __init__(self, *args: Any, shown: datetime | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shown = shown
+        repeat = cast(RepeatField, self.fields["repeat"])
+        if is_rule(rule := str(self["repeat"].value() or "")):
+            repeat.choices = [*NAMES, (rule, times.rule_words(rule))]
 
     def clean_deadline_at(self) -> datetime:
         """Sent back as it was shown it is the same instant, also in an hour that comes twice, and
@@ -162,8 +177,11 @@ def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:
 
 
 def task_values(task: Task) -> dict[str, Any]:
-    names = ("title", "notes", "deadline_at", "is_private", "priority", "repeat")
-    return {name: getattr(task, name) for name in names} | {"tags": " ".join(task.tag_names)}
+    names = ("title", "notes", "deadline_at", "is_private", "priority")
+    return {name: getattr(task, name) for name in names} | {
+        "tags": " ".join(task.tag_names),
+        "repeat": task.repeats,
+    }
 
 
 def seen_mark(task: Task) -> str:

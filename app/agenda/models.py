@@ -11,6 +11,7 @@ from django.db.models import Min, Q
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
+from agenda.repeat import RULE_LENGTH_MAX
 from agenda.tags import COLUMN_LENGTH, tag_name
 
 TITLE_LENGTH_MAX = 200
@@ -41,6 +42,7 @@ class Repeat(models.TextChoices):
     WEEKDAYS = "weekdays", _("Monday to Friday")
     WEEKLY = "weekly", _("every week")
     MONTHLY = "monthly", _("every month")
+    RULE = "rule", _("by a rule")
 
 
 REPEATING = [repeat.value for repeat in Repeat if repeat != Repeat.NEVER]
@@ -144,6 +146,10 @@ class Task(models.Model):
         default=Repeat.NEVER,
         db_default="",
     )
+    # Of RFC 5545; where `repeat` says that there is one.
+    repeat_rule = models.CharField(
+        max_length=RULE_LENGTH_MAX, blank=True, default="", db_default="", editable=False
+    )
     # The wall clock that a series hangs on: the 31st stays the 31st after February.
     repeat_from = models.DateField(null=True, blank=True, editable=False)
     repeat_time = models.TimeField(null=True, blank=True, editable=False)
@@ -168,6 +174,11 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def repeats(self) -> str:
+        """How often: a name or a rule, "" for never."""
+        return self.repeat_rule if self.repeat == Repeat.RULE else self.repeat
 
     @property
     def tag_names(self) -> list[str]:

@@ -68,7 +68,7 @@ def _again(task: Task, wall: datetime, *, first: date, last: date) -> Iterator[d
         return
     series = datetime.combine(task.repeat_from, task.repeat_time)
     begin = max(first, wall.date())
-    for again in walls_after(wall, repeat=task.repeat, series=series, begin=begin):
+    for again in walls_after(wall, repeat=task.repeats, series=series, begin=begin):
         if again.date() > last:
             return
         yield again

@@ -20,7 +20,7 @@ from agenda.identity import uuid7
 from agenda.models import Priority, Repeat, Task
 from agenda.printable import says_something
 from agenda.reminders import steps_due
-from agenda.repeat import next_deadline
+from agenda.repeat import is_rule, next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
 from speech import services as speech
 
@@ -29,13 +29,15 @@ TOO_FAR = gettext_lazy("Choose a deadline before the year 9999.")
 # What the next task of a series has of the one before.
 AGAIN = (
     *("owner_id", "title", "notes", "is_private", "tags", "priority"),
-    *("repeat", "repeat_from", "repeat_time"),
+    *("repeat", "repeat_rule", "repeat_from", "repeat_time"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskInput:
-    """What a person says of a task; `deadline_at` is aware, `tags` come with or without "#"."""
+    """What a person says of a task; `deadline_at` is aware, `tags` come with or without "#";
+    `repeat` is a name or a rule.
+    """
 
     title: str
     notes: str = ""
@@ -53,7 +55,8 @@ class TaskInput:
             "is_private": self.is_private,
             "tags": column_of(tag_names(self.tags)[0]),
             "priority": self.priority,
-            "repeat": self.repeat,
+            "repeat": Repeat.RULE if is_rule(self.repeat) else self.repeat,
+            "repeat_rule": self.repeat if is_rule(self.repeat) else "",
         }
 
 
@@ -89,12 +92,12 @@ def task_add(
 
 def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
     """Change a task in one statement; False when it is no longer there to be changed. A series
-    goes on as it was unless its deadline or its rhythm is changed.
+    goes on as it was unless its deadline or how often is changed.
     """
     fields = _checked(given, at=at)
     if fields["deadline_at"] != task.deadline_at:
         fields["announced"] = steps_due(given.deadline_at - at)
-    if (fields["deadline_at"], fields["repeat"]) != (task.deadline_at, task.repeat):
+    if (fields["deadline_at"], given.repeat) != (task.deadline_at, task.repeats):
         fields |= _series(fields)
     found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
     _forget_speech(task.id, task.owner_id)
@@ -162,7 +165,7 @@ def next_deadline_of(task: Task, *, at: datetime, zone: ZoneInfo) -> datetime | 
     if task.repeat_from is None or task.repeat_time is None or task.repeat == Repeat.NEVER:
         return None
     return next_deadline(
-        repeat=task.repeat,
+        repeat=task.repeats,
         series=datetime.combine(task.repeat_from, task.repeat_time),
         last_at=task.deadline_at,
         at=at,

@@ -4,9 +4,10 @@ as filters. `at` is the page's own instant, so that one page never shows two now
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
@@ -73,6 +74,39 @@ def _dated(instant: datetime, at: datetime, pattern: str) -> str:
     return date_format(
         local, pattern if local.year == timezone.localtime(at).year else f"{pattern} Y"
     )
+
+
+def rule_words(rule: str) -> str:
+    """Such as "every 2 weeks: Monday, Thursday, until 31 December 2026"."""
+    parts = dict(part.split("=") for part in rule.split(";"))
+    every = int(parts.get("INTERVAL", "1"))
+    one, many = {
+        "DAILY": (_("every day"), _("every %(n)d days")),
+        "WEEKLY": (_("every week"), _("every %(n)d weeks")),
+        "MONTHLY": (_("every month"), _("every %(n)d months")),
+        "YEARLY": (_("every year"), _("every %(n)d years")),
+    }[parts["FREQ"]]
+    words = one if every == 1 else many % {"n": every}
+    days = [_weekday(code) for code in parts.get("BYDAY", "").split(",") if code]
+    if days:
+        words = _("%(often)s: %(days)s") % {"often": words, "days": ", ".join(days)}
+    if "UNTIL" in parts:
+        last = date_format(date.fromisoformat(parts["UNTIL"]), "j F Y")
+        words = _("%(often)s, until %(day)s") % {"often": words, "day": last}
+    return words
+
+
+def _weekday(code: str) -> str:
+    """ "MO" is Monday, "-1FR" the last Friday."""
+    nth = {
+        "": "%(day)s",
+        "1": _("the first %(day)s"),
+        "2": _("the second %(day)s"),
+        "3": _("the third %(day)s"),
+        "4": _("the fourth %(day)s"),
+        "-1": _("the last %(day)s"),
+    }[code[:-2]]
+    return nth % {"day": WEEKDAYS[("MO", "TU", "WE", "TH", "FR", "SA", "SU").index(code[-2:])]}
 
 
 def clock(instant: datetime) -> str:

@@ -101,6 +101,7 @@ SENTENCES = {
     "string_unicode": _("Half a character cannot be kept."),
     "control": _("Control characters are not accepted."),
     "tag": _("A tag: letters, digits, - and _, 30 at most."),
+    "repeat": _("One of: daily, weekdays, weekly, monthly, or a rule of RFC 5545."),
     "list_type": _("A list is expected."),
     "too_long": _("At most {max_length}."),
     "instant": _("A date and time as in RFC 3339, with its offset, are expected."),

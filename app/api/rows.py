@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, IntegerField, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import CharField, IntegerField, QuerySet, Value
+from django.db.models.functions import Cast, Coalesce, NullIf
 from django.db.models.sql.datastructures import BaseTable
 
 from agenda.models import Priority, Task, TaskQuerySet
@@ -53,7 +53,8 @@ class Row(NamedTuple):
 # For `values_list`, so that Row._make takes what comes. Cast, a value needs no conversion here.
 ROW_COLUMNS = (
     *(Cast("id", CharField()), "title", "notes", Cast("deadline_at", CharField())),
-    *(Cast("is_private", IntegerField()), "tags", "priority", "repeat"),
+    *(Cast("is_private", IntegerField()), "tags", "priority"),
+    Coalesce(NullIf("repeat_rule", Value("")), "repeat"),
     Cast("created_at", CharField()),
 )
 _MICROSECONDS_AT = len("2026-11-24 14:00:00")
@@ -98,7 +99,7 @@ def task_out(task: Task) -> dict[str, Any]:
         "private": task.is_private,
         "tags": task.tag_names,
         "priority": PRIORITIES[task.priority],
-        "repeat": task.repeat or None,
+        "repeat": task.repeats or None,
         "created_at": instant(task.created_at),
     }
 

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from agenda.clock import LAST_INSTANT
 from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
 from agenda.printable import WEIGHTLESS, says_something
+from agenda.repeat import NAMED, RULE_PATTERN, is_rule
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, tag_name
 
 RFC_3339 = re.compile(
@@ -99,6 +100,12 @@ def _tag(value: str) -> str:
     return value
 
 
+def _repeat(value: str) -> str:
+    if value not in NAMED and not is_rule(value):
+        raise PydanticCustomError("repeat", "neither a name nor a rule")
+    return value
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     """A field that may be left out, and never be null: its default is no value to send."""
     for field in schema.get("properties", {}).values():
@@ -154,7 +161,21 @@ Tag = Annotated[
 ]
 Tags = Annotated[list[Tag], Field(strict=True, max_length=TAGS_MAX)]
 PriorityName = Literal["normal", "important", "urgent"]
-RepeatName = Literal["daily", "weekdays", "weekly", "monthly"]
+Repeats = Annotated[
+    str,
+    Field(strict=True),
+    AfterValidator(_repeat),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(NAMED)},
+                {"type": "string", "pattern": RULE_PATTERN},
+            ],
+            "description": "A name, or a rule of RFC 5545; its day and time are the deadline's.",
+            "examples": ["weekly", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO"],
+        }
+    ),
+]
 Private = Annotated[Flag, Field(description="Its words never leave the site: no voice of Google.")]
 
 
@@ -173,7 +194,7 @@ class TaskIn(In):
     private: Private = False
     tags: Tags = []
     priority: PriorityName = "normal"
-    repeat: RepeatName | None = None
+    repeat: Repeats | None = None
 
 
 class TaskPatch(In):
@@ -187,7 +208,7 @@ class TaskPatch(In):
     private: Private = False
     tags: Tags = []
     priority: PriorityName = "normal"
-    repeat: RepeatName | None = None
+    repeat: Repeats | None = None
 
 
 class Keep(In):
@@ -208,7 +229,7 @@ class TaskOut(Schema):
     private: bool
     tags: list[str]
     priority: PriorityName
-    repeat: RepeatName | None = Field(description="null: it does not come again.")
+    repeat: Repeats | None = Field(description="null: it does not come again.")
     created_at: str = Field(json_schema_extra={"format": "date-time"})
 
 

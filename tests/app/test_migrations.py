@@ -130,7 +130,8 @@ def test_every_migration_may_be_killed_before_it_was_noted_and_run_again(monkeyp
 def test_a_database_from_before_the_first_migrations_were_joined_lacks_none():
     recorder = MigrationRecorder(connection)
     ours = {"accounts", "agenda", "api"}
-    for key in [key for key in recorder.applied_migrations() if key[0] in ours]:
+    joined = [key for key in recorder.applied_migrations() if key[1].startswith("0001")]
+    for key in [key for key in joined if key[0] in ours]:
         recorder.record_unapplied(*key)
     for app in ("accounts", "agenda"):
         recorder.record_applied(app, "0001_initial")

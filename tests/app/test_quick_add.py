@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from agenda.models import Task
 from agenda.quick_add.line import read_line
-from agenda.times import day_and_time_at
+from agenda.times import day_and_time_at, rule_words
 
 TUESDAY = datetime(2026, 11, 24, 10, 0)
+RULED = "bins every other monday 18:00 until 2099-12-31"
 SIX = datetime(2026, 11, 24, 18)
 
 
@@ -131,8 +132,8 @@ def test_a_rhythm_is_read(line, title, repeat, wall):
         ("demain 14h75 lire", ("14h75",)),
         ("rdv 32/13", ("32/13",)),
         ("hier appeler", ("hier",)),
-        ("relire tous les deux jours", ("tous les deux jours",)),
-        ("call every 3 weeks", ("every 3 weeks",)),
+        ("relire tous les trente-deux jours", ("tous",)),
+        ("call every 3 hours", ("every", "hours")),
         ("gym every monday at 8am tuesday", ("tuesday",)),
         ("demain 18h ou 19h", ("ou 19h",)),
         ("call at 5 tomorrow", ("at 5",)),
@@ -232,6 +233,40 @@ def test_the_deadline_stands_in_words_above_the_form(page):
     content = page.post("/agenda/tasks/quick/", {"line": "TP tomorrow 18:00"}).content.decode()
     before = content[: content.index('action="/agenda/tasks/new/"')]
     assert re.search(r'class="until">\w+day \d+ \w+( \d{4})? at 18:00, in \d+ hours<', before)
+
+
+def test_a_rule_goes_through_the_form_into_the_task_and_is_said_in_words(page):
+    content = page.post("/agenda/tasks/quick/", {"line": RULED}).content.decode()
+    rule = "FREQ=WEEKLY;INTERVAL=2;UNTIL=20991231"
+    assert f'<option value="{rule}" selected>every 2 weeks, until 31 December 2099<' in content
+    sent = {"title": "bins", "deadline_at": "2098-12-01T18:00", "priority": "0", "repeat": rule}
+    page.post("/agenda/tasks/new/", sent)
+    task = Task.objects.get()
+    assert (task.repeat, task.repeats) == ("rule", rule)
+    assert (
+        "every 2 weeks, until 31 December 2099"
+        in page.get("/agenda/search/?q=bins").content.decode()
+    )
+    edited = page.get(f"/agenda/tasks/{task.id}/").content.decode()
+    assert f'<option value="{rule}" selected>' in edited
+    page.post(f"/agenda/tasks/{task.id}/", sent | {"repeat": "daily"})
+    task.refresh_from_db()
+    assert (task.repeats, task.repeat_rule) == ("daily", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "rule", "words"),
+    [
+        ("en", "FREQ=DAILY;INTERVAL=3", "every 3 days"),
+        ("fr", "FREQ=DAILY;INTERVAL=3", "tous les 3 jours"),
+        ("fr", "FREQ=WEEKLY;BYDAY=MO,TH", "toutes les semaines : lundi, jeudi"),
+        ("en", "FREQ=MONTHLY;BYDAY=-1FR", "every month: the last Friday"),
+        ("fr", "FREQ=YEARLY;UNTIL=20301201", "tous les ans, jusqu’au 1 décembre 2030"),
+    ],
+)
+def test_a_rule_is_said_in_words(language, rule, words):
+    with translation.override(language):
+        assert rule_words(rule) == words
 
 
 def test_what_cannot_be_read_is_said(page):

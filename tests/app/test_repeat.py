@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agenda import forgetting
 from agenda.clock import LAST_INSTANT
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task, forgetting_lag
-from agenda.repeat import next_deadline
+from agenda.repeat import is_rule, next_deadline, walls_after
 from agenda.services import TaskInput, task_add, task_edit, task_keep, task_remove
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -78,10 +78,93 @@ def walls(repeat, first, *, times, zone=PARIS):
             ["Tue 29 Feb 09:00", "Thu 30 Mar 09:00"],
             id="the 30th in a leap year",
         ),
+        pytest.param(
+            "FREQ=DAILY;INTERVAL=3",
+            datetime(2026, 10, 24, 8),
+            ["Tue 27 Oct 08:00", "Fri 30 Oct 08:00", "Mon 02 Nov 08:00"],
+            id="every three days",
+        ),
+        pytest.param(
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH",
+            datetime(2026, 11, 26, 18),
+            ["Mon 07 Dec 18:00", "Thu 10 Dec 18:00", "Mon 21 Dec 18:00"],
+            id="two days of every other week",
+        ),
+        pytest.param(
+            "FREQ=MONTHLY;BYDAY=1MO",
+            datetime(2026, 12, 7, 9),
+            ["Mon 04 Jan 09:00", "Mon 01 Feb 09:00", "Mon 01 Mar 09:00"],
+            id="the first Monday",
+        ),
+        pytest.param(
+            "FREQ=MONTHLY;INTERVAL=3",
+            datetime(2026, 11, 30, 9),
+            ["Sun 28 Feb 09:00", "Sun 30 May 09:00", "Mon 30 Aug 09:00"],
+            id="every three months, the 30th or the last day",
+        ),
+        pytest.param(
+            "FREQ=YEARLY",
+            datetime(2028, 2, 29, 9),
+            ["Wed 28 Feb 09:00", "Thu 28 Feb 09:00", "Fri 28 Feb 09:00", "Sun 29 Feb 09:00"],
+            id="a birthday on 29 February",
+        ),
     ],
 )
 def test_a_series_comes_when_people_expect_it(repeat, first, expected):
     assert walls(repeat, first, times=len(expected)) == expected
+
+
+def test_a_series_ends_on_its_last_day():
+    rule = "FREQ=WEEKLY;UNTIL=20261214"
+    assert walls(rule, datetime(2026, 11, 30, 18), times=2) == [
+        "Mon 07 Dec 18:00",
+        "Mon 14 Dec 18:00",
+    ]
+    last = datetime(2026, 12, 14, 18, tzinfo=PARIS)
+    again = next_deadline(
+        repeat=rule, series=datetime(2026, 11, 30, 18), last_at=last, at=last, zone=PARIS
+    )
+    assert again is None
+
+
+@given(
+    freq=st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+    every=st.integers(1, 99),
+    first=st.dates(min_value=date(2024, 1, 1), max_value=date(2030, 12, 31)),
+    later=st.integers(0, 20_000),
+)
+@settings(deadline=None)
+def test_a_rule_asked_from_any_day_keeps_its_pace(freq, every, first, later):
+    """The day that was asked from changes nothing: counted from the first time alone."""
+    begin = first + timedelta(days=later)
+    rule = f"FREQ={freq}" + (f";INTERVAL={every}" if every > 1 else "")
+    assert is_rule(rule)
+    series = datetime.combine(first, datetime.min.time())
+    found = next(walls_after(series + timedelta(days=later), repeat=rule, series=series)).date()
+    assert found > begin
+    if freq in {"DAILY", "WEEKLY"}:
+        step = every * (7 if freq == "WEEKLY" else 1)
+        assert (found - first).days % step == 0
+        assert (found - begin).days <= step
+    else:
+        months = every * (12 if freq == "YEARLY" else 1)
+        apart = (found.year - first.year) * 12 + found.month - first.month
+        assert apart % months == 0
+        assert found.day == min(first.day, monthrange(found.year, found.month)[1])
+        assert (found - begin).days <= 31 * months
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("", "daily", "FREQ=HOURLY", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;INTERVAL=1000"),
+        *("FREQ=DAILY;COUNT=3", "FREQ=DAILY;UNTIL=20261341", "FREQ=WEEKLY;BYDAY=1MO"),
+        *("FREQ=MONTHLY;BYDAY=5MO", "FREQ=MONTHLY;BYMONTHDAY=31", "freq=daily", "FREQ=DAILY\n"),
+        "FREQ=WEEKLY;BYDAY=" + ",".join(["MO"] * 8),
+    ],
+)
+def test_other_rules_are_none(rule):
+    assert not is_rule(rule)
 
 
 def expected_days(repeat, first, until):
@@ -149,7 +232,14 @@ def test_a_late_purge_makes_the_first_one_that_is_still_to_come(repeat, first, l
 def test_a_series_ends_with_the_calendar():
     last = LAST_INSTANT - timedelta(hours=1)
     wall = last.replace(tzinfo=None)
-    for repeat in ("daily", "weekdays", "weekly", "monthly"):
+    for repeat in (
+        "daily",
+        "weekdays",
+        "weekly",
+        "monthly",
+        "FREQ=YEARLY",
+        "FREQ=DAILY;INTERVAL=9",
+    ):
         assert (
             next_deadline(repeat=repeat, series=wall, last_at=last, at=last, zone=UTC_ZONE) is None
         )
@@ -157,6 +247,8 @@ def test_a_series_ends_with_the_calendar():
 
 UTC_ZONE = ZoneInfo("UTC")
 
+
+EVERY_OTHER_DAY = "FREQ=DAILY;INTERVAL=2"
 
 # In the database
 
@@ -176,10 +268,11 @@ def add_series(alice):
 
 
 def test_the_next_one_has_all_that_the_last_one_had(add_series):
-    last = add_series(notes="with water", is_private=True, priority=2)
+    last = add_series(notes="with water", is_private=True, priority=2, repeat=EVERY_OTHER_DAY)
     tasks_forget(at=AT)
     again = Task.objects.get()
-    kept = ("owner_id", "title", "notes", "is_private", "tags", "priority", "repeat")
+    kept = ("owner_id", "title", "notes", "is_private", "tags", "priority", "repeats")
+    assert again.repeats == EVERY_OTHER_DAY
     assert [getattr(again, name) for name in kept] == [getattr(last, name) for name in kept]
     assert again.id != last.id
     assert again.deadline_at.astimezone(PARIS).date() > last.deadline_at.astimezone(PARIS).date()

@@ -84,6 +84,8 @@ def test_a_form_of_the_release_before_still_works(page):
         ({"priority": "3"}, "not one of the available choices"),
         ({"priority": "x"}, "not one of the available choices"),
         ({"repeat": "yearly"}, "not one of the available choices"),
+        ({"repeat": "rule"}, "not one of the available choices"),
+        ({"repeat": "FREQ=SECONDLY"}, "not one of the available choices"),
     ],
 )
 def test_bad_tags_priorities_and_repeats_are_answered_beside_their_field(page, given, said):
@@ -174,6 +176,12 @@ def test_the_calendar_has_categories_priority_and_rule(alice):
     todo, event = in_calendar(task_at(datetime(2027, 2, 1, 0, 5), repeat="weekdays"))
     assert event["rrule"].to_ical() == b"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
     assert event["dtstart"].dt.day == 1
+    rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH;UNTIL=20270630"
+    _, event = in_calendar(task_at(datetime(2027, 2, 1, 9), repeat="rule", repeat_rule=rule))
+    said = event["rrule"].to_ical().decode()
+    assert sorted(said.split(";")) == [
+        *("BYDAY=MO,TH", "FREQ=WEEKLY", "INTERVAL=2", "UNTIL=20270630T215959Z")
+    ]
     _, event = in_calendar(task_at(datetime(2027, 2, 1, 0, 0), repeat="daily"))
     assert "dtend" not in event
 

@@ -237,7 +237,13 @@ class _Deadline:
         rule = self.rule
         if self.last:
             last = self._day(self.last, None, at=at)
-            if last is None or (found and last < found.date()) or "hour" in self.last:
+            is_leap_day = last is not None and (last.month, last.day) == (2, 29)
+            if (
+                last is None
+                or is_leap_day
+                or (found and last < found.date())
+                or "hour" in self.last
+            ):
                 raise self.doubt()
             rule += f";UNTIL={last:%Y%m%d}"
         if found is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agenda.quick_add.deadline import Reading, read_deadline
+from agenda.quick_add.deadline import read_deadline
 from agenda.repeat import repeat_of
 from agenda.tags import tag_name
 
@@ -36,9 +36,6 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
     """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     words, tags, priority, unread = _marks(text.split())
     found = read_deadline(words, at=at, language=language, zone=zone)
-    if found.rule and not repeat_of(found.rule):
-        unread.append(_text(words, found.rule_words))
-        found = Reading()
     taken = {*found.deadline_words, *found.rule_words}
     return Line(
         title=_text(words, set(range(len(words))) - taken),
