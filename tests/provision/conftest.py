@@ -15,7 +15,7 @@ from fakepve.lxc import parse_size
 from hypothesis import settings
 
 from lab.guest import disk_name
-from lab.pending import PendingPve
+from lab.ha import HaPve
 from provision import cli
 from provision.inventory import Inventory
 from tests.provision import situations
@@ -25,7 +25,7 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-class StrictPve(PendingPve):
+class StrictPve(HaPve):
     """A real server's answers over containers that are nothing but their configuration."""
 
     def __init__(self, **where):
@@ -98,6 +98,12 @@ class Cluster:
         container = self.pve.ct(vmid)
         assert container is not None, f"there is no container {vmid}"
         return container
+
+    def manage(self, *vmids: int, state: str = "started") -> None:
+        """Make containers resources of HA, which it has in this state already."""
+        for vmid in vmids:
+            self.pve.ha["resources"][f"ct:{vmid}"] = {"type": "ct", "state": state}
+            self.ct(vmid).ha_state = state
 
     def calls(self, method: str = "", part: str = "") -> list[tuple[str, str]]:
         """The requests the server has seen: method and path below /api2/json/."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -178,26 +177,9 @@ def test_a_field_that_is_not_steered_is_listed_by_adopt_and_when_asked(cluster):
 def ha(cluster, able):
     """Both are managed by HA: its tasks end at once, the container follows some time later."""
     assert cluster.apply() == 0
-    original, late_s, asked = cluster.pve.task, [0.6], []
-
-    async def task(node, kind, vmid, user, body, **words):
-        wishes = {"hastart": "running", "hastop": "stopped"}
-        if kind not in wishes:
-            return await original(node, kind, vmid, user, body, **words)
-        asked.append(kind)
-        ct = cluster.ct(int(vmid))
-
-        async def wish():
-            loop = asyncio.get_running_loop()
-            loop.call_later(late_s[0], lambda: setattr(ct, "status", wishes[kind]))
-
-        return await original(node, kind, vmid, user, wish)
-
-    cluster.pve.task = task
-    for ct in cluster.pve.cts:
-        ct.ha_state = "started"
-    yield late_s
-    assert asked
+    cluster.pve.time_scale, cluster.pve.ha_delay = 0.1, 6
+    cluster.manage(2156, 2157)
+    return cluster.pve
 
 
 def test_a_snapshot_is_ready_when_what_ran_runs_again(cluster, ha):
@@ -212,7 +194,7 @@ def test_a_shutdown_through_ha_is_waited_for_longer_than_its_own_time(cluster, h
     monkeypatch.setattr(power, "SHUTDOWN_S", 1)
     monkeypatch.setattr(power, "HA_S", 20)
     monkeypatch.setattr(power, "TELL_EACH_S", 1)
-    ha[0] = 2.5
+    ha.ha_delay = 25
 
     assert cluster.run("destroy", "web", "--yes", "--stop") == 0, cluster.err
     assert "web: not stopped yet after 2 s of 21" in cluster.err

@@ -18,6 +18,7 @@ from fakepve.certs import make_cert
 from fakepve.server import error
 
 from provision import apply, cli, creation, proxmox
+from tests.provision import child
 from tests.provision.conftest import TOKEN
 from tests.provision.situations import many
 
@@ -114,9 +115,11 @@ def test_a_stranger_who_takes_the_vmid_first_is_left_alone(cluster, on_request):
 def test_two_applies_at_once_make_each_container_once(cluster):
     """From two machines: both end well, and nothing is made or started twice."""
     cluster.pve.ct_secs["create"] = 20
-    ends = in_processes(2)
+    runs = [child.forked(cluster.inventory, "apply", "--yes") for _ in range(2)]
+    for run in runs:
+        run.join(180)
 
-    assert ends == [0, 0]
+    assert [run.exitcode for run in runs] == [0, 0]
     assert sorted(ct.vmid for ct in cluster.pve.cts) == [2156, 2157]
     assert len(good_tasks(cluster, "vzcreate")) == 2
     assert len(good_tasks(cluster, "vzstart")) == 2
@@ -528,37 +531,89 @@ def fakepve_pki(_fakepve_pki):
 # ---------------------------------------------------------------- killed
 
 
-@pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.01)
-def test_a_run_killed_at_any_call_is_finished_by_the_next(cluster, on_request):
-    """SIGKILL at every API call in turn, then a second apply: the same end, nothing twice."""
-    cluster.pve.ct_secs["create"] = 10
-    victims, seen, kill_at = [], [0], [0]
+@pytest.fixture
+def killed_at_each(cluster, on_request):
+    """SIGKILL an apply at every API call in turn; after each the test looks, then all is as before.
 
-    def count(method, path):
+    `prepare` makes the cluster as it was before the run, and is called before each.
+    """
+    victim, seen, kill_at = [], [0], [0]
+
+    def count(*_):
         seen[0] += 1
         if seen[0] == kill_at[0]:
-            os.kill(victims[0], signal.SIGKILL)
+            os.kill(victim[0].pid, signal.SIGKILL)
 
     on_request(count)
-    killed = 0
-    for call in range(1, 200):
-        cluster.pve.cts.clear()
-        cluster.pve.tasklog.clear()
-        victims.clear()
-        seen[0], kill_at[0] = 0, call
-        (code,) = in_processes(1, started=victims)
-        if code == 0:
-            break
-        assert code == -signal.SIGKILL
-        killed += 1
-        kill_at[0] = 0
-        assert cluster.apply() == 0, f"after a kill at call {call}: {cluster.err} {cluster.out}"
+
+    def run(prepare, *words):
+        for call in range(1, 200):
+            prepare()
+            cluster.pve.tasklog.clear()
+            seen[0], kill_at[0] = 0, call
+            victim[:] = [child.forked(cluster.inventory, "apply", "--yes", *words)]
+            victim[0].join(180)
+            kill_at[0] = 0
+            if victim[0].exitcode == 0:
+                return
+            assert victim[0].exitcode == -signal.SIGKILL
+            code = cluster.apply(*words)
+            assert code == 0, f"after a kill at call {call}: {cluster.err} {cluster.out}"
+            yield call
+
+    return run
+
+
+@pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.01)
+def test_a_run_killed_at_any_call_is_finished_by_the_next(cluster, killed_at_each):
+    """The same end, nothing twice."""
+    cluster.pve.ct_secs["create"] = 10
+
+    for call in killed_at_each(cluster.pve.cts.clear):
         assert sorted(ct.vmid for ct in cluster.pve.cts) == [2156, 2157]
         assert all(ct.status == "running" for ct in cluster.pve.cts)
         assert len(good_tasks(cluster, "vzcreate")) == 2, f"kill at call {call}"
         assert len(good_tasks(cluster, "vzstart")) == 2, f"kill at call {call}"
         assert cluster.run("plan") == 0
-    assert killed > 10
+    assert call > 10
+
+
+@pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.01)
+def test_a_run_killed_while_disks_grow_changes_wait_and_ha_starts_is_finished_too(
+    cluster, killed_at_each
+):
+    """What waits was put there by hand, and by the run itself; the second container is HA's."""
+    data = {"path": "/srv/data", "size_gib": 1, "backup_enabled": False}
+    cluster.change("web", lxc_mounts=[data], lxc_nameserver="198.18.28.1")
+    cluster.apply()
+    cluster.manage(2157)
+    before = {ct.vmid: dict(ct.config) for ct in cluster.pve.cts}
+    cluster.change(
+        "web", lxc_memory_mib=640, lxc_cores=2, lxc_disk_gib=6, lxc_nameserver="198.18.28.2",
+        lxc_mounts=[
+            data | {"size_gib": 2, "backup_enabled": True}, {"path": "/srv/new", "size_gib": 1},
+        ],
+    )  # fmt: skip
+    cluster.change("db", lxc_disk_gib=5, lxc_note="HA's")
+
+    def prepare():
+        for ct in cluster.pve.cts:
+            ct.config, ct.pending = dict(before[ct.vmid]), {}
+        by_hand = {"delete": "nameserver", "features": "nesting=0", "searchdomain": "example.net"}
+        cluster.ct(2156).pending |= by_hand
+        cluster.ct(2157).status = "stopped"
+        cluster.manage(2157, state="stopped")
+
+    for call in killed_at_each(prepare, "--reboot"):
+        assert len(good_tasks(cluster, "resize")) == 3, f"kill at call {call}"
+        assert len(good_tasks(cluster, "vzreboot")) == 1, f"kill at call {call}"
+        assert [(ct.status, ct.pending) for ct in cluster.pve.cts] == [("running", {})] * 2
+        for ct in cluster.pve.cts:
+            kept = [key for key in before[ct.vmid] if key.startswith("net")]
+            assert [ct.config[key] for key in kept] == [before[ct.vmid][key] for key in kept]
+            assert not [key for key in ct.config if key.startswith("unused")]
+        assert cluster.run("plan") == 0, f"after a kill at call {call}: {cluster.out}"
+    assert call > 20
 
 
 @pytest.mark.fakepve(user="root@pam", password="secret", time_scale=1.0)
@@ -587,14 +642,3 @@ def test_ctrl_c_ends_at_once_while_the_server_still_works_and_the_next_run_goes_
 
 ROOT = Path(__file__).parents[2]
 CHILD = [sys.executable, "-m", "tests.provision.child"]
-
-
-def in_processes(count, *, started=None):
-    """Run apply in processes of their own; returns their exit codes."""
-    quiet = subprocess.DEVNULL
-    processes = [
-        subprocess.Popen(CHILD, cwd=ROOT, stdout=quiet, stderr=quiet) for _ in range(count)
-    ]
-    if started is not None:
-        started.extend(process.pid for process in processes)
-    return [process.wait(timeout=180) for process in processes]

@@ -627,8 +627,8 @@ def test_a_lost_quorum_has_its_own_words(cluster):
 @pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.02)
 def test_a_container_that_ha_starts_later_than_its_task_says_is_waited_for(cluster):
     cluster.apply()
-    ct = cluster.ct(2156)
-    ct.status, ct.ha_state = "stopped", "stopped"
+    cluster.ct(2156).status = "stopped"
+    cluster.manage(2156, state="stopped")
 
     assert cluster.apply() == 0
     assert cluster.ct(2156).status == "running"
@@ -636,7 +636,7 @@ def test_a_container_that_ha_starts_later_than_its_task_says_is_waited_for(clust
 
 def test_ha_is_shown_said_before_destroying_and_named_when_it_does_not_start(cluster, on_request):
     cluster.apply()
-    cluster.ct(2156).ha_state = "started"
+    cluster.manage(2156)
     assert cluster.run("status") == 0
     assert "running (HA)" in cluster.out
     assert cluster.run("status", "--json") == 0
