@@ -21,7 +21,7 @@ def operations():
 
 
 def test_it_is_openapi_and_names_nothing_that_is_not_used():
-    schemathesis.openapi.from_dict(v1.contract).validate()
+    schemathesis.openapi.from_dict(v1.contract, config=schemathesis.Config()).validate()
     text = json.dumps(v1.contract)
     for name in v1.contract["components"]["schemas"]:
         assert f'"#/components/schemas/{name}"' in text, name
