@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.models import User
 from accounts.services import sessions_of
 from agenda.models import Priority, Task
+from agenda.portions import portions
 
 
-def export(user: User, *, at: datetime) -> dict[str, Any]:
-    """What is live; what has been forgotten is forgotten here too. No secret is in it."""
-    tasks = Task.objects.of(user.pk).live(at=at).by_deadline()
+def export(user: User, *, at: datetime) -> Iterator[str]:
+    """What is live, as JSON; what has been forgotten is forgotten here too. No secret is in it."""
     names = (
         *("username", "email", "language", "time_zone", "voice", "quiet_from", "quiet_until"),
         *("date_joined", "last_login", "listened_at"),
     )
-    return {
+    found = {
         "exported_at": at,
         "account": {name: getattr(user, name) for name in names},
         "sessions": [
@@ -27,8 +31,12 @@ def export(user: User, *, at: datetime) -> dict[str, Any]:
         "tokens": list(
             user.tokens.values("name", "scopes", "created_at", "expires_at", "last_used_at")
         ),
-        "tasks": [_task(task) for task in tasks],
     }
+    encoder = DjangoJSONEncoder(ensure_ascii=False)
+    yield f'{encoder.encode(found)[:-1]}, "tasks": ['
+    for number, task in enumerate(chain.from_iterable(portions(user.pk))):
+        yield f"{',' if number else ''}\n{encoder.encode(_task(task))}"
+    yield "\n]}\n"
 
 
 def _task(task: Task) -> dict[str, Any]:

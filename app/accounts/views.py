@@ -16,7 +16,13 @@ from django.contrib.auth.views import (
     PasswordResetConfirmView,
 )
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -210,17 +216,17 @@ def _form_page(request: HttpRequest, form: Any, **words: str) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @sign_in_required
-def export_all(request: HttpRequest) -> HttpResponse:
+def export_all(request: HttpRequest) -> HttpResponseBase:
     form = PasswordAgain(request, request.POST or None)
     if request.method != "POST" or not form.is_valid():
         title, button = _("Take all my data with me"), _("Download it")
         lead = _("A file with your account, your tokens' names and your tasks.")
         return _form_page(request, form, title=title, lead=lead, button=button)
-    response = JsonResponse(
-        export(signed_in(request), at=timezone.now()), json_dumps_params={"indent": 1}
+    return StreamingHttpResponse(
+        export(signed_in(request), at=timezone.now()),
+        content_type="application/json",
+        headers={"Content-Disposition": 'attachment; filename="agenda.json"'},
     )
-    response["Content-Disposition"] = 'attachment; filename="agenda.json"'
-    return response
 
 
 @sensitive_post_parameters()

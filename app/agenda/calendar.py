@@ -6,36 +6,52 @@ clocks with their time zone, because a rule in UTC would shift with the clocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from icalendar import Alarm, Calendar, Event, Todo, vRecur
+from icalendar import Alarm, Calendar, Component, Event, Timezone, Todo, vRecur
 
 from agenda.models import Priority, Task
 from agenda.repeat import is_on_series, rule
 
 ALARM_BEFORE = timedelta(hours=1)
+CALENDAR_END = b"END:VCALENDAR\r\n"
+# RFC 5545, 3.1: at most 75 octets a line, and no character in two.
+FOLDED = re.compile(rb"(?s).{1,74}(?![\x80-\xbf])")
 EVENT_LASTS = timedelta(minutes=15)
 REFRESH = timedelta(minutes=15)
 # RFC 5545, 3.8.1.9: 1 is the highest, 1 to 4 are high; none stands for 0, undefined.
 ICS_PRIORITIES = {Priority.IMPORTANT: 3, Priority.URGENT: 1}
 
 
-def calendar(tasks: Iterable[Task], *, name: str, zone: ZoneInfo) -> bytes:
-    """Nothing in it changes unless a task does: equal tasks are equal bytes."""
+def calendar(
+    tasks: Iterable[Task], *, name: str, zone: ZoneInfo, is_repeating: bool
+) -> Iterator[bytes]:
+    """`is_repeating`: whether any of the tasks does. Nothing in it changes unless a task does:
+    equal tasks are equal bytes.
+    """
     found = Calendar()
     found.add("prodid", "-//ctlv//agenda//FR")
     found.add("version", "2.0")
     found.add("name", name)
     found.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
+    if is_repeating:
+        found.add_component(Timezone.from_tzinfo(zone))
+    yield bytes(found.to_ical()).removesuffix(CALENDAR_END)
     for task in tasks:
         again = _recurrence(task, zone=zone)
         deadline_at = task.deadline_at.astimezone(zone) if again else task.deadline_at
-        found.add_component(_todo(task, deadline_at, again))
-        found.add_component(_event(task, deadline_at, again))
-    found.add_missing_timezones()
-    return bytes(found.to_ical())
+        yield component_bytes(_todo(task, deadline_at, again))
+        yield component_bytes(_event(task, deadline_at, again))
+    yield CALENDAR_END
+
+
+def component_bytes(component: Component) -> bytes:
+    """As its to_ical, which takes 10 ms to fold 10,000 letters."""
+    lines = (str(line).encode() for line in component.content_lines())
+    return b"".join(b"\r\n ".join(FOLDED.findall(line)) + b"\r\n" for line in lines if line)
 
 
 def _todo(task: Task, deadline_at: datetime, again: vRecur | None) -> Todo:

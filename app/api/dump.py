@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 from icalendar import Todo
 from ninja import Query, Router
 
-from agenda.calendar import ICS_PRIORITIES
-from agenda.models import Priority, Task
+from agenda.calendar import ICS_PRIORITIES, component_bytes
+from agenda.models import Priority
+from agenda.portions import portions
 from api.auth import READ, token_of
 from api.openapi import READS, contract
 from api.problems import Problem
@@ -24,16 +24,16 @@ from api.rows import (
     PRIORITIES,
     ROW_COLUMNS,
     Row,
-    along_deadlines,
     instant_of,
     read_instant,
     row_json,
 )
 from api.schemas import Dump, DumpFormat, TaskOut
+from api.services import exclusive_lock
 
 router = Router(tags=["dump"])
 
-ROWS_A_QUERY = 1000
+LONGEST_S = 300
 NDJSON, CSV, CALENDAR = "application/x-ndjson", "text/csv", "text/calendar"
 TEXT = {"schema": {"type": "string"}}
 CALENDAR_OPENING = (
@@ -55,8 +55,8 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
     """Every scheduled task, soonest first, streamed.
 
     `Accept` chooses: application/json, application/x-ndjson, text/csv or text/calendar; `format`
-    does the same in an address. An answer that ends early was cut: JSON and calendar then lack
-    their end.
+    does the same in an address. One at a time of one user, and at most five minutes: an answer
+    that ends early was cut, and JSON and calendar then lack their end.
     """
     refuse_unknown(request, DumpFormat)
     by_name = {extension: media_type for media_type, (extension, _) in FORMATS.items()}
@@ -72,55 +72,45 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
         # nginx must pass the stream on as it comes.
         "X-Accel-Buffering": "no",
     }
-    return StreamingHttpResponse(write(scheduled(token_of(request).owner_id)), headers=headers)
+    owner_id = token_of(request).owner_id
+    told = (
+        [Row._make(row) for row in portion.values_list(*ROW_COLUMNS)]
+        for portion in portions(owner_id)
+    )
+    stream = _one_at_a_time(owner_id, write(told))
+    next(stream)
+    return StreamingHttpResponse(stream, headers=headers)
 
 
-def scheduled(
-    owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_QUERY
-) -> Iterator[list[Row]]:
-    """The owner's live tasks by deadline, asked for in portions, each at its own instant.
-
-    (A cursor of the database's would hold every row in the client library's memory.) A task
-    forgotten while this runs is not told; none is told twice.
-    """
-    portion = _portion(owner_id, now(), None, rows)
-    while portion:
-        yield portion
-        if len(portion) < rows:
-            return
-        portion = _portion(owner_id, now(), portion[-1], rows)
+def _one_at_a_time(owner_id: UUID, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lock is held from the first, empty chunk on, on whichever host the owner asks."""
+    refused = Problem("too-many-requests", headers={"Retry-After": "5"})
+    with exclusive_lock(f"dump {owner_id}", otherwise=refused):
+        until_s = time.monotonic() + LONGEST_S
+        yield b""
+        for chunk in chunks:
+            yield chunk
+            if time.monotonic() > until_s:  # who reads so slowly holds a thread of everybody's
+                raise TimeoutError(f"a dump took more than {LONGEST_S} s")
 
 
-def _portion(owner_id: UUID, at: datetime, last: Row | None, rows: int) -> list[Row]:
-    tasks = along_deadlines(Task.objects.of(owner_id).live(at=at).by_deadline())
-    live = tasks.values_list(*ROW_COLUMNS)
-    if last is None:
-        return list(map(Row._make, live[:rows]))
-    reached_at = read_instant(last.deadline_text)
-    # Two queries, each of which starts at its place in the index, however many tasks share a
-    # deadline; one with "or" would begin at the first of those every time.
-    beside = list(live.filter(deadline_at=reached_at, id__gt=last.id)[:rows])
-    further = live.filter(deadline_at__gt=reached_at)[: rows - len(beside)]
-    return list(map(Row._make, (*beside, *further)))
-
-
-def _json(portions: Iterator[list[Row]]) -> Iterator[bytes]:
+def _json(told: Iterator[list[Row]]) -> Iterator[bytes]:
     opening = b'{"items":['
-    for portion in portions:
+    for portion in told:
         yield opening + ",".join(map(row_json, portion)).encode()
         opening = b","
     yield b"]}" if opening == b"," else opening + b"]}"
 
 
-def _ndjson(portions: Iterator[list[Row]]) -> Iterator[bytes]:
-    for portion in portions:
+def _ndjson(told: Iterator[list[Row]]) -> Iterator[bytes]:
+    for portion in told:
         yield ("\n".join(map(row_json, portion)) + "\n").encode()
 
 
-def _csv(portions: Iterator[list[Row]]) -> Iterator[bytes]:
+def _csv(told: Iterator[list[Row]]) -> Iterator[bytes]:
     """RFC 4180. The words as they are: a leading "=" is the user's own, and a dump must be true."""
     yield _lines([TaskOut.model_fields])
-    for portion in portions:
+    for portion in told:
         yield _lines(_cells(row) for row in portion)
 
 
@@ -138,9 +128,9 @@ def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
     return lines.getvalue().encode()
 
 
-def _calendar(portions: Iterator[list[Row]]) -> Iterator[bytes]:
+def _calendar(told: Iterator[list[Row]]) -> Iterator[bytes]:
     yield CALENDAR_OPENING
-    for portion in portions:
+    for portion in told:
         yield b"".join(map(_todo, portion))
     yield CALENDAR_CLOSING
 
@@ -162,7 +152,7 @@ def _todo(row: Row) -> bytes:
         todo.add("x-agenda-repeat", row.repeat)
     if row.is_private:
         todo.add("class", "PRIVATE")
-    return bytes(todo.to_ical())
+    return component_bytes(todo)
 
 
 FORMATS: dict[str, tuple[str, Callable[[Iterator[list[Row]]], Iterator[bytes]]]] = {

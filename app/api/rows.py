@@ -21,9 +21,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import CharField, IntegerField, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, NullIf
-from django.db.models.sql.datastructures import BaseTable
 
-from agenda.models import Priority, Task, TaskQuerySet
+from agenda.models import Priority, Task
 from api.models import Token
 
 PRIORITIES = {priority.value: priority.name.lower() for priority in Priority}
@@ -191,19 +190,3 @@ def _as_parameter(value: Any) -> Any:
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     return value
-
-
-class _ByDeadline(BaseTable):
-    """The table of tasks, read along one index. Django has no word for it: this is its FROM."""
-
-    def as_sql(self, *args: Any) -> tuple[str, Any]:
-        sql, parameters = super().as_sql(*args)
-        return f"{sql} FORCE INDEX (`task_of_owner_by_deadline`)", parameters
-
-
-def along_deadlines(tasks: TaskQuerySet) -> TaskQuerySet:
-    """Left to itself MariaDB goes through all of an owner's rows, for each portion anew."""
-    tasks = tasks.all()
-    alias = tasks.query.get_initial_alias()
-    tasks.query.alias_map[alias] = _ByDeadline(Task._meta.db_table, alias)
-    return tasks

@@ -139,7 +139,8 @@ def task_once(
     Problem: in-flight, key-reused, or gone when the task was forgotten since.
     """
     key_digest, request_digest = keyed_digest(owner_id.bytes + key.encode()), keyed_digest(body)
-    with _exclusive_lock(key_digest), transaction.atomic():
+    in_flight = Problem("in-flight", headers={"Retry-After": "1"})
+    with exclusive_lock(key_digest, otherwise=in_flight), transaction.atomic():
         known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest=key_digest).first()
         if known is not None and known.expires_at > at:
             if known.request_digest != request_digest:
@@ -162,8 +163,8 @@ def task_once(
 
 
 @contextmanager
-def _exclusive_lock(name: str) -> Iterator[None]:
-    """Nobody else has it meanwhile; who comes to it does not wait. Raises Problem.
+def exclusive_lock(name: str, *, otherwise: Problem) -> Iterator[None]:
+    """Nobody else has it meanwhile, on any host; who comes to it does not wait: raises `otherwise`.
 
     A lock by name, which ends with its connection: to try the row's own lock would also fail when
     somebody holds the account's row, as the timer does when it forgets a task.
@@ -171,7 +172,7 @@ def _exclusive_lock(name: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
         if not cursor.fetchone()[0]:
-            raise Problem("in-flight", headers={"Retry-After": "1"})
+            raise otherwise
         try:
             yield
         finally:

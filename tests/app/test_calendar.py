@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -25,11 +26,29 @@ def test_the_feed_holds_ones_own_live_tasks(feed, add, bob):
     add("gone", left=-timedelta(seconds=1))
     add("theirs", owner=bob)
     response = Client().get(feed)
-    parts = Calendar.from_ical(response.content).walk()
+    parts = Calendar.from_ical(response.getvalue()).walk()
     assert response["Content-Type"] == "text/calendar; charset=utf-8"
     assert [str(part["summary"]) for part in parts if "summary" in part] == [task.title] * 2
     assert {part.name for part in parts} == {"VCALENDAR", "VTODO", "VEVENT", "VALARM"}
     assert response["Referrer-Policy"] == "no-referrer"
+
+
+def test_lines_are_folded_where_no_character_is_cut(feed, add):
+    notes = "a\U0001f382é\n;," * 1250
+    add(notes=notes)
+    body = Client().get(feed).getvalue()
+    assert max(map(len, body.split(b"\r\n"))) <= 75
+    told = [str(part["description"]) for part in Calendar.from_ical(body).walk("VEVENT")]
+    assert told == [notes]
+
+
+def test_long_tasks_are_told_as_they_are_read(feed, add):
+    for number in range(100):
+        add(notes="é" * 10_000, left=timedelta(hours=1 + number))
+    began, response = time.thread_time(), Client().get(feed)
+    assert response.streaming
+    assert max(map(len, response)) < 50_000
+    assert time.thread_time() - began < 2
 
 
 def test_an_unchanged_feed_is_not_sent_again(feed, add):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, timedelta
+from itertools import chain
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -19,6 +21,7 @@ from agenda.calendar import calendar
 from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
+from agenda.portions import portions
 from agenda.views.lookups import require_read
 from speech import services as speech
 
@@ -95,19 +98,26 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
 
 
 @require_read
-def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
+def calendar_feed(request: HttpRequest, token: str) -> HttpResponseBase:
     """Whoever holds the secret address reads the tasks that are live, and nothing else."""
     owner = calendar_owner(token)
     if owner is None:
         raise Http404("no such feed, or it was closed")
-    at = timezone.now()
-    tasks = Task.objects.of(owner.pk).live(at=at).by_deadline()
-    body = calendar(tasks, name=owner.username, zone=zone_of(owner.time_zone))
-    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    digest = hashlib.sha256(repr((settings.RELEASE, owner.username, owner.time_zone)).encode())
+    for portion in portions(owner.pk):
+        digest.update(repr(list(portion.values_list())).encode())
+    etag = f'"{digest.hexdigest()}"'
     headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
     if etag in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
-    return HttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
+    is_repeating = Task.objects.of(owner.pk).live(at=timezone.now()).repeating().exists()
+    body = calendar(
+        chain.from_iterable(portions(owner.pk)),
+        name=owner.username,
+        zone=zone_of(owner.time_zone),
+        is_repeating=is_repeating,
+    )
+    return StreamingHttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
 
 
 @require_read

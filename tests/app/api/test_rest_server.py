@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -80,6 +83,53 @@ def test_of_eight_changes_at_once_to_what_was_read_one_is_made(rest):
     assert sorted(status for status, _ in answers) == [200] + [412] * 7
     winner = next(number for status, number in answers if status == 200)
     assert json.loads(rest.ask("GET", made["location"], **sent)[2])["notes"] == str(winner)
+
+
+HEAVY = """
+INSERT INTO task (id, owner_id, title, notes, deadline_at, is_private, created_at)
+SELECT UUID(), account.id, 'x', REPEAT(_utf8mb4 X'F09F8E82', 10000), NOW() + INTERVAL seq DAY,
+    0, NOW()
+FROM account, seq_1_to_500 WHERE username LIKE 'reader%';
+"""
+
+
+def workers(rest):
+    pid = rest.process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def peak_mib(pid):
+    (line,) = [x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in x]
+    return int(line.split()[1]) / 1024
+
+
+def test_dumps_that_nobody_reads_cost_little_and_are_one_a_user(rest):
+    """Four at once, of tasks as long as they can be."""
+    people = [headers(rest.token_of(f"reader{number}")) for number in range(4)]
+    rest.sql(HEAVY)
+    for sent in people * 3:
+        assert rest.ask("GET", "/api/v1/me", **sent)[0] == 200
+    for pid in workers(rest):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): the peak is now
+    idle = {pid: peak_mib(pid) for pid in workers(rest)}
+    with ExitStack() as held:
+        for sent in people:
+            there = held.enter_context(rest.connection())
+            there.request("GET", "/api/v1/dump", headers=sent)
+            assert there.getresponse().status == 200
+        time.sleep(2)
+        above = {pid: round(peak_mib(pid) - idle[pid]) for pid in idle}
+        above = {pid: round(peak_mib(pid) - idle[pid]) for pid in idle}
+        refused = rest.ask("GET", "/api/v1/dump", **people[0])
+        assert (refused[0], refused[1].get("retry-after")) == (429, "5")
+        above = {pid: round(peak_mib(pid) - idle[pid]) for pid in idle}
+    print("above idle, MiB:", above)
+    assert max(above.values()) < 60
+    limit = time.monotonic() + 20
+    while rest.ask("HEAD", "/api/v1/dump", **people[0])[0] != 200:
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+    assert rest.ask("HEAD", "/api/v1/dump", **people[0])[0] == 200
 
 
 def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):

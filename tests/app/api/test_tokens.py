@@ -246,7 +246,7 @@ def test_the_probe_of_verify_gets_a_token_that_goes_with_it(stranger):
 
 
 def test_the_export_tells_of_tokens_and_holds_none(api, page):
-    exported = page.post("/agenda/account/export/", AGAIN).json()
+    exported = json.loads(page.post("/agenda/account/export/", AGAIN).getvalue())
     assert [(token["name"], token["scopes"]) for token in exported["tokens"]] == [
         ("test", "read create write")
     ]

@@ -1,0 +1,73 @@
+"""All of somebody's tasks in constant memory: a portion at a time, each of few bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Func, IntegerField
+from django.db.models.sql.datastructures import BaseTable
+from django.utils import timezone
+
+from agenda.models import Task, TaskQuerySet
+
+ROWS_A_PORTION = 1000
+# Of text. As Python holds it, and writes it, that is up to sixteen times as much.
+BYTES_A_PORTION = 256 * 1024
+
+Place = tuple[datetime, UUID, int]
+
+
+def portions(
+    owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_PORTION
+) -> Iterator[TaskQuerySet]:
+    """The owner's live tasks by deadline, each portion at its own instant.
+
+    (A cursor of the database's would hold every row in the client library's memory.) A task
+    forgotten while this runs is not told; none is told twice.
+    """
+    last: Place | None = None
+    while True:
+        at = now()
+        places = _places(owner_id, at, last, rows)
+        if not places:
+            return
+        sizes = accumulate(size for _, _, size in places)
+        count = max(1, sum(size <= BYTES_A_PORTION for size in sizes))
+        ids = [identity for _, identity, _ in places[:count]]
+        yield Task.objects.filter(id__in=ids).by_deadline()
+        if count == len(places) < rows:
+            return
+        last = places[count - 1]
+
+
+def _places(owner_id: UUID, at: datetime, last: Place | None, rows: int) -> list[Place]:
+    tasks = _along_deadlines(Task.objects.of(owner_id).live(at=at).by_deadline())
+    size = Func(F("notes"), function="LENGTH", output_field=IntegerField())
+    live: Any = tasks.values_list("deadline_at", "id", size)
+    if last is None:
+        return list(live[:rows])
+    reached_at, identity, _ = last
+    # Two queries, each of which starts at its place in the index, however many tasks share a
+    # deadline; one with "or" would begin at the first of those every time.
+    beside = list(live.filter(deadline_at=reached_at, id__gt=identity)[:rows])
+    return [*beside, *live.filter(deadline_at__gt=reached_at)[: rows - len(beside)]]
+
+
+class _ByDeadline(BaseTable):
+    """The table of tasks, read along one index. Django has no word for it: this is its FROM."""
+
+    def as_sql(self, *args: Any) -> tuple[str, Any]:
+        sql, parameters = super().as_sql(*args)
+        return f"{sql} FORCE INDEX (`task_of_owner_by_deadline`)", parameters
+
+
+def _along_deadlines(tasks: TaskQuerySet) -> TaskQuerySet:
+    """Left to itself MariaDB goes through all of an owner's rows, for each portion anew."""
+    tasks = tasks.all()
+    alias = tasks.query.get_initial_alias()
+    tasks.query.alias_map[alias] = _ByDeadline(Task._meta.db_table, alias)
+    return tasks
