@@ -20,7 +20,7 @@ from provision.errors import InventoryError
 KEPT = re.compile(
     r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host"
     # What rollout and verify ask about a site.
-    r"|agenda_tls|tls_site_file|base_open_ports|verify_vantage"
+    r"|agenda_tls|agenda_admin_networks|tls_site_file|base_open_ports|verify_vantage"
 )
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 VAULT_HEADER = b"$ANSIBLE_VAULT"

@@ -296,3 +296,10 @@ def test_a_venv_of_the_python_before_an_upgrade_of_debian_is_made_anew(stale):
         said = begun.stdout.readline()
         os.killpg(begun.pid, signal.SIGKILL)  # the making itself is tested above
     assert "making .venv" in said
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "setup").iterdir()))
+def test_nothing_is_installed_but_what_is_pinned_with_its_hash(script):
+    lines = (ROOT / "setup" / script).read_text().splitlines()
+    installing = [line for line in lines if "pip install" in line]
+    assert [line for line in installing if "--require-hashes" not in line] == []

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from rollout import status
+from tests import certificates
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,10 +77,22 @@ class Refusing(Webhook):
 class Smtp(socketserver.StreamRequestHandler):
     """As much of SMTP as one message needs."""
 
+    greeting, offers = b"220 stand-in\r\n", b"250 ok\r\n"
+
     def handle(self):
-        self.wfile.write(b"220 stand-in\r\n")
+        self.wfile.write(self.greeting)
         text, in_data = [], False
         for line in self.rfile:
+            if line.upper().startswith(b"EHLO"):
+                self.wfile.write(self.offers)
+                continue
+            if line.upper().startswith(b"STARTTLS"):
+                self.wfile.write(b"220 go on\r\n")
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+                self.setup()
+                self.greeting = b""
+                self.handle()
+                return
             if in_data and line != b".\r\n":
                 text.append(line)
                 continue
@@ -90,6 +104,10 @@ class Smtp(socketserver.StreamRequestHandler):
                 self.wfile.write(b"221 bye\r\n")
                 return
             self.wfile.write(b"354 go on\r\n" if in_data else b"250 ok\r\n")
+
+
+class SmtpOverTls(Smtp):
+    offers = b"250-ok\r\n250 STARTTLS\r\n"
 
 
 @pytest.fixture
@@ -120,6 +138,25 @@ def test_an_e_mail_hears_of_it_too(serve, tell):
     (mail,) = server.got
     assert b"To: op@test" in mail
     assert b"ctlv-backup.service" in mail
+
+
+@pytest.mark.parametrize(
+    ("signer", "address"),
+    [("known", "127.0.0.1"), ("known", "192.0.2.1"), ("unknown", "127.0.0.1")],
+)
+def test_an_e_mail_goes_over_tls_to_whom_it_is_for_alone(serve, tell, tmp_path, signer, address):
+    """To nobody with a certificate for another name, or of an authority that nobody here knows."""
+    known, server = tmp_path / "known", serve(SmtpOverTls)
+    for folder in (known, tmp_path / "unknown"):
+        certificates.authority(folder)
+    pair = certificates.certify(tmp_path / signer, "mail", [address])
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.tls.load_cert_chain(pair, pair.with_suffix(".key"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSL_CERT_FILE", str(known / "ca.pem"))
+        told = tell(mail_to=["op@test"], smtp_host="127.0.0.1", smtp_port=server.server_address[1])
+    delivered = (signer, address) == ("known", "127.0.0.1")
+    assert (told, len(server.got)) == ((0, 1) if delivered else (1, 0))
 
 
 def test_a_job_that_fails_every_ten_seconds_is_one_message_an_hour(serve, tell, tmp_path):

@@ -33,6 +33,7 @@ class Host:
     groups: frozenset[str]
     addresses: Mapping[str, str]
     open_ports: tuple[OpenPort, ...]
+    admin_networks: tuple[str, ...] = ()
 
     def declared(self, network: str) -> set[int]:
         return {port.port for port in self.open_ports if port.network == network}
@@ -179,4 +180,5 @@ def _host(name: str, inventory: Inventory) -> Host:
             # As role base decides.
             if entry.get("only_with") is None or (values.get("agenda_tls") or "off") != "off"
         ),
+        admin_networks=tuple(values.get("agenda_admin_networks") or ()),
     )

@@ -58,6 +58,8 @@ def test_it_knows_neither_the_schemas_account_nor_its_unit(rest, on):
         pytest.param({"path": "/api/v1/" + "x" * 9000}, 414, id="an address too long"),
         pytest.param({"headers": {"X-Long": "x" * 40_000}}, 431, id="headers too large"),
         pytest.param({"host": "evil.example"}, 400, id="a name that is not ours"),
+        pytest.param({"headers": {"Transfer-Encoding": "x"}}, 501, id="a transfer coding"),
+        pytest.param({"version": "HTTP/9.9"}, 400, id="a version of HTTP that is none"),
     ],
 )
 def test_what_nginx_refuses_by_itself_is_a_problem_too(changes, status, rest, evidence):

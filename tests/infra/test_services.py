@@ -66,6 +66,11 @@ def test_the_timer_last_ended_well(serving, evidence):
     assert unit["Result"] == "success"
 
 
+def test_what_runs_uses_its_libraries_as_they_were_upgraded(host, evidence):
+    units = evidence.facts(host)["units"].values()
+    assert {unit["Id"]: unit["outdated"] for unit in units if unit.get("outdated")} == {}
+
+
 def test_the_old_way_of_serving_is_gone(host, evidence):
     facts = evidence.facts(host)
     assert facts["runserver"] == []

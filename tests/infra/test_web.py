@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 
@@ -56,6 +58,25 @@ def test_pages_carry_their_security_headers(web, evidence):
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] in {"same-origin", "no-referrer"}
     assert "unsafe" not in headers["content-security-policy"]
+
+
+def test_what_is_compressed_holds_no_secret(web, evidence):
+    """A page has a CSRF token beside what somebody else may have put there (BREACH)."""
+    headers = {"Accept-Encoding": "gzip"}
+    page = ask(evidence, web, "/agenda/sign-in/")
+    style = re.findall(r'href="(/static/[^"]+\.css)"', page["body"])[0]
+    told = [ask(evidence, web, path, headers=headers) for path in ("/agenda/sign-in/", style)]
+    assert [answer["headers"].get("content-encoding", "") for answer in told] == ["", "gzip"]
+
+
+def test_what_is_no_http_that_nginx_knows_is_a_problem_document(web, evidence):
+    for changes in ({"headers": {"Transfer-Encoding": "x"}}, {"version": "HTTP/9.9"}):
+        answer = ask(evidence, web, "/agenda", **changes)
+        assert answer["headers"]["content-type"] == "application/problem+json", changes
+
+
+def test_the_administration_is_closed_unless_the_inventory_opens_it(web, evidence):
+    assert ask(evidence, web, "/admin/login/")["status"] in {403, 404} or web.admin_networks
 
 
 def test_no_query_string_and_no_secret_path_reaches_a_log(web, evidence):

@@ -55,6 +55,7 @@ def test_only_what_is_asked_of_a_container_is_kept(lab):
     kept = {key for variables in lab.hosts.values() for key in variables}
 
     assert {key for key in kept if not key.startswith("lxc_")} == {
+        "agenda_admin_networks",
         "ansible_host",
         "ctlv_environment",
         "ctlv_deployment_id",

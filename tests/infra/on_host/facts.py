@@ -54,12 +54,19 @@ def is_answered(name: str, since_s: float) -> bool:
 
 
 def of_process(pid: str) -> dict[str, str]:
+    """`outdated`: the libraries it uses which an upgrade has replaced since."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
+        maps = Path(f"/proc/{pid}/maps").read_text("utf-8", errors="replace")
     except OSError:
-        status = ""
+        status = maps = ""
     told = dict(re.findall(r"^(\w+):\s+(\d+)", status, flags=re.MULTILINE))
-    return {"uid": told.get("Uid", ""), "no_new_privs": told.get("NoNewPrivs", "")}
+    outdated = set(re.findall(r"(/\S+\.so\S*) \(deleted\)$", maps, flags=re.MULTILINE))
+    return {
+        "uid": told.get("Uid", ""),
+        "no_new_privs": told.get("NoNewPrivs", ""),
+        "outdated": " ".join(sorted(outdated)),
+    }
 
 
 def processes() -> Iterator[tuple[int, str]]:

@@ -1,7 +1,8 @@
 """Ask some addresses over HTTP and say what came back.
 
-In:  {"requests": [{"address", "port", "path", "host", "method": "GET", "ca": ""}]}; with `ca` (a
-     certificate, or "system") it asks over TLS, and the answer says with which version.
+In:  {"requests": [{"address", "port", "path", "host", "method": "GET", "version": "HTTP/1.1",
+     "ca": ""}]}; with `ca` (a certificate, or "system") it asks over TLS, and the answer says with
+     which version.
 Out: [{"status": 200, "headers": {...}, "body": the first 2000 characters} or {"error": text}, ...]
 """
 
@@ -44,6 +45,7 @@ def connected(request: dict[str, Any]) -> http.client.HTTPConnection:
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
     connection = connected(request)
+    connection._http_vsn_str = request.get("version", connection._http_vsn_str)
     try:
         connection.request(
             request.get("method", "GET"),
