@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from agenda.clock import LAST_INSTANT, instant_or_later, one_day_later, zone_her
 from agenda.identity import uuid7
 from agenda.models import Priority, Repeat, Task
 from agenda.printable import says_something
+from agenda.quotas import within_quota
 from agenda.reminders import steps_due
 from agenda.repeat import is_rule, next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
@@ -77,15 +79,16 @@ def task_add(
         **fields,
         **_series(fields),
     )
-    try:
-        with transaction.atomic():
+    with within_quota(owner_id, is_new=True):
+        try:
+            with transaction.atomic():
+                task.save(force_insert=True)
+        except IntegrityError:
+            before = Task.objects.filter(id=task.id, owner_id=owner_id, **fields).first()
+            if before is not None:
+                return before
+            task.id = uuid7()
             task.save(force_insert=True)
-    except IntegrityError:
-        before = Task.objects.filter(id=task.id, owner_id=owner_id, **fields).first()
-        if before is not None:
-            return before
-        task.id = uuid7()
-        task.save(force_insert=True)
     speech.forget(day_subject(owner_id))
     return task
 
@@ -99,7 +102,9 @@ def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
         fields["announced"] = steps_due(given.deadline_at - at)
     if (fields["deadline_at"], given.repeat) != (task.deadline_at, task.repeats):
         fields |= _series(fields)
-    found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
+    grows = len(fields["notes"].encode()) > len(task.notes.encode())
+    with within_quota(task.owner_id, is_new=False) if grows else nullcontext():
+        found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
     _forget_speech(task.id, task.owner_id)
     return bool(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
+from agenda.quotas import held
 from api.auth import READ, WRITE, token_of
 from api.models import Token
 from api.openapi import READS, contract
@@ -28,7 +30,7 @@ TAGGED = {200: ("ETag",)}
 
 @router.get("/me", auth=READ, **contract({200: Me, 304: None}, READS, headers=TAGGED))
 def read_me(request: HttpRequest) -> HttpResponse:
-    """The user, and the token that asks."""
+    """The user, the token that asks, and how much of what the site allows is used."""
     token = token_of(request)
     user = token.owner
     voice = "google" if speech.leaves_network() and user.voice == "google" else "local"
@@ -41,8 +43,18 @@ def read_me(request: HttpRequest) -> HttpResponse:
             "time_zone": user.time_zone or settings.TIME_ZONE,
             "voice": voice if speech.is_enabled() else "off",
             "token": token_out(token),
+            "quota": _quota(token.owner_id),
         },
     )
+
+
+def _quota(owner_id: UUID) -> dict[str, Any]:
+    now, tokens = held(owner_id), Token.objects.filter(owner_id=owner_id).count()
+    return {
+        "tasks": {"used": now.tasks, "most": settings.MOST_TASKS},
+        "bytes": {"used": now.bytes, "most": settings.MOST_KIB * 1024},
+        "tokens": {"used": tokens, "most": settings.MOST_TOKENS},
+    }
 
 
 @router.get("/tokens", auth=READ, **contract({200: TokenList, 304: None}, READS, headers=TAGGED))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -75,7 +76,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         (token, [SCOPE_WORDS[scope] for scope in token.scope_list])
         for token in Token.objects.filter(owner_id=user.pk)
     ]
-    context = {"form": form, "text": text, "tokens": made}
+    context = {"form": form, "text": text, "tokens": made, "most": settings.MOST_TOKENS}
     response = render(request, "api/tokens.html", context, status=422 if form.errors else 200)
     response["Cache-Control"] = "private, no-store"
     return response

@@ -258,6 +258,19 @@ class TokenList(Schema):
     items: list[TokenOut]
 
 
+class Room(Schema):
+    used: int
+    most: int
+
+
+class Quota(Schema):
+    """Beyond `most` a task or a token is refused."""
+
+    tasks: Room
+    bytes: Room = Field(description="Of titles and notes, in UTF-8.")
+    tokens: Room
+
+
 class Me(Schema):
     id: str = Field(json_schema_extra={"format": "uuid"})
     username: str
@@ -265,6 +278,7 @@ class Me(Schema):
     time_zone: str
     voice: Literal["google", "local", "off"]
     token: TokenOut
+    quota: Quota
 
 
 class Health(Schema):

@@ -37,7 +37,6 @@ from api.models import (
 from api.problems import Problem
 from api.rows import CompiledQuery
 
-TOKENS_A_USER = 20
 TOKEN_DAYS_MAX = 365
 # Often enough to know, seldom enough to cost nothing.
 LAST_USED_EVERY = timedelta(minutes=1)
@@ -79,8 +78,9 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         faults |= {field: messages[0] for field, messages in error.message_dict.items()}
     with transaction.atomic():
         User.objects.select_for_update().get(pk=owner_id)  # orders that come at once are counted
-        if Token.objects.filter(owner_id=owner_id).count() >= TOKENS_A_USER:
-            faults["name"] = _("Revoke a token first: there are 20.")
+        if Token.objects.filter(owner_id=owner_id).count() >= settings.MOST_TOKENS:
+            problem = _("Revoke a token first: there are %(most)d.")
+            faults["name"] = problem % {"most": settings.MOST_TOKENS}
         if faults:
             raise ValidationError(faults)
         token.save(force_insert=True)

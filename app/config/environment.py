@@ -99,6 +99,10 @@ class Environment(BaseModel):
     signup: str = _one_of("closed", "open")
     session_idle_s: int = _whole(14 * DAY_S, least=300, most=365 * DAY_S)
     session_longest_s: int = _whole(30 * DAY_S, least=300, most=365 * DAY_S)
+    # What one account may hold.
+    most_tasks: int = _whole(10_000, least=1, most=1_000_000)
+    most_kib: int = _whole(10 * 1024, least=1, most=1024 * 1024)
+    most_tokens: int = _whole(20, least=1, most=1000)
     admin_networks: Networks = Field([], description="networks such as 10.20.28.0/24,...")
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "Europe/Paris", description="a zone such as Europe/Paris"

@@ -236,6 +236,9 @@ API_PLAIN_HTTP = AGENDA.api_plain_http == "1"
 API_ORIGINS = AGENDA.api_origins
 API_RATE = AGENDA.api_rate
 
+MOST_TASKS, MOST_KIB = AGENDA.most_tasks, AGENDA.most_kib
+MOST_TOKENS = AGENDA.most_tokens
+
 ERASED_JOURNAL = AGENDA.erased_journal
 RELEASE = AGENDA.release
 

@@ -48,6 +48,8 @@ class Bench:
             "AGENDA_TOKEN_KEY_FILE": str(folder / "token_key"),
             "AGENDA_API_PLAIN_HTTP": "1",
             "AGENDA_API_RATE": "1000000",
+            "AGENDA_MOST_TASKS": "1000000",
+            "AGENDA_MOST_KIB": "1000000",
             "AGENDA_DATABASE_SOCKET": str(database.socket),
             "AGENDA_DATABASE_NAME": "agenda",
             "AGENDA_ALLOWED_HOSTS": "localhost",

@@ -22,6 +22,7 @@ from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.portions import portions
+from agenda.quotas import nearly_all
 from agenda.views.lookups import require_read
 from speech import services as speech
 
@@ -46,6 +47,8 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "tags": sorted({name for task in live for name in task.tag_names}),
         "zone": zone_label(at, zone=zone_here()),
         "grace": grace(),
+        "nearly_all": nearly_all(tasks),
+        "most": {"tasks": settings.MOST_TASKS, "kib": settings.MOST_KIB},
         "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),
     }

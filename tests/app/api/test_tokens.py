@@ -168,12 +168,28 @@ def test_an_order_that_cannot_be_met_makes_no_token(page, given):
     assert not Token.objects.exists()
 
 
-def test_twenty_tokens_are_enough(page, alice):
-    for number in range(20):
+def test_a_program_reads_how_much_room_there_is(api, add, settings):
+    settings.MOST_TASKS, settings.MOST_KIB, settings.MOST_TOKENS = 10, 1, 3
+    add("é", notes="xyz")
+    assert api.get("/me").json()["quota"] == {
+        "tasks": {"used": 1, "most": 10},
+        "bytes": {"used": 5, "most": 1024},
+        "tokens": {"used": 1, "most": 3},
+    }
+    settings.MOST_TASKS = 1
+    refused = api.post("/tasks", task())
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/title")
+
+
+def test_as_many_tokens_as_the_site_allows_and_the_page_says_how_many(page, alice, settings):
+    assert "0 of 20 tokens" in page.get(TOKENS).content.decode()
+    settings.MOST_TOKENS = 5
+    for number in range(5):
         token_for(alice, "read", name=f"n{number}")
     answer = page.post(TOKENS, {"name": "one more", "scopes": ["read"], "days": "1"} | AGAIN)
     assert answer.status_code == 422
-    assert Token.objects.count() == 20
+    assert "5 of 5 tokens" in answer.content.decode()
+    assert Token.objects.count() == 5
 
 
 @pytest.mark.django_db(transaction=True)
