@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, IntegerField, QuerySet, Value
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models import Case, CharField, IntegerField, QuerySet, When
+from django.db.models.functions import Cast
 
-from agenda.models import Priority, Task
+from agenda.models import Priority, Repeat, Task
 from api.models import Token
 
 PRIORITIES = {priority.value: priority.name.lower() for priority in Priority}
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 ROW_COLUMNS = (
     *(Cast("id", CharField()), "title", "notes", Cast("deadline_at", CharField())),
     *(Cast("is_private", IntegerField()), "tags", "priority"),
-    Coalesce(NullIf("repeat_rule", Value("")), "repeat"),
+    Case(When(repeat=Repeat.RULE, then="repeat_rule"), default="repeat"),
     Cast("created_at", CharField()),
 )
 _MICROSECONDS_AT = len("2026-11-24 14:00:00")
