@@ -12,6 +12,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from agenda.models import Repeat
+
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 HOURS_ARE_ENOUGH_FROM_S = 10 * HOUR_S
 DAYS_FROM_S = 2 * DAY_S
@@ -52,6 +54,16 @@ def day_and_time_at(deadline_at: datetime, at: datetime) -> str:
     return _("%(day)s at %(time)s, %(left)s") % values
 
 
+def chip_at(deadline_at: datetime, at: datetime) -> str:
+    """Such as "tomorrow, Mon 30 Nov · 18:00 · in 27 h"."""
+    days = (timezone.localtime(deadline_at).date() - timezone.localtime(at).date()).days
+    near = {0: _("today"), 1: _("tomorrow")}.get(days)
+    day = short_day_at(deadline_at, at)
+    return " · ".join(
+        [f"{near}, {day}" if near else day, clock(deadline_at), left_at(deadline_at, at)]
+    )
+
+
 def in_words(length: timedelta) -> str:
     """Such as "3 days" or "90 minutes": the largest unit that says it exactly."""
     seconds = int(length.total_seconds())
@@ -74,6 +86,11 @@ def _dated(instant: datetime, at: datetime, pattern: str) -> str:
     return date_format(
         local, pattern if local.year == timezone.localtime(at).year else f"{pattern} Y"
     )
+
+
+def repeat_words(repeat: str) -> str:
+    """How often, of a name or of a rule."""
+    return str(Repeat(repeat).label) if repeat in Repeat.values else rule_words(repeat)
 
 
 def rule_words(rule: str) -> str:

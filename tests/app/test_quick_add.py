@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -259,7 +259,7 @@ def test_a_rule_goes_through_the_form_into_the_task_and_is_said_in_words(page):
     [
         ("en", "FREQ=DAILY;INTERVAL=3", "every 3 days"),
         ("fr", "FREQ=DAILY;INTERVAL=3", "tous les 3 jours"),
-        ("fr", "FREQ=WEEKLY;BYDAY=MO,TH", "toutes les semaines : lundi, jeudi"),
+        ("fr", "FREQ=WEEKLY;BYDAY=MO,TH", "toutes les semaines : lundi, jeudi"),
         ("en", "FREQ=MONTHLY;BYDAY=-1FR", "every month: the last Friday"),
         ("fr", "FREQ=YEARLY;UNTIL=20301201", "tous les ans, jusqu’au 1 décembre 2030"),
     ],
@@ -267,6 +267,73 @@ def test_a_rule_goes_through_the_form_into_the_task_and_is_said_in_words(page):
 def test_a_rule_is_said_in_words(language, rule, words):
     with translation.override(language):
         assert rule_words(rule) == words
+
+
+QUICK = "/agenda/tasks/quick/"
+CHOSEN = re.compile(r'name="chosen"\s+value="([^"]+)"')
+
+
+def chips(page, line):
+    content = page.post(QUICK, {"line": line, "peek": ""}).content.decode()
+    assert "<html" not in content
+    return content, CHOSEN.findall(content)
+
+
+def test_chips_say_how_a_line_is_read_while_it_is_written(page):
+    content, chosen = chips(page, "Rendre le TP tomorrow 18:00 #projet !! every day")
+    assert re.search(r"tomorrow, \w{3} \d+ \w+\.? · 18:00 · in \d+ h", content)
+    for word in ("#projet", "urgent", "every day", "Enter adds it."):
+        assert word in content
+    assert len(chosen) == 1
+    assert not Task.objects.exists()
+
+
+def test_what_stood_in_the_chips_is_added_at_once_and_only_once(page):
+    line = "Rendre le TP tomorrow 18:00 #projet"
+    content, (chosen,) = chips(page, line)
+    identity = re.search('name="identity" value="([^"]+)"', content)[1]
+    for _ in range(2):
+        sent = {"line": line, "chosen": chosen, "identity": identity}
+        response = page.post(QUICK, sent, follow=True)
+    assert response.redirect_chain[0][0] == "/agenda"
+    assert "Added: “Rendre le TP”, " in response.content.decode()
+    task = Task.objects.get()
+    assert (task.title, task.tag_names) == ("Rendre le TP", ["projet"])
+
+
+@pytest.mark.parametrize("chosen", ["2026-01-01T18:00 ", "2030-01-01T18:00 ", "x", "9999"])
+def test_a_reading_that_is_no_longer_the_same_is_asked_about(page, chosen):
+    content = page.post(QUICK, {"line": "TP tomorrow 18:00", "chosen": chosen}).content.decode()
+    assert "was read as the deadline" in content
+    assert not Task.objects.exists()
+
+
+def test_a_doubtful_line_has_a_button_for_each_meaning_and_one_press_adds_it(page):
+    line = "call Ann tomorrow at 5"
+    content, chosen = chips(page, line)
+    assert "Which one?" in content
+    assert [mark[-6:] for mark in chosen] == ["05:00 ", "17:00 "]
+    page.post(QUICK, {"line": line, "chosen": chosen[1]})
+    task = Task.objects.get()
+    assert (task.title, f"{timezone.localtime(task.deadline_at):%H:%M}") == ("call Ann", "17:00")
+
+
+def test_of_a_range_it_is_said_that_its_end_counts(page):
+    line = "meeting tomorrow from 5pm to 6pm"
+    assert "18:00" in chips(page, line)[0]
+    assert "the end of that time" in chips(page, line)[0]
+    assert "the end of that time" in page.post(QUICK, {"line": line}).content.decode()
+
+
+def test_a_line_without_a_moment_has_no_chips(page):
+    assert chips(page, "Du pain")[0].strip() == ""
+
+
+def test_a_title_that_is_too_long_is_asked_about(page):
+    line = f"{'x' * 201} tomorrow 18:00"
+    _, (chosen,) = chips(page, line)
+    assert page.post(QUICK, {"line": line, "chosen": chosen}).status_code == 200
+    assert not Task.objects.exists()
 
 
 def test_what_cannot_be_read_is_said(page):

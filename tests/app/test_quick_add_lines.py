@@ -80,10 +80,10 @@ def test_no_line_at_all_gives_a_past_moment_or_a_year_that_nobody_wrote(words, a
     text = " ".join(words)
     assume(not re.search(r"\d{2,} (mois|months?|semaines?|weeks?|jours?|days?)", text))
     found = read_line(text, at=at, language=language, zone=ZoneInfo("Europe/Paris"))
-    if found.wall is not None:
-        assert found.wall > at
-        assert found.wall.year in years_that_may_be_meant(text, at)
-        assert found.unread == ()
+    for wall in (found.wall, *found.options):
+        assert wall is None or wall > at
+        assert wall is None or wall.year in years_that_may_be_meant(text, at)
+    assert found.wall is None or found.unread == found.options == ()
 
 
 @settings(max_examples=100, deadline=None)

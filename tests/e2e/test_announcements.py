@@ -42,7 +42,7 @@ def ready(person: Person) -> Person:
     person.signs_up()
     person.page.locator("#quick").fill("Appeler la banque demain 18h")
     person.page.locator("#quick").press("Enter")
-    person.presses("add")
+    person.task("Appeler la banque").wait_for()
     return person
 
 

@@ -20,13 +20,12 @@ ENGLISH_PHONE = pytest.param("en", PHONE, id="english-phone")
 
 
 def adds_in_a_line(person: Person, line: str) -> None:
-    """Quick add: the line, then the form that shows how it was read."""
+    """Quick add: the line, how it is read below it, Enter."""
     person.opens()
     person.page.locator("#quick").fill(line)
+    expect(person.page.locator("#reading strong")).to_be_visible()
     person.page.locator("#quick").press("Enter")
-    person.page.wait_for_url(re.compile(r"/tasks/quick/"))
-    person.presses("add")
-    person.page.wait_for_url(AT_HOME)
+    expect(person.page.locator("#quick")).to_have_value("")
 
 
 @pytest.mark.parametrize(
@@ -74,11 +73,8 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
 @pytest.mark.parametrize(
     "viewport", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "low-desk"]
 )
-@pytest.mark.parametrize("javascript", [True, False], ids=["", "without-javascript"])
-def test_how_a_line_was_read_is_in_view_with_the_button_that_adds_it(
-    language, viewport, javascript, arrive
-):
-    person = arrive(language, viewport, javascript=javascript)
+def test_how_a_line_was_read_is_in_view_with_the_button_that_adds_it(language, viewport, arrive):
+    person = arrive(language, viewport, javascript=False)
     page = person.page
     person.signs_up()
     page.locator("#quick").fill("Rendre le TP 3 demain 18 h 30 #projet !")
@@ -91,6 +87,31 @@ def test_how_a_line_was_read_is_in_view_with_the_button_that_adds_it(
     for seen in (page.locator(".notice"), until, add):
         expect(seen).to_be_in_viewport(ratio=1)
     page.screenshot(path=SCREENSHOTS / f"read-{language}-{viewport['width']}.png")
+
+
+@pytest.mark.parametrize(("language", "viewport"), [FRENCH_DESK, ENGLISH_PHONE])
+def test_a_line_is_read_in_place_and_a_doubt_is_settled_by_one_press(language, viewport, arrive):
+    person = arrive(language, viewport)
+    page = person.page
+    person.signs_up()
+    line, reading = page.locator("#quick"), page.locator("#reading")
+    line.press_sequentially("Rendre le TP 3 demain 18 h 30 #projet !")
+    near = {"fr": "demain, ", "en": "tomorrow, "}[language]
+    expect(reading).to_contain_text(re.compile(rf"{near}.* · 18:30 · .*#projet", re.DOTALL))
+    expect(line).to_be_focused()
+    page.screenshot(path=SCREENSHOTS / f"chips-{language}-{viewport['width']}.png")
+    line.fill("Appeler demain à 5h")
+    buttons = reading.locator("button")
+    expect(buttons).to_have_count(2)
+    page.screenshot(path=SCREENSHOTS / f"chips-doubt-{language}-{viewport['width']}.png")
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=SCREENSHOTS / f"chips-dark-{language}-{viewport['width']}.png")
+    line.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(buttons.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(person.task("Appeler").locator(".clock")).to_have_text("17:00")
 
 
 @pytest.mark.parametrize(("language", "viewport"), [FRENCH_DESK, ENGLISH_PHONE])
@@ -250,11 +271,7 @@ def test_everything_by_keyboard(arrive):
         expect(page.locator("#quick")).to_be_focused()
         page.keyboard.type(line)
         page.keyboard.press("Enter")
-        page.wait_for_url(re.compile(r"/tasks/quick/"))
-        # A page's load may be over before its autofocus: a key pressed in between is lost.
-        expect(page.locator("main form button.primary")).to_be_focused()
-        page.keyboard.press("Enter")
-        page.wait_for_url(AT_HOME)
+        expect(person.task(line.split()[0])).to_be_visible()
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator(".is-current")).to_contain_text("second")

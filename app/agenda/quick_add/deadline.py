@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +20,8 @@ from dateutil.tz import datetime_exists
 from agenda.quick_add.grammar import LAST_DAY, NOON, phrases_of
 from agenda.quick_add.words import END, STRONG, Token, kinds, tokens_of
 
+# What makes a time or a day one of two.
+_DOUBTFUL = kinds("vague bare plain worded slashed habit")
 END_OF_DAY = time(23, 59)
 LAST_YEAR = 9998
 # A 29 February is that far at most.
@@ -44,12 +47,12 @@ _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "par
 _GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST")
 _OPENERS = kinds("AT A BY THE ON TILL BEFORE DASH DICI LATEST")
 # Speak of time beside a phrase of time, or beside a number.
-_WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS ORDINAL NEXT END")
+_WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END")
 _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 # Before a deadline these make something else of it.
 _SPOILERS = kinds("SPOIL AFTER FROM DE OF BETWEEN")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "work", "school", "manger"}
-_FLAGS = kinds("today of_clock vague bare plain worded slashed habit attribute next")
+_FLAGS = kinds("range today of_clock vague bare plain worded slashed habit attribute next")
 
 
 class Doubt(Exception):
@@ -62,12 +65,14 @@ class Doubt(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """`wall` is on the wall clock (naive), None where the line does not say when; `rule` is how
-    often, as RFC 5545 writes it. The indexes are those of the words that say the deadline, the
-    rule, and those that make it a question.
+    """`wall` is on the wall clock (naive), of a range its end; None where the line does not say
+    when, or says one of `options`. `rule` is how often, as RFC 5545 writes it. The indexes are
+    those of the words that say the deadline, the rule, and those that make it a question.
     """
 
     wall: datetime | None = None
+    is_range: bool = False
+    options: tuple[datetime, ...] = ()
     deadline_words: tuple[int, ...] = ()
     rule: str = ""
     rule_words: tuple[int, ...] = ()
@@ -83,15 +88,21 @@ def read_deadline(
     times = [token for token in tokens if token.is_time and token not in rules]
     wall, rule = None, rules[0].rule if rules else ""
     unread: tuple[tuple[int, int], ...] = ()
+    deadline: _Deadline | None = None
+    options: tuple[datetime, ...] = ()
     try:
         _refuse_the_doubtful(tokens)
         if times or rules:
-            wall, rule = _Deadline(tokens, language=language).read(at=at, zone=zone)
+            deadline = _Deadline(tokens, language=language)
+            wall, rule = deadline.read(at=at, zone=zone)
     except Doubt as doubt:
+        options = deadline.options(at=at, zone=zone) if deadline else ()
         unread = tuple(dict.fromkeys((token.first, token.last) for token in doubt.tokens))
     return Reading(
         wall=wall,
-        deadline_words=() if wall is None else _indexes([*times, *_openers(tokens)]),
+        is_range=any("range" in token.said for token in times),
+        options=options,
+        deadline_words=_indexes([*times, *_openers(tokens)]) if wall or options else (),
         rule=rule,
         rule_words=_indexes(rules[:1]),
         unread=unread,
@@ -162,6 +173,8 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             found = follower.kind == "DAY" or _at(tokens, index - 1).kind == "CLOCK"
         case "LASTS":
             found = bool({"plain", "worded"} & follower.said.keys())
+        case "ORDINAL":  # "vendredi dernier"
+            found = "weekday" in behind.said or before.is_time
         case "AND":  # "8pm ET"
             found = before.is_time and follower is END
         case "SHORT":  # "sam 10h", "sam réunion 10h"; "Sam demain" is a person
@@ -223,6 +236,24 @@ class _Deadline:
         """About the phrases that say one of these, else about all."""
         found = [token for token in self.times if set(names) & token.said.keys()]
         return Doubt(*(found or self.times))
+
+    def options(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime, ...]:
+        """What a doubtful line can mean: either half of the day, week, or order of 5/12."""
+        sure = {name: value for name, value in self.said.items() if name not in _DOUBTFUL}
+        is_half = bool({"vague", "bare", "plain"} & self.said.keys())
+        found: set[datetime] = set()
+        for changes in (
+            {},
+            {"hour": sure["hour"] + NOON} if is_half else {},
+            {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
+            {"next": 0} if "weekday" in sure else {},
+            {"next": 1} if "weekday" in sure else {},
+        ):
+            self.said = sure | changes
+            with suppress(Doubt, ValueError):
+                wall, _ = self.read(at=at, zone=zone)
+                found |= {wall} if wall else set()
+        return tuple(sorted(found))
 
     def read(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime | None, str]:
         said = self.said

@@ -239,7 +239,7 @@ def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
     first, last = _values(tokens, "WEEKDAY")
     if (first, last) == (0, 4):
         return _WORKDAYS
-    return {"weekday": last} if first < last else DOUBT
+    return {"weekday": last, "range": 1} if first < last else DOUBT
 
 
 def _day_of_next_month(tokens: list[Token], _behind: Token) -> _Reading:
@@ -327,15 +327,16 @@ def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
     begin = first.said.get("hour", first.value) * 60 + first.said.get("minute", 0)
     if begin >= end["hour"] * 60 + end["minute"]:
         return DOUBT
-    return end
+    return {**end, "range": 1}
 
 
 def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
     last = tokens[-1]
     if last.kind != "NUMBER":
-        return last.said
+        return {**last.said, "range": 1}
     first = tokens[-3].said
-    return {**first, "day": last.value} if first.get("day", 99) < last.value <= 31 else DOUBT  # noqa: PLR2004
+    is_later = first.get("day", LAST_DAY) < last.value <= 31  # noqa: PLR2004 - a calendar
+    return {**first, "day": last.value, "range": 1} if is_later else DOUBT
 
 
 _UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN")

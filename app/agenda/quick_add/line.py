@@ -19,12 +19,16 @@ MOST_URGENT = 2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """`wall` is the deadline on the wall clock (naive), None when the line says none, or says it
-    in words that were not understood: those are `unread`.
+    in words that were not understood: those are `unread`. Where they mean one of `options`, then
+    `rest` is the title without them.
     """
 
     title: str
     wall: datetime | None
     deadline_words: str
+    rest: str = ""
+    is_range: bool = False
+    options: tuple[datetime, ...] = ()
     rhythm: str = ""
     tags: tuple[str, ...] = ()
     priority: int = 0
@@ -36,11 +40,15 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
     """`at` is now on the user's wall clock (naive); hours from now are counted in `zone`."""
     words, tags, priority, unread = _marks(text.split())
     found = read_deadline(words, at=at, language=language, zone=zone)
-    taken = {*found.deadline_words, *found.rule_words}
+    deadline_words = found.deadline_words if found.wall else ()
+    indexes = set(range(len(words))) - set(found.rule_words)
     return Line(
-        title=_text(words, set(range(len(words))) - taken),
+        title=_text(words, indexes - set(deadline_words)),
+        rest=_text(words, indexes - set(found.deadline_words)),
         wall=found.wall,
-        deadline_words=_text(words, found.deadline_words),
+        is_range=found.is_range,
+        options=found.options,
+        deadline_words=_text(words, deadline_words),
         rhythm=_text(words, found.rule_words),
         tags=tags,
         priority=priority,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,8 @@ from agenda import services, times
 from agenda.clock import instant, zone_here, zone_label
 from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
 from agenda.identity import uuid7
-from agenda.models import NOTES_LENGTH_MAX, Task
-from agenda.quick_add.line import read_line
+from agenda.models import NOTES_LENGTH_MAX, Priority, Task
+from agenda.quick_add.line import Line, read_line
 from agenda.views.lookups import live_task, require_form, task_or_404
 from speech import services as speech
 
@@ -53,7 +54,9 @@ def task_new(request: HttpRequest) -> HttpResponse:
 @sign_in_required
 @text_keeping
 def task_quick(request: HttpRequest) -> HttpResponse:
-    """One line read as a title and a deadline, shown in the form before anything is saved."""
+    """One line read as a title and a deadline. While it is written (`peek`) chips say how; what was
+    `chosen` from them is saved, if it still means that; else the form shows it first.
+    """
     at = timezone.now()
     given = words_kept(request) or request.POST
     if request.method != "POST" and "line" not in given:
@@ -64,6 +67,19 @@ def task_quick(request: HttpRequest) -> HttpResponse:
         language=get_language() or "fr",
         zone=zone_here(),
     )
+    readings = {
+        f"{wall:%Y-%m-%dT%H:%M} {line.repeat}": wall
+        for wall in ([line.wall] if line.wall else line.options)
+    }
+    if "peek" in given:
+        chips = [(mark, instant(wall, zone=zone_here())) for mark, wall in readings.items()]
+        context = {"line": line, "chips": chips, "at": at, "identity": uuid7()}
+        context["priority"] = Priority(line.priority).label
+        return render(request, "agenda/line_chips.html", context)
+    if (wall := readings.get(given.get("chosen", ""))) and _quickly_added(
+        request, line, wall, at=at
+    ):
+        return redirect("agenda")
     initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
     form = TaskForm(initial=initial)
     context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}
@@ -71,6 +87,21 @@ def task_quick(request: HttpRequest) -> HttpResponse:
         until = instant(line.wall, zone=zone_here())
         context["until"] = times.day_and_time_at(until, at)
     return render(request, "agenda/task_form.html", context)
+
+
+def _quickly_added(request: HttpRequest, line: Line, wall: datetime, *, at: datetime) -> bool:
+    read = line if line.wall else replace(line, title=line.rest, wall=wall)
+    form = TaskForm(line_values(read) | {"identity": request.POST.get("identity")})
+    if request.method != "POST" or not form.is_valid():
+        return False
+    given, identity = form.task_input(), form.cleaned_data["identity"]
+    try:
+        services.task_add(owner_id=signed_in(request).pk, given=given, identity=identity, at=at)
+    except ValidationError:
+        return False
+    words = {"title": given.title, "until": times.day_and_time_at(given.deadline_at, at)}
+    messages.success(request, _("Added: “%(title)s”, %(until)s.") % words)
+    return True
 
 
 @require_form

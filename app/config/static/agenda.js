@@ -23,6 +23,37 @@ if (begun && quick) {
   quick.focus();
 }
 
+// How the line is read stands below it while it is written, and Enter adds what stands there. The
+// server reads it once more: a reading that is no longer the same is asked about on a page.
+
+const reading = document.getElementById("reading");
+let unreadLine = 0;
+
+const readLine = async () => {
+  const line = quick.value;
+  clearTimeout(unreadLine);
+  try {
+    const response = await post(quick.form.action, { line, peek: "" });
+    if (line !== quick.value) return;
+    if (response.ok) reading.innerHTML = await response.text();
+  } catch {
+    reading.replaceChildren();
+  }
+  unreadLine = 0;
+};
+
+quick?.addEventListener("input", () => {
+  clearTimeout(unreadLine);
+  unreadLine = setTimeout(readLine, 250);
+});
+
+quick?.form.addEventListener("submit", async (event) => {
+  if (!unreadLine) return;
+  event.preventDefault();
+  await readLine();
+  quick.form.requestSubmit(event.submitter);
+});
+
 // Speaking in place
 
 const player = new Audio();
