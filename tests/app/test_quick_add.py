@@ -308,6 +308,15 @@ def test_a_reading_that_is_no_longer_the_same_is_asked_about(page, chosen):
     assert not Task.objects.exists()
 
 
+def test_a_line_with_a_word_that_was_not_understood_is_asked_about(page):
+    line = "TP tomorrow 18:00 #b/c"
+    content, chosen = chips(page, line)
+    assert ("18:00" in content, chosen, "Add asks first." in content) == (True, [], True)
+    moment = (timezone.localtime() + timedelta(days=1)).date()
+    page.post(QUICK, {"line": line, "chosen": f"{moment}T18:00 "})
+    assert not Task.objects.exists()
+
+
 def test_a_doubtful_line_has_a_button_for_each_meaning_and_one_press_adds_it(page):
     line = "call Ann tomorrow at 5"
     content, chosen = chips(page, line)

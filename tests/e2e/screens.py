@@ -116,7 +116,7 @@ SCREENS = (
         name="task-quick-read",
         url="agenda",
         path="/agenda",
-        fill=(("line", "Rendre le TP 3 demain 18h"),),
+        fill=(("line", "Rendre le TP 3 demain 18h #b/c"),),
     ),
     Screen(
         name="task-quick-half-read",

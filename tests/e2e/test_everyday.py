@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from tests.app.served import ServedAgenda
@@ -99,6 +100,7 @@ def test_a_line_is_read_in_place_and_a_doubt_is_settled_by_one_press(language, v
     near = {"fr": "demain, ", "en": "tomorrow, "}[language]
     expect(reading).to_contain_text(re.compile(rf"{near}.* · 18:30 · .*#projet", re.DOTALL))
     expect(line).to_be_focused()
+    assert Axe().run(page).response["violations"] == []
     page.screenshot(path=SCREENSHOTS / f"chips-{language}-{viewport['width']}.png")
     line.fill("Appeler demain à 5h")
     buttons = reading.locator("button")
@@ -106,9 +108,9 @@ def test_a_line_is_read_in_place_and_a_doubt_is_settled_by_one_press(language, v
     page.screenshot(path=SCREENSHOTS / f"chips-doubt-{language}-{viewport['width']}.png")
     page.emulate_media(color_scheme="dark")
     page.screenshot(path=SCREENSHOTS / f"chips-dark-{language}-{viewport['width']}.png")
-    line.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    assert Axe().run(page).response["violations"] == []
+    for _ in range(3):
+        page.keyboard.press("Tab")
     expect(buttons.nth(1)).to_be_focused()
     page.keyboard.press("Enter")
     expect(person.task("Appeler").locator(".clock")).to_have_text("17:00")

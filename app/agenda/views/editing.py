@@ -92,7 +92,7 @@ def task_quick(request: HttpRequest) -> HttpResponse:
 def _quickly_added(request: HttpRequest, line: Line, wall: datetime, *, at: datetime) -> bool:
     read = line if line.wall else replace(line, title=line.rest, wall=wall)
     form = TaskForm(line_values(read) | {"identity": request.POST.get("identity")})
-    if request.method != "POST" or not form.is_valid():
+    if request.method != "POST" or (line.wall and line.unread) or not form.is_valid():
         return False
     given, identity = form.task_input(), form.cleaned_data["identity"]
     try:
