@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from lab.copies import CopiesPve
 from lab.lxc import LxcRuntime
 from lab.pending import print_mount
 from lab.runtime import Birth, ContainerError, Say
+from lab.settings import POOL
 from lab.templates import Templates
 
 log = logging.getLogger("lab.api")
@@ -49,7 +50,6 @@ VM_PRIVILEGES = (
     "VM.Snapshot.Rollback",
 )
 STORAGE_PRIVILEGES = ("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit")
-NODE_PRIVILEGES = ("Sys.Audit",)
 
 
 class LabPve(CopiesPve):
@@ -92,25 +92,13 @@ class LabPve(CopiesPve):
 
     # ------------------------------------------------------------------ who may do what
 
-    def admit(
-        self, token: tuple[str, str], *, bridge: str, tags: Iterable[int], pool: str | None = None
-    ) -> None:
-        """Let a token in, with the privileges provisioning needs and no others.
-
-        With a pool, those on containers end at its members.
-        """
+    def admit(self, token: tuple[str, str], *, bridge: str, tags: Collection[int]) -> None:
+        """Let a token in, with what doctor's lines grant for the inventory and nothing else."""
         self.apitokens |= [token]
-        if pool:
-            self.pools.setdefault(pool, set())
+        self.pools.setdefault(POOL, set())
         for who in (token[0].partition("!")[0], token[0]):
-            if pool:
-                self.grant(who, f"/pool/{pool}", *VM_PRIVILEGES, "Pool.Audit")
-            else:
-                self.grant(who, "/vms", *VM_PRIVILEGES)
-            for storage in self.storages:
-                self.grant(who, f"/storage/{storage}", *STORAGE_PRIVILEGES)
-            for node in self.nodes:
-                self.grant(who, f"/nodes/{node}", *NODE_PRIVILEGES)
+            self.grant(who, f"/pool/{POOL}", *VM_PRIVILEGES, "Pool.Audit")
+            self.grant(who, f"/storage/{STORAGE}", *STORAGE_PRIVILEGES)
             for tag in tags:
                 self.grant(who, f"/sdn/zones/localnetwork/{bridge}/{tag}", "SDN.Use")
 

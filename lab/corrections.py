@@ -89,6 +89,31 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self._verify(request, await params(request))
         return await super()._resources(request)
 
+    # ------------------------------------------------------------------ rights
+
+    async def _permissions(self, v: Answer, user: str) -> Answer:
+        """Tell what is held on the path itself, by its pool too (RPCEnvironment.pm)."""
+        if self.acl is None or user.startswith("root@pam"):
+            found: Answer = await super()._permissions(v, user)
+            return found
+        granted = self.acl.get(user, [])
+        shown = {path for path, _ in granted}
+        for pool in (name for name in self.pools if f"/pool/{name}" in shown):
+            shown |= {f"/vms/{vmid}" for vmid in self.pools[pool]}
+        every = {privilege for _, privileges in granted for privilege in privileges}
+        return {
+            path: {name: 1 for name in sorted(every) if self.allowed(user, path, name)}
+            for path in ([v["path"]] if v.get("path") else sorted(shown))
+        }
+
+    def _check_modify_perm(self, user: str, vmid: int, *rest: Any) -> None:
+        """Ask for tags on the guest, which is in no pool yet when it is created
+        (GuestHelpers.pm, assert_tag_permissions)."""
+        super()._check_modify_perm(user, vmid, *rest)
+        _pool, _old, new, deletes, _unprivileged = rest
+        if "tags" in {*new, *deletes}:
+            self.require(user, f"/vms/{vmid}", "VM.Config.Options")
+
     # ------------------------------------------------------------------ create
 
     async def _lxc_create(self, user: str, v: Answer) -> str:

@@ -21,6 +21,8 @@ from lab.errors import LabError
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAB_FACTS = REPOSITORY / "inventory" / "lab" / "group_vars" / "all" / "lab.yml"
 RUN = Path("/run/ctlv")
+# The resource pool that the token's rights are on: lxc_pool in inventory/lab.
+POOL = "ctlv"
 LOCKS = Path("/run/lock")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # The state folder ends up in LXC's configuration and in overlay's mount options, which both cut

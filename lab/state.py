@@ -10,6 +10,7 @@ from typing import Any
 from fakepve import FakeCt
 
 from lab.errors import LabError
+from lab.settings import POOL
 
 TASKS_KEPT = 500
 # What Proxmox says of a task whose worker was killed.
@@ -64,6 +65,10 @@ def restore(pve: Any, path: Path) -> set[int]:
     pve.show_backups()
     for name in data.get("pools", []):
         pve.pools.setdefault(name, set())
+    if not data.get("pools"):
+        # Kept by a lab from before it had a pool: its token could see none of them.
+        for ct in pve.cts:
+            pve._pool_join(POOL, ct.vmid)
     for name in data.get("off", []):
         pve.set_node_offline(name)
     for task in data["tasks"]:

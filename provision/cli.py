@@ -96,7 +96,7 @@ def run_plan(session: Session) -> int:
     if session.arguments.out:
         save(session.arguments.out, savedplan.saved(planned, session.desired))
     if session.arguments.json:
-        print_json(report.plan_data(planned))
+        print_json(report.plan_data(planned, all_fields=session.arguments.all_fields))
     else:
         print(report.plan_text(planned, all_fields=session.arguments.all_fields))
     if planned.has_blocked:

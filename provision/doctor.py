@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from http import HTTPStatus
 from typing import Any
 
 from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
@@ -227,12 +228,19 @@ def check_nothing_wider(api: Proxmox, desired: Desired, old: Collection[str]) ->
 # ---------------------------------------------------------------- nodes
 
 
-def check_quorum(api: Proxmox) -> Iterator[Finding]:
+def unless_forbidden(api: Proxmox, path: str) -> Any:
+    """None for what needs Sys.Audit: nothing else of ours does, so we ask nobody to grant it."""
     try:
-        entries = api.get("cluster/status")
+        return api.get(path)
     except ApiError as error:
-        # Needs Sys.Audit on /, which we do not ask for.
-        yield Finding(Verdict.NOTE, "cluster", f"its quorum cannot be read ({error.status})")
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        return None
+
+
+def check_quorum(api: Proxmox) -> Iterator[Finding]:
+    entries = unless_forbidden(api, "cluster/status")
+    if entries is None:
         return
     cluster = next((entry for entry in entries if entry.get("type") == "cluster"), None)
     if cluster is not None and not parse_bool(cluster.get("quorate", 1)):
@@ -259,12 +267,10 @@ def check_nodes(api: Proxmox, desired: Desired) -> Iterator[Finding]:
 
 def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Iterator[Finding]:
     for node in nodes_of(desired):
-        try:
-            difference = round(float(api.get(f"nodes/{node}/time")["time"]) - now())
-        except ApiError as error:
-            # Needs Sys.Audit on the node, which we do not ask for.
-            yield Finding(Verdict.NOTE, "clock", f"that of {node} cannot be read ({error.status})")
+        answer = unless_forbidden(api, f"nodes/{node}/time")
+        if answer is None:
             continue
+        difference = round(float(answer["time"]) - now())
         if abs(difference) > CLOCK_TOLERANCE_S:
             # Stops nothing by itself.
             yield Finding(

@@ -215,15 +215,20 @@ def unread_text(vmid: int, why: str) -> str:
 # ---------------------------------------------------------------- machines
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
+def plan_data(plan: Plan, *, all_fields: bool = False) -> dict[str, Any]:
     """The plan as JSON: the format is described in schema.json beside this file."""
+
+    def unmanaged(found: Found | None) -> dict[str, Any]:
+        pairs = found.unmanaged if found else ()
+        return {"unmanaged": [{"key": k, "value": v} for k, v in pairs]} if all_fields else {}
+
     return {
         "format": 1,
         "changes_pending": plan.has_moves,
-        "containers": [step_data(step) for step in plan.steps],
+        "containers": [step_data(step) | unmanaged(step.before) for step in plan.steps],
         "matching": [
             {"vmid": f.container.vmid, "host": f.container.hostname, "digest": f.digest,
-             "pending": [pending_data(p) for p in f.pending]}
+             "pending": [pending_data(p) for p in f.pending]} | unmanaged(f)
             for f in plan.matching
         ],
         "orphans": [{"vmid": f.container.vmid, "host": f.host} for f in plan.orphans],

@@ -20,6 +20,7 @@ Shape = Callable[[Any], Any]
 
 LARGEST = 2**60
 MOST_SHOWN = 60
+PAIR = 2
 # Some year that every C library can print.
 LATEST_S = 2**36
 
@@ -47,6 +48,11 @@ def number(value: Any) -> object:
 
 def moment(value: Any) -> bool:
     return bool(number(value)) and 0 <= int(value) < LATEST_S
+
+
+def pairs(value: Any) -> bool:
+    """LXC's own keys, which Proxmox passes on: [["lxc.mount.entry", "/a b"], ...]."""
+    return isinstance(value, list) and all(isinstance(i, list) and len(i) == PAIR for i in value)
 
 
 def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
@@ -100,7 +106,7 @@ usage: dict[str, Kind] = {"uptime_": number, "mem_": number, "disk_": number}
 node = record(node=name, status_=scalar)
 storage = record(storage=text, node_=name, plugintype_=text, content_=text, shared_=scalar)
 guest = record(vmid=number, node=name, status_=scalar, name_=scalar, tags_=scalar, **usage)
-# Other keys, such as the raw `lxc` ones, nobody reads.
+# Keys beyond these, and LXC's own under `lxc`, nobody reads.
 READ = (
     r"(net|mp)\d+|description|digest|features|hostname|lock|nameserver|onboot|ostype|protection|"
     r"rootfs|searchdomain|startup|tags|template|unprivileged"
@@ -129,7 +135,7 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"nodes/[^/]+/tasks/[^/]+/log", rows(t_=scalar)),
     (r"nodes/[^/]+/lxc", rows(vmid=number, status_=scalar, **usage)),
     (r"nodes/[^/]+/lxc/\d+/config",
-     record((READ, scalar), cores_=number, memory_=number, swap_=number)),
+     record((READ, scalar), cores_=number, memory_=number, swap_=number, lxc_=pairs)),
     (r"nodes/[^/]+/lxc/\d+/pending", rows(key=text, value_=scalar, pending_=scalar)),
     (r"nodes/[^/]+/lxc/\d+/status/current",
      record(status_=scalar, ha_=mapping, lock_=scalar, **usage)),

@@ -372,16 +372,14 @@ def parse_pending(items: Sequence[Mapping[str, Any]]) -> tuple[Pending, ...]:
 
 def unmanaged(config: Config) -> tuple[tuple[str, str], ...]:
     """The settings that the inventory has no word for, unless they are Proxmox's defaults."""
-    found = {key: str(value) for key, value in config.items() if not MANAGED.fullmatch(key)}
-    raw = config.get("lxc")
-    if isinstance(raw, list):
-        del found["lxc"]
-        found |= {str(key): str(value) for key, value in raw}
+    found = [(k, str(v)) for k, v in config.items() if not MANAGED.fullmatch(k) and k != "lxc"]
+    # Raw keys of LXC, such as lxc.mount.entry, may stand there twice.
+    found += [(str(key), str(value)) for key, value in config.get("lxc") or ()]
     _, options = parse_props(str(config.get("rootfs", "")))
-    found |= {f"rootfs.{key}": value for key, value in options.items()
-              if key not in {"size", "volume"} and MOUNT_DEFAULTS.get(key) != value}  # fmt: skip
+    found += [(f"rootfs.{key}", value) for key, value in options.items()
+              if key not in {"size", "volume"} and MOUNT_DEFAULTS.get(key) != value]  # fmt: skip
     return tuple(
-        (key, value) for key, value in sorted(found.items()) if value not in DEFAULTS.get(key, ())
+        (key, value) for key, value in sorted(found) if value not in DEFAULTS.get(key, ())
     )
 
 

@@ -36,6 +36,7 @@ import yaml
 
 from lab import guest, lxcconfig, machine, settings
 from lab.certificates import CA_FILE
+from lab.settings import POOL
 from provision.arguments import Parser, whole
 from tests.bench.document import machine_line, replace_section
 from tests.lab.support import TOKEN, DictionaryRuntime, served
@@ -156,7 +157,7 @@ class Bench:
             "memory": memory_mib,
             "swap": 512,
             "onboot": True,
-            "tags": ["bench"],
+            "pool": POOL,
             "pubkey": (self.state / "id_ed25519.pub").read_text().strip(),
             "netif": {"net0": f"{NIC},ip={{{{ address }}}}/24,gw=198.18.28.1"},
         }

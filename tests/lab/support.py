@@ -15,9 +15,10 @@ import requests
 from fakepve import FakePve
 
 from lab import certificates
-from lab.api import NODE_PRIVILEGES, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
+from lab.api import SHARED, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
 from lab.guest import GIB, Disk, Guest
 from lab.runtime import Birth, ContainerError, Say, Usage
+from lab.settings import POOL
 from lab.templates import Template
 
 NODE, OTHER = "srv-px5", "srv-px6"
@@ -225,6 +226,7 @@ def creation(vmid: int = 2156, **changes: Any) -> dict[str, Any]:
         "cores": 1,
         "rootfs": "local:4",
         "unprivileged": 1,
+        "pool": POOL,
         "features": "nesting=1",
         "net0": "name=eth0,bridge=vmbr0,tag=2028,ip=198.18.28.156/24,gw=198.18.28.1",
     }
@@ -234,14 +236,19 @@ def creation(vmid: int = 2156, **changes: Any) -> dict[str, Any]:
 
 @contextmanager
 def served(
-    runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN, pool: str | None = None
+    runtime: Any, folder: Path, *, token: tuple[str, str] = TOKEN, is_narrow: bool = False
 ) -> Iterator[LabPve]:
-    """Serve the lab's API over `runtime` in a thread, with its state kept in `folder`."""
+    """Serve the lab's API over `runtime` in a thread, with its state kept in `folder`.
+
+    Unless `is_narrow` its token may also touch what is in no pool, and use the other storage.
+    """
     keep = folder / "api.json"
     templates = ListedTemplates(folder)
     nodes = (NODE, OTHER, "srv-px7")
     pve = LabPve(runtime, templates, nodes=nodes, keep=keep, host="127.0.0.1", port=0)
-    pve.admit(token, bridge="vmbr0", tags=[2028, 2112], pool=pool)
+    pve.admit(token, bridge="vmbr0", tags=[2028, 2112])
+    for who in () if is_narrow else (token[0], token[0].partition("!")[0]):
+        grant_widely(pve, who, SHARED)
     pve.apitokens |= [ROOT]
     pve.show_templates()
     with in_thread() as call:
@@ -263,10 +270,9 @@ def served_plain(folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[Fa
     store = {"type": "btrfs", "active": 1, "content": "vztmpl,rootdir,images", "files": set()}
     pve.storages = {"local": {**store, "volumes": {f"vztmpl/{TEMPLATE}": volume}}}
     pve.apitokens |= [token, ROOT]
+    pve.pools[POOL] = set()
     for who in (token[0], token[0].partition("!")[0]):
-        pve.grant(who, "/vms", *VM_PRIVILEGES)
-        pve.grant(who, "/storage/local", *STORAGE_PRIVILEGES)
-        pve.grant(who, f"/nodes/{NODE}", *NODE_PRIVILEGES)
+        grant_widely(pve, who, "local")
         pve.grant(who, "/sdn/zones/localnetwork/vmbr0", "SDN.Use")
     with in_thread() as call:
         call(pve.start(*certificate(folder)))
@@ -274,6 +280,12 @@ def served_plain(folder: Path, *, token: tuple[str, str] = TOKEN) -> Iterator[Fa
             yield pve
         finally:
             call(pve.stop())
+
+
+def grant_widely(pve: FakePve, who: str, storage: str) -> None:
+    pve.grant(who, "/vms", *VM_PRIVILEGES)
+    pve.grant(who, f"/storage/{storage}", *STORAGE_PRIVILEGES)
+    pve.grant(who, "/nodes", "Sys.Audit")
 
 
 def certificate(folder: Path) -> tuple[str, str]:

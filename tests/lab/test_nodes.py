@@ -193,12 +193,12 @@ def test_an_archive_that_there_is_not_is_not_restored(api, root, container):
 
 
 def test_rights_on_a_pool_end_at_its_members(runtime, tmp_path):
-    with served(runtime, tmp_path, pool="ctlv") as pve:
+    with served(runtime, tmp_path, is_narrow=True) as pve:
         api = Client(pve.url, tmp_path / CA_FILE, TOKEN, pve=pve)
         root = api.as_root()
-        root.done("POST", LXC, **creation(900))
-        refused = api.ask("POST", LXC, **creation())
-        api.done("POST", LXC, **creation(pool="ctlv"))
+        root.done("POST", LXC, **creation(900, pool=None))
+        refused = api.ask("POST", LXC, **creation(pool=None))
+        api.done("POST", LXC, **creation())
 
         assert refused.status_code == 403
         assert api.ask("PUT", f"{LXC}/900/config", memory=64).status_code == 403

@@ -5,6 +5,7 @@ The tests stand in the order of a container's life and share two containers.
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 import time
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from lab.settings import POOL
 from provision import cli
 from provision.inventory import Inventory
+from provision.proxmox import Proxmox
 from tests.lab.labs import LXC, Lab
 from tests.lab.support import NODE
 from tests.provision import situations
@@ -22,7 +25,13 @@ from tests.provision import situations
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 CAMPUS = {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}
 PRIVATE = {"name": "eth1", "network": "private", "address": "198.18.112.156/24"}
-OURS = {"lxc_node": NODE, "lxc_storage": "local", "lxc_wait": "ssh", "lxc_disk_gib": 4}
+OURS = {
+    "lxc_pool": POOL,
+    "lxc_node": NODE,
+    "lxc_storage": "local",
+    "lxc_wait": "ssh",
+    "lxc_disk_gib": 4,
+}
 MOUNT = {"path": "/srv/data", "size_gib": 1}
 
 
@@ -92,6 +101,7 @@ def run(world, capsys):
 
 def test_doctor_finds_nothing_to_do(world, run):
     assert run("doctor") == 0, world.text
+    assert {line.split()[0] for line in world.text.splitlines()} == {"ok", "doctor:"}, world.text
 
 
 def test_apply_proves_both_by_ssh_with_the_keys_that_proxmox_reported(world, run):
@@ -245,3 +255,66 @@ def test_what_is_ours_and_no_longer_in_the_inventory_is_left_and_said(world, run
     finally:
         world.hosts["web"] = kept
     assert world.inside("web", "hostname") == "web"
+
+
+def drawn(draw: random.Random, step: int) -> dict[str, Any]:
+    """Variables of some inventory: all that may change in place, disks growing with `step`."""
+    return {
+        "lxc_memory_mib": draw.choice([384, 512, 768]),
+        "lxc_swap_mib": draw.choice([0, 256]),
+        "lxc_cores": draw.choice([1, 2]),
+        "lxc_disk_gib": 6 + step // 3,
+        "lxc_mounts": [MOUNT | {"size_gib": 1 + step // 4, "backup_enabled": draw.random() < 0.5}],
+        "lxc_nameserver": draw.choice(["", "198.18.28.1", "198.18.28.1 198.18.28.2"]),
+        "lxc_searchdomain": draw.choice(["", "example.org"]),
+        "lxc_features": {"nesting": draw.random() < 0.7},
+        "lxc_onboot": draw.random() < 0.5,
+        "lxc_startup_order": draw.randint(1, 5),
+        "lxc_tags": draw.choice([[], ["web"]]),
+        "lxc_note": draw.choice(["", "The agenda", "Deux lignes,\nl'une sous l'autre"]),
+        "lxc_nics": [
+            CAMPUS | draw.choice([{}, {"mtu": 1400}]),
+            PRIVATE | draw.choice([{}, {"firewall": True}, {"address": "198.18.112.99/24"}]),
+            {"name": "eth2", "network": "private", "address": "198.18.112.100/24"},
+        ][: draw.randint(1, 3)],
+    }
+
+
+BY_HAND: tuple[dict[str, Any], ...] = (
+    {},
+    {"nameserver": "8.8.8.8", "delete": "searchdomain"},
+    {"searchdomain": "example.net", "memory": 300},
+    {"features": "nesting=0", "cores": 1, "delete": "startup"},
+)
+
+
+def test_ten_inventories_one_after_the_other_whatever_hands_did_meanwhile(world, run, monkeypatch):
+    """As tests/provision/test_sweep.py, of which this is the short form on a real container."""
+    refused = []
+    original = Proxmox._refused
+
+    def heard(api: Any, error: Any, method: str, path: str) -> Any:
+        refused.append((method, path, error.status_code, error.content))
+        return original(api, error, method, path)
+
+    monkeypatch.setattr(Proxmox, "_refused", heard)
+    root, mac = world.lab.root, world.mac(2156, "net0")
+    draw = random.Random(13)  # noqa: S311 # the same each time
+    for step in range(10):
+        world.hosts["web"] |= drawn(draw, step) | {"lxc_wait": "running"}
+        if by_hand := BY_HAND[step % len(BY_HAND)]:
+            root.data("PUT", f"{LXC}/2156/config", **by_hand)
+        if step % 4 == 3:
+            root.done("POST", f"{LXC}/2156/status/stop")
+
+        assert run("apply", "--yes", *["--reboot"] * (step % 3 == 2)) == 0, world.text
+        assert run("plan") == 0, world.text
+        assert refused == []
+        assert world.mac(2156, "net0") == mac
+
+    world.hosts["web"] |= {"lxc_wait": "ssh"}
+    assert run("apply", "--yes", "--reboot") == 0, world.text
+    assert run("drift") == 0, world.text
+    assert mac in world.inside("web", "ip -brief link")
+    sizes = world.inside("web", "df --output=size -BM / /srv/data | tail -2").split()
+    assert [round(int(size.rstrip("M")) / 1024) for size in sizes] == [9, 3]

@@ -16,6 +16,7 @@ PLAN, STATUS = (
 )
 SAID = [
     (("plan", "--json"), PLAN),
+    (("plan", "--all-fields", "--json"), PLAN),
     (("drift", "--json"), PLAN),
     (("status", "--json"), STATUS),
 ]
@@ -44,13 +45,28 @@ def all_kinds(cluster):
 
 
 @pytest.mark.parametrize("situation", [nothing_there, as_wanted, all_kinds])
-@pytest.mark.parametrize(("argv", "schema"), SAID, ids=[argv[0] for argv, _ in SAID])
+@pytest.mark.parametrize(("argv", "schema"), SAID, ids=[" ".join(argv) for argv, _ in SAID])
 def test_what_is_printed_for_machines_fits_its_schema(cluster, situation, argv, schema):
     situation(cluster)
 
     cluster.run(*argv)
 
     jsonschema.validate(json.loads(cluster.out), schema)
+
+
+def test_what_the_inventory_does_not_steer_is_told_to_machines_when_asked(cluster):
+    cluster.apply()
+    cluster.change("web", lxc_memory_mib=640)
+    for vmid in (2156, 2157):
+        cluster.ct(vmid).config |= {"cpulimit": 2, "tty": 2}
+
+    cluster.run("plan", "--json")
+    assert "unmanaged" not in cluster.out
+    cluster.run("plan", "--all-fields", "--json")
+
+    told = json.loads(cluster.out)
+    found = {entry["vmid"]: entry["unmanaged"] for entry in told["containers"] + told["matching"]}
+    assert found == {vmid: [{"key": "cpulimit", "value": "2"}] for vmid in (2156, 2157)}
 
 
 def test_a_saved_plan_fits_the_schema(cluster, tmp_path):

@@ -1,5 +1,5 @@
 """doctor's lines, pasted once or twice, give exactly the rights that every verb needs: in a pool,
-and on /vms. fakepve is made to ask for rights as a real server does where it is milder."""
+and on /vms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from fakepve import FakePve
 
 from provision import creation
 from provision.desired import desired
@@ -79,36 +78,6 @@ class Pveum:
             pve._pool_join(pool, vmid)
 
 
-@pytest.fixture
-def strict(monkeypatch):
-    """Rights as pve-access-control and pve-guest-common 9.1 ask for them."""
-    modify = FakePve._check_modify_perm
-
-    def check_modify(self, user, vmid, *rest):
-        modify(self, user, vmid, *rest)
-        _, _, new, deletes, _ = rest
-        if "tags" in {*new, *deletes}:
-            self._vm_perm(user, vmid, None, "VM.Config.Options")
-
-    def check_bridge(self, user, net):
-        bridge, tag = (re.search(rf"{key}=(\w+)", net) for key in ("bridge", "tag"))
-        path = f"/sdn/zones/localnetwork/{bridge[1]}" + (f"/{tag[1]}" if tag else "")
-        self.require(user, path, "SDN.Use")
-
-    async def permissions(self, v, user):
-        granted = self.acl.get(user, [])
-        shown = {path for path, _ in granted}
-        shown |= {f"/vms/{v}" for name, ids in self.pools.items() for v in ids
-                  if f"/pool/{name}" in shown}  # fmt: skip
-        every = {privilege for _, privileges in granted for privilege in privileges}
-        paths = [v["path"]] if v.get("path") else sorted(shown)
-        return {p: {one: 1 for one in every if self.allowed(user, p, one)} for p in paths}
-
-    monkeypatch.setattr(FakePve, "_check_modify_perm", check_modify)
-    monkeypatch.setattr(FakePve, "_check_bridge", check_bridge)
-    monkeypatch.setattr(FakePve, "_permissions", permissions)
-
-
 def choose(cluster, pool):
     for host in ("web", "db"):
         cluster.change(host, lxc_pool=pool)
@@ -123,7 +92,7 @@ def pasted(lines, *, times=1):
 
 
 @pytest.fixture(params=["ctlv", ""], ids=["in a pool", "on /vms"])
-def granted(strict, cluster, healthy, able, request):
+def granted(cluster, healthy, able, request):
     """Exactly what doctor's lines grant."""
     wanted = choose(cluster, request.param)
     pasted(pveum_commands(wanted, *TOKEN.split("!"))).teach(cluster.pve)
@@ -149,7 +118,7 @@ def test_every_verb_works_with_exactly_the_rights_of_doctors_lines(granted):
     assert granted.apply() == 0, granted.out
 
 
-def test_containers_are_created_in_the_pool(strict, cluster):
+def test_containers_are_created_in_the_pool(cluster):
     cluster.pve.pools["ctlv"] = set()
     choose(cluster, "ctlv")
 
@@ -157,7 +126,7 @@ def test_containers_are_created_in_the_pool(strict, cluster):
     assert cluster.pve.pools["ctlv"] == {2156, 2157}
 
 
-def test_a_pool_that_is_not_there_is_named_before_and_after(strict, cluster, healthy):
+def test_a_pool_that_is_not_there_is_named_before_and_after(cluster, healthy):
     choose(cluster, "ctlv")
 
     assert cluster.run("doctor") == 1
@@ -169,7 +138,7 @@ def test_a_pool_that_is_not_there_is_named_before_and_after(strict, cluster, hea
 
 
 def test_what_a_killed_run_left_being_created_in_the_pool_is_finished_by_the_next(
-    strict, cluster, monkeypatch
+    cluster, monkeypatch
 ):
     """Until it is in the pool the list does not show it, and its VMID is taken."""
     monkeypatch.setattr(creation, "SETTLE_S", 0.5)
@@ -219,7 +188,7 @@ def test_in_a_pool_the_lines_reach_no_guest_but_the_pools_own():
 
 
 @pytest.mark.parametrize("pool", ["ctlv", ""])
-def test_each_missing_privilege_is_named(strict, cluster, healthy, pool):
+def test_each_missing_privilege_is_named(cluster, healthy, pool):
     wanted = choose(cluster, pool)
     pveum = pasted(pveum_commands(wanted, *TOKEN.split("!")))
     for path, privileges in needed(wanted).items():
@@ -245,7 +214,7 @@ WIDER = [
 
 
 @pytest.mark.parametrize("wider", WIDER, ids=[path for path, _ in WIDER])
-def test_doctor_says_which_right_is_too_much(strict, cluster, healthy, wider):
+def test_doctor_says_which_right_is_too_much(cluster, healthy, wider):
     path, privilege = wider
     wanted = choose(cluster, "ctlv")
     pasted(pveum_commands(wanted, *TOKEN.split("!"))).teach(cluster.pve)
@@ -259,7 +228,7 @@ def test_doctor_says_which_right_is_too_much(strict, cluster, healthy, wider):
 
 
 def test_the_rights_of_an_earlier_release_are_named_with_the_lines_that_take_them_back(
-    strict, cluster, healthy
+    cluster, healthy
 ):
     wanted = choose(cluster, "ctlv")
     pasted(pveum_commands(wanted, *TOKEN.split("!"))).teach(cluster.pve)
@@ -280,7 +249,7 @@ def test_what_is_held_above_is_not_said_again_below():
 # ---------------------------------------------------------------- what existed before
 
 
-def test_doctor_and_adopt_say_how_a_container_joins_the_pool(strict, cluster, healthy, monkeypatch):
+def test_doctor_and_adopt_say_how_a_container_joins_the_pool(cluster, healthy, monkeypatch):
     wanted = choose(cluster, "ctlv")
     pveum = pasted(pveum_commands(wanted, *TOKEN.split("!")))
     pveum.teach(cluster.pve)
@@ -300,7 +269,7 @@ def test_doctor_and_adopt_say_how_a_container_joins_the_pool(strict, cluster, he
     assert line not in cluster.out, "it is there now"
 
 
-def test_adopt_with_rights_on_all_guests_prints_the_line_too(strict, cluster):
+def test_adopt_with_rights_on_all_guests_prints_the_line_too(cluster):
     choose(cluster, "ctlv")
     cluster.pve.add_ct(
         2156, "web", status="stopped", config={"unprivileged": 1, "ostype": "debian"}

@@ -320,14 +320,6 @@ def test_doctor_names_a_node_that_is_not_there(cluster, healthy):
     assert "BAD   nodes: there is no node pve7 (there are: pve1)" in cluster.out
 
 
-def test_a_quorum_that_may_not_be_read_is_a_note(cluster, healthy):
-    """It needs Sys.Audit on /, which no minimal role has."""
-    cluster.pve.fail("GET", "/cluster/status", 403, "Permission check failed (/, Sys.Audit)")
-
-    assert cluster.run("doctor") == 0
-    assert "note  cluster: its quorum cannot be read (403)" in cluster.out
-
-
 @pytest.mark.parametrize(
     ("bridge", "text"),
     [

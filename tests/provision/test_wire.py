@@ -224,6 +224,12 @@ def test_pending_changes_and_deletions():
     )
 
 
+def test_lxcs_own_keys_are_unmanaged_also_when_one_stands_there_twice():
+    pairs = [["lxc.mount.entry", "/a a"], ["lxc.mount.entry", "/b b"]]
+
+    assert wire.unmanaged({"lxc": pairs, "tty": 2, "cores": 1}) == tuple(map(tuple, pairs))
+
+
 def test_a_found_container_carries_lock_and_state():
     found = wire.parse_found(
         100,
