@@ -35,6 +35,7 @@ from provision.model import Container, Disk, Mark, Mount, Nic, Wait, Wanted
 from provision.wire import GIB, parse_tags, parse_words
 
 LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # Of a resource pool, which may lie in others; empty: none (AccessControl.pm, verify_poolname).
 POOL = r"([A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z][A-Za-z0-9_.-]*){0,2})?"
 # IFNAMSIZ - 1; Proxmox also makes a bridge named BRIDGEvTAG (pve-common Network.pm).
@@ -83,7 +84,8 @@ def whole(lowest: int, highest: int, what: str = "a whole number") -> PlainValid
 
 
 def like(pattern: str, text: str = "is not a valid name") -> PlainValidator:
-    return rule(lambda value: isinstance(value, str) and re.fullmatch(pattern, value), text)
+    matches = re.compile(pattern).fullmatch
+    return rule(lambda value: isinstance(value, str) and matches(value), text)
 
 
 def is_size(value: Any) -> bool:
@@ -288,9 +290,10 @@ class Host(Strict):
         # Each guess removed as it was confirmed: what is left is the key alone.
         if value is None and info.field_name != "lxc_assumed":
             raise ValueError("is missing")
-        if any("\ud800" <= character <= "\udfff" for character in str(value)):
+        text = str(value)
+        if HALF_CHARACTER.search(text):
             raise ValueError(f"{value!r} holds half a character")
-        if "{{" in str(value) or "__ansible_vault" in str(value):
+        if "{{" in text or "__ansible_vault" in text:
             raise ValueError("must be a literal: provision does not render templates")
         return value
 
@@ -537,11 +540,12 @@ def with_jumps(containers: Sequence[Wanted]) -> tuple[Wanted, ...]:
         )
         for wanted in containers
     }
-    direct = [wanted for wanted in containers if main[wanted.host].gateway]
-
-    def jump_for(wanted: Wanted) -> str | None:
-        tag = main[wanted.host].tag
-        near = (d.host for d in direct if any(nic.tag == tag for nic in d.container.nics))
-        return None if wanted in direct else next(near, None)
-
-    return tuple(replace(wanted, jump=jump_for(wanted)) for wanted in containers)
+    near: dict[int | None, str] = {}
+    for wanted in containers:
+        for nic in wanted.container.nics if main[wanted.host].gateway else ():
+            near.setdefault(nic.tag, wanted.host)
+    return tuple(
+        wanted if main[wanted.host].gateway
+        else replace(wanted, jump=near.get(main[wanted.host].tag))
+        for wanted in containers
+    )  # fmt: skip

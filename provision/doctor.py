@@ -13,8 +13,8 @@ from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
 from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
-from provision.model import Actual, Copy, Found, Storage, Wanted
-from provision.plan import check_ownership, copy_of, way_out_of_lock
+from provision.model import Actual, Found, Storage, Wanted
+from provision.plan import check_ownership, copies, way_out_of_lock
 from provision.proxmox import Proxmox, held_on
 from provision.report import copy_facts, copy_text, copy_ways
 from provision.rights import (
@@ -444,12 +444,13 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
     guests = {vmid: item for vmid, item in every.items() if vmid not in vmids}
     containers = [v for v, item in guests.items() if item.get("type") == "lxc"]
     configs = in_parallel(lambda vmid: config_of(api, guests[vmid]), containers)
-    for vmid, config in sorted(configs.items()):
-        copy = copy_in(vmid, guests[vmid], config, desired, there=every)
-        if copy is not None:
-            del guests[vmid]
-            text = "; ".join([copy_text(copy), *copy_facts(copy)])
-            yield Finding(Verdict.NOTE, "copies", text, "; or ".join(copy_ways(copy)))
+    # By its mark alone: also what has lost our tags and its name.
+    read = [f for vmid, config in configs.items() if (f := parsed(vmid, guests[vmid], config))]
+    marked = [entry for entry in read if is_ours(entry.container.mark, desired)]
+    for copy in copies(desired, marked, there=every):
+        del guests[copy.found.container.vmid]
+        text = "; ".join([copy_text(copy), *copy_facts(copy)])
+        yield Finding(Verdict.NOTE, "copies", text, "; or ".join(copy_ways(copy)))
     names = {wanted.host.lower() for wanted in desired.containers}
     ours = {
         nic.ip.partition("/")[0]: wanted.host
@@ -472,20 +473,12 @@ def check_neighbours(api: Proxmox, desired: Desired) -> Iterator[Finding]:
         yield ok("neighbours", f"none of {len(guests)} visible guests shares a name or address")
 
 
-def copy_in(
-    vmid: int,
-    item: Mapping[str, Any],
-    config: Mapping[str, Any],
-    desired: Desired,
-    *,
-    there: Collection[int],
-) -> Copy | None:
-    """Also one that has lost our tags and its name, by its mark alone."""
+def parsed(vmid: int, item: Mapping[str, Any], config: Mapping[str, Any]) -> Found | None:
+    """None for what cannot be understood."""
     try:
-        found = parse_found(vmid, str(item["node"]), config=config, pending=[], status=item)
+        return parse_found(vmid, str(item["node"]), config=config, pending=[], status=item)
     except ValueError:
         return None
-    return copy_of(found, desired, there=there) if is_ours(found.container.mark, desired) else None
 
 
 def config_of(api: Proxmox, item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,15 @@ class Inventory:
     hosts: Mapping[str, Mapping[str, Any]]
     # The hosts of each group, those of its children included, as the inventory orders them.
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    # Host and variable -> file and line; looked up when there is a mistake to tell, for it is slow.
+    places: Callable[[], Mapping[tuple[str, str], str]] = dict
 
     def place(self, host: str, key: str) -> str:
         """File and line of a variable; where it belongs, when it is written nowhere."""
         default = f"inventory/{self.environment}/host_vars/{host}/container.yml"
         if key == inventoryfiles.NAME:
             default = f"inventory/{self.environment}/hosts.yml"
-        return self.places.get((host, key), default)
+        return self.places().get((host, key), default)
 
 
 def load(environment: str, *, root: Path) -> Inventory:
@@ -78,7 +80,7 @@ def load(environment: str, *, root: Path) -> Inventory:
             f"inventory/{environment} has no host in the group 'containers'",
             next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
         )
-    places = find_places(folder, groups)
+    places = cache(lambda: find_places(folder, groups))
     return Inventory(environment=environment, hosts=hosts, groups=groups, places=places)
 
 

@@ -66,7 +66,7 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
     differing = tuple(step for step in steps if step.moves or step.refusals)
     alike = {step.wanted.vmid for step in steps} - {step.wanted.vmid for step in differing}
     aside = {wanted.vmid for wanted in desired.containers}
-    found_copies = copies(desired, actual)
+    found_copies = copies(desired, actual.ours.values(), there=actual.ours)
     aside |= {copy.found.container.vmid for copy in found_copies}
     return Plan(
         steps=differing,
@@ -171,18 +171,18 @@ def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
     return (f"VMID {vmid} ({host}): lxc_node {node} {away}", way) if away else None
 
 
-def copies(desired: Desired, actual: Actual) -> tuple[Copy, ...]:
-    """What carries a name of the inventory under a VMID that nothing in the inventory has."""
-    found = [copy_of(found, desired, there=actual.ours) for _, found in sorted(actual.ours.items())]
-    return tuple(copy for copy in found if copy is not None)
+def copies(desired: Desired, ours: Iterable[Found], *, there: Collection[int]) -> tuple[Copy, ...]:
+    """What carries a name of the inventory under a VMID that nothing in the inventory has.
 
-
-def copy_of(found: Found, desired: Desired, *, there: Collection[int]) -> Copy | None:
-    """Whose copy one of ours is, None when it is no copy. `there` are the VMIDs that exist."""
-    wanted = next((w for w in desired.containers if w.host == found.host), None)
-    if wanted is None or found.container.vmid in {w.vmid for w in desired.containers}:
-        return None
-    return Copy(found=found, wanted=wanted, is_original_there=wanted.vmid in there)
+    `there` are the VMIDs that exist.
+    """
+    by_host = {wanted.host: wanted for wanted in desired.containers}
+    vmids = {wanted.vmid for wanted in desired.containers}
+    return tuple(
+        Copy(found=found, wanted=wanted, is_original_there=wanted.vmid in there)
+        for found in sorted(ours, key=lambda found: found.container.vmid)
+        if found.container.vmid not in vmids and (wanted := by_host.get(found.host))
+    )
 
 
 def stranger(wanted: Wanted, guest: Foreign) -> str:
@@ -489,6 +489,8 @@ def configuration(before: Found, after: Container, changed: AbstractSet[str]) ->
     What waits and is not wanted is reverted. When something else is to be deleted beneath it, that
     is the next PUT's: Proxmox takes one or the other of a key.
     """
+    if not (changed or before.pending):
+        return None
     wanted: dict[str, str | int] = {
         **render_simple(after),
         **{nic.key: render_nic(nic) for nic in after.nics},

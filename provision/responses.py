@@ -30,7 +30,8 @@ def a(*types: type) -> Kind:
 
 
 def like(pattern: str) -> Kind:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value)
+    matches = re.compile(pattern).fullmatch
+    return lambda value: isinstance(value, str) and matches(value)
 
 
 text, mapping, scalar = a(str), a(dict), a(str, int, float)
@@ -62,6 +63,7 @@ def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
     """
     optional = {key[:-1]: kind for key, kind in kinds.items() if key.endswith("_")}
     needed = {key: kind for key, kind in kinds.items() if not key.endswith("_")}
+    matches = re.compile(every[0]).fullmatch
 
     def read(response: Any) -> Any:
         if not isinstance(response, dict):
@@ -69,7 +71,7 @@ def record(every: tuple[str, Kind] = ("", scalar), /, **kinds: Kind) -> Shape:
         known = {key: value for key, value in response.items() if value is not None}
         for key in needed.keys() - known:
             raise ValueError(f"{key!r} is missing")
-        matching = {key: every[1] for key in known if re.fullmatch(every[0], key)}
+        matching = {key: every[1] for key in known if matches(key)}
         for key, kind in (matching | optional | needed).items():
             if key in known and not kind(known[key]):
                 raise ValueError(f"{key!r} is {shown(known[key])}")
@@ -142,6 +144,7 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"nodes/[^/]+/lxc/\d+/snapshot", rows(name=name, snaptime_=moment)),
     (r"nodes/[^/]+/lxc/\d+/feature", record(hasFeature_=scalar)),
 )  # fmt: skip
+COMPILED = tuple((re.compile(path), shape) for path, shape in SHAPES)
 
 
 def checked(path: str, response: Any) -> Any:
@@ -149,8 +152,8 @@ def checked(path: str, response: Any) -> Any:
 
     Raises ValueError with what is wrong with it, LookupError for a path that has no shape here.
     """
-    for pattern, shape in SHAPES:
-        if re.fullmatch(pattern, path):
+    for pattern, shape in COMPILED:
+        if pattern.fullmatch(path):
             return shape(response)
     raise LookupError(f"no shape is known for the response to {path}")
 

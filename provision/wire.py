@@ -378,9 +378,7 @@ def unmanaged(config: Config) -> tuple[tuple[str, str], ...]:
     _, options = parse_props(str(config.get("rootfs", "")))
     found += [(f"rootfs.{key}", value) for key, value in options.items()
               if key not in {"size", "volume"} and MOUNT_DEFAULTS.get(key) != value]  # fmt: skip
-    return tuple(
-        (key, value) for key, value in sorted(found) if value not in DEFAULTS.get(key, ())
-    )
+    return tuple((key, value) for key, value in sorted(found) if value not in DEFAULTS.get(key, ()))
 
 
 def after_start(config: Config, waiting: Sequence[Pending]) -> Config:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.mounts import unmount_all
-from lab.settings import RUN
+from lab.settings import POOL, RUN
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
 from tests.lab.support import NODE, creation
 
@@ -63,7 +63,7 @@ def test_a_copy_on_another_node_boots_beside_its_original_with_what_that_had(lab
     lab.api.done("POST", f"{LXC}/2156/snapshot", snapname="s1")
     lab.ssh("echo later >/root/note")
 
-    lab.root.done("POST", f"{LXC}/2156/clone", newid=9001, snapname="s1")
+    lab.root.done("POST", f"{LXC}/2156/clone", newid=9001, snapname="s1", pool=POOL)
     lab.api.data("PUT", f"{LXC}/9001/config", net0=nic(NEIGHBOUR))
     lab.root.done("POST", f"{LXC}/9001/migrate", target="srv-px6")
     lab.api.done("POST", "/nodes/srv-px6/lxc/9001/status/start")
@@ -82,8 +82,8 @@ def test_what_is_restored_boots_with_what_the_original_had(lab):
     lab.root.done("POST", f"/nodes/{NODE}/vzdump", vmid="2156")
     (archive,) = lab.root.data("GET", f"/nodes/{NODE}/storage/local/content", content="backup")
 
-    wanted = {"vmid": 9001, "ostemplate": archive["volid"], "restore": 1, "net0": nic(NEIGHBOUR)}
-    lab.root.done("POST", LXC, **wanted)
+    given = {"restore": 1, "net0": nic(NEIGHBOUR), "pool": POOL}
+    lab.root.done("POST", LXC, vmid=9001, ostemplate=archive["volid"], **given)
     lab.start(9001, NEIGHBOUR)
 
     assert lab.says("cat /root/note", address=NEIGHBOUR) == "kept"

@@ -42,7 +42,8 @@ def answers(namespace: str, address: str, port: int) -> bool:
 
 
 def test_the_lab_takes_over_containers_when_its_process_was_killed(lab):
-    lab.create(description="mark", tags="ctlv;lab")
+    lab.create(description="mark")
+    lab.api.data("PUT", f"{LXC}/2156/config", tags="ctlv;lab")
     lab.start()
     boot = lab.says("stat -c %Z /proc/1")
     before = lab.api.config(2156)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from fakepve.lxc import normalise, parse_mount
 from hypothesis import strategies as st
 
+from lab.pending import print_mount
 from provision.desired import Desired
 from provision.inventory import Inventory
 from provision.model import Container, Disk, Found, Mark, Mount, Nic, Wanted
-from provision.wire import GIB, create_params, parse_found
+from provision.wire import GIB, create_params, parse_found, render_size
 
 DEPLOYMENT = "0123456789abcdef"
 NETWORKS = {
@@ -74,6 +76,21 @@ def many(count: int, **changes: Any) -> Inventory:
         for n in range(count)
     }
     return Inventory(environment="lab", hosts=hosts)
+
+
+def created(container: Container) -> dict[str, Any]:
+    """The configuration that Proxmox writes when it has made the container."""
+    config = dict(create_params(container, ostemplate="x", ssh_keys="x"))
+    for key in ("vmid", "ostemplate", "ssh-public-keys"):
+        del config[key]
+    disks = {"rootfs": container.disk, **{mount.key: mount for mount in container.mounts}}
+    for number, (key, disk) in enumerate(disks.items()):
+        volume = f"{disk.storage}:vm-{container.vmid}-disk-{number}"
+        options = parse_mount(f"{volume},{str(config[key]).partition(',')[2]}")
+        config[key] = print_mount(options | {"size": render_size(disk.size_bytes)})
+    for key in [key for key in config if key.startswith("net")]:
+        config[key] = normalise(key, config[key])
+    return config
 
 
 # ---------------------------------------------------------------- strategies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.document import replace_section
-from tests.bench.provision import Bench, report
+from tests.bench.provision import MANY, Bench, report, report_many
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,25 @@ def test_ratios_are_of_the_best_rounds(tmp_path):
         "floor, overlay": [2.0, 2.0, 9.0], "floor, unpacking": [4.0],
         "ours, create": [2.5, 2.6, 30.0], "ours, no-op": [1.0], "ours, change": [2.0],
         "ours, plan": [1.0], "playbook, create": [10.0], "playbook, no-op": [6.0],
-        "playbook, change": [5.0], "ours, plan 50": [2.0],
+        "playbook, change": [5.0],
     }.items():  # fmt: skip
         bench.times[name] = times
         bench.cpu[name] = [time / 2 for time in times]
 
-    text = report(bench, many=50, rounds=3)
+    text = report(bench, rounds=3)
 
     assert "ours is **1.25 x** that (aim: at most 1.3)" in text
     assert "the playbook takes **6.0 x** ours" in text
     assert "| create three, until SSH | 2.50 s | 10.00 s | 4.0 | 4.0 |" in text
-    assert "50 containers 2.00 s" in text
+
+
+def test_what_a_plan_of_many_costs_is_a_formula(tmp_path):
+    bench = Bench(state=tmp_path, work=tmp_path)
+    for count in MANY:
+        bench.requests[count] = 2 * count + 2
+        bench.cpu[f"plan {count}"] = [9.0, 0.5 + 0.0025 * count]
+
+    text = report_many(bench, loop=0.5)
+
+    assert "Requests: **2 n + 2**. CPU seconds: **0.50 + 2.50 n / 1000**" in text
+    assert "| 1,000 | 2,002 | 3.00 s | 6.0 |" in text

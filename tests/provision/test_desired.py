@@ -291,7 +291,8 @@ def test_what_holds_for_the_environment_cannot_differ_between_hosts():
 
 def test_a_mistake_names_the_file_that_holds_the_value():
     places = {("web", "lxc_cores"): "inventory/lab/group_vars/all/containers.yml:9"}
-    wrong = Inventory(environment="lab", hosts={"web": WEB | {"lxc_cores": 0}}, places=places)
+    hosts = {"web": WEB | {"lxc_cores": 0}}
+    wrong = Inventory(environment="lab", hosts=hosts, places=lambda: places)
 
     with pytest.raises(InventoryError, match=r"all/containers.yml:9: web: lxc_cores: 0 is not"):
         desired(wrong)

@@ -10,17 +10,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from fakepve.lxc import normalise, parse_mount
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from lab.pending import print_mount
 from provision.actual import read
 from provision.apply import Context, Options, apply
 from provision.cli import Session, parser
 from provision.plan import plan
-from provision.wire import create_params, render_size
-from tests.provision.situations import containers, desired_of, wanted
+from tests.provision.situations import containers, created, desired_of, wanted
 
 # 300 take about a minute of CPU: SWEEP_PAIRS=300.
 PAIRS = int(os.environ.get("SWEEP_PAIRS", "60"))
@@ -65,17 +62,7 @@ class Silent:
 
 def put_there(cluster, container, *, running, at_once, waiting):
     """The container as Proxmox has it once it was created, then what hands made of it."""
-    config = dict(create_params(container, ostemplate="x", ssh_keys="x"))
-    for key in ("vmid", "ostemplate", "ssh-public-keys"):
-        del config[key]
-    disks = {"rootfs": container.disk, **{mount.key: mount for mount in container.mounts}}
-    for number, (key, disk) in enumerate(disks.items()):
-        options = parse_mount(
-            f"local-lvm:vm-{VMID}-disk-{number},{str(config[key]).partition(',')[2]}"
-        )
-        config[key] = print_mount(options | {"size": render_size(disk.size_bytes)})
-    for key in [key for key in config if key.startswith("net")]:
-        config[key] = normalise(key, config[key])
+    config = created(container)
     config |= {key: value for key, value in at_once.items() if key != "net0"}
     if option := at_once.get("net0"):
         name = option.partition("=")[0]
