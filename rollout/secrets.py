@@ -21,8 +21,9 @@ from pathlib import Path
 
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
+from cryptography.hazmat.primitives import serialization
 
-from provision import files
+from provision import files, inventory
 from provision.arguments import Parser, one_of
 from provision.environment import LAB, ROOT, state_folder
 from provision.environment import known as environments
@@ -146,7 +147,7 @@ def age_keygen(*arguments: str) -> bytes:
 
 
 def recorded(file: Path) -> str:
-    """The authority's fingerprint that the inventory knows; "" when it knows none yet."""
+    """What a file of one line says, as the authority's fingerprint; "" when it is not there yet."""
     return file.read_text("utf-8", errors="replace").strip() if file.exists() else ""
 
 
@@ -164,7 +165,9 @@ def fingerprint_of(certificate: Path) -> str:
     return hashlib.sha256(body).digest().hex(":").upper()
 
 
-def need_authority(place: Path, *, known_in: Path, may_make: bool, may_replace: bool) -> None:
+def need_authority(
+    place: Path, *, known_in: Path, password: str, may_make: bool, may_replace: bool
+) -> None:
     """Raises OperatorError unless this machine has the authority, or is the one to make it.
 
     `known_in`: the inventory's file with its fingerprint. `may_make`: nobody has one yet.
@@ -187,20 +190,31 @@ def need_authority(place: Path, *, known_in: Path, may_make: bool, may_replace: 
             "only if they are lost, `make secrets AUTHORITY=new` names the one that is here",
         )
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password)
     except OSError as error:
         raise OperatorError(
-            f"{key} is not the key of {certificate}: {error.strerror or error}",
-            "get that file from the operator who ran `make secrets`, mode 0600",
+            f"{key} is not the key of {certificate}, or the vault's password does not open it: "
+            f"{error.strerror or error}",
+            "get both from the operator who ran `make secrets`, mode 0600",
         ) from error
 
 
-def make_authority(state: Path, *, name: str) -> None:
+def make_authority(state: Path, *, environment: str, password_file: Path) -> None:
     """When there is none; by role tls. A run that was killed goes on with the key it had made."""
     if (state / "tls/ca.pem").exists():
         return
     (state / "tls").mkdir(parents=True, exist_ok=True, mode=0o700)
-    told = json.dumps({"tls_state": str(state), "tls_authority_name": name})
+    hosts = inventory.load(environment, root=ROOT).hosts.values()
+    networks = {network["subnet"] for host in hosts for network in host["lxc_networks"].values()}
+    told = json.dumps(
+        {
+            "tls_state": str(state),
+            "tls_authority_name": f"Agenda {environment}, certificate authority",
+            "tls_authority_networks": sorted(networks),
+            "tls_authority_password_file": str(password_file),
+            "tls_domain": f"{environment}.ctlv.internal",
+        }
+    )
     ended = ansible_playbook(
         *("--inventory", "localhost,", "ansible/authority.yml", "--extra-vars", told),
         capture_output=True,
@@ -212,6 +226,19 @@ def make_authority(state: Path, *, name: str) -> None:
             f"the certificate authority was not made: {said[-600:]}",
             "mend what Ansible says there, and run this again",
         )
+
+
+def encrypt_authority(key: Path, password: bytes) -> None:
+    """Versions before this one kept it in clear."""
+    if b"ENCRYPTED" in (text := key.read_bytes()):
+        return
+    private = serialization.load_pem_private_key(text, None)
+    encrypted = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+    write_private(key, encrypted)
 
 
 def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = False) -> str:
@@ -226,6 +253,7 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     need_authority(
         state / "tls",
         known_in=known_in,
+        password=recorded(password_file),
         may_make=not vault_file.is_file(),
         may_replace=new_authority,
     )
@@ -234,7 +262,8 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     known = read_vault(vault, vault_file)
     new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
     backup_key(environment, environ=environ)
-    make_authority(state, name=f"Agenda {environment}, certificate authority")
+    make_authority(state, environment=environment, password_file=password_file)
+    encrypt_authority(state / "tls/ca.key", password)
     also = ""
     if recorded(known_in) != (fingerprint := fingerprint_of(state / "tls/ca.pem")):
         files.write_atomically(known_in, f"{fingerprint}\n", mode=files.PUBLIC)

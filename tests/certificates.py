@@ -25,17 +25,26 @@ def authority(folder: Path) -> None:
     _write(folder / "ca", built.add_extension(_usage(signs=True), True), key, key)
 
 
-def certify(
-    folder: Path, name: str, addresses: Sequence[str] = (), *, days: Validity = (0, 397)
+def certify(  # noqa: PLR0913 - each is one thing that may be wrong
+    folder: Path,
+    name: str,
+    addresses: Sequence[str] = (),
+    *,
+    days: Validity = (0, 397),
+    domain: str = "",
+    password: bytes | None = None,
 ) -> Path:
-    """NAME.pem and NAME.key, signed by the authority in `folder`, valid from and to so many days
-    from now; the certificate.
+    """NAME.pem and NAME.key, signed by the authority in `folder`, whose key `password` opens, valid
+    from and to so many days from now; the certificate.
     """
     signer = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-    signing = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    signing = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password)
     assert isinstance(signing, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName(name), *(x509.IPAddress(ipaddress.ip_address(a)) for a in addresses)]
+    names = [
+        x509.DNSName(name + domain),
+        *(x509.IPAddress(ipaddress.ip_address(a)) for a in addresses),
+    ]
     built = _begun(name, signer.subject, key, days)
     built = built.add_extension(x509.SubjectAlternativeName(names), False)
     built = built.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 import yaml
 
+from rollout.secrets import encrypt_authority
 from tests.certificates import authority, certify, fingerprint
 
 # One process: the run is made once, and has all processors.
 pytestmark = pytest.mark.xdist_group("tls")
 ROOT = Path(__file__).parents[2]
 OWN = ["127.0.0.1", "127.8.9.10", "::1"]
+DOMAIN = "test.ctlv.internal"
 ADDRESSES = ["198.18.28.156", "198.18.112.156"]
 SIGNED = {
     "fresh": True,
@@ -35,6 +37,7 @@ SIGNED = {
     "broken-certificate": True,
     "strange-key": True,
     "known-authority": False,
+    "encrypted-key": True,
 }
 NOT_SIGNED = {
     "no-authority": "is not the authority that",
@@ -45,6 +48,7 @@ NOT_SIGNED = {
     "broken-authority-key": "Unable to load",
     "strange-authority-key": "does not belong to the CA certificate",
     "nonsense-address": "nonsense",
+    "wrong-password": "Incorrect password",
 }
 FITS = {
     "name-fits": ["127.0.0.1", "Agenda.example.org"],
@@ -69,7 +73,7 @@ REFUSED = {
 def state_for(name: str, folder: Path) -> dict[str, Any]:
     """The variables of one host to sign for, and what its state folder holds before."""
     tls = folder / name / "tls"
-    given = {"tls_state": str(tls.parent), "tls_addresses": ADDRESSES}
+    given = {"tls_state": str(tls.parent), "tls_addresses": ADDRESSES, "tls_domain": DOMAIN}
     if name == "no-authority":
         authority(folder / "elsewhere")
     else:
@@ -77,12 +81,17 @@ def state_for(name: str, folder: Path) -> dict[str, Any]:
     days = {"67-days-left": 67, "57-days-left": 57}.get(name, 397)
     if name not in ("fresh", *NOT_SIGNED):
         certify(tls, name, ADDRESSES[:1] if name == "another-address" else ADDRESSES,
-                days=(0, days))  # fmt: skip
+                days=(0, days), domain=f".{DOMAIN}")  # fmt: skip
         certify(tls, "another", ADDRESSES)
     what, _, which = name.partition("-")
     file = {"certificate": f"{name}.pem", "key": f"{name}.key", "authority": "ca.pem",
             "authority-key": "ca.key"}.get(which, "")  # fmt: skip
-    if what == "broken":
+    if name in ("encrypted-key", "wrong-password"):
+        (tls / f"{name}.pem").unlink(missing_ok=True)
+        encrypt_authority(tls / "ca.key", b"the vault's" if what == "encrypted" else b"another")
+        given["tls_authority_password_file"] = str(tls.parent / "password")
+        (tls.parent / "password").write_text("the vault's\n")
+    elif what == "broken":
         (tls / file).write_text("garbage")
     elif name == "no-authority-key":
         (tls / file).unlink()

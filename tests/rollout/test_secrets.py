@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from lab import lifecycle
 from provision.errors import OperatorError
@@ -25,7 +27,7 @@ MAKE_AUTHORITY = secrets.make_authority
 def quick_authority(monkeypatch):
     """Ansible takes seconds to make one, and one test sees that."""
 
-    def make(state, *, name):
+    def make(state, *, environment, password_file):
         if not (state / "tls/ca.pem").exists():
             authority(state / "tls")
 
@@ -87,9 +89,12 @@ def test_wrong_password_is_said_in_two_lines(environ, tmp_path):
     secrets.make("lab", environ=environ)
     (tmp_path / "state/vault-password").write_text("another\n")
 
-    with pytest.raises(OperatorError, match="cannot be read") as error:
+    with pytest.raises(OperatorError, match="vault's password does not open it") as error:
         secrets.make("lab", environ=environ)
-
+    assert len(str(error.value).splitlines()) == 2
+    another = VaultLib([("lab", VaultSecret(b"another"))])
+    with pytest.raises(OperatorError, match="cannot be read with the password") as error:
+        secrets.read_vault(another, tmp_path / "state/vault.yml")
     assert len(str(error.value).splitlines()) == 2
 
 
@@ -184,26 +189,75 @@ def test_vault_client_finds_the_password_of_each_environment(environ, tmp_path, 
 # --- one certificate authority an environment ---------------------------------------
 
 
-def test_the_authority_is_made_once_for_hosts_alone_and_its_key_is_closed(tmp_path):
-    MAKE_AUTHORITY(tmp_path, name="Agenda test")
-    place = tmp_path / "tls"
-    made = {path.name: path.read_bytes() for path in place.iterdir()}
-    MAKE_AUTHORITY(tmp_path, name="another")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Role tls takes seconds to make one."""
+    state = tmp_path_factory.mktemp("state")
+    (state / "password").write_text("the vault's\n")
+    MAKE_AUTHORITY(state, environment="lab", password_file=state / "password")
+    return state
 
-    assert {path.name: path.read_bytes() for path in place.iterdir()} == made
-    assert made.keys() == {"ca.key", "ca.pem"}
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "ca.key")] == [
-        0o700,
-        0o600,
-    ]
-    check = ["openssl", "verify", "-x509_strict", "-CAfile", place / "ca.pem"]
-    subprocess.run([*check, certify(place, "host")], check=True, timeout=10)
+
+def test_the_authority_is_made_once_and_its_key_is_closed(made):
+    place = made / "tls"
+    before = files_below(place)
+    MAKE_AUTHORITY(made, environment="another", password_file=made / "none")
+    assert files_below(place) == before
+    assert {path.name for path in before} == {"ca.key", "ca.pem"}
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "ca.key")]
+    assert modes == [0o700, 0o600]
+
+
+@pytest.mark.parametrize("password", [None, b"another"])
+def test_the_authoritys_key_opens_with_the_vaults_password_alone(made, password):
+    key = (made / "tls/ca.key").read_bytes()
+    serialization.load_pem_private_key(key, b"the vault's")
+    with pytest.raises((TypeError, ValueError)):
+        serialization.load_pem_private_key(key, password)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "is_valid"),
+    [
+        ("host.lab.ctlv.internal", "198.18.28.156", True),
+        ("host.lab.ctlv.internal", "198.18.112.200", True),
+        ("host.lab.ctlv.internal", "127.0.0.1", True),
+        ("www.example.org", "198.18.28.156", False),
+        ("ctlv.internal", "198.18.28.156", False),
+        ("host.lab.ctlv.internal", "198.18.29.1", False),
+        ("host.lab.ctlv.internal", "2001:db8::1", False),
+    ],
+)
+def test_the_authority_can_vouch_for_hosts_of_its_environment_alone(made, name, address, is_valid):
+    signed = certify(made / "tls", name, [address], password=b"the vault's")
+    check = ["openssl", "verify", "-x509_strict", "-CAfile", made / "tls/ca.pem", signed]
+    verified = subprocess.run(check, capture_output=True, timeout=10, check=False)
+    for path in (signed, signed.with_suffix(".key")):
+        path.unlink()
+    assert (verified.returncode == 0) is is_valid, verified.stderr
+
+
+def test_who_does_not_know_name_constraints_does_not_accept_the_authority(made):
+    """Critical: such a program refuses it, instead of taking it for one without limits."""
+    authority = x509.load_pem_x509_certificate((made / "tls/ca.pem").read_bytes())
+    assert authority.extensions.get_extension_for_class(x509.NameConstraints).critical
+
+
+def test_an_authority_that_lay_in_clear_is_encrypted_and_stays_the_same(environ, tmp_path):
+    authority(tmp_path / "state/tls")
+    key = tmp_path / "state/tls/ca.key"
+    plain = serialization.load_pem_private_key(key.read_bytes(), None)
+    secrets.make("lab", environ=environ)
+    password = (tmp_path / "state/vault-password").read_bytes().strip()
+    found = serialization.load_pem_private_key(key.read_bytes(), password)
+    assert found.private_numbers() == plain.private_numbers()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 def test_an_authority_that_cannot_be_made_is_said_in_two_lines(tmp_path):
     (tmp_path / "tls/ca.key").mkdir(parents=True)
     with pytest.raises(OperatorError, match="was not made") as error:
-        MAKE_AUTHORITY(tmp_path, name="Agenda test")
+        MAKE_AUTHORITY(tmp_path, environment="lab", password_file=tmp_path / "none")
     assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]
 
 
@@ -307,13 +361,12 @@ def test_an_environment_of_an_older_version_gets_its_fingerprint_and_keeps_its_a
 @pytest.fixture
 def two(clone, tmp_path):
     """Two machines, each with an authority of its own; the inventory knows the first's."""
-    first, second = machine(tmp_path, "first"), machine(tmp_path, "second")
+    second = machine(tmp_path, "second")
     secrets.make("srv-px5", environ=second)
     for path in (clone / KNOWN, clone / "inventory/srv-px5/group_vars/all/vault.yml"):
         path.unlink()
+    first = machine(tmp_path, "first", vault_password_of=second)
     secrets.make("srv-px5", environ=first)
-    password = Path(first["HOME"]) / ".config/ctlv/srv-px5.vault"
-    shutil.copy(password, Path(second["HOME"]) / ".config/ctlv")
     return first, second
 
 
