@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Min, Q
+from django.db.models import F, Func, Min, Q
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
@@ -117,6 +118,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def repeating(self) -> TaskQuerySet:
         """Named one by one, so that the index on (repeat, deadline) is walked by deadline."""
         return self.filter(repeat__in=REPEATING)
+
+    def as_listed(self) -> TaskQuerySet:
+        """For pages that show many: of the notes their beginning, and how long they are."""
+        size = Func(F("notes"), function="LENGTH", output_field=models.IntegerField())
+        return self.defer("notes").annotate(notes_begin=Left("notes", 161), notes_bytes=size)
 
     def by_deadline(self) -> TaskQuerySet:
         return self.order_by("deadline_at", "id")

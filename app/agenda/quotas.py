@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -36,9 +37,9 @@ def held(owner_id: UUID) -> Held:
     return Held(**Task.objects.of(owner_id).aggregate(tasks=Count("pk"), bytes=total))
 
 
-def nearly_all(tasks: Sequence[Task]) -> Held | None:
-    """What somebody with these tasks holds, when it is time to say so."""
-    size = sum(len(task.title.encode()) + len(task.notes.encode()) for task in tasks)
+def nearly_all(tasks: Sequence[Any]) -> Held | None:
+    """What somebody with these tasks, as_listed, holds, when it is time to say so."""
+    size = sum(len(task.title.encode()) + task.notes_bytes for task in tasks)
     is_nearly_all = (
         len(tasks) >= SAID_FROM * settings.MOST_TASKS
         or size >= SAID_FROM * settings.MOST_KIB * 1024
@@ -52,8 +53,12 @@ def within_quota(owner_id: UUID, *, is_new: bool) -> Iterator[None]:
     room for it. What comes at once for one owner waits for one another.
     """
     with transaction.atomic():
-        get_user_model()._default_manager.select_for_update().values_list("pk").get(pk=owner_id)
+        owners = get_user_model()._default_manager.select_for_update()
+        # The REST server's account may not read who is a probe.
+        known = owners.values_list("is_probe" if settings.IS_WEB else "pk").get(pk=owner_id)
         yield
+        if known == (True,):  # a drill adds without end
+            return
         after = held(owner_id)
         if is_new and after.tasks > settings.MOST_TASKS:
             problem = _("There is room for at most %(most)d tasks: let one go first.")

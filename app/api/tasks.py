@@ -42,6 +42,8 @@ from api.services import has_tombstone, task_once
 router = Router(tags=["tasks"])
 router.add_decorator(json_only, mode="view")
 
+# A page of the longest tasks is 2 MB already; what is longer is asked for a few rows at a time.
+SHORT_PAGE, ROWS_AT_ONCE, BYTES_A_PAGE = 50, 25, 1024 * 1024
 KEY_LENGTH_MAX = 255
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
@@ -87,11 +89,12 @@ def list_tasks(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     """
     refuse_unknown(request, Filters)
     asked: dict[str, Any] = {"owner_id": token_of(request).owner_id, "at": timezone.now()}
-    if filters.model_fields_set <= {"sort", "limit"}:
-        rows = _first_page(filters.sort, filters.limit).rows(**asked)
+    if filters.model_fields_set <= {"sort", "limit"} and filters.limit <= SHORT_PAGE:
+        rows, is_cut = _first_page(filters.sort, filters.limit).rows(**asked), False
     else:
-        rows = list(_page(filters, **asked))
-    page, more = rows[: filters.limit], len(rows) > filters.limit
+        rows, is_cut = _rows(_page(filters, **asked))
+    more = is_cut or len(rows) > filters.limit
+    page = rows[: min(filters.limit, len(rows) - 1)] if more else rows
     following = str(_cursor(Row._make(page[-1]), filters.sort)) if more else None
     body = f'{{"items":[{",".join(map(row_json, page))}],"next":{to_json(following)}}}'
     response = json_response(request, body.encode())
@@ -107,6 +110,21 @@ def _first_page(sort: str, limit: int) -> CompiledQuery:
     """What is asked most: everything, from the beginning."""
     filters = Filters.model_validate({"sort": sort, "limit": limit})
     return CompiledQuery(partial(_page, filters), owner_id=UUID(int=0), at=LAST_INSTANT)
+
+
+def _rows(found: QuerySet[Any, Any]) -> tuple[list[Any], bool]:
+    """A few at a time, until they are as many bytes as a process may hold for each who asks; and
+    whether there may be others.
+    """
+    rows: list[Any] = []
+    size = 0
+    while size < BYTES_A_PAGE:
+        part = list(found[len(rows) : len(rows) + ROWS_AT_ONCE])
+        rows += part
+        size += sum(len(Row._make(row).notes.encode()) for row in part)
+        if len(part) < ROWS_AT_ONCE:
+            return rows, False
+    return rows, True
 
 
 def _page(filters: Filters, *, owner_id: UUID, at: datetime) -> QuerySet[Any, Any]:

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.services import account_create
 from agenda.models import Task
 from agenda.services import TaskInput, task_add, task_edit
@@ -33,6 +34,12 @@ def test_one_task_too_many_is_refused_and_says_why(alice, bob, settings):
         adding(alice)
     assert Task.objects.of(alice.pk).count() == 2
     adding(bob)
+
+
+def test_a_drill_adds_without_end(alice, settings):
+    settings.MOST_TASKS = 0
+    User.objects.update(is_probe=True)
+    assert adding(alice)
 
 
 def test_more_bytes_than_there_is_room_for_are_refused_however_they_come(alice, settings):

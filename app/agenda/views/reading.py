@@ -34,7 +34,7 @@ SEARCH_RESULTS_MAX = 100
 def agenda(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     user = signed_in(request)
-    tasks = list(Task.objects.of(user.pk).shown(at=at).by_deadline())
+    tasks = list(Task.objects.of(user.pk).shown(at=at).as_listed().by_deadline())
     live = [task for task in tasks if task.removed_at is None]
     removed = [task for task in tasks if task.removed_at is not None]
     context = {
@@ -60,7 +60,9 @@ def agenda(request: HttpRequest) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     words = request.GET.get("q", "").replace("\x00", "")[:TITLE_LENGTH_MAX]
-    tasks = Task.objects.of(signed_in(request).pk).live(at=at).about(words).by_deadline()
+    tasks = (
+        Task.objects.of(signed_in(request).pk).live(at=at).about(words).as_listed().by_deadline()
+    )
     found = list(tasks[: SEARCH_RESULTS_MAX + 1]) if words.strip() else []
     context = {
         "at": at,
@@ -93,7 +95,7 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
         "at": at,
         "first": first,
         "today": today,
-        "weeks": months.weeks(year, number, mine.by_deadline(), zone=zone),
+        "weeks": months.weeks(year, number, mine.defer("notes").by_deadline(), zone=zone),
         "before": before if months.is_month(before.year, before.month) else None,
         "after": after if months.is_month(after.year, after.month) else None,
     }
@@ -141,6 +143,11 @@ def recent(request: HttpRequest) -> HttpResponse:
     if not grace():
         raise Http404("this site forgets at once")
     at = timezone.now()
-    tasks = Task.objects.of(signed_in(request).pk).recent(at=at).order_by("-deadline_at", "id")
+    tasks = (
+        Task.objects.of(signed_in(request).pk)
+        .recent(at=at)
+        .as_listed()
+        .order_by("-deadline_at", "id")
+    )
     context = {"at": at, "tasks": [(task, erased_at(task)) for task in tasks], "grace": grace()}
     return render(request, "agenda/recent.html", context)

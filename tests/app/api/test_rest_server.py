@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +131,30 @@ def test_dumps_that_nobody_reads_cost_little_and_are_one_a_user(rest):
         assert time.monotonic() < limit
         time.sleep(0.2)
     assert rest.ask("HEAD", "/api/v1/dump", **people[0])[0] == 200
+
+
+def test_lists_of_the_longest_tasks_cost_little_and_lack_none(rest):
+    """As many at once as there are threads."""
+    sent = headers(rest.token_of("reader0"))
+    if not json.loads(rest.ask("GET", "/api/v1/tasks", **sent)[2])["items"]:
+        rest.sql(HEAVY)
+    for pid in workers(rest):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    idle = {pid: peak_mib(pid) for pid in workers(rest)}
+    with ThreadPoolExecutor(8) as pool:
+        asked = ["/api/v1/tasks?limit=200"] * 8
+        told = list(pool.map(lambda path: rest.ask("GET", path, **sent), asked))
+    above = {pid: round(peak_mib(pid) - idle[pid]) for pid in idle}
+    print("above idle, MiB:", above)
+    assert {status for status, _, _ in told} == {200}
+    assert max(above.values()) < 60
+    seen, page = [], json.loads(told[0][2])
+    while page["next"]:
+        seen += [item["id"] for item in page["items"]]
+        path = f"/api/v1/tasks?limit=200&cursor={page['next']}"
+        page = json.loads(rest.ask("GET", path, **sent)[2])
+    seen += [item["id"] for item in page["items"]]
+    assert len(seen) == len(set(seen)) == 500
 
 
 def test_it_answers_410_for_what_the_webs_timer_has_erased(rest):
