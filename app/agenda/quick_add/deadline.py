@@ -51,7 +51,8 @@ _WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS N
 _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 # Before a deadline these make something else of it.
 _SPOILERS = kinds("SPOIL AFTER FROM DE OF BETWEEN")
-_MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "work", "school", "manger"}
+_MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
+_DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}, "AT": _MEALS}
 _FLAGS = kinds("range today of_clock vague bare plain worded slashed habit attribute next")
 
 
@@ -156,12 +157,14 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
     token, follower = tokens[index], _at(tokens, index + 1)
     before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
     is_beside_time = before.is_time or behind.is_time
+    has_day = any({"ahead", "weekday", "day"} & each.said.keys() for each in tokens)
     match token.kind:
         case _ if token.is_time:
             is_cut = _at(tokens, index - 1).last > token.first or 0 <= follower.first < token.last
             is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
             is_of = is_of and not _at(tokens, index + 2).is_time
-            found = is_cut or is_of or "attribute" in token.said
+            is_opened = _at(tokens, index - 1).kind in _OPENERS
+            found = is_cut or is_of or ("attribute" in token.said and not is_opened)
         case kind if kind in STRONG:
             found = True
         case "PART":  # "movie night friday" is a title
@@ -170,21 +173,23 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "NUMBER" | "LARGE":
             found = _is_stray_number(tokens, index)
         case "COUNT" | "AN":
-            found = follower.kind == "DAY" or _at(tokens, index - 1).kind == "CLOCK"
+            is_behind = before.is_time and _at(tokens, index - 1).kind in {"CLOCK", "EN"}
+            found = follower.kind == "DAY" or is_behind
         case "LASTS":
             found = bool({"plain", "worded"} & follower.said.keys())
         case "ORDINAL":  # "vendredi dernier"
             found = "weekday" in behind.said or before.is_time
-        case "AND":  # "8pm ET"
-            found = before.is_time and follower is END
+        case "HOLIDAY":  # "before christmas"; "cadeau de noël demain" is a title
+            found = not has_day or _at(tokens, index - 1).kind in _GLUE
         case "SHORT":  # "sam 10h", "sam réunion 10h"; "Sam demain" is a person
-            has_day = any({"ahead", "weekday", "day"} & each.said.keys() for each in tokens)
             is_first = index == 0 and token.text != "mon" and follower.kind != "DE"
             found = not has_day and (is_first or is_beside_time)
-        case "AFTER" | "BEFORE" if behind.text in _MEALS:
+        case kind if behind.text in _DAILY.get(kind, ()):
             found = True
         case kind if kind in _SPOILERS:
-            found = behind.is_time or (before.is_time and follower.kind in {"NUMBER", "COUNT"})
+            found = behind.is_time or (
+                before.is_time and follower.kind in {"NUMBER", "COUNT", "MONTH"}
+            )
         case kind:
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
             found = is_measure or (kind in _WEAK and is_beside_time)
@@ -247,7 +252,7 @@ class _Deadline:
             {"hour": sure["hour"] + NOON} if is_half else {},
             {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
             {"next": 0} if "weekday" in sure else {},
-            {"next": 1} if "weekday" in sure else {},
+            {"next": 0, "later": 7} if "weekday" in sure else {},
         ):
             self.said = sure | changes
             with suppress(Doubt, ValueError):
@@ -414,6 +419,8 @@ class _Deadline:
             days = said["weekday"] - today.weekday() + 7 * said["week"]
             return today + timedelta(days=days)
         ahead = (said["weekday"] - today.weekday()) % 7
+        if ahead == 1 and said.get("next"):  # "mercredi prochain" on a Tuesday
+            raise self.doubt("weekday")
         if ahead == 0 and said.get("next") != 0:
             is_still_today = clock is None or datetime.combine(today, clock) > at
             if is_still_today and not said.get("next"):

@@ -145,7 +145,7 @@ def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "at 9", "à 18": but "at 9 Main Street" is no time."""
     number = tokens[-1]
     if behind.kind in {"WORD", "NUMBER", "LARGE", "COUNT", "LASTS", "DOT", "SLASH"}:
-        return DOUBT if (tokens[0].kind, number.kind) == ("AT", "NUMBER") else None
+        return DOUBT if tokens[0].text in {"at", "@"} and number.kind == "NUMBER" else None
     if number.kind == "NUMBER" and number.text.startswith("0"):
         return _clock(number.value, 0)
     return _clock(number.value, 0, vague_until=7, is_bare=True)
@@ -230,7 +230,7 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
         said["next"] = max(_values(tokens, "NEXT", "THIS"))
     elif tokens[0].kind == "THE":
         said["habit"] = 1
-    elif tokens[0].text.endswith("day") and behind.kind == "WORD" and name.first > 0:
+    elif name.text.endswith("day") and behind.kind == "WORD" and name.first > 0:
         said["attribute"] = 1
     return said
 
@@ -353,6 +353,7 @@ _MACROS = {
     "NOTCLOCK": "(?!UNIT|COLON|AMPM|OCLOCK|DOT|SLASH|COUNT HEURE)",
     # "Le 06 12 34 56 78".
     "NOTPHONE": "(?!LARGE|NUMBER(?!HOURS|COLON|AMPM))",
+    "DAYNUM": "ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DASH NUMBER|DU? MON)",
     "ORD": "(ORDINAL|NUMBER NTH)",
     "NAME": "((WEEKDAY|DOTTED|SHORT) ART)?",
     "CLOCKLIKE": "(NUMBER (H|HEURE|COLON|AMPM|MONTH|DOT)|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
@@ -367,7 +368,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("PART=1", "AFTER NOON", None),
     ("TODAY=2", "(ON* DAYS)? AFTER TODAY", None),
     ("HALFHOUR=30", "(A|COUNT)? HALF (A|AN)? (HOUR|HEURE)|COUNT HALFHOUR", None),
-    ("TIME=0", "AFTER NEXT", None),
+    ("TIME=0", "AFTER NEXT|ORDINAL THING|(?<=AMPM) AND $", None),
+    ("WEEKEND=0", "WEEKS END", None),
     ("LATEST=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL", None),
     ("BY=0", "DICI TO", None),
 ]
@@ -394,7 +396,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("RULE", "EVERY THE? (NUMBER|ORDINAL) NTH? DU (EVERY|ART) MONTHS", _each_nth),
     ("RULE", "EVERY NUMBER NTH (?!DU? MON|TURN)", _each_nth),
     ("RULE", "EVERY (NUMBER NTH? DU? MON|MON NUMBER NTH?) NOTCLOCK (?!TURN)", _each_date),
-    ("RULE", "DAILY (?=$|AT|A|ON|THE|NUMBER|NOON|MIDNIGHT|WEEKDAY|TILL|BEFORE|BY)", _adverb),
+    ("RULE", "DAILY (?=$|AT|ON|NUMBER|NOON|MIDNIGHT|TILL)", _adverb),
     # Days.
     ("DATE", "LARGE (DASH|SLASH) NUMBER (DASH|SLASH) NUMBER", _numeric),
     ("DATE", "(THE|ON)? NUMBER DOT NUMBER DOT LARGE|NUMBER DASH NUMBER DASH LARGE", _numeric),
@@ -402,18 +404,18 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
     ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "(WEEKDAY|DOTTED) ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DU? MON)", _weekday_nth),
+    ("DATE", "(WEEKDAY|DOTTED) DAYNUM", _weekday_nth),
     (
         "DATE",
         "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXTMONTH)",
         _nth,
     ),
-    ("DATE", "END DU? MON", _end_of_month),
+    ("DATE", "END DU? (ART MONTHS DU)? MON", _end_of_month),
     ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
     ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
     ("DAY", "(NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
-    ("DAY", "(THE|BY|ON)? WEEKDAY|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
+    ("DAY", "THE? WEEKDAY (?!DAYNUM)|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
     ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),

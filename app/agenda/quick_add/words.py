@@ -12,7 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-# KIND=value and the words that mean it; KIND+value and groups, each of which means one more.
+# KIND=value and the words that mean it; KIND+value and groups, each of which means one more; *, the
+# words that are kinds themselves.
 _VOCABULARY = """
 TODAY+0 aujourd'hui,aujourdhui,auj,ajd,today demain,tomorrow,tmrw,tmr,tmw apres-demain
 WEEKDAY+0 lundi,lun,monday mardi,tuesday,tue,tues mercredi,wednesday,wed jeudi,thursday,thu,thur
@@ -45,15 +46,10 @@ YEARS=12 ans annee annees year years
 WEEKEND=0 week-end weekend
 WORKDAY=0 weekday weekdays
 WORKING=0 ouvre ouvres working business
-EOD=0 eod
-EOM=0 eom
-EOY=0 eoy
 HALF=30 demi demie half
 HALFHOUR=30 demi-heure half-hour
 QUARTER=15 quart quarts quarter quarters
 OCLOCK=0 o'clock oclock
-PAST=0 past
-MOINS=0 moins
 COUNT+1 un,une,one deux,two trois,three quatre,four cinq,five six seven huit,eight neuf,nine dix,ten
 COUNT+11 onze,eleven douze,twelve treize quatorze quinze,fifteen seize dix-sept dix-huit dix-neuf
 COUNT+20 vingt,twenty vingt-et-une vingt-deux vingt-trois vingt-quatre vingt-cinq,twenty-five
@@ -71,46 +67,38 @@ A=1 a
 AN=1 an
 EVERY=0 chaque tous toutes every each
 OTHER=2 autre other
-SUR=0 sur
 NEXT=1 next prochain prochaine coming vient
 THIS=0 ce cet cette this
 THE=0 le la les l'
 ON=0 on the
 IN=0 dans ds sous in within
-EN=0 en
 DICI=0 d'ici
-FROM=0 from
-NOW=0 now
 WHILE=0 time
-OF=0 of
 DE=0 de du des d'
 BETWEEN=0 entre between
-AND=0 et and
-AT=0 at @
+AND=0 et and & +
+AT=0 at @ vers around approx environ about
 TO=0 to au aux
 DASH=0 - -> => >
-BY=0 by pour for due vers around approx environ about
+BY=0 by pour for due
 TILL=0 until till til jusqu'a jusqu'au jusqu'en
 BEFORE=0 avant before
 END=0 fin end
-QUI=0 qui
-PLUS=0 plus
 TARD=0 tard later latest
-NO=0 no
 WITH=0 with avec chez via
 AFTER=0 apres after
 SPOIL=0 depuis since not pas sauf except ni but or ou than starting partir un'
 LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
 LASTS=0 nager sleep work study run walk
-DAILY+0 daily,quotidien,quotidienne weekly,hebdo,hebdomadaire monthly,mensuel,mensuelle
-DAILY+3 yearly,annuel,annuelle,annually
+DAILY+0 daily weekly monthly yearly,annually
 MAYBE=0 tot early late mid mi ish debut start beginning middle milieu passe passee dem
 MAYBE=0 tom 2morrow tantot nightly eve maintenant asap utc gmt pst pdt est edt bst cest
-MAYBE=0 noel christmas xmas easter paques halloween toussaint nye pentecote thanksgiving nuit
-MAYBE=0 trimestre semestre seconds secondes sec secs lunchtime weekends week-ends ouvrable
+HOLIDAY=0 noel christmas xmas easter paques halloween toussaint nye pentecote thanksgiving
+MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime weekends week-ends ouvrable
 MAYBE=0 ouvrables ferie feries
 TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob eow
 TIME=0 biweekly bimonthly fortnightly dawn dusk sunset sunrise noonish aube crepuscule quinzaine
+*=0 eod eom eoy past moins sur en from now thing of qui plus no
 """
 WORDS: dict[str, tuple[str, int]] = {}
 for _row in _VOCABULARY.strip().splitlines():
@@ -118,7 +106,8 @@ for _row in _VOCABULARY.strip().splitlines():
     _kind, _sign, _value = re.split(r"([=+])", _meaning)
     for _more, _group in enumerate(_groups):
         for _name in _group.split(","):
-            WORDS.setdefault(_name, (_kind, int(_value) + (_more if _sign == "+" else 0)))
+            _named = _name.upper() if _kind == "*" else _kind
+            WORDS.setdefault(_name, (_named, int(_value) + (_more if _sign == "+" else 0)))
 
 
 def kinds(text: str) -> frozenset[str]:
