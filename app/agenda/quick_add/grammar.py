@@ -144,8 +144,9 @@ def _on_the_dial(tokens: list[Token], _behind: Token) -> _Reading:
 def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "at 9", "à 18": but "at 9 Main Street" is no time."""
     number = tokens[-1]
-    if behind.kind in {"WORD", "NUMBER", "LARGE", "COUNT", "LASTS", "DOT", "SLASH"}:
-        return DOUBT if tokens[0].text in {"at", "@"} and number.kind == "NUMBER" else None
+    if _is_counted(behind) or behind.kind in {"NUMBER", "LARGE", "DOT", "SLASH"}:
+        is_place = tokens[0].kind == "AT" and tokens[0].text != "about" and number.kind == "NUMBER"
+        return DOUBT if is_place else None
     if number.kind == "NUMBER" and number.text.startswith("0"):
         return _clock(number.value, 0)
     return _clock(number.value, 0, vague_until=7, is_bare=True)
