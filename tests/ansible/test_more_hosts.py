@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,37 @@ def test_the_database_grants_each_account_to_the_hosts_of_its_group(values):
     assert hosts["agenda"] == hosts["agenda_migrate"] == webs
     assert hosts["agenda_rest"] == {"198.18.112.158", "198.18.112.162"}
     assert set(values(DATABASE, "backup_keepers")) == {WEB, "second-web"}
+
+
+def reached(values, host):
+    """What each user may reach: (user, address, port), as role agenda writes it."""
+    text = rendered("agenda", "agenda.nft.j2", agenda_egress=values(host, "agenda_egress"))
+    rule = re.compile(r'meta skuid { (".*") } ip daddr (\S+) \w+ dport (\d+) accept')
+    rules = filter(None, (rule.fullmatch(line.strip()) for line in text.splitlines()))
+    return {(user, to, port) for who, to, port in map(re.Match.groups, rules)
+            for user in re.findall(r'"(.*?)"', who)}  # fmt: skip
+
+
+def test_each_user_of_a_web_host_reaches_what_it_needs_and_nothing_else(values):
+    found = reached(values, "second-web")
+    assert found == {
+        *((user, "198.18.112.157", "3306") for user in ("agenda", "agenda-migrate")),
+        *(("www-data", f"198.18.112.{last}", "80") for last in (158, 162)),
+        ("ctlv-backup", "198.18.112.157", "22"),
+        *((user, "198.18.28.1", "3142") for user in ("_apt", "tinyproxy")),
+    }
+
+
+def test_whoever_is_not_named_reaches_nothing_but_root(values):
+    text = rendered("agenda", "agenda.nft.j2", agenda_egress=values(REST, "agenda_egress"))
+    rules = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert [rule for rule in rules if "accept" in rule and "daddr" not in rule][1:] == [
+        'meta skuid "root" accept',
+        'oifname "lo" accept',
+        "ct state established,related accept",
+        "meta l4proto { icmp, ipv6-icmp } accept",
+    ]
+    assert rules[-1].startswith("counter reject")
 
 
 @pytest.mark.parametrize("host", [WEB, "second-web"])

@@ -58,6 +58,24 @@ def test_most_of_it_would_be_possible_without_the_units_settings(serving, eviden
     assert len(denied) <= len(ATTEMPTS) // 4, denied
 
 
+def test_no_user_but_root_reaches_what_it_does_not_need(site, serving, evidence, on):
+    """Packets, from each user that a service of this host has; nobody stands for any other."""
+    database = site.of("database")[0].addresses["private"]
+    users = {"www-data", "_apt", "ctlv-alert", "nobody"}
+    users |= {"tinyproxy", "ctlv-backup"} if "web" in serving.groups else set()
+
+    def connects(user, address):
+        host, port = address.split(":")
+        code = f"import socket; socket.create_connection(('{host}', {port}), 3)"
+        who = f"--reuid={user} --regid=nogroup --clear-groups"
+        return on(serving).run(f'setpriv {who} python3 -c "{code}"').rc == 0
+
+    assert connects("root", evidence.beside(serving))  # the control
+    tried = {f"{database}:3306", evidence.beside(serving)}
+    found = {(user, to) for user in users for to in tried if connects(user, to)}
+    assert found == ({("ctlv-backup", f"{database}:22")} if "web" in serving.groups else set())
+
+
 def test_the_agendas_user_reaches_the_database_and_nothing_beside_it(site, serving, evidence):
     address = site.of("database")[0].addresses["private"]
     beside = evidence.beside(serving)
