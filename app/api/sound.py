@@ -66,7 +66,8 @@ def hear_day(request: HttpRequest) -> HttpResponse:
     with timezone.override(zone_of(user.time_zone)):
         zone = ZoneInfo(timezone.get_current_timezone_name())
         tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
-        today = Task.objects.of(user.pk).live(at=at).due(since=at, until=tomorrow).by_deadline()
+        mine = Task.objects.of(user.pk).live(at=at).defer("notes")
+        today = mine.due(since=at, until=tomorrow).by_deadline()
         language = _language(request, user.language)
         words = day_utterance(list(today), at=at, ends_at=tomorrow, user=user, language=language)
     return _said(request, words, at=at)

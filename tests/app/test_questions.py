@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -39,3 +40,15 @@ def test_every_screen_asks_few_questions(page, fifty):
     assert {"agenda", "month", "search", "recent", "task-edit", "task-hear"} <= asked.keys()
     assert not {name: count for name, count in asked.items() if count > MOST}
     assert Task.objects.count() == 70
+
+
+@pytest.mark.parametrize(
+    "path", ["/agenda", "/agenda/search/?q=t", "/agenda/month/", "/agenda/day/hear/"]
+)
+def test_a_page_of_many_tasks_reads_the_whole_notes_of_none(page, add, path):
+    """A thousand times ten thousand letters are more than a process may hold."""
+    add("t", left=timedelta(minutes=1), notes="x" * 10_000)
+    with CaptureQueriesContext(connection) as questions:
+        assert page.get(path).status_code == 200
+    sql = [asked["sql"] for asked in questions]
+    assert [one for one in sql if re.search(r"[^(]`task`\.`notes`,", one)] == []

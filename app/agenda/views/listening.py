@@ -47,7 +47,7 @@ def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
     zone = zone_here()
     tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
     mine = Task.objects.of(signed_in(request).pk).live(at=at)
-    today = list(mine.due(since=at, until=tomorrow).by_deadline())
+    today = list(mine.due(since=at, until=tomorrow).defer("notes").by_deadline())
     return day_utterance(today, at=at, ends_at=tomorrow, **_listener(request))
 
 
