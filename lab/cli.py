@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -19,7 +20,6 @@ from lab.errors import LabError
 from lab.templates import RELEASES
 
 DONE, FAILED = 0, 1
-CHANGING = ("up", "down", "reset")
 LAST_PORT = 65535
 
 
@@ -37,10 +37,10 @@ def main(words: Sequence[str] | None = None) -> int:
     state = options.state or os.environ.get("CTLV_LAB_STATE") or settings.REPOSITORY / ".lab"
     options.state = Path(state).resolve()
     try:
-        if options.verb in CHANGING:
-            with settings.locked(options.state):
-                return act(options)
-        return act(options)
+        changes = options.verb != "serve"
+        with settings.locked(options.state) if changes else contextlib.nullcontext():
+            act(options)
+        return DONE
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
     except PermissionError as error:
@@ -52,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return FAILED
 
 
-def act(options: argparse.Namespace) -> int:
+def act(options: argparse.Namespace) -> None:
     match options.verb:
         case "up":
             _up(options)
@@ -60,11 +60,8 @@ def act(options: argparse.Namespace) -> int:
             lifecycle.down(options.state, say=say)
         case "reset":
             lifecycle.reset(options.state, keep_templates=options.keep_templates, say=say)
-        case "status":
-            return DONE if lifecycle.status(options.state, say=say) else FAILED
         case "serve":
             _serve(options)
-    return DONE
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +78,6 @@ def parser() -> Parser:
     texts = {
         "up": "start the lab, or resume it with its data",
         "down": "stop it, data kept",
-        "status": "say how it is",
         "reset": "remove every trace of it",
         "serve": argparse.SUPPRESS,
     }

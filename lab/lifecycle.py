@@ -1,4 +1,4 @@
-"""The four verbs: up, down, status, reset."""
+"""The verbs: up, down, reset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lab import checks, kernellimits, lxcfs, mounts, network, settings, subids, templates
 from lab.commands import CommandError, run, succeeds
@@ -146,36 +145,22 @@ def _end_api(state: Path) -> None:
     raise LabError(f"the lab's process {pid} does not end", next_step=f"look at `ps -p {pid}`")
 
 
-def lab_file(state: Path) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads((state / "lab.json").read_text()))
-    except (OSError, ValueError):
-        return None
-
-
-def call(state: Path, path: str, *, method: str = "GET", timeout_s: float = 10.0) -> Any:
-    """Ask the lab's API as its token; return the data. Raises OSError."""
-    lab = lab_file(state)
-    if lab is None:
-        raise OSError("the lab is down")
-    context = ssl.create_default_context(cafile=lab["ca_file"])
-    token = f"PVEAPIToken={lab['token_id']}={lab['token_secret']}"
-    request = urllib.request.Request(  # noqa: S310 # the scheme is ours
-        f"{lab['api_url']}/api2/json{path}", method=method, headers={"Authorization": token}
-    )
-    with urllib.request.urlopen(request, context=context, timeout=timeout_s) as answer:  # noqa: S310
-        return json.load(answer)["data"]
-
-
 def answers(lab: Settings) -> bool:
+    """Return whether the lab's API answers its token."""
     try:
-        call(lab.state, "/version", timeout_s=3)
+        known = json.loads(lab.lab_file.read_text())
+        context = ssl.create_default_context(cafile=known["ca_file"])
+        token = f"PVEAPIToken={known['token_id']}={known['token_secret']}"
+        request = urllib.request.Request(  # noqa: S310 # the scheme is ours
+            f"{known['api_url']}/api2/json/version", headers={"Authorization": token}
+        )
+        with urllib.request.urlopen(request, context=context, timeout=3):  # noqa: S310
+            return True
     except (OSError, ValueError):
         return False
-    return True
 
 
-# ---------------------------------------------------------------------- down, reset, status
+# ---------------------------------------------------------------------- down, reset
 
 
 def down(state: Path, *, say: Say) -> None:
@@ -296,15 +281,3 @@ OWN_FILES = (
     ".ssh.lock",
     "settings.json",  # last: without it the others would not be found again
 )
-
-
-def status(state: Path, *, say: Say) -> bool:
-    lab = settings.load(state)
-    if lab is None or not answers(lab):
-        say("The lab is down" if lab else "There is no lab here")
-        return False
-    facts = settings.load_facts()
-    say(f"The lab '{lab.name}' runs: https://127.0.0.1:{lab.api_port} (node {facts.node})")
-    for ct in sorted(call(state, f"/nodes/{facts.node}/lxc"), key=lambda item: item["vmid"]):
-        say(f"  {ct['vmid']:>6} {ct['status']:<8} {ct['name']}")
-    return True

@@ -39,7 +39,7 @@ def test_what_is_made_can_be_walked_through_whatever_the_umask(tmp_path):
     """Found with umask 077: no container could reach its own root."""
     before = os.umask(0o077)
     try:
-        cli.main(["status", "--state", str(tmp_path)])
+        cli.main(["down", "--state", str(tmp_path)])
         assert os.umask(0o077) == 0o022
     finally:
         os.umask(before)
