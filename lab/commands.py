@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 
 class CommandError(Exception):
@@ -32,15 +30,16 @@ def run(
     """
     words = [str(arg) for arg in args]
     try:
-        with _input(stdin) as source:
-            done = subprocess.run(
+        with (stdin if isinstance(stdin, Path) else Path(os.devnull)).open("rb") as file:
+            source: dict[str, Any] = {"input": stdin} if isinstance(stdin, str) else {"stdin": file}
+            done: subprocess.CompletedProcess[str] = subprocess.run(
                 words,
                 check=True,
-                stdin=source,
                 capture_output=True,
                 text=True,
                 timeout=timeout_s,
                 cwd=folder,
+                **source,
             )
     except subprocess.CalledProcessError as error:
         said = (error.stderr or error.stdout or "").strip()
@@ -52,21 +51,9 @@ def run(
     return done.stdout
 
 
-@contextmanager
-def _input(stdin: str | Path | None) -> Iterator[IO[bytes]]:
-    if isinstance(stdin, str):
-        with tempfile.TemporaryFile() as file:
-            file.write(stdin.encode())
-            file.seek(0)
-            yield file
-    else:
-        with (stdin or Path(os.devnull)).open("rb") as file:
-            yield file
-
-
-def succeeds(args: Sequence[str | Path], *, timeout_s: float = 30.0) -> bool:
+def succeeds(args: Sequence[str | Path]) -> bool:
     try:
-        run(args, timeout_s=timeout_s)
+        run(args)
     except CommandError:
         return False
     return True

@@ -7,12 +7,11 @@ from pathlib import Path
 from lab.commands import succeeds
 
 
-def mounted(*, below: Path | None = None) -> list[str]:
-    """Return the mount points, those below a folder only if one is given, the deepest first."""
+def mounted(*, below: Path) -> list[str]:
+    """Return the mount points at a folder and below it, the deepest first."""
     lines = Path("/proc/self/mounts").read_text().splitlines()
-    places = [line.split()[1] for line in lines]
-    chosen = (p for p in places if below is None or p == str(below) or p.startswith(f"{below}/"))
-    return sorted(chosen, reverse=True)
+    places = (Path(line.split()[1]) for line in lines)
+    return sorted((str(place) for place in places if place.is_relative_to(below)), reverse=True)
 
 
 def unmount_all(below: Path) -> None:

@@ -25,8 +25,8 @@ class Rootfs:
         self.root = root
         self.id_base = id_base
 
-    def _open(self, path: str, flags: int, mode: int = 0) -> int:
-        how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, RESOLVE_IN_ROOT)
+    def _open(self, path: str, flags: int) -> int:
+        how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT)
         folder = os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return checked(libc.syscall(OPENAT2, folder, path.encode(), how, len(how)))
@@ -56,13 +56,13 @@ class Rootfs:
         finally:
             os.close(folder)
 
-    def write_if_changed(self, path: str, text: str, *, mode: int = 0o644) -> None:
+    def write_if_changed(self, path: str, text: str) -> None:
         """Replace a file unless it already holds `text`."""
         # Missing, or not what we write: it is replaced.
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if self.read(path) == text:
                 return
-        self.write(path, text, mode=mode)
+        self.write(path, text)
 
     def make_folder(self, path: str, *, mode: int = 0o755) -> None:
         """Make a folder and those above it, owned by the container's root."""

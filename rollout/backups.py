@@ -12,7 +12,6 @@ None is loaded but those that a database host of ours has signed: what a keeper 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import re
@@ -20,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -285,15 +283,20 @@ class Backups:
             # What a restore that was killed left on is no wish of anybody's.
             maintenance_stays=any(n and (STAYS in n or not NOTE.fullmatch(n)) for n in notes),
         )
-        with self._maintenance(mine):
+        put_under_maintenance(self.hosts, on=True, why=mine.why)
+        try:
             time.sleep(DRAIN_S)
             if mine.safety_copy:
                 print(f"what was there is kept as {mine.safety_copy} since before", flush=True)
             elif made := self._keep_what_is_there(may_lose_rows=asked.rows == "lost"):
-                self._note(replace(mine, safety_copy=made))
+                why = replace(mine, safety_copy=made).why
+                put_under_maintenance(self.hosts, on=True, why=why)
             said = self._load(chosen, RESTORED)
             self.hosts.run(self.database, f"ctlv-restore swap {LIVE} {RESTORED}", timeout_s=600)
             self.hosts.run(self.hosts.first("web"), "agenda-manage agenda_expire")
+        finally:
+            # The rows are as they should be: untouched, or restored whole.
+            put_under_maintenance(self.hosts, on=mine.maintenance_stays)
         took_s = time.monotonic() - began
         return f"{chosen.name}: {chosen.rows} rows came back in {took_s:.0f} s; {said}"
 
@@ -356,18 +359,6 @@ class Backups:
                     "reach back to it, so what people deleted may come back",
                     next_step="where that is the lesser evil, add JOURNAL=incomplete",
                 )
-
-    @contextlib.contextmanager
-    def _maintenance(self, mine: UnderWay) -> Iterator[None]:
-        """Over when the rows are as they should be: untouched, or restored whole."""
-        self._note(mine)
-        try:
-            yield
-        finally:
-            put_under_maintenance(self.hosts, on=mine.maintenance_stays)
-
-    def _note(self, mine: UnderWay) -> None:
-        put_under_maintenance(self.hosts, on=True, why=mine.why)
 
     def _keep_what_is_there(self, *, may_lose_rows: bool) -> str:
         """A way back from a mistaken restore; without one ("") only where the operator says so."""

@@ -33,7 +33,7 @@ def day_hear(request: HttpRequest) -> HttpResponse:
     """Today in one breath: the player, and the text beside it."""
     at = timezone.now()
     words = _day_words(request, at=at)
-    return _player(request, "agenda/hear_day.html", words, at=at)
+    return _player(request, words, at=at, sound_at=reverse("day-speech"))
 
 
 @require_read
@@ -58,7 +58,8 @@ def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = task_or_404(request, task_id, at=at)
     words = task_utterance(task, at=at, **_listener(request))
-    return _player(request, "agenda/hear.html", words, at=at, task=task)
+    sound_at = reverse("task-speech", args=[task.id])
+    return _player(request, words, at=at, sound_at=sound_at, task=task)
 
 
 @require_read
@@ -136,14 +137,19 @@ def _listener(request: HttpRequest) -> dict[str, Any]:
 
 
 def _player(
-    request: HttpRequest, template: str, words: Utterance, *, at: datetime, task: Task | None = None
+    request: HttpRequest,
+    words: Utterance,
+    *,
+    at: datetime,
+    sound_at: str,
+    task: Task | None = None,
 ) -> HttpResponse:
     try:
         voice = speech.speak(words, at=at).voice
     except SpeechError:
         voice = None
-    context = {"at": at, "task": task, "words": words, "voice": voice}
-    return render(request, template, context)
+    context = {"at": at, "task": task, "words": words, "voice": voice, "sound": sound_at}
+    return render(request, "agenda/hear.html", context)
 
 
 def _spoken(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResponse:
