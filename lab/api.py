@@ -24,9 +24,9 @@ from fakepve.routing import param_error, split_list
 
 from lab import state
 from lab.copies import CopiesPve
+from lab.guest import Birth, ContainerError, Say
 from lab.lxc import LxcRuntime
 from lab.pending import print_mount
-from lab.runtime import Birth, ContainerError, Say
 from lab.settings import POOL
 from lab.templates import Templates
 

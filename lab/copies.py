@@ -14,11 +14,10 @@ from typing import Any
 from fakepve import FakeCt, TaskError
 from fakepve.lxc import parse_mount, random_mac
 
-from lab.guest import DISK_KEY, Guest, parse_guest
+from lab.guest import DISK_KEY, ContainerError, Guest, Say, parse_guest
+from lab.ha import HaPve
 from lab.lxc import LxcRuntime
-from lab.nodes import NodesPve
 from lab.pending import print_mount
-from lab.runtime import ContainerError, Say
 
 Answer = dict[str, Any]
 Body = Callable[[], Awaitable[str | None]]
@@ -26,7 +25,7 @@ Body = Callable[[], Awaitable[str | None]]
 LEFT_OUT = ("lock", "parent", "template")
 
 
-class CopiesPve(NodesPve):
+class CopiesPve(HaPve):
     def __init__(self, runtime: LxcRuntime, **where: Any) -> None:
         super().__init__(runtime, **where)
         # An archive's file name -> its configuration, and the number its disks are kept under:

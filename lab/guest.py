@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from fakepve.lxc import parse_mount, parse_size, split_props
 
 GIB = 1024**3
+Say = Callable[[str], None]
 # Config keys that describe a disk.
 DISK_KEY = re.compile(r"rootfs|mp\d+")
 DEFAULT_DISK = 4 * GIB
@@ -64,6 +65,28 @@ class Guest:
     @property
     def root_disk(self) -> str:
         return next(disk.name for disk in self.disks if disk.key == "rootfs")
+
+
+class ContainerError(Exception):
+    """Something a container should have done failed; `str()` is the reason, for a task's log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a running container uses: bytes, and processor seconds since its start."""
+
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birth:
+    """What is only given when a container is created."""
+
+    template: str
+    ssh_public_keys: str = ""
+    password: str | None = None
 
 
 def parse_nic(key: str, text: str) -> Nic:

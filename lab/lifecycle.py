@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lab import checks, kernellimits, lxcfs, mounts, network, settings, subids, templates
+from lab import checks, kernellimits, lxcfs, network, settings, storage, subids, templates
 from lab.commands import CommandError, run, succeeds
 from lab.errors import LabError
 from lab.lxc import clear_remains
@@ -178,7 +178,7 @@ def _stop_containers(lab: Settings, *, how: Sequence[str], say: Say) -> None:
     """End the API, then all containers at once: `how` are lxc-stop's options."""
     _end_api(lab.state)  # first: it would note them as stopped, and not start them again
     # What waits for a disk that a snapshot held when it was cut could never stop.
-    for place in mounts.mounted(below=lab.run_folder / "lxc"):
+    for place in storage.mounted(below=lab.run_folder / "lxc"):
         if "/disks/" in place:
             succeeds(["fsfreeze", "--unfreeze", place])
     names = [*inits(lab)]
@@ -227,7 +227,7 @@ def inits(lab: Settings) -> dict[str, int]:
 def _release_machine(lab: Settings) -> None:
     """Give back all that is not data: mounts, namespaces, the folder in /run."""
     lxcfs.stop(lab)
-    mounts.unmount_all(lab.run_folder)
+    storage.unmount_all(lab.run_folder)
     network.remove(lab)
     shutil.rmtree(lab.run_folder, ignore_errors=True)
     kernellimits.put_back()

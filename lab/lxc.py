@@ -19,12 +19,22 @@ from typing import Any
 from lab import hotplug, lxcconfig, lxcfs, machine, network
 from lab.commands import CommandError, run
 from lab.errors import LabError
-from lab.guest import Disk, Guest, Nic, hosts_file, interfaces_file, resolver_file
+from lab.guest import (
+    Birth,
+    ContainerError,
+    Disk,
+    Guest,
+    Nic,
+    Say,
+    Usage,
+    hosts_file,
+    interfaces_file,
+    resolver_file,
+)
 from lab.hostkeys import HostKeys
 from lab.lxcconfig import Surroundings
 from lab.machine import Machine
 from lab.rootfs import Rootfs
-from lab.runtime import Birth, ContainerError, Say, Usage
 from lab.settings import Settings, write_atomically
 from lab.storage import Disks
 from lab.templates import Templates, unpack

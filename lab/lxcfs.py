@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import hotplug, mounts
+from lab import hotplug, storage
 from lab.lxcconfig import LXCFS_FILES
 from lab.settings import Settings
 
@@ -30,7 +30,7 @@ def start(settings: Settings) -> bool:
     place = settings.run_folder / "lxcfs"
     if serves(place) or not shutil.which("lxcfs"):
         return False
-    mounts.unmount_all(place)
+    storage.unmount_all(place)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     pid_file = settings.run_folder / "lxcfs.pid"
     pid_file.unlink(missing_ok=True)
@@ -68,4 +68,4 @@ def stop(settings: Settings) -> None:
         # One that was killed leaves its number, which another program may have by now.
         if str(place) in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
             os.kill(pid, signal.SIGTERM)
-    mounts.unmount_all(place)
+    storage.unmount_all(place)

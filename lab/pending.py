@@ -23,9 +23,8 @@ from lab import state
 from lab.commands import CommandError
 from lab.corrections import CorrectedPve
 from lab.errors import LabError
-from lab.guest import Guest, disk_name, parse_guest, volumes
+from lab.guest import ContainerError, Guest, disk_name, parse_guest, volumes
 from lab.lxc import LxcRuntime
-from lab.runtime import ContainerError
 from lab.settings import write_atomically
 
 Answer = dict[str, Any]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lab.commands import CommandError, run
 from lab.errors import LabError
+from lab.guest import ContainerError, Say
 from lab.packages import debian_sources, machine_certificates, machine_proxy
-from lab.runtime import ContainerError, Say
 
 RELEASES = {12: "bookworm", 13: "trixie"}
 # What a Proxmox "standard" template has and a minimal Debian has not. ifupdown reads the

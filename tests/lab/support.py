@@ -16,8 +16,7 @@ from fakepve import FakePve
 
 from lab import certificates
 from lab.api import SHARED, STORAGE_PRIVILEGES, VM_PRIVILEGES, LabPve
-from lab.guest import GIB, Disk, Guest
-from lab.runtime import Birth, ContainerError, Say, Usage
+from lab.guest import GIB, Birth, ContainerError, Disk, Guest, Say, Usage
 from lab.settings import POOL
 from lab.templates import Template
 

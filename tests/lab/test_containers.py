@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.mounts import unmount_all
 from lab.settings import POOL, RUN
+from lab.storage import unmount_all
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
 from tests.lab.support import NODE, creation
 

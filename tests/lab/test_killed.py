@@ -20,15 +20,13 @@ from lab import (
     lifecycle,
     lxc,
     lxcfs,
-    mounts,
     settings,
     storage,
     subids,
 )
 from lab.commands import CommandError
 from lab.errors import LabError
-from lab.guest import parse_guest
-from lab.runtime import Birth
+from lab.guest import Birth, parse_guest
 from lab.settings import Settings
 from lab.storage import Disks
 
@@ -208,7 +206,7 @@ def test_disks_that_a_cut_snapshot_holds_are_let_go_before_containers_stop(lab, 
     disk = f"{lab.run_folder}/lxc/ctlv-t-9/disks/vm-9-disk-0"
     called = []
     monkeypatch.setattr(
-        mounts, "mounted", lambda *, below: [disk, f"{below}/ctlv-t-9/rootfs"] if below else []
+        storage, "mounted", lambda *, below: [disk, f"{below}/ctlv-t-9/rootfs"] if below else []
     )
     monkeypatch.setattr(lifecycle, "_end_api", lambda _: called.append("end"))
     monkeypatch.setattr(lifecycle, "succeeds", lambda words: called.append(" ".join(words)))
