@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,17 @@ def run(
     except FileNotFoundError as error:
         raise CommandError(words, "no such program") from error
     return done.stdout
+
+
+def kill_all(find: Callable[[], Iterable[int]], *, within_s: float) -> list[int]:
+    """End the processes that `find` finds until there are none; return those that do not end."""
+    deadline = time.monotonic() + within_s
+    while (pids := [*find()]) and time.monotonic() < deadline:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return pids
 
 
 def succeeds(args: Sequence[str | Path]) -> bool:

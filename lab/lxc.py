@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import hotplug, lxcconfig, lxcfs, machine, network
-from lab.commands import CommandError, run
+from lab.commands import CommandError, kill_all, run
 from lab.errors import LabError
 from lab.guest import (
     Birth,
@@ -119,7 +118,9 @@ class LxcRuntime:
         (disks.images / "template").write_text(tree.name)
         disks.mount(guest.root_disk, tree)
         say("Detected container architecture: amd64")
-        version = systemd_version(tree)
+        found = tree.glob("usr/lib/*/systemd/libsystemd-shared-*.so")
+        numbers = (re.search(r"shared-(\d+)", file.name) for file in found)
+        version = max((int(number[1]) for number in numbers if number), default=0)
         if version > SYSTEMD_NEEDS_NESTING and not guest.nesting:
             say(f"WARN: Systemd {version} detected. You may need to enable nesting.")
 
@@ -343,25 +344,12 @@ def clear_remains(name: str) -> None:
 
     Raises OSError when they do not end.
     """
-    deadline = time.monotonic() + KILL_TIMEOUT_S
-    while pids := set(_processes(name)):
-        if time.monotonic() > deadline:
-            raise OSError(f"processes {sorted(pids)} of the container do not end")
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+    if pids := kill_all(partial(_processes, name), within_s=KILL_TIMEOUT_S):
+        raise OSError(f"processes {pids} of the container do not end")
     for top in (*_cgroups("payload", name), *_cgroups("monitor", name)):
         for folder in sorted((top, *top.rglob("*/")), reverse=True):
             with contextlib.suppress(OSError):  # its monitor is still ending: it removes them
                 folder.rmdir()
-
-
-def systemd_version(tree: Path) -> int:
-    """Return the version of systemd in a tree, 0 when there is none."""
-    found = tree.glob("usr/lib/*/systemd/libsystemd-shared-*.so")
-    numbers = (re.search(r"shared-(\d+)", file.name) for file in found)
-    return max((int(number[1]) for number in numbers if number), default=0)
 
 
 def measure(name: str, host: Machine, *, disk_bytes: int) -> Usage:

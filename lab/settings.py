@@ -102,15 +102,20 @@ class Settings:
 
 def load_facts(path: Path = LAB_FACTS) -> Facts:
     """Read inventory/lab's description of the lab. Raises LabError when it cannot be used."""
+    hosts = path.parents[2] / "host_vars"
     try:
         data = yaml.safe_load(path.read_text())
+        reached = {
+            name: yaml.safe_load((hosts / to["host"] / "container.yml").read_text())["ansible_host"]
+            for name, to in data["lab_forwards"].items()
+        }
         networks = tuple(_network(item) for item in data["lab_networks"].values())
         return Facts(
             nodes=tuple(data["lab_nodes"]),
             bridge=data["lab_bridge"],
             networks=networks,
             forwards={
-                name: f"{_address_of(path.parents[2], to['host'])}:{int(to['port'])}"
+                name: f"{ipaddress.IPv4Address(reached[name])}:{int(to['port'])}"
                 for name, to in data["lab_forwards"].items()
             },
             package_proxy_port=int(data["lab_package_proxy_port"]),
@@ -120,12 +125,6 @@ def load_facts(path: Path = LAB_FACTS) -> Facts:
             f"{path} cannot be used: {type(error).__name__}: {error}",
             next_step=f"repair {path}, or take it from git again",
         ) from error
-
-
-def _address_of(inventory: Path, host: str) -> str:
-    """Where the inventory reaches a host; it need not be there."""
-    container = yaml.safe_load((inventory / "host_vars" / host / "container.yml").read_text())
-    return str(ipaddress.IPv4Address(container["ansible_host"]))
 
 
 def _network(item: Mapping[str, Any]) -> Network:

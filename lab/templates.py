@@ -7,13 +7,13 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from lab.commands import CommandError, run
+from lab.commands import CommandError, kill_all, run
 from lab.errors import LabError
 from lab.guest import ContainerError, Say
 from lab.packages import debian_sources, machine_certificates, machine_proxy
@@ -111,17 +111,13 @@ def template_name(release: int) -> str:
 class Templates:
     """The templates of a lab: those that are built, and those that can be."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, Template] = {}
-
     def listed(self) -> dict[str, Template]:
         found = (cached(release) for release in RELEASES)
-        self._known = {template.name: template for template in found if template}
-        return self._known
+        return {template.name: template for template in found if template}
 
     def get(self, name: str) -> Template:
-        found = self._known.get(name) or self.listed().get(name)
-        if found is None or not found.archive.exists():
+        found = self.listed().get(name)
+        if found is None:
             raise ContainerError(f"template '{name}' is gone from {cache_folder()}")
         return found
 
@@ -201,17 +197,11 @@ def end_unpacking(into: Path) -> None:
 
     Raises LabError when it does not end.
     """
-    deadline = time.monotonic() + ORPHAN_WAIT_S
-    while orphans := list(_working_below(into)):
-        if time.monotonic() > deadline:
-            raise LabError(
-                f"processes {orphans} still write below {into}",
-                next_step="look at them with `ps`, then run the same again",
-            )
-        for pid in orphans:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+    if orphans := kill_all(partial(_working_below, into), within_s=ORPHAN_WAIT_S):
+        raise LabError(
+            f"processes {orphans} still write below {into}",
+            next_step="look at them with `ps`, then run the same again",
+        )
 
 
 def _working_below(folder: Path) -> Iterator[int]:
