@@ -34,8 +34,6 @@ class CopiesPve(HaPve):
         self._sources: dict[int, tuple[Guest, str | None]] = {}
         self._restores: dict[int, Answer] = {}
 
-    # ------------------------------------------------------------------ clones
-
     async def _lxc_clone(self, user: str, v: Answer) -> str:
         ct = self._find_ct(v["node"], v["vmid"])
         upid: str = await super()._lxc_clone(user, v)
@@ -56,8 +54,6 @@ class CopiesPve(HaPve):
             self._drop(ct)
             raise
         ct.lock = None
-
-    # ------------------------------------------------------------------ backups
 
     def _routes_backup(self) -> list[tuple[str, str, Any]]:
         return [("POST", "/nodes/{node}/vzdump", self._vzdump)]
@@ -88,8 +84,6 @@ class CopiesPve(HaPve):
         on_storage = self.storages["local"]["volumes"]
         for name in self.backups:
             on_storage.setdefault(f"backup/{name}", {**shown, "vmid": int(name.split("-")[2])})
-
-    # ------------------------------------------------------------------ restores
 
     async def _lxc_create(self, user: str, v: Answer) -> str:
         asked = dict(v)

@@ -27,8 +27,6 @@ Answer = dict[str, Any]
 class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     """fakepve, with the real server's answers."""
 
-    # ------------------------------------------------------------------ paths and tasks
-
     async def answer(
         self,
         request: Any,
@@ -89,8 +87,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         self._verify(request, await params(request))
         return await super()._resources(request)
 
-    # ------------------------------------------------------------------ rights
-
     async def _permissions(self, v: Answer, user: str) -> Answer:
         """Tell what is held on the path itself, by its pool too (RPCEnvironment.pm)."""
         if self.acl is None or user.startswith("root@pam"):
@@ -113,8 +109,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         _pool, _old, new, deletes, _unprivileged = rest
         if "tags" in {*new, *deletes}:
             self.require(user, f"/vms/{vmid}", "VM.Config.Options")
-
-    # ------------------------------------------------------------------ create
 
     async def _lxc_create(self, user: str, v: Answer) -> str:
         for key, value in v.items():
@@ -165,8 +159,6 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     async def _lxc_template(self, user: str, v: Answer) -> None:
         """Answer null; the task must be looked for."""
         await super()._lxc_template(user, v)
-
-    # ------------------------------------------------------------------ network
 
     def _routes_network(self) -> list[tuple[str, str, Any]]:
         return [("GET", "/nodes/{node}/network", self._network_list)]

@@ -88,8 +88,6 @@ class Lab:
         if self.proxy:
             self.proxy.terminate()
 
-    # ------------------------------------------------------------------ forwards
-
     async def _start_forwards(self) -> None:
         inside = network.NAMESPACES / self.settings.netns
         ports = {"web": self.settings.web_port, "rest": self.settings.rest_port}

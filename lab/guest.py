@@ -151,9 +151,6 @@ def parse_guest(vmid: int, config: Mapping[str, Any]) -> Guest:
     )
 
 
-# ---------------------------------------------------------------------- files in the container
-
-
 def interfaces_file(guest: Guest) -> str:
     """Return /etc/network/interfaces as Proxmox writes it for Debian."""
     stanzas = ["auto lo\niface lo inet loopback\n"]

@@ -69,8 +69,6 @@ class PendingPve(CorrectedPve):
     def parsed(ct: FakeCt) -> Guest:
         return parse_guest(ct.vmid, ct.config)
 
-    # ------------------------------------------------------------------ looking
-
     async def _lxc_config_get(self, user: str, v: Answer) -> Answer:
         """Show what waits, unless `current` (load_current_config); a description ends its line."""
         active = {**v, "current": 1}
@@ -98,8 +96,6 @@ class PendingPve(CorrectedPve):
             {"key": key} | {name: layer[key] for name, layer in layers.items() if key in layer}
             for key in keys
         ]
-
-    # ------------------------------------------------------------------ changing
 
     def _apply(self, *_: Any) -> None:
         """Leave what fakepve has checked and collected to `_update_config`."""

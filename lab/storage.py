@@ -42,8 +42,6 @@ class Disks:
     def mounted_at(self, disk: str) -> Path:
         return self.mounts / "disks" / disk
 
-    # ------------------------------------------------------------------ making and removing
-
     def allocate(self, disk: str, size_bytes: int) -> None:
         """Make an empty disk of `size_bytes`, which takes no room yet."""
         self.images.mkdir(parents=True, exist_ok=True)
@@ -63,8 +61,6 @@ class Disks:
         self.unmount()
         shutil.rmtree(self.images, ignore_errors=True)
         shutil.rmtree(self.mounts, ignore_errors=True)
-
-    # ------------------------------------------------------------------ mounting
 
     def mount(self, root_disk: str, template: Path) -> Path:
         """Mount the tree over `template`; return it. Harmless to repeat."""
@@ -99,8 +95,6 @@ class Disks:
         disks = self.mounts / "disks"
         for place in sorted(disks.iterdir()) if disks.is_dir() else []:
             _unmount(place)
-
-    # ------------------------------------------------------------------ size and snapshots
 
     def resize(self, disk: str, size_bytes: int) -> None:
         """Grow a disk, in use or not."""
