@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -38,13 +38,13 @@ def change_limits(
         write(key.split(".", 2)[2], new[key])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """NICs of a running container, whose init is `pid`, on the bridges of `netns`."""
 
-    def __init__(self, *, netns: str, vmid: int, pid: int) -> None:
-        self.netns = netns
-        self.vmid = vmid
-        self.pid = pid
+    netns: str
+    vmid: int
+    pid: int
 
     def change(self, before: Guest, after: Guest) -> None:
         """Make the container's NICs those of `after`. Raises CommandError."""
