@@ -27,6 +27,10 @@ Answer = dict[str, Any]
 class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
     """fakepve, with the real server's answers."""
 
+    def __init__(self, **where: Any) -> None:
+        super().__init__(**where)
+        self.vnets: dict[str, str] = {}  # of SDN: each one's zone
+
     async def answer(
         self,
         request: Any,
@@ -148,7 +152,8 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
         check_vnet_access); fakepve asks it of the bridge."""
         given = split_props(net)[1]
         if given.get("bridge"):
-            path = f"/sdn/zones/localnetwork/{given['bridge']}"
+            zone = self.vnets.get(given["bridge"], "localnetwork")
+            path = f"/sdn/zones/{zone}/{given['bridge']}"
             tags = [given["tag"]] if given.get("tag") else []
             for part in filter(None, given.get("trunks", "").split(";")):
                 first, _, last = part.partition("-")

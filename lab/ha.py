@@ -231,6 +231,9 @@ class HaPve(PendingPve):
 
         async def body() -> None:
             sid = f"ct:{ct.vmid}"
+            if ct.ha_state == "error":
+                command = f"ha-manager set {sid} --state {state}"
+                raise TaskError(f"command '{command}' failed: exit code 255")
             self.ha["resources"][sid]["state"] = state
             self._ha_changed(sid, timeout or 0)
 

@@ -128,13 +128,12 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
 
 def with_denied(api: Proxmox, found: Found, wanted: Wanted) -> Found:
     """With the NICs that are on a network which is not the inventory's, and not the token's."""
-    usual = {network_paths(nic) for nic in wanted.container.nics}
-    unusual = [nic for nic in (found.current or found.container).nics
-               if network_paths(nic) not in usual]  # fmt: skip
+    usual = {network_paths(nic, wanted) for nic in wanted.container.nics}
+    paths = {nic.key: network_paths(nic, wanted) for nic in (found.current or found.container).nics}
     denied = frozenset(
-        nic.key
-        for nic in unusual
-        if any("SDN.Use" not in held_on(api, path) for path in network_paths(nic))
+        key
+        for key, each in paths.items()
+        if each not in usual and any("SDN.Use" not in held_on(api, path) for path in each)
     )
     return replace(found, denied=denied) if denied else found
 

@@ -264,6 +264,8 @@ class Host(Strict):
     lxc_protection: bool = False
     lxc_searchdomain: Annotated[str, AfterValidator(check_domains)] = ""
     lxc_ssh_public_key_file: Text
+    # A bridge of the nodes' own lies in this one; a vnet in the zone that it was made in.
+    lxc_sdn_zone: Annotated[str, like(r"[A-Za-z][A-Za-z0-9]*")] = "localnetwork"
     lxc_startup_order: Annotated[int, whole(0, 10_000)] = 0
     lxc_storage: Storage
     lxc_swap_mib: Annotated[int, whole(0, 2**24)] = 0
@@ -525,6 +527,7 @@ def wanted(name: str, host: Host) -> Wanted:
         jump=None,
         wait=host.lxc_wait,
         template_storage=host.lxc_template_storage,
+        sdn_zone=host.lxc_sdn_zone,
     )
 
 

@@ -192,7 +192,7 @@ def old_networks(desired: Desired, actual: Actual) -> dict[str, str]:
         for w in desired.containers
         if (found := actual.ours.get(w.vmid))
         for nic in (found.current or found.container).nics
-        for path in network_paths(nic)
+        for path in network_paths(nic, w)
         if path not in wanted
     }
 
@@ -374,7 +374,7 @@ def check_bridges(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Fi
 def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Finding:
     """Every interface has a tag (desired.py), so no port of a VLAN-aware bridge becomes a trunk."""
     if item is None:
-        way = "correct lxc_bridge; or grant SDN.Use on it"
+        way = "correct lxc_bridge; or grant SDN.Use on it (of a vnet, set lxc_sdn_zone first)"
         return bad("bridge", f"{bridge} on {node} is not there", way)
     if not parse_bool(item.get("active", item.get("type") == "vnet")):
         # Proxmox takes it, and fails when the container starts.

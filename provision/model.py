@@ -127,6 +127,8 @@ class Wanted:
     jump: str | None
     wait: Wait
     template_storage: str
+    # The zone of SDN that the bridge lies in.
+    sdn_zone: str = "localnetwork"
 
     @property
     def host(self) -> str:

@@ -153,19 +153,22 @@ def obstacles(desired: Desired, actual: Actual) -> dict[int, tuple[str, str]]:
 
 def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
     vmid, host, node = wanted.vmid, wanted.host, wanted.container.node
-    other = (
-        "choose a free lxc_vmid in inventory/, or take the container over: "
-        f"make adopt NAME={host} VMID={vmid}"
-    )
+    other = "choose a free lxc_vmid in inventory/"
+    adopt = f"make adopt NAME={host} VMID={vmid}"
     if vmid in actual.unread:
         way = "see 'make doctor' (VM.Audit on it, when it is ours), then run this again"
         return f"VMID {vmid} ({host}): {actual.unread[vmid]}", way
     if vmid in actual.foreign:
-        return stranger(wanted, actual.foreign[vmid]), other
+        guest = actual.foreign[vmid]
+        if guest.kind == "container" and guest.mark is None and guest.lock != "create":
+            other += f", or take the container over: {adopt}"
+        return stranger(wanted, guest), other
     if vmid in actual.ours:
-        mark = actual.ours[vmid].host
-        says = f"VMID {vmid} is {mark} of this environment, the inventory says {host}"
-        return (says, other) if mark != host else None
+        found = actual.ours[vmid]
+        says = f"VMID {vmid} is {found.host} of this environment, the inventory says {host}"
+        other += f"; or, when it is {host}, on {found.container.node}, as root: pct set {vmid} "
+        other += f"--delete description, then {adopt}"
+        return (says, other) if found.host != host else None
     away = out_of_reach(node, actual.nodes)
     way = "bring the node back, or name another one in lxc_node"
     return (f"VMID {vmid} ({host}): lxc_node {node} {away}", way) if away else None
@@ -418,23 +421,26 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
     new = next((mount for mount in after.mounts if mount.key == key), None)
     node, vmid = before.container.node, before.container.vmid
     if old is not None and new is None:
-        detach = (
-            f"detach it by hand on {node}: pct set {vmid} --delete {key}; or add it to lxc_mounts"
-        )
+        detach = f"detach it by hand on {node}: pct set {vmid} --delete {key}"
+        detach += "; or add it to lxc_mounts" * bool(old.storage)
         return Refusal(change, "a volume is never detached by itself", detach)
     grows = old is not None and new is not None and change.field == f"{key}.size"
     # What waits and is not wanted is reverted, which protection lets through.
     stays = before.current and by_key(before.current).get(key) == by_key(after).get(key)
     if before.container.protection and not (grows or stays):
-        unlock = (
-            f"set lxc_protection: false, apply, then apply this change, then protect {vmid} again"
-        )
+        unlock = "apply twice: the first time lifts the protection"
+        if after.protection:
+            unlock = f"set lxc_protection: false, {unlock}; then protect {vmid} again"
         return Refusal(change, "protection forbids changes of volumes", unlock)
     if old is None or new is None:
         return None
     if old.storage != new.storage:
-        move = f"move it by hand on {node}: pct move-volume {vmid} {key} {new.storage}"
-        return Refusal(change, "a volume is never moved by itself", move)
+        reason = "a volume is never moved by itself"
+        way = f"move it by hand on {node}: pct move-volume {vmid} {key} {new.storage}"
+        if not old.storage:
+            reason = "a bind mount or device is never replaced by itself"
+            way = f"what is in it copied, on {node}, as root: pct set {vmid} --delete {key}"
+        return Refusal(change, reason, way)
     if new.size_bytes < old.size_bytes:
         larger = f"set size_gib: {render_gib(old.size_bytes)} for it in lxc_mounts"
         return Refusal(change, "a volume cannot shrink", larger)

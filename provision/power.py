@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from provision.errors import ApiError, TaskError, WaitError
-from provision.proxmox import Proxmox
+from provision.proxmox import HA_ERROR, Proxmox
 
 SHUTDOWN_S = 60
 START_S = 120.0
@@ -60,9 +60,8 @@ def wait_for(
             vmid = path.rpartition("/")[2]
             raise WaitError(
                 f"VMID {vmid} is not {status} after {timeout_s:.0f} s",
-                next_step="see its console in Proxmox; when HA manages it, ha-manager status (in "
-                f"state error: ha-manager set ct:{vmid} --state disabled, then --state started); "
-                "run this again",
+                next_step="see its console in Proxmox; when HA manages it, ha-manager status "
+                f"({HA_ERROR.replace('VMID', vmid)}); run this again",
             )
         if waited_s >= TELL_EACH_S:
             tens = int(waited_s // TELL_EACH_S) * TELL_EACH_S

@@ -425,6 +425,7 @@ def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpo
     return f"Proxmox refuses {method} {path}: {status} {detail}"
 
 
+HA_ERROR = "in state error: ha-manager set ct:VMID --state disabled, then --state started"
 DOCTOR = "'make doctor' prints the exact pveum commands"
 # What the server says -> what to do about it; the first that matches counts.
 ADVICE = (
@@ -441,6 +442,10 @@ ADVICE = (
         re.compile("not available with API token"),
         "this call takes no token at all: make it as a user, in Proxmox's own pages",
     ),
+    (
+        re.compile(r"\(/sdn/zones/(?!localnetwork/)[^/]+/[^)]+, SDN.Use"),
+        f"it is a vnet: set lxc_sdn_zone to the zone in this path; then {DOCTOR}",
+    ),
     (DENIED, f"grant it to the user and to the token (both, with privilege separation); {DOCTOR}"),
     (re.compile(r"pool '[^']*' does not exist"), f"make it, or set lxc_pool; {DOCTOR}"),
     (re.compile("no quorum"), "bring the cluster's nodes back (pvecm status), then run this again"),
@@ -454,7 +459,20 @@ ADVICE = (
         "that no task holds, on its node: pct unlock VMID",
     ),
     (re.compile("detected modified configuration"), "run this again to see what someone changed"),
+    (
+        re.compile("ha-manager"),
+        f"see ha-manager status; {HA_ERROR}; run this again",
+    ),
+    (NOT_FOUND, "it was destroyed or moved meanwhile: run this again, it is looked for anew"),
+    (re.compile("No space left|not enough"), "free space on the storage, then run this again"),
 )
+
+
+def advice_for(text: str, vmid: str | None) -> str | None:
+    for sentence, advice in ADVICE:
+        if sentence.search(text):
+            return advice.replace("VMID", vmid) if vmid else advice
+    return None
 
 
 def next_step_for(status: int, detail: str, path: str) -> str:
@@ -463,9 +481,8 @@ def next_step_for(status: int, detail: str, path: str) -> str:
             f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that it still exists; {DOCTOR}"
         )
     guest = re.search(r"/lxc/(\d+)", path)
-    for sentence, advice in ADVICE:
-        if sentence.search(detail):
-            return advice.replace("VMID", guest[1]) if guest else advice
+    if advice := advice_for(detail, guest[1] if guest else None):
+        return advice
     if status == HTTPStatus.FORBIDDEN:
         # On create Proxmox leaves out what is missing (pve-container API2/LXC.pm).
         return f"VM.Allocate on the pool or /vms is missing, most likely; {DOCTOR}"
@@ -474,9 +491,9 @@ def next_step_for(status: int, detail: str, path: str) -> str:
 
 def task_next_step(exit_status: str, upid: str) -> str:
     node = upid.split(":")[1]
-    if "No space left" in exit_status or "not enough" in exit_status:
-        return f"free space on the storage of {node}, then run this again"
     if "does not exist" in exit_status and "volume" in exit_status:
         return "the template is not on the storage, see 'make doctor'; then run this again"
+    if advice := advice_for(exit_status, upid.split(":")[6]):
+        return advice
     # Quoted: a token's UPID has a "!", which the shell's history would take.
     return f"read its log: pvesh get '/nodes/{node}/tasks/{upid}/log'; then run this again"

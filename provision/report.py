@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from provision.apply import Result
@@ -80,10 +81,11 @@ def step_lines(step: Step) -> list[str]:
     lines = [f"{step.action.value} {step.wanted.vmid} {step.wanted.host}{where}"]
     changes = [c for c in step.changes if step.before is not None or c.after is not None]
     lines += [change_line(change, new=step.before is None) for change in changes]
-    for refusal in step.refusals:
-        change = "" if step.is_blocked else f"{change_text(refusal.change)}: "
-        lines.append(f"    ! {change}{refusal.reason}")
-        lines.append(f"        Next: {refusal.next_step}")
+    for way, refusals in groupby(step.refusals, lambda refusal: refusal.next_step):
+        for refusal in refusals:
+            change = "" if step.is_blocked else f"{change_text(refusal.change)}: "
+            lines.append(f"    ! {change}{refusal.reason}")
+        lines.append(f"        Next: {way}")
     if Reboot() in step.moves:
         shown_pending = [restart_text(pending) for pending in step.pending]
     else:
@@ -342,6 +344,8 @@ def status_rows(plan: Plan, found: Sequence[Found]) -> list[dict[str, Any]]:
     }
     drift |= {entry.container.vmid: ["not in the inventory"] for entry in plan.orphans}
     drift |= {copy.found.container.vmid: [copy_of(copy)] for copy in plan.copies}
+    blocked = {step.wanted.vmid: step for step in plan.steps if step.is_blocked}
+    drift |= {vmid: [step.refusals[0].reason] for vmid, step in blocked.items()}
     rows = [status_row(entry, drift.get(entry.container.vmid, [])) for entry in found]
     rows += [
         absent_row(step.wanted.vmid, step.wanted.host, "missing", "missing")
@@ -349,9 +353,9 @@ def status_rows(plan: Plan, found: Sequence[Found]) -> list[dict[str, Any]]:
         if step.action is Action.CREATE
     ]
     rows += [
-        absent_row(step.wanted.vmid, step.wanted.host, "unknown", step.refusals[0].reason)
-        for step in plan.steps
-        if step.is_blocked and step.before is None
+        absent_row(vmid, step.wanted.host, "unknown", step.refusals[0].reason)
+        for vmid, step in blocked.items()
+        if vmid not in {entry.container.vmid for entry in found}
     ]
     rows += [absent_row(vmid, "?", "unknown", f"could not be looked at: {why}")
              for vmid, why in plan.unread.items()]  # fmt: skip

@@ -49,7 +49,7 @@ def needed(desired: Desired) -> dict[str, frozenset[str]]:
         for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
             need(f"/storage/{storage}", STORAGE_PRIVILEGES)
         for nic in container.nics:
-            for path in network_paths(nic):
+            for path in network_paths(nic, wanted):
                 need(path, NETWORK_PRIVILEGES)
     return paths
 

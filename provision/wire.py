@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from provision.model import Container, Disk, Found, Mark, Mount, Nic, Pending
+from provision.model import Container, Disk, Found, Mark, Mount, Nic, Pending, Wanted
 
 Props = dict[str, str]
 Config = Mapping[str, Any]
@@ -143,11 +143,17 @@ def render_nic(nic: Nic) -> str:
     return render_props({"name": nic.name, **options})
 
 
-def network_paths(nic: Nic) -> tuple[str, ...]:
-    """Where SDN.Use is asked for a NIC (pve-guest-common GuestHelpers.pm, check_vnet_access)."""
+def network_paths(nic: Nic, wanted: Wanted) -> tuple[str, ...]:
+    """Where SDN.Use is asked for a NIC (pve-guest-common GuestHelpers.pm, check_vnet_access).
+
+    No call that our token may make tells the zone of a vnet: the inventory does, of its own. Any
+    other bridge is taken for one of the node's.
+    """
     if nic.bridge is None:
         return ()
-    bridge = f"/sdn/zones/localnetwork/{nic.bridge}"
+    is_ours = nic.bridge in {own.bridge for own in wanted.container.nics}
+    zone = wanted.sdn_zone if is_ours else "localnetwork"
+    bridge = f"/sdn/zones/{zone}/{nic.bridge}"
     # Of each range of trunks its ends: thousands of questions would tell no more.
     tags = re.findall(r"\d+", f"{nic.tag or ''};{dict(nic.other).get('trunks', '')}")
     return tuple(f"{bridge}/{tag}" for tag in tags) or (bridge,)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from provision import power
+from provision import apply, power
 from tests.provision.conftest import TOKEN
 
 
@@ -198,3 +199,86 @@ def test_a_shutdown_through_ha_is_waited_for_longer_than_its_own_time(cluster, h
 
     assert cluster.run("destroy", "web", "--yes", "--stop") == 0, cluster.err
     assert "web: not stopped yet after 2 s of 21" in cluster.err
+
+
+def test_a_container_in_has_error_state_says_how_it_is_taken_out_of_it(cluster, ha):
+    cluster.ct(2156).status, cluster.ct(2156).ha_state = "stopped", "error"
+
+    assert cluster.apply() == 1
+    assert "command 'ha-manager set ct:2156 --state started' failed" in cluster.out
+    assert "Next: see ha-manager status; in state error: ha-manager set ct:2156 --state" in (
+        cluster.out
+    )
+
+
+# ---------------------------------------------------------------- hands on a container of ours
+
+
+def test_a_stopped_container_with_a_lock_left_behind_says_how_to_unlock_it(cluster, monkeypatch):
+    monkeypatch.setattr(apply, "LOCKED_PAUSE_S", 0.01)
+    cluster.apply()
+    ct = cluster.ct(2156)
+    ct.status, ct.lock = "stopped", "backup"
+
+    assert cluster.apply() == 1
+    assert "task vzstart 2156 failed: CT is locked (backup)" in cluster.out
+    assert "a lock that no task holds, on its node: pct unlock 2156" in cluster.out
+
+
+def test_one_that_moves_while_a_snapshot_is_taken_is_said_to_have_gone(cluster, able, on_request):
+    cluster.apply()
+    cluster.pve.nodes["pve2"] = {"online": True}
+
+    def move(method, path):
+        if path.endswith("2157/status/shutdown"):
+            cluster.ct(2157).node = "pve2"
+
+    on_request(move)
+
+    assert cluster.run("snapshot", "--name", "one", "--yes") == 1
+    assert "Next: it was destroyed or moved meanwhile: run this again" in cluster.err
+
+
+def test_a_bind_mount_by_hand_is_neither_moved_nor_said_to_fit_the_inventory(cluster):
+    cluster.change("web", lxc_mounts=[{"path": "/srv", "size_gib": 1}])
+    cluster.change("db", lxc_mounts=[])
+    cluster.apply()
+    cluster.ct(2156).config["mp0"] = "/mnt/host,mp=/srv"
+    cluster.ct(2157).config["mp0"] = "/mnt/host,mp=/host,ro=1"
+
+    assert cluster.run("plan") == 2
+    assert "a bind mount or device is never replaced by itself" in cluster.out
+    assert "as root: pct set 2156 --delete mp0" in cluster.out
+    assert "move-volume" not in cluster.out
+    way = "Next: detach it by hand on pve1: pct set 2157 --delete mp0\n"
+    assert cluster.out.count(way) == 1, "once for its three fields"
+
+
+def test_protection_that_the_inventory_has_lifted_already_asks_for_a_second_apply(cluster):
+    cluster.apply()
+    cluster.ct(2156).config["protection"] = 1
+    cluster.change("web", lxc_mounts=[{"path": "/srv", "size_gib": 1}])
+
+    assert cluster.apply() == 2
+    assert "Next: apply twice: the first time lifts the protection\n" in cluster.out
+    assert cluster.apply() == 0
+    assert cluster.run("plan") == 0
+
+
+@pytest.mark.parametrize("mark", ["host: db", "environment: other"])
+def test_who_carries_another_mark_is_not_said_to_be_adoptable_as_it_is(cluster, mark):
+    """adopt would refuse it."""
+    cluster.apply()
+    config = cluster.ct(2156).config
+    key = mark.partition(":")[0]
+    config["description"] = re.sub(f"{key}: .*", mark, config["description"])
+
+    assert cluster.run("plan") == 1
+    (way,) = [line for line in cluster.out.splitlines() if "Next: choose" in line]
+    assert "take the container over" not in way
+    assert cluster.run("status") == 0
+    assert cluster.out.count("\n2156 ") == 1
+    if key == "host":
+        assert way.endswith("--delete description, then make adopt NAME=web VMID=2156")
+        del config["description"]
+        assert cluster.run("adopt", "web", "--yes") == 0, cluster.err

@@ -232,7 +232,7 @@ def test_a_full_storage_is_said_and_a_later_run_finishes(cluster, monkeypatch):
     cluster.pve.ceph_io = ceph_io
     assert cluster.apply() == 1
     assert "No space left on device" in cluster.out
-    assert "Next: free space on the storage of pve1, then run this again" in cluster.out
+    assert "Next: free space on the storage, then run this again" in cluster.out
 
     full[0] = False
     assert cluster.apply() == 0

@@ -118,6 +118,24 @@ def test_every_verb_works_with_exactly_the_rights_of_doctors_lines(granted):
     assert granted.apply() == 0, granted.out
 
 
+def test_a_vnet_is_asked_for_in_the_zone_that_it_lies_in(cluster, healthy):
+    cluster.pve.vnets = {"vnet1": "campus"}
+    healthy["/nodes/{node}/network"].append({"iface": "vnet1", "type": "vnet"})
+    for host in ("web", "db"):
+        cluster.change(host, lxc_bridge="vnet1")
+    assert cluster.apply() == 1
+    assert "lacks SDN.Use on /sdn/zones/campus/vnet1/2" in cluster.out
+    assert "Next: it is a vnet: set lxc_sdn_zone to the zone in this path" in cluster.out
+
+    for host in ("web", "db"):
+        cluster.change(host, lxc_sdn_zone="campus")
+    pasted(pveum_commands(desired(cluster.inventory), *TOKEN.split("!"))).teach(cluster.pve)
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert cluster.apply() == 0, cluster.out
+    assert cluster.run("plan") == 0, cluster.out
+
+
 def test_containers_are_created_in_the_pool(cluster):
     cluster.pve.pools["ctlv"] = set()
     choose(cluster, "ctlv")

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision import wire
+from provision.desired import desired
 from provision.model import Disk, Mark, Mount, Nic, Pending
-from tests.provision.situations import DEPLOYMENT, containers, found_from, mounts, nics
+from tests.provision.situations import DEPLOYMENT, containers, found_from, inventory, mounts, nics
 
 MARK = Mark(deployment=DEPLOYMENT, environment="lab", host="web")
 
@@ -301,7 +302,9 @@ def test_fingerprints_are_found_in_a_task_log():
     ],
 )
 def test_the_right_to_a_network_is_asked_for_tag_and_trunks(nic, paths):
-    assert wire.network_paths(nic) == tuple(f"/sdn/zones/localnetwork/{path}" for path in paths)
+    found = wire.network_paths(nic, desired(inventory()).containers[0])
+
+    assert found == tuple(f"/sdn/zones/localnetwork/{path}" for path in paths)
 
 
 def test_tags_follow_a_creation_in_a_pool():
