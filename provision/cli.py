@@ -236,9 +236,9 @@ def run_doctor(session: Session) -> int:
     if session.arguments.pveum or any(f.subject in {"API", "privileges", "pool"} for f in problems):
         print("\nOn a node, as root: a minimal role, user, token and rights")
         try:
-            identity = doctor.default_identity(session.endpoint)
+            identity = (session.endpoint.user, session.endpoint.token_name)
         except OperatorError:
-            identity = doctor.default_identity(None)
+            identity = doctor.DEFAULT_IDENTITY
         for line in pveum_commands(session.desired, *identity):
             print(f"  {line}")
     print(f"doctor: {len(problems)} to do" if problems else "doctor: apply would work")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
-from provision.credentials import Endpoint
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
 from provision.model import Actual, Found, Storage, Wanted
-from provision.plan import check_ownership, copies, way_out_of_lock
+from provision.plan import copies, obstacles, way_out_of_lock
 from provision.proxmox import Proxmox, held_on
 from provision.report import copy_facts, copy_text, copy_ways
 from provision.rights import (
@@ -40,6 +39,8 @@ from provision.wire import (
 )
 
 SUPPORTED = frozenset({8, 9})
+# User and token that the pveum commands are for, until there are others.
+DEFAULT_IDENTITY = ("ctlv@pve", "provision")
 CLOCK_TOLERANCE_S = 60
 # What a new root disk holds at once, on a storage that gives space when it is written: a Debian.
 UNPACKED_BYTES = GIB
@@ -411,14 +412,12 @@ def check_templates(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[
 
 def check_vmids(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
     """Each for itself: what is wrong with one hides none of the others."""
+    against = obstacles(desired, actual)
     for wanted in desired.containers:
-        try:
-            if actual.unread.get(wanted.vmid) != HIDDEN:
-                check_ownership(replace(desired, containers=(wanted,)), actual)
-        except OperatorError as error:
-            yield broken("VMIDs", error)
-            continue
-        yield check_vmid(api, desired, wanted, actual.ours.get(wanted.vmid))
+        if wanted.vmid in against and actual.unread.get(wanted.vmid) != HIDDEN:
+            yield bad("VMIDs", *against[wanted.vmid])
+        else:
+            yield check_vmid(api, desired, wanted, actual.ours.get(wanted.vmid))
 
 
 def check_vmid(api: Proxmox, desired: Desired, wanted: Wanted, found: Found | None) -> Finding:
@@ -488,8 +487,3 @@ def config_of(api: Proxmox, item: Mapping[str, Any]) -> Mapping[str, Any]:
         # Not for our eyes, or its node is down.
         return {}
     return config
-
-
-def default_identity(endpoint: Endpoint | None) -> tuple[str, str]:
-    """User and token that the commands are for."""
-    return (endpoint.user, endpoint.token_name) if endpoint else ("ctlv@pve", "provision")

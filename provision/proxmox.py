@@ -464,6 +464,10 @@ ADVICE = (
         f"see ha-manager status; {HA_ERROR}; run this again",
     ),
     (NOT_FOUND, "it was destroyed or moved meanwhile: run this again, it is looked for anew"),
+    (
+        re.compile("volume .*does not exist"),
+        "the template is not on the storage, see 'make doctor'; then run this again",
+    ),
     (re.compile("No space left|not enough"), "free space on the storage, then run this again"),
 )
 
@@ -491,8 +495,6 @@ def next_step_for(status: int, detail: str, path: str) -> str:
 
 def task_next_step(exit_status: str, upid: str) -> str:
     node = upid.split(":")[1]
-    if "does not exist" in exit_status and "volume" in exit_status:
-        return "the template is not on the storage, see 'make doctor'; then run this again"
     if advice := advice_for(exit_status, upid.split(":")[6]):
         return advice
     # Quoted: a token's UPID has a "!", which the shell's history would take.

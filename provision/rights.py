@@ -6,6 +6,7 @@ those on its guests), pve-container src/PVE/API2/LXC.pm and LXC.pm (what each ca
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from provision.desired import Desired
@@ -34,24 +35,20 @@ Rights = Mapping[str, frozenset[str]]
 
 def needed(desired: Desired) -> dict[str, frozenset[str]]:
     """Path -> privileges: exactly what our calls use, and nothing on /."""
-    paths: dict[str, frozenset[str]] = {}
-
-    def need(path: str, privileges: frozenset[str]) -> None:
-        paths[path] = paths.get(path, frozenset()) | privileges
-
+    paths: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
     for wanted in desired.containers:
         container = wanted.container
         if desired.pool:
-            need(f"/pool/{desired.pool}", VM_PRIVILEGES | POOL_PRIVILEGES)
+            paths[f"/pool/{desired.pool}"] |= VM_PRIVILEGES | POOL_PRIVILEGES
         else:
-            need(f"/vms/{wanted.vmid}", VM_PRIVILEGES)
-        need(f"/storage/{wanted.template_storage}", TEMPLATE_PRIVILEGES)
+            paths[f"/vms/{wanted.vmid}"] |= VM_PRIVILEGES
+        paths[f"/storage/{wanted.template_storage}"] |= TEMPLATE_PRIVILEGES
         for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
-            need(f"/storage/{storage}", STORAGE_PRIVILEGES)
+            paths[f"/storage/{storage}"] |= STORAGE_PRIVILEGES
         for nic in container.nics:
             for path in network_paths(nic, wanted):
-                need(path, NETWORK_PRIVILEGES)
-    return paths
+                paths[path] |= NETWORK_PRIVILEGES
+    return dict(paths)
 
 
 def too_much(held: Rights, allowed: Rights) -> dict[str, frozenset[str]]:
