@@ -74,7 +74,7 @@ def years_that_may_be_meant(text: str, at: datetime) -> set[int]:
     return {at.year, at.year + 1} | written | short | leap
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(words=st.lists(WORDS, max_size=9), at=NOWS, language=LANGUAGES)
 def test_no_line_at_all_gives_a_past_moment_or_a_year_that_nobody_wrote(words, at, language):
     text = " ".join(words)
@@ -86,7 +86,7 @@ def test_no_line_at_all_gives_a_past_moment_or_a_year_that_nobody_wrote(words, a
     assert found.wall is None or found.unread == found.options == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(max_size=60), at=NOWS, language=LANGUAGES)
 def test_no_text_is_too_strange_or_gives_a_past_moment(text, at, language):
     wall = read_line(text, at=at, language=language).wall
@@ -160,7 +160,7 @@ def clock_forms(hour: int, minute: int) -> list[str]:
     return forms
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(data=st.data(), at=NOWS, title=TITLES, language=LANGUAGES)
 def test_each_day_with_each_time_is_exactly_right_or_a_question(data, at, title, language):
     ahead = data.draw(st.one_of(st.integers(0, 9), st.integers(0, 700)))
@@ -173,7 +173,7 @@ def test_each_day_with_each_time_is_exactly_right_or_a_question(data, at, title,
     assert found.wall in {None, datetime.combine(day, time(hour, minute))}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), at=NOWS, language=LANGUAGES)
 def test_common_forms_of_a_day_and_a_time_are_read(data, at, language):
     ahead, hour = data.draw(st.integers(1, 6)), data.draw(st.integers(8, 22))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agenda import forgetting
@@ -133,7 +133,6 @@ def test_a_series_ends_on_its_last_day():
     first=st.dates(min_value=date(2024, 1, 1), max_value=date(2030, 12, 31)),
     later=st.integers(0, 20_000),
 )
-@settings(deadline=None)
 def test_a_rule_asked_from_any_day_keeps_its_pace(freq, every, first, later):
     """The day that was asked from changes nothing: counted from the first time alone."""
     begin = first + timedelta(days=later)

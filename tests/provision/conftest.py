@@ -12,17 +12,12 @@ from typing import Any
 import pytest
 from fakepve import pytest_plugin
 from fakepve.lxc import parse_size
-from hypothesis import settings
 
 from lab.guest import disk_name
 from lab.ha import HaPve
 from provision import cli
 from provision.inventory import Inventory
 from tests.provision import situations
-
-# A busy machine is no reason to fail.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 class StrictPve(HaPve):

@@ -129,7 +129,7 @@ def test_no_answer_of_any_shape_is_a_traceback(cluster, worlds, verb, monkeypatc
     paths = sorted(world)
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+        max_examples=EXAMPLES, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.sampled_from(paths), st.data())

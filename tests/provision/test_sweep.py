@@ -129,7 +129,7 @@ def api(cluster):
 
 def test_any_inventory_becomes_any_other_whatever_hands_did_meanwhile(cluster, api, answered):
     @settings(
-        max_examples=PAIRS, phases=[Phase.generate], deadline=None, database=None, derandomize=True,
+        max_examples=PAIRS, phases=[Phase.generate], database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(containers(hwaddr=False), containers(hwaddr=False), st.booleans(), AT_ONCE, WAITING)
