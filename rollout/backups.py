@@ -205,8 +205,9 @@ class Backups:
             if backup.name == name:
                 raise OperatorError(
                     self.distrusted(backup),
-                    next_step="see who put it there; `make deploy` learns the key of a database "
-                    "that signs, whose next backup signs those it made before, too",
+                    next_step=f"on a new machine bring {self.signers.name} back from where "
+                    "you keep backup-key; else see who put it there (`make deploy` learns the key "
+                    "of a database that signs, whose next backup signs what it made before)",
                 )
         known = ", ".join(sorted({backup.name for backup in choice})) or "none"
         aside = ", ".join(sorted({backup.name for backup in found if backup.is_safety_copy}))
