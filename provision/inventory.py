@@ -47,7 +47,7 @@ class Inventory:
     # The hosts of each group, those of its children included, as the inventory orders them.
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # Host and variable -> file and line; looked up when there is a mistake to tell, for it is slow.
-    places: Callable[[], Mapping[tuple[str, str], str]] = dict
+    places: Callable[[], Mapping[tuple[str, str], str]] = field(default=dict, compare=False)
 
     def place(self, host: str, key: str) -> str:
         """File and line of a variable; where it belongs, when it is written nowhere."""

@@ -24,7 +24,10 @@ SHARED = sorted(path for path in (ROOT / "inventory/shared").iterdir())
 # The lab's own state has the endpoint of its API.
 NOT_IN_THE_LAB = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}
 # What is shared, and is not so in the lab: its folder, and how this machine reaches it.
-ONLY_IN_THE_LAB = {"ctlv_state", "operators_folder", "forwarded_addresses", "agenda_api_plain_http"}
+ONLY_IN_THE_LAB = {
+    *("ctlv_state", "operators_folder", "tls_authority_password_file"),
+    *("forwarded_addresses", "agenda_api_plain_http"),
+}
 
 
 def variables(environment: str) -> dict[str, dict[str, Any]]:
