@@ -336,12 +336,15 @@ def test_a_stopped_container_is_started_after_its_changes():
          "a volume cannot shrink"),
         (MOUNTED, {"mounts": (replace(MOUNTED.mounts[0], storage="tank"),)}, "mp0.storage",
          "a volume is never moved by itself"),
+        (replace(MOUNTED, mounts=(replace(MOUNTED.mounts[0], storage="", volume="/srv/x"),)),
+         {"mounts": MOUNTED.mounts}, "mp0.storage",
+         "a bind mount or device is never replaced by itself"),
         (MOUNTED, {"mounts": ()}, "mp0.path", "a volume is never detached by itself"),
         (replace(WEB, protection=True), {"mounts": MOUNTED.mounts}, "mp0.path",
          "protection forbids changes of volumes"),
     ],
     ids=["template", "privileges", "storage", "shrinking", "shrinking volume", "moved volume",
-         "removed volume", "protected"],
+         "bind mount", "removed volume", "protected"],
 )  # fmt: skip
 def test_what_cannot_be_done_in_place_is_refused_with_a_way_out(before, changes, field, reason):
     step = changed(before, **changes)
@@ -424,6 +427,15 @@ def test_a_vmid_that_is_not_ours_is_left_alone_and_keeps_no_other_back(guest, te
     assert text in web.refusals[0].reason
     assert "lxc_vmid" in web.refusals[0].next_step
     assert db.action is Action.CREATE
+
+
+@pytest.mark.parametrize(("kind", "may"), [("container", True), ("virtual machine", False)])
+def test_a_container_that_is_nobodys_may_be_adopted(kind, may):
+    guest = Foreign(vmid=2156, node="pve1", kind=kind, name="old-web")
+
+    step = plan(desired_of(wanted(WEB)), Actual(foreign={2156: guest})).steps[0]
+
+    assert ("make adopt NAME=web VMID=2156" in step.refusals[0].next_step) == may
 
 
 def test_what_needs_all_containers_refuses_when_one_is_not_ours():
