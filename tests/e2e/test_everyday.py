@@ -206,7 +206,11 @@ def test_a_whole_life_without_javascript(arrive):
     person = arrive("fr", PHONE, javascript=False)
     page = person.page
     person.signs_up()
-    adds_in_a_line(person, "Acheter du pain demain 8h")
+    page.locator("#quick").fill("Acheter du pain demain 8h")
+    page.locator("#quick").press("Enter")
+    expect(page.locator("main .until")).to_contain_text("08:00")
+    person.presses("add")
+    page.wait_for_url(AT_HOME)
     person.task("Acheter du pain").locator("[data-speech]").click()
     expect(page.locator("audio[controls]")).to_be_visible()
     person.opens()
