@@ -113,7 +113,7 @@ class Backup:
 
     @property
     def made_at(self) -> datetime:
-        return moment(self.name)
+        return stamp_of(self.name)
 
     @property
     def is_safety_copy(self) -> bool:
@@ -442,7 +442,7 @@ def manifest_in(text: str) -> dict[str, Any] | None:
     try:
         manifest = json.loads(text)
         is_whole = set(SIGNED) <= manifest.keys() and NAME.fullmatch(manifest["name"]) is not None
-        moment(manifest["name"])
+        stamp_of(manifest["name"])
     except (ValueError, AttributeError, TypeError, LookupError):
         return None
     return dict(manifest) if is_whole else None
@@ -461,7 +461,8 @@ def is_signed(manifest: dict[str, Any], signers: Path) -> bool:
     return ended.returncode == 0
 
 
-def moment(name: str) -> datetime:
+def stamp_of(name: str) -> datetime:
+    """When a backup of this name says that it was made. Raises ValueError, LookupError."""
     return datetime.strptime(name.rsplit("-", 1)[1], STAMP).replace(tzinfo=UTC)
 
 
