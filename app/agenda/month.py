@@ -8,9 +8,10 @@ from calendar import Calendar
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from agenda.clock import instant_or_later
 from agenda.models import Task
 from agenda.repeat import walls_after
 
@@ -20,9 +21,9 @@ DECEMBER = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`is_next`: a time of the task's series that is still to come; there is no such task yet."""
+    """`until`: a deadline, aware. `is_next`: one of the series that has no task of its own yet."""
 
-    clock: time
+    until: datetime
     task: Task
     is_next: bool = False
 
@@ -47,15 +48,16 @@ def weeks(year: int, month: int, tasks: Iterable[Task], *, zone: ZoneInfo) -> li
     by_day: dict[date, list[Entry]] = defaultdict(list)
     for task in tasks:
         wall = task.deadline_at.astimezone(zone).replace(tzinfo=None)
-        by_day[wall.date()].append(Entry(clock=wall.time(), task=task))
+        by_day[wall.date()].append(Entry(until=task.deadline_at, task=task))
         for again in _again(task, wall, first=shown[0][0], last=shown[-1][-1]):
-            by_day[again.date()].append(Entry(clock=again.time(), task=task, is_next=True))
+            until = instant_or_later(again, zone=zone)
+            by_day[again.date()].append(Entry(until=until, task=task, is_next=True))
     return [
         [
             Day(
                 day=day,
                 is_in_month=day.month == month,
-                entries=sorted(by_day[day], key=lambda entry: entry.clock),
+                entries=sorted(by_day[day], key=lambda entry: entry.until),
             )
             for day in week
         ]

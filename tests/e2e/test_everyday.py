@@ -29,6 +29,56 @@ def adds_in_a_line(person: Person, line: str) -> None:
     expect(person.page.locator("#quick")).to_have_value("")
 
 
+def test_at_its_deadline_a_task_leaves_every_open_page_without_a_server(arrive):
+    """The machine slept over the deadline, and has no network when it wakes up."""
+    person, title = arrive("en", DESK), "Rendre le projet"
+    context = person.page.context
+    person.signs_up()
+    person.adds("stays, so that the agenda is not asked for anew")
+    person.page.clock.install()
+    adds_in_a_line(person, f"{title} in 5 minutes")
+    task = person.task(title)
+    edit = task.locator("h3 a").get_attribute("href")
+    hear = task.locator("[data-speech]").get_attribute("href")
+
+    def opened(path: str) -> Page:
+        page = context.new_page()
+        page.clock.install()
+        page.goto(path)
+        return page
+
+    paths = ("/agenda/search/?q=projet", "/agenda/month/", "/agenda/day/hear/", hear, edit)
+    pages = [person.page, *(opened(path) for path in paths)]
+    spoken, removed = opened("/agenda"), opened("/agenda")
+    spoken.locator(".task", has_text=title).locator("[data-speech]").click()
+    expect(spoken.locator(".task .said", has_text=title)).to_be_visible()
+    removed.locator(".task", has_text=title).locator("form[action$='/remove/'] button").click()
+    expect(removed.locator(".undo", has_text=title)).to_be_visible()
+    for page in (*pages, spoken, removed):
+        # Today's sentence has none of tomorrow's, and it may be midnight.
+        assert title in page.content() or "/day/" in page.url, page.url
+
+    context.set_offline(True)
+    for page in (*pages, spoken, removed):
+        page.clock.fast_forward("06:00")
+        page.wait_for_timeout(1500)
+        assert title not in page.content(), page.url
+    assert context.pages[5].get_by_role("status").inner_text().startswith("What stood here")
+
+
+def test_words_that_are_being_written_outlive_the_task_they_change(arrive):
+    person = arrive("en", DESK)
+    person.signs_up()
+    person.adds("Soon over", lives=timedelta(seconds=6))
+    person.page.locator("li.task h3 a").click()
+    person.page.locator("[name=notes]").press_sequentially("thoughts of")
+    expect(person.page.get_by_role("status")).to_contain_text("forgotten", timeout=15_000)
+    expect(person.page.locator("[name=notes]")).to_have_value("thoughts of")
+    person.presses("save")
+    person.sees("they can become a new task")
+    expect(person.page.locator("[name=notes]")).to_have_value("thoughts of")
+
+
 @pytest.mark.parametrize(
     ("language", "viewport", "words"),
     [

@@ -100,7 +100,9 @@ def _quickly_added(request: HttpRequest, line: Line, wall: datetime, *, at: date
     except ValidationError:
         return False
     words = {"title": given.title, "until": times.day_and_time_at(given.deadline_at, at)}
-    messages.success(request, _("Added: “%(title)s”, %(until)s.") % words)
+    said = _("Added: “%(title)s”, %(until)s.") % words
+    # base.html forgets it with the task.
+    messages.success(request, said, extra_tags=given.deadline_at.isoformat())
     return True
 
 
@@ -171,6 +173,7 @@ def _task_context(
     request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None = None
 ) -> dict[str, Any]:
     return words_along(request) | {
+        "at": at,
         "task": task,
         "heading": _("Edit a task") if task else _("Add a task"),
         "button": _("Save") if task else _("Add"),

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import http_date
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST
 
@@ -157,5 +158,7 @@ def _spoken(request: HttpRequest, words: Utterance, *, at: datetime) -> HttpResp
         said = speech.speak(words, at=at)
     except SpeechError:
         # The browser's own voice may read this text.
-        return HttpResponse(words.text, content_type="text/plain; charset=utf-8", status=503)
+        text = HttpResponse(words.text, content_type="text/plain; charset=utf-8", status=503)
+        text["Sunset"] = http_date(words.expires_at.timestamp())
+        return text
     return sound(request, said, words=words)

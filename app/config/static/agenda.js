@@ -96,7 +96,7 @@ const hear = async (link) => {
   if (playing !== link) return;
   if (response.status === 503 && response.headers.get("Content-Type")?.startsWith("text/plain")) {
     const text = await response.text();
-    showSaid(link, text, "");
+    showSaid(link, response, text, "");
     if (!sayItYourself(text)) silence();
     return;
   }
@@ -105,18 +105,19 @@ const hear = async (link) => {
     return;
   }
   const voice = response.headers.get("X-Agenda-Voice") === "google" ? words.google : words.local;
-  showSaid(link, decodeURIComponent(response.headers.get("X-Agenda-Text") ?? ""), voice);
+  showSaid(link, response, decodeURIComponent(response.headers.get("X-Agenda-Text") ?? ""), voice);
   URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(await response.blob());
   // Interrupted by the next sound is no failure, and must not silence that one.
   player.play().catch((error) => error.name === "AbortError" || silence());
 };
 
-const showSaid = (link, text, voice) => {
+const showSaid = (link, response, text, voice) => {
   const said = (link.closest(".task") ?? link.closest("main"))?.querySelector(".said");
   if (!said) return;
   said.textContent = voice ? `${text} (${voice})` : text;
   said.hidden = false;
+  said.dataset.deadline = response.headers.get("Sunset") ?? "";
 };
 
 document.addEventListener("click", (event) => {
@@ -154,7 +155,7 @@ const keepLonger = async (one) => {
 const show = (one) => {
   const line = notice(one.text);
   live.prepend(line);
-  if (one.seen) setTimeout(() => line.remove(), Date.parse(one.seen) - skew - Date.now());
+  if (one.seen) line.dataset.deadline = one.seen;
   if (!one.keep) return;
   const button = Object.assign(document.createElement("button"), { textContent: words.keep });
   button.dataset.key = "g";
@@ -222,9 +223,11 @@ if (arm) {
 }
 listen();
 
-// Deadlines: counting down, and forgetting on time. The server's clock counts, not this machine's.
+// Deadlines: counting down, and forgetting on time, on every page and offline too. The server's clock
+// counts, not this machine's, which may be set anew or stand still in sleep: the later one is right.
 
-const skew = words.now ? Date.parse(words.now) - Date.now() : 0;
+const opened = { at: Date.parse(words.now ?? "") || Date.now(), date: Date.now(), ran: performance.now() };
+const now = () => opened.at + Math.max(Date.now() - opened.date, performance.now() - opened.ran);
 
 const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
@@ -239,33 +242,45 @@ const remaining = (seconds) => {
   return fill(days === 1 ? words.day : words.days, { n: days });
 };
 
-const forgetTask = (task) => {
-  task.classList.add("is-forgotten");
-  if (playing && task.contains(playing)) silence();
+let isTouched = false;
+document.addEventListener("input", () => (isTouched = true));
+
+const forget = (part) => {
+  const isSaid = part.matches(".said");
+  if (playing && (isSaid || part.contains(playing))) silence();
+  if (isSaid) {
+    delete part.dataset.deadline;
+    return Object.assign(part, { textContent: "", hidden: true });
+  }
+  part.classList.add("is-forgotten");
+  if (part.matches(".whole")) {
+    // Words that somebody is writing are no longer the task's.
+    if (!isTouched) part.replaceChildren();
+    return say(words.forgotten);
+  }
   setTimeout(() => {
-    const group = task.closest(".group");
-    const held = task.contains(document.activeElement);
-    task.remove();
+    const group = part.closest(".group");
+    const held = part.contains(document.activeElement);
+    part.remove();
     if (group && !group.querySelector(".task")) group.remove();
     if (held) document.getElementById("main").focus();
-    if (!document.querySelector(".task")) reload();
-  }, 1000);
+    if (group && !document.querySelector(".task") && navigator.onLine) reload();
+  }, document.hidden ? 0 : 500);
 };
 
 const tick = () => {
-  const now = Date.now() + skew;
-  for (const task of document.querySelectorAll(".task[data-deadline]:not(.is-forgotten)")) {
-    const seconds = (Date.parse(task.dataset.deadline) - now) / 1000;
-    const left = task.querySelector("[data-left]"), text = remaining(seconds);
-    if (seconds <= 0) forgetTask(task);
-    else if (left.textContent !== text) left.textContent = text;
+  for (const part of document.querySelectorAll("[data-deadline]:not(.is-forgotten)")) {
+    const seconds = (Date.parse(part.dataset.deadline) - now()) / 1000;
+    const left = part.querySelector("[data-left]"), text = left && remaining(seconds);
+    if (seconds <= 0) forget(part);
+    else if (left && left.textContent !== text) left.textContent = text;
   }
 };
 
-if (document.querySelector(".task[data-deadline]")) {
-  tick();
-  setInterval(tick, 1000);
-}
+tick();
+setInterval(tick, 1000);
+for (const back of ["pageshow", "focus"]) addEventListener(back, tick); // after sleep, at once
+document.addEventListener("visibilitychange", tick);
 
 // Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help.
 
