@@ -12,15 +12,21 @@ None is loaded but those that a database host of ours has signed: what a keeper 
 from __future__ import annotations
 
 import argparse
+import getpass
 import hashlib
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +52,9 @@ LATEST = "latest"
 SIGNED, SIGNER = ("name", "bytes", "sha256", "tables"), "ctlv-backup"
 # By how much a host's clock may be ahead of this machine's.
 AHEAD = timedelta(minutes=10)
+# The tables whose rows people miss. Where one of them has fewer than this share of those of the
+# backup before, the rows were perhaps lost before the backup was made; a few come and go.
+PEOPLES, LEAST_SHARE, FEW = ("account", "task"), 0.5, 20
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
 # Runs a management command of the release that serves on another database than its own; the account
@@ -60,6 +69,16 @@ set +a; cd /opt/agenda/current/app
 exec setpriv --reuid "$user" --regid "$user" --init-groups --no-new-privs -- \
   /opt/agenda/current/venv/bin/python manage.py "$@"
 """
+
+LOCK = "/run/agenda-release.lock"
+# Arguments: who, the make that runs it or "", "force" or "".
+TAKE_LOCK = f"""ln -sT "$1" {LOCK} 2>/dev/null && exit
+held=$(readlink {LOCK})
+[ "$3" = force ] || [ -n "$(find {LOCK} -mmin +120)" ] ||
+  {{ [ -n "$2" ] && [ -z "${{held##*"[$2]"}}" ]; }} || {{ echo "$held"; exit 1; }}
+ln -sfT "$1" {LOCK}
+"""
+GIVE_LOCK = f'[ "$(readlink {LOCK})" != "$1" ] || rm -f {LOCK}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +141,19 @@ class Backup:
     @property
     def rows(self) -> int:
         return sum(table["rows"] for table in self.manifest["tables"].values())
+
+    @property
+    def peoples(self) -> dict[str, int]:
+        return {name: self.manifest["tables"].get(name, {}).get("rows", 0) for name in PEOPLES}
+
+    def fell_from(self, before: Backup) -> str:
+        """Such as "3 of the 120 task rows of agenda-…"; "" where it has about as many."""
+        fallen = [
+            f"{self.peoples[name]} of the {rows} {name} rows of {before.name}"
+            for name, rows in before.peoples.items()
+            if rows >= FEW and self.peoples[name] < rows * LEAST_SHARE
+        ]
+        return " and ".join(fallen)
 
 
 class Backups:
@@ -198,9 +230,16 @@ class Backups:
         if name == LATEST:
             choice = [backup for backup in choice if before is None or backup.made_at < before]
             name = choice[-1].name if choice else LATEST
+        rotten = []
         for backup in found:
             if backup.name == name:
-                return self.fetched(backup)
+                try:
+                    return self.fetched(backup)
+                except OperatorError as error:
+                    rotten.append(error)
+                    print(f"{backup.place}: {error.problem}", file=sys.stderr)
+        if rotten:
+            raise rotten[-1]
         for backup in everything:
             if backup.name == name:
                 raise OperatorError(
@@ -220,19 +259,42 @@ class Backups:
     def fetched(self, backup: Backup) -> Backup:
         """The same, on this machine and checked byte by byte."""
         body = self.folder / f"{backup.name}.age"
-        if backup.place != "here":
-            with files.unfinished(body) as new, new.open("wb") as file:
-                self.hosts.stream(backup.place, f"cat {FOLDER}/{backup.name}.age", to=file)
+        if backup.place == "here":
+            self._check(backup, body)
+        else:
+            with files.unfinished(body) as new:
+                with new.open("wb") as file:
+                    self.hosts.stream(backup.place, f"cat {FOLDER}/{backup.name}.age", to=file)
+                self._check(backup, new)
+        text = self.folder / f"{backup.name}.json"
+        files.write_atomically(text, json.dumps(backup.manifest, sort_keys=True))
+        return Backup(name=backup.name, place="here", manifest=backup.manifest)
+
+    def _check(self, backup: Backup, body: Path) -> None:
         with body.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != backup.manifest["sha256"]:
             raise OperatorError(
-                f"{body} is not what its manifest says: sha256 {found}",
-                next_step=f"remove it, and run this again: it is fetched anew from {self.database}",
+                f"{backup.name} is not what its manifest says: sha256 {found}",
+                next_step="every copy was tried: restore another one (`make restore` lists them)",
             )
-        text = self.folder / f"{backup.name}.json"
-        files.write_atomically(text, json.dumps(backup.manifest, sort_keys=True))
-        return Backup(name=backup.name, place="here", manifest=backup.manifest)
+
+    def fallen(self) -> dict[str, str]:
+        """Names of those that have far fewer rows than the one before, and how many."""
+        trusted = [b for b in self.everywhere() if not (b.is_safety_copy or self.distrusted(b))]
+        once = list({backup.name: backup for backup in trusted}.values())
+        compared = ((now, now.fell_from(before)) for before, now in pairwise(once))
+        return {now.name: fell for now, fell in compared if fell}
+
+    def live(self) -> str:
+        """How many rows people have now, in words."""
+        each = (f"SELECT COUNT(*) FROM {LIVE}.{name}" for name in PEOPLES)  # noqa: S608 - constants
+        counts = " UNION ALL ".join(each)
+        asked = self.hosts.run(self.database, "mariadb", "-NB", "-e", counts, check=False)
+        rows = asked.stdout.split()
+        if asked.returncode != 0 or len(rows) != len(PEOPLES):
+            return "rows that cannot be counted"
+        return in_words(dict(zip(PEOPLES, rows, strict=True)))
 
     # --- the verbs ------------------------------------------------------------------
 
@@ -276,7 +338,19 @@ class Backups:
         if asked.journal == "complete":
             self._need_journal(chosen)
         at = f"{chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
-        agreed(asked, f"replaces all rows of {asked.env} by those of {at}")
+        became = f"{self.live()} there now become {in_words(chosen.peoples)}"
+        agreed(asked, f"replaces all rows of {asked.env} by those of {at}: {became}")
+        print(f"{chosen.name}, of {at}: {became}", flush=True)
+        with self.alone(f"restore of {chosen.name}", is_forced=asked.unlock):
+            return self._restored(asked, chosen, notes, interrupted)
+
+    def _restored(
+        self,
+        asked: argparse.Namespace,
+        chosen: Backup,
+        notes: list[str],
+        interrupted: UnderWay | None,
+    ) -> str:
         began = time.monotonic()
         mine = UnderWay(
             chosen=chosen.name,
@@ -300,6 +374,30 @@ class Backups:
             put_under_maintenance(self.hosts, on=mine.maintenance_stays)
         took_s = time.monotonic() - began
         return f"{chosen.name}: {chosen.rows} rows came back in {took_s:.0f} s; {said}"
+
+    @contextmanager
+    def alone(self, what: str, *, is_forced: bool) -> Iterator[None]:
+        """Holds the lock that a release takes (role agenda, lock.yml), by the same rules."""
+        run = os.environ.get("CTLV_RUN", "")
+        at = datetime.now().astimezone()
+        me = f"{getpass.getuser()}@{socket.gethostname()}"
+        holder = f"{me} since {at:%Y-%m-%dT%H:%M:%S%z}: {what} [{run}]"
+        taken: list[str] = []
+        try:
+            for host in self.hosts.of("web", "rest"):
+                words = ("sh", "-c", TAKE_LOCK, "sh", holder, run, "force" if is_forced else "")
+                held = self.hosts.run(host, *words, check=False)
+                if held.returncode != 0:
+                    by = held.stdout.rpartition(" [")[0] or held.stderr.strip()[-200:]
+                    raise OperatorError(
+                        f"another run works on {host}: {by}",
+                        "wait until it has ended; if you know that it has, add UNLOCK=1",
+                    )
+                taken.append(host)
+            yield
+        finally:
+            for host in taken:
+                self.hosts.run(host, "sh", "-c", GIVE_LOCK, "sh", holder, check=False)
 
     def drill(self, wanted: str) -> str:
         chosen = self.find(wanted)
@@ -329,6 +427,14 @@ class Backups:
 
     def _chosen(self, wanted: str, interrupted: UnderWay | None) -> Backup:
         """A restore that was killed goes on with what it had chosen, unless another is named."""
+        if interrupted is None and wanted == LATEST and (fallen := self.fallen()):
+            latest = self.find(wanted)
+            if fell := fallen.get(latest.name):
+                raise OperatorError(
+                    f"the latest backup, {latest.name}, has {fell}: perhaps it holds the damage",
+                    next_step=f"name the one you want: FROM={latest.name}, or an earlier one "
+                    "(`make restore` lists them)",
+                )
         if interrupted is None or wanted != LATEST:
             return self.find(wanted)
         if interrupted.chosen:
@@ -470,6 +576,12 @@ def is_safety_copy(name: str) -> bool:
     return name.rpartition("-")[0].endswith(SAFETY)
 
 
+def in_words(peoples: Mapping[str, int | str]) -> str:
+    return " and ".join(
+        f"{rows} {name}{'' if str(rows) == '1' else 's'}" for name, rows in peoples.items()
+    )
+
+
 def start(unit: str) -> str:
     """As often as somebody asks: systemd's limit of starts is there for failures at night."""
     return f"systemctl reset-failed {unit}; systemctl start {unit}"
@@ -507,6 +619,7 @@ def arguments() -> argparse.Namespace:
         "--journal", make="JOURNAL", type=one_of("complete", "incomplete"), default="complete"
     )
     restore.add("--rows", make="ROWS", type=one_of("kept", "lost"), default="kept")
+    restore.add("--unlock", make="UNLOCK", action="store_true", help="take a lock that was left")
     drill = verbs.add_parser("drill", help="restore one aside, compare, measure")
     drill.add("--from", make="FROM", dest="wanted", default=LATEST)
     drill.add_answers()
@@ -515,13 +628,17 @@ def arguments() -> argparse.Namespace:
 
 def listed(backups: Backups) -> str:
     found = []
+    fallen = backups.fallen()
     for backup in backups.everywhere():
         if why := backups.distrusted(backup):
             print(f"never loaded: {why}")
             continue
         found.append(backup)
         what = "  safety copy: what a restore replaced" if backup.is_safety_copy else ""
-        print(f"{backup.name}  {backup.rows:8} rows  {backup.place}{what}")
+        what += f"  ONLY {fallen[backup.name]}" if backup.name in fallen else ""
+        print(
+            f"{backup.name}  {in_words(backup.peoples)}, {backup.rows} rows  {backup.place}{what}"
+        )
     names = {backup.name for backup in found}
     aside = sum(map(is_safety_copy, names))
     return f"{len(names) - aside} backups and {aside} safety copies in {len(found)} copies"
@@ -532,6 +649,9 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
         return listed(backups)
     if asked.verb == "backup":
         made = backups.backup()
+        fell = backups.fallen().get(made.name)
+        if fell:
+            print(f"CAUTION: it has only {fell}: was something lost?", file=sys.stderr)
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"
     if not asked.wanted:
         listed(backups)

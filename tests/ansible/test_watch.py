@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -200,6 +200,25 @@ def test_a_host_is_red_after_36_hours_without_a_backup(tmp_path, monkeypatch, ag
     ((how, subject, text),) = state.backups()
     assert (how, subject) == (mark, "backup")
     assert f"{age_h} h ago" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [(400, 3, "3 of 400 task rows"), (400, 200, ""), (19, 0, "")],
+)
+def test_a_backup_with_far_fewer_rows_than_the_one_before_is_red(
+    tmp_path, monkeypatch, before, now, said
+):
+    monkeypatch.setattr(state, "BACKUPS", tmp_path)
+    monkeypatch.setattr(state, "UNITS", tmp_path)
+    (tmp_path / "ctlv-backup.timer").touch()
+    for age_h, rows in ((30, before), (1, now)):
+        at = datetime.now(UTC) - timedelta(hours=age_h)
+        made = tmp_path / f"agenda-{at:%Y%m%dT%H%M%SZ}.json"
+        made.write_text(json.dumps({"tables": {"task": {"rows": rows}}}))
+        made.with_suffix(".age").touch()
+    red = [text for mark, _, text in state.backups() if mark == "red"]
+    assert red == ([f"the last has only {said}: was something lost?"] if said else [])
 
 
 def test_safety_copies_are_no_backups_and_told_apart(tmp_path, monkeypatch):

@@ -338,7 +338,12 @@ def test_tables_that_came_back_different_are_named():
 def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypatch, capsys):
     class Folder:
         def everywhere(self):
-            return [argparse.Namespace(name="agenda-1", rows=3, place="here", is_safety_copy=False)]
+            tables = {"task": {"rows": 3}}
+            name = "agenda-20251124T135745Z"
+            return [backups.Backup(name=name, place="here", manifest={"tables": tables})]
+
+        def fallen(self):
+            return {}
 
         def distrusted(self, _backup):
             return ""
@@ -346,7 +351,8 @@ def test_restore_without_a_name_says_what_there_is_and_touches_nothing(monkeypat
     asked = argparse.Namespace(verb="restore", env="lab", wanted=None, yes=True, confirm="")
     with pytest.raises(OperatorError, match="no FROM= given\n  Next: choose one of these: "):
         backups.act(asked, Folder())
-    assert capsys.readouterr().out == "agenda-1         3 rows  here\n"
+    said = "agenda-20251124T135745Z  0 accounts and 3 tasks, 3 rows  here\n"
+    assert capsys.readouterr().out == said
 
 
 def test_restore_elsewhere_than_in_the_lab_wants_the_environments_name():
@@ -632,3 +638,21 @@ def test_the_list_says_what_is_never_loaded(mine, placed, capsys):
     said = backups.listed(mine)
     assert f"never loaded: {FORGED} (web) is signed by nobody" in capsys.readouterr().out
     assert said == "1 backups and 0 safety copies in 1 copies"
+
+
+def test_of_a_rotten_copy_the_next_one_is_taken(mine, placed, capsys):
+    placed("here", PAST)
+    placed("database", PAST)
+    (mine.folder / f"{PAST}.age").write_text("xyz")
+    mine.find(PAST)
+    assert (mine.folder / f"{PAST}.age").read_text() == "abc"
+    assert f"here: {PAST} is not what its manifest says" in capsys.readouterr().err
+
+
+def test_when_every_copy_is_rotten_that_is_said_and_none_is_kept(mine, placed):
+    placed("database", PAST)
+    placed("web", PAST)
+    mine.hosts.stream = lambda _host, _command, *, to: to.write(b"xyz")
+    with pytest.raises(OperatorError, match=r"is not what its manifest says.*\n  Next: every copy"):
+        mine.find(PAST)
+    assert not list(mine.folder.glob("*.age"))

@@ -6,15 +6,20 @@ import argparse
 import hashlib
 import itertools
 import json
+import os
 import re
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from provision.errors import OperatorError
 from rollout import backups, reach
 
+ROOT = Path(__file__).parents[2]
 OLDER, CHOSEN, TODAY = ["a"], ["a", "b"], ["a", "b", "c", "d"]
 SAFETY = "agenda_before_restore-"
 BEGAN = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -39,6 +44,8 @@ class World:
         self.pages: dict[str, str] = {}
         self.commands: list[str] = []
         self.dies_at = 0
+        self.holders: dict[str, str] = {}
+        self.counted = "3\n4\n"
         self.knows_safety_copies = True
         for days, rows in ((2, OLDER), (1, CHOSEN)):
             self.back_up("agenda", rows, at=BEGAN - timedelta(days=days))
@@ -73,9 +80,23 @@ class World:
     def run(self, host, *words, stdin="", check=True, **_options):
         command = " ".join(words)
         self.lives(f"{host}: {command.splitlines()[0][:60]}")
-        status, said = self.done(host, command, stdin)
+        if backups.LOCK in command:
+            status, said = self.locked(host, *words[4:])
+        elif words[0] == "mariadb":
+            status, said = 0, self.counted
+        else:
+            status, said = self.done(host, command, stdin)
         assert status == 0 or not check, command
         return subprocess.CompletedProcess((), status, said, said if status else "")
+
+    def locked(self, host, holder, run=None, force=""):
+        if run is None:
+            self.holders.pop(host, None)
+        elif host in self.holders and not (force or self.holders[host].endswith(f"[{run}]")):
+            return 1, self.holders[host]
+        else:
+            self.holders[host] = holder
+        return 0, ""
 
     def done(self, host, command, stdin):
         if "> /etc/ctlv/maintenance" in command:
@@ -113,6 +134,7 @@ class World:
 @pytest.fixture
 def begin(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(backups, "DRAIN_S", 0)
+    monkeypatch.setenv("CTLV_RUN", "here:.lab/busy.lock")
 
     def one(world):
         mine = object.__new__(backups.Backups)
@@ -127,8 +149,9 @@ def begin(tmp_path_factory, monkeypatch):
     return one
 
 
-def restore(mine, wanted="latest"):
+def restore(mine, wanted="latest", *, unlock=False):
     words = {"wanted": wanted, "yes": True, "confirm": "", "journal": "complete", "rows": "kept"}
+    words["unlock"] = unlock
     return backups.act(argparse.Namespace(env="lab", verb="restore", **words), mine)
 
 
@@ -151,6 +174,7 @@ def kept(world):
 def what_is_wrong(world, *, wanted=CHOSEN):
     wrong = [] if world.live == wanted else [f"{world.live} live"]
     wrong += [] if TODAY in kept(world) else ["what was there is not kept"]
+    wrong += [f"{host} is locked" for host in world.holders]
     return wrong + [f"{host} is in maintenance" for host in world.pages]
 
 
@@ -206,7 +230,7 @@ def test_a_restore_that_goes_on_keeps_no_second_copy_of_what_was_there(begin):
     assert kept(world) == [TODAY]
 
 
-@pytest.mark.parametrize("step", [10, 18, 19])
+@pytest.mark.parametrize("step", [15, 23, 24])
 def test_whoever_names_another_backup_gets_that_one(begin, step):
     world = World()
     mine = begin(world)
@@ -221,7 +245,7 @@ def test_a_restore_whose_maintenance_was_ended_by_hand_is_over(begin):
     """People wrote since: what is there is kept anew, and latest is what is latest now."""
     world = World()
     mine = begin(world)
-    killed(mine, world, 18)
+    killed(mine, world, 23)
     world.pages.clear()
     world.live = [*TODAY, "e"]
     world.back_up("agenda", world.live)
@@ -246,7 +270,7 @@ def test_where_one_host_serves_again_what_is_there_is_kept_anew(begin):
     assert world.pages == {}
 
 
-@pytest.mark.parametrize("step", [0, *range(9, 22, 3)])
+@pytest.mark.parametrize("step", [0, *range(14, 27, 3)])
 def test_maintenance_that_somebody_switched_on_stays_on(begin, step):
     world = World()
     mine = begin(world)
@@ -304,3 +328,91 @@ def test_safety_copies_are_listed_as_such(begin, capsys):
     marked = [line for line in capsys.readouterr().out.splitlines() if "safety copy" in line]
     assert [line.split()[0] for line in marked] == [safety]
     assert said == "2 backups and 1 safety copies in 3 copies"
+
+
+@pytest.fixture
+def shrunk():
+    """The night's backup was made after the loss."""
+    world = World()
+    for hour, rows in ((2, [f"r{number}" for number in range(40)]), (1, ["r1", "r2"])):
+        world.back_up("agenda", rows, at=BEGAN - timedelta(hours=hour))
+    return world
+
+
+def test_the_latest_is_not_taken_when_it_may_hold_the_damage(begin, shrunk):
+    name, before = sorted(shrunk.bodies, reverse=True)[:2]
+    with pytest.raises(OperatorError) as refused:
+        restore(begin(shrunk))
+    assert f"{name}, has 2 of the 40 task rows of {before}" in str(refused.value)
+    assert f"Next: name the one you want: FROM={name}, or an earlier one" in str(refused.value)
+    assert (shrunk.live, shrunk.pages, shrunk.holders) == (TODAY, {}, {})
+    restore(begin(shrunk), name)
+    assert shrunk.live == ["r1", "r2"]
+
+
+def test_the_list_and_the_backup_itself_say_that_rows_fell(begin, shrunk, capsys):
+    name, before = sorted(shrunk.bodies, reverse=True)[:2]
+    backups.listed(begin(shrunk))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert f"2 tasks, 2 rows  database  ONLY 2 of the 40 task rows of {before}" in lines[name]
+    assert "ONLY" not in lines[before]
+
+
+def test_a_few_rows_may_come_and_go(begin):
+    world = World()
+    world.back_up("agenda", ["a"], at=BEGAN - timedelta(hours=1))
+    assert begin(world).fallen() == {}
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [
+        ("3\n4\n", "3 accounts and 4 tasks there now become 0 accounts and 2 tasks"),
+        ("", "rows that cannot be counted there now become"),
+    ],
+)
+def test_a_restore_says_how_what_lives_differs_from_what_comes(begin, capsys, counted, words):
+    world = World()
+    world.counted = counted
+    restore(begin(world))
+    assert words in capsys.readouterr().out
+
+
+def test_a_restore_waits_for_who_works_on_a_host_and_touches_nothing(begin):
+    world = World()
+    world.holders["rest"] = "anna@desk since 2026-11-24T12:00:00+0100: redeploy [desk:/x/busy.lock]"
+    with pytest.raises(
+        OperatorError, match=r"another run works on rest: anna@desk since .*redeploy"
+    ):
+        restore(begin(world))
+    assert world.live == TODAY
+    assert world.holders.keys() == {"rest"}, "what was free is given back"
+    restore(begin(world), unlock=True)
+    assert what_is_wrong(world) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "taken"),
+    [
+        ("", ("", ""), True),
+        ("a@b since x: deploy [here:busy]", ("here:busy", ""), True),
+        ("a@b since x: deploy [there:busy]", ("here:busy", ""), False),
+        ("a@b since x: deploy []", ("", ""), False),
+        ("a@b 119 min ago: deploy []", ("", ""), False),
+        ("a@b 121 min ago: deploy []", ("", ""), True),
+        ("a@b since x: deploy [there:busy]", ("", "force"), True),
+    ],
+)
+def test_the_lock_is_a_releases_own(tmp_path, held, asked, taken):
+    lock = tmp_path / "lock"
+    if held:
+        lock.symlink_to(held)
+        then = time.time() - 60 * int((re.findall(r"(\d+) min", held) or "0")[0])
+        os.utime(lock, (then, then), follow_symlinks=False)
+    script = backups.TAKE_LOCK.replace(backups.LOCK, str(lock))
+    command = ["sh", "-c", script, "sh", "me", *asked]
+    ended = subprocess.run(command, check=False, capture_output=True)
+    assert (ended.returncode == 0) is taken
+    assert str(lock.readlink()) == ("me" if taken else held)
+    role = yaml.safe_load((ROOT / "ansible/roles/agenda/vars/main.yml").read_text("utf-8"))
+    assert role["__agenda_lock"] == backups.LOCK
