@@ -1,6 +1,6 @@
 """What the cluster shows now.
 
-Reads only, in parallel: at most 2n + 6 requests for n containers that are there, one for each that
+Reads only, in parallel: at most n + 6 requests for n containers that are there, one for each that
 is not, and one for each network whose use has to be asked for.
 """
 
@@ -17,7 +17,7 @@ from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
 from provision.model import Actual, Foreign, Found, Mark, Wanted, out_of_reach
 from provision.proxmox import Proxmox, held_on, is_not_found
 from provision.storages import parse_storage
-from provision.wire import network_paths, parse_bool, parse_found, parse_tags
+from provision.wire import network_paths, parse_bool, parse_found, parse_tags, unmanaged
 
 PARALLEL_READS = 16
 HIDDEN = "it is taken by a guest that the token cannot see"
@@ -25,11 +25,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def read(api: Proxmox, desired: Desired) -> Actual:
+def read(api: Proxmox, desired: Desired, *, all_fields: bool = False) -> Actual:
     """Return our containers wherever they run, and strangers on the VMIDs that we want.
 
     A container is looked up by its VMID: a colleague or HA may have moved it. Orphans and copies
-    are found by our tag or a host name. What cannot be read keeps nothing else back.
+    are found by our tag or a host name. What cannot be read keeps nothing else back. With
+    `all_fields` a second request for each tells what the inventory does not steer.
     """
     resources = list(api.get("cluster/resources"))
     guests = {int(item["vmid"]): item for item in resources if item.get("vmid") is not None}
@@ -55,6 +56,8 @@ def read(api: Proxmox, desired: Desired) -> Actual:
             return f"it lies on {node}, which {away}"
         try:
             found = read_one(api, vmid, node, {**containers[vmid], **statuses.get(vmid, {})})
+            if found and all_fields:
+                found = with_unmanaged(api, found)
             return with_denied(api, found, by_vmid[vmid]) if found and vmid in wanted else found
         except (ApiError, PlanError, UnknownOutcomeError) as error:
             return error.problem
@@ -72,7 +75,7 @@ def read(api: Proxmox, desired: Desired) -> Actual:
     }
     if any(node_of(api, vmid) for vmid in hidden):
         # Made meanwhile, by another run.
-        return read(api, desired)
+        return read(api, desired, all_fields=all_fields)
     storages = tuple(
         parse_storage(item, str(item["node"]))
         for item in resources
@@ -94,14 +97,18 @@ def is_free(api: Proxmox, vmid: int) -> bool:
 
 
 def read_one(api: Proxmox, vmid: int, node: str, status: Mapping[str, Any]) -> Found | None:
-    """Return one container, None when gone."""
+    """Return one container, None when gone.
+
+    GET pending has what GET config has, its digest too, but for LXC's own keys (pve-guest-common
+    GuestHelpers.pm, config_with_pending_array): one request, and nothing changes in between.
+    """
     try:
-        config = api.get(f"nodes/{node}/lxc/{vmid}/config", current=1)
         pending = api.get(f"nodes/{node}/lxc/{vmid}/pending")
     except ApiError as error:
         if is_not_found(error):
             return None
         raise
+    config = {row["key"]: row["value"] for row in pending if "value" in row}
     try:
         return parse_found(vmid, node, config=config, pending=pending, status=status)
     except ValueError as error:
@@ -124,6 +131,11 @@ def read_again(api: Proxmox, vmid: int, node: str) -> Found | None:
     ha = status.get("ha") or {}
     status["hastate"] = "managed" if parse_bool(ha.get("managed", 0)) else None
     return read_one(api, vmid, node, status)
+
+
+def with_unmanaged(api: Proxmox, found: Found) -> Found:
+    path = f"nodes/{found.container.node}/lxc/{found.container.vmid}/config"
+    return replace(found, unmanaged=unmanaged(api.get(path, current=1)))
 
 
 def with_denied(api: Proxmox, found: Found, wanted: Wanted) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from provision.actual import is_ours, read_again, with_denied
+from provision.actual import is_ours, read_again, with_denied, with_unmanaged
 from provision.desired import Desired
 from provision.errors import PlanError, UsageError
 from provision.model import Found, Step, Wanted
@@ -64,7 +64,8 @@ def examine(api: Proxmox, desired: Desired, wanted: Wanted) -> Adoption:
             f"VMID {wanted.vmid} is not a container but {item.get('type')} {item.get('name')!r}",
             next_step="choose another lxc_vmid",
         )
-    return judge(desired, wanted, with_denied(api, found, wanted), pool=str(item.get("pool") or ""))
+    found = with_unmanaged(api, with_denied(api, found, wanted))
+    return judge(desired, wanted, found, pool=str(item.get("pool") or ""))
 
 
 def judge(desired: Desired, wanted: Wanted, found: Found, *, pool: str) -> Adoption:

@@ -82,7 +82,8 @@ class Session:
         return Ssh(site=self.site, desired=self.desired, sleep=self.sleep)
 
     def actual(self) -> Actual:
-        return read(self.api, self.desired)
+        all_fields = getattr(self.arguments, "all_fields", False)
+        return read(self.api, self.desired, all_fields=all_fields)
 
     def plan(self) -> Plan:
         return plan(self.desired, self.actual(), reboot=getattr(self.arguments, "reboot", False))

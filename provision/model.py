@@ -157,7 +157,8 @@ class Found:
 
     `container` is what it is after its next start, `current` what it is until then, None when that
     is the same. `denied` are the keys of NICs on a network that the token may not use. `unmanaged`
-    are settings that the inventory has no word for, and that are not Proxmox's defaults.
+    are settings that the inventory has no word for, and that are not Proxmox's defaults; they are
+    read where they are shown.
     """
 
     container: Container

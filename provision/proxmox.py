@@ -12,14 +12,15 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
-from proxmoxer import ProxmoxAPI
-from proxmoxer.core import ResourceException
-from requests import exceptions as http
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from proxmoxer.backends.https import JsonSerializer
+from proxmoxer.core import ProxmoxResource, ResourceException
+from urllib3 import connection_from_url
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 from urllib3.util import create_urllib3_context
 
 from provision import responses
@@ -36,6 +37,8 @@ Params = Mapping[str, str | int]
 
 # The server waits 10 s for a lock before it answers; proxmoxer's own 5 s would hide its answer.
 REQUEST_TIMEOUT_S = 30.0
+# More threads than ever ask at once: what does not fit is closed after each request.
+MOST_CONNECTIONS = 64
 RETRY_FOR_S = 90.0
 # The limit above is one of silence; who sends a byte now and then, or without end, is cut off.
 ANSWER_TIMEOUT_S = 60.0
@@ -80,17 +83,43 @@ class Socket(ssl.SSLSocket):
         return size
 
 
-class Adapter(HTTPAdapter):
-    """Trusts what the CA has signed, and waits for an answer's end within limits."""
+class Session:
+    """What proxmoxer asks of requests' session, by its pool of connections alone.
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+    That takes half of the CPU time, and serves any number of threads. It knows nothing of the
+    machine's web proxy and .netrc, and follows nobody elsewhere: the token would travel with it.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
         context = create_urllib3_context()
         context.sslsocket_class = Socket
         # Python 3.13 demands key usage in each CA, and key identifiers: every cluster installed
         # before 2026 lacks the first (proxmox#6701), those of version 8 the second. Signatures,
         # dates and names are checked as ever.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        if endpoint.ca_file:
+            context.load_verify_locations(endpoint.ca_file.resolve(strict=True))
+        else:
+            context.load_default_certs()
+        self.pool = connection_from_url(
+            endpoint.url,
+            ssl_context=context,
+            timeout=REQUEST_TIMEOUT_S,
+            maxsize=MOST_CONNECTIONS,
+            headers={"Authorization": f"PVEAPIToken={endpoint.token_id}={endpoint.token_secret}"},
+        )
+
+    def request(self, method: str, path: str, *, data: Any, params: Any) -> SimpleNamespace:
+        form = {"fields": data, "encode_multipart": False} if data else {"fields": params}
+        response = self.pool.request(method, path, retries=False, **form)
+        if response.get_redirect_location():
+            raise KeyError("a redirect")
+        return SimpleNamespace(
+            status_code=response.status,
+            reason=response.reason,
+            content=response.data,
+            text=response.data.decode(errors="replace"),
+        )
 
 
 class Proxmox:
@@ -111,8 +140,6 @@ class Proxmox:
         self.sleep = sleep
         self.on_retry = on_retry
         self.was_reached = False
-        # requests' sessions are not made to be shared, but may be passed on: a handshake each.
-        self._idle: list[ProxmoxAPI] = []
 
     # ---------------------------------------------------------------- calls
 
@@ -157,23 +184,20 @@ class Proxmox:
         )
 
     def _send(self, method: str, path: str, params: Params) -> Any:
-        """One request. Every exception of proxmoxer and requests stops here."""
-        session = self._session()
+        """One request. Every exception of proxmoxer and urllib3 stops here."""
         try:
-            answer = getattr(session(path), method.lower())(**params)
+            answer = getattr(self._api(path), method.lower())(**params)
         except ResourceException as error:
             self.was_reached |= error.status_code not in GATEWAY
-            self._idle.append(session)
             raise self._refused(error, method, path) from error
-        except http.SSLError as error:
+        except SSLError as error:
             raise self._untrusted(error) from error
-        except (http.RequestException, HTTPError, OSError, UnicodeError) as error:
+        except (HTTPError, OSError, UnicodeError) as error:
             raise self._lost(error, method, path) from error
         except (KeyError, TypeError, AttributeError) as error:
             # proxmoxer takes for granted that every JSON is a mapping, and has "data".
             raise self._no_proxmox(method, path, "no data") from error
         self.was_reached = True
-        self._idle.append(session)
         if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
             raise self._no_proxmox(method, path, "no JSON")
         if method != "GET":
@@ -183,35 +207,15 @@ class Proxmox:
         except ValueError as error:
             raise self._no_proxmox(method, path, str(error)) from error
 
-    def _session(self) -> ProxmoxAPI:
-        """One that no other thread uses now; after a lost connection it is not given back."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._new_session()
-
-    def _new_session(self) -> ProxmoxAPI:
-        paths = ssl.get_default_verify_paths()
-        system = paths.cafile or paths.capath
-        api = ProxmoxAPI(
-            self.endpoint.host,
-            port=self.endpoint.port,
-            user=self.endpoint.user,
-            token_name=self.endpoint.token_name,
-            token_value=self.endpoint.token_secret,
-            verify_ssl=str(self.endpoint.ca_file or system),
-            timeout=REQUEST_TIMEOUT_S,
-        )
-        # Never through the machine's web proxy: the token would travel with it. What proxmoxer
-        # takes as `proxies` is overruled by the environment.
-        api._store["session"].trust_env = False
-        api._store["session"].mount("https://", Adapter())
-        return api
+    @cached_property
+    def _api(self) -> ProxmoxResource:
+        session = Session(self.endpoint)
+        return ProxmoxResource(base_url="/api2/json", session=session, serializer=JsonSerializer())
 
     # ---------------------------------------------------------------- failures in words
 
     def _lost(self, error: Exception, method: str, path: str) -> OperatorError:
-        refused = isinstance(error, http.ConnectTimeout) or "NewConnectionError" in repr(error)
+        refused = isinstance(error, ConnectTimeoutError | NewConnectionError)
         if refused or not self.was_reached:
             return UnreachableError(
                 f"the API at {self.endpoint.url} cannot be reached: {reason_of(error)}",
@@ -225,7 +229,7 @@ class Proxmox:
             next_step="run the same command again: it reads what happened and goes on from there",
         )
 
-    def _untrusted(self, error: http.SSLError) -> UnreachableError:
+    def _untrusted(self, error: SSLError) -> UnreachableError:
         reason = tls_reason(error)
         if reason is None:
             return UnreachableError(
@@ -378,8 +382,10 @@ def short(text: object) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost cause: requests wraps it in three layers."""
-    text = str(getattr(error, "args", [error])[0] if error.args else error)
+    """The innermost cause: urllib3 wraps it in its own words."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = str(error)
     found = re.findall(
         r"(\[Errno [^\]]+\] [^'\")]+|certificate verify failed: [^(]+|answer of more than \d+ bytes"
         r"|timed out|[A-Z]\w+Error\b)",
@@ -388,7 +394,7 @@ def reason_of(error: BaseException) -> str:
     return (found[-1] if found else text)[:200].strip()
 
 
-def tls_reason(error: http.SSLError) -> str | None:
+def tls_reason(error: SSLError) -> str | None:
     """What is wrong with the certificate; None when it did not come to that."""
     found = re.search(r"certificate verify failed: (.+?)\.? ?\(_ssl", str(error))
     return found[1].strip() if found else None

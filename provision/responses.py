@@ -113,6 +113,16 @@ READ = (
     r"(net|mp)\d+|description|digest|features|hostname|lock|nameserver|onboot|ostype|protection|"
     r"rootfs|searchdomain|startup|tags|template|unprivileged"
 )
+config = record((READ, scalar), cores_=number, memory_=number, swap_=number, lxc_=pairs)
+
+
+def pending(response: Any) -> Any:
+    """Two configurations side by side: what is, and what waits."""
+    found = rows(key=text, value_=scalar, pending_=scalar)(response)
+    for layer in ("value", "pending"):
+        config({row["key"]: row[layer] for row in found if layer in row})
+    return found
+
 
 # The path of a GET -> the shape of its response; the first that matches counts.
 SHAPES: tuple[tuple[str, Shape], ...] = (
@@ -136,9 +146,8 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"nodes/[^/]+/tasks/[^/]+/status", record(status=text, exitstatus_=scalar)),
     (r"nodes/[^/]+/tasks/[^/]+/log", rows(t_=scalar)),
     (r"nodes/[^/]+/lxc", rows(vmid=number, status_=scalar, **usage)),
-    (r"nodes/[^/]+/lxc/\d+/config",
-     record((READ, scalar), cores_=number, memory_=number, swap_=number, lxc_=pairs)),
-    (r"nodes/[^/]+/lxc/\d+/pending", rows(key=text, value_=scalar, pending_=scalar)),
+    (r"nodes/[^/]+/lxc/\d+/config", config),
+    (r"nodes/[^/]+/lxc/\d+/pending", pending),
     (r"nodes/[^/]+/lxc/\d+/status/current",
      record(status_=scalar, ha_=mapping, lock_=scalar, **usage)),
     (r"nodes/[^/]+/lxc/\d+/snapshot", rows(name=name, snaptime_=moment)),

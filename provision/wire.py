@@ -408,7 +408,7 @@ def after_start(config: Config, waiting: Sequence[Pending]) -> Config:
 def parse_found(
     vmid: int, node: str, *, config: Config, pending: Sequence[Config], status: Config
 ) -> Found:
-    """A container from GET config?current=1, GET pending and one line of GET /nodes/N/lxc."""
+    """A container from what its configuration is, GET pending and one line of GET /nodes/N/lxc."""
     waiting = parse_pending(pending)
     current = parse_container(vmid, node, config)
     return Found(
@@ -420,7 +420,6 @@ def parse_found(
         pending=waiting,
         ha_managed=bool(status.get("hastate")),
         is_template=parse_bool(config.get("template", 0)),
-        unmanaged=unmanaged(config),
         ostype=str(config.get("ostype", "")),
         uptime_s=int(status.get("uptime") or 0),
         memory_used_bytes=int(status.get("mem") or 0),

@@ -58,10 +58,10 @@ def test_ratios_are_of_the_best_rounds(tmp_path):
 def test_what_a_plan_of_many_costs_is_a_formula(tmp_path):
     bench = Bench(state=tmp_path, work=tmp_path)
     for count in MANY:
-        bench.requests[count] = 2 * count + 2
+        bench.requests[count] = count + 2
         bench.cpu[f"plan {count}"] = [9.0, 0.5 + 0.0025 * count]
 
     text = report_many(bench, loop=0.5)
 
-    assert "Requests: **2 n + 2**. CPU seconds: **0.50 + 2.50 n / 1000**" in text
-    assert "| 1,000 | 2,002 | 3.00 s | 6.0 |" in text
+    assert "Requests: **1 n + 2**. CPU seconds: **0.50 + 2.50 n / 1000**" in text
+    assert "| 1,000 | 1,002 | 3.00 s | 6.0 |" in text

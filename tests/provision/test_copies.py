@@ -138,7 +138,7 @@ def test_a_copy_on_a_node_that_is_down_hinders_nobody(cluster, clone):
     ("spoil", "text"),
     [
         (lambda _, ct: ct.config.update(net1="name=eth1,tag=x"), "cannot be understood"),
-        (lambda c, _: c.pve.fail("GET", f"/lxc/{COPY}/config", 403, "Permission check failed",
+        (lambda c, _: c.pve.fail("GET", f"/lxc/{COPY}/pending", 403, "Permission check failed",
                                   times=9), "Permission check failed"),
     ],
     ids=["odd", "not for our eyes"],
@@ -152,7 +152,7 @@ def test_a_copy_that_cannot_be_read_hinders_nobody(cluster, clone, spoil, text):
 
 def test_ours_that_cannot_be_read_still_stops(cluster, clone):
     clone()
-    cluster.pve.fail("GET", "/lxc/2156/config", 403, "Permission check failed", times=9)
+    cluster.pve.fail("GET", "/lxc/2156/pending", 403, "Permission check failed", times=9)
 
     assert cluster.run("plan") == 1
 

@@ -187,7 +187,7 @@ def test_a_container_that_moves_to_another_node_while_this_runs_is_followed(clus
     assert (config["cores"], config["rootfs"].endswith("size=6G")) == (2, True)
 
 
-def test_a_reader_of_something_that_vanishes_between_two_reads_sees_nothing(cluster, on_request):
+def test_a_reader_of_something_that_vanishes_after_the_list_sees_nothing(cluster, on_request):
     cluster.apply()
 
     def remove(method, path):
@@ -202,10 +202,10 @@ def test_a_reader_of_something_that_vanishes_between_two_reads_sees_nothing(clus
 
 def test_any_other_failure_of_reading_is_shown(cluster):
     cluster.apply()
-    cluster.pve.fail("GET", "/lxc/2156/config", 500, "unable to parse value of 'net0'")
+    cluster.pve.fail("GET", "/lxc/2156/pending", 500, "unable to parse value of 'net0'")
 
     assert cluster.run("plan") == 1
-    assert "VMID 2156 (web): Proxmox refuses GET nodes/pve1/lxc/2156/config" in cluster.out
+    assert "VMID 2156 (web): Proxmox refuses GET nodes/pve1/lxc/2156/pending" in cluster.out
     assert "unable to parse value of 'net0'" in cluster.out
 
 

@@ -357,7 +357,7 @@ def test_a_certificate_of_another_ca_is_refused(cluster, tmp_path):
 def test_a_node_lost_for_a_moment_is_asked_again(cluster, status):
     """packer#8476: 596, and the run had ended."""
     cluster.pve.fail("GET", "/nodes/pve1/lxc", status, "Connection timed out", times=3)
-    cluster.pve.fail("GET", "/nodes/pve1/lxc/2156/config", status, "Connection timed out", times=2)
+    cluster.pve.fail("GET", "/nodes/pve1/lxc/2156/pending", status, "Connection timed out", times=2)
 
     assert cluster.apply() == 0
     assert cluster.run("plan") == 0

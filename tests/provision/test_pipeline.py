@@ -37,6 +37,19 @@ def test_a_new_container_is_what_the_inventory_says(cluster):
     assert "host: web" in config["description"]
 
 
+def test_a_plan_asks_one_thing_a_container_and_two_of_the_cluster(cluster):
+    cluster.inventory = many(8)
+    cluster.apply()
+    cluster.forget_calls()
+
+    assert cluster.run("plan") == 0
+
+    asked = [path for _, path in cluster.calls()]
+    of_all = [path for path in asked if not path.endswith("/pending")]
+    assert sorted(of_all) == ["cluster/resources", "nodes/pve1/lxc"]
+    assert len(asked) == 8 + 2
+
+
 def test_no_password_is_ever_sent_and_the_key_is(cluster):
     cluster.apply()
 

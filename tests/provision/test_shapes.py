@@ -39,10 +39,6 @@ class Played:
 
     def __init__(self, world):
         self.world = world
-        self._store = {"session": self}
-
-    def mount(self, *_):
-        """Nothing is sent."""
 
     def __call__(self, path):
         return Call(self.world, path)
@@ -125,7 +121,7 @@ def test_no_answer_of_any_shape_is_a_traceback(cluster, worlds, verb, monkeypatc
     # The clock is the test's own: a container that is never up is asked a dozen times, not 120,000.
     monkeypatch.setattr(power, "POLL_S", 10)
     playing = {}
-    monkeypatch.setattr(proxmox, "ProxmoxAPI", lambda *_, **__: Played(playing))
+    monkeypatch.setattr(proxmox, "ProxmoxResource", lambda *_, **__: Played(playing))
     paths = sorted(world)
 
     @settings(

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from provision import cli, proxmox, responses
-from provision.proxmox import Adapter
+from provision.credentials import Endpoint
 from tests.provision.conftest import SECRET, Cluster, write_lab
 from tests.provision.strangers import answering, listening, pve_certificates
 
@@ -72,7 +72,8 @@ def test_a_ca_that_names_no_key_usage_is_trusted_by_a_python_that_demands_one(
 
 
 def test_certificates_are_checked_nevertheless():
-    context = Adapter().poolmanager.connection_pool_kw["ssl_context"]
+    endpoint = Endpoint(host="h", port=8006, ca_file=None, token_id="u@pve!t", token_secret="s")
+    context = proxmox.Session(endpoint).pool.conn_kw["ssl_context"]
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
