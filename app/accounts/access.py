@@ -1,8 +1,8 @@
-"""Who may pass, without losing a word that was being written; who must wait (django-axes asks)."""
+"""Who may pass, without losing a word that was being written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.forms import SignInForm
-from accounts.models import User, normal_name
+from accounts.models import User
 
 View = Callable[..., HttpResponseBase]
 # Not words of the user's: made anew on every page.
@@ -23,7 +23,6 @@ NOT_KEPT = {"csrfmiddlewaretoken", "username", "password", "next"}
 PREFIX = "kept-"
 # It stands in an address itself, and nginx takes no longer ones than 8 KiB.
 BACK_LENGTH_MAX = 500
-COOL_OFF_S = 15 * 60
 # Which browser on what, as their User-Agent names them: the first that is found.
 BROWSERS = {"Edg": "Edge", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {
@@ -151,23 +150,4 @@ def show_again(request: HttpRequest, path: str, words: QueryDict) -> HttpRespons
     request.method, request.path = "GET", path
     request.words_kept = words  # type: ignore[attr-defined] # read back by words_kept
     page: HttpResponse = match.func(request, *match.args, **match.kwargs)
-    return page
-
-
-def throttled_name(request: HttpRequest | None, credentials: Mapping[str, Any] | None) -> str:
-    if credentials and credentials.get("username"):
-        return normal_name(str(credentials["username"]))
-    return normal_name(request.POST.get("username", "")) if request else ""
-
-
-def locked_out(
-    request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None
-) -> HttpResponse:
-    context = {
-        "minutes": COOL_OFF_S // 60,
-        "next": request.POST.get("next", ""),
-        "kept": kept_fields(request),
-    }
-    page = render(request, "accounts/locked_out.html", context, status=429)
-    page["Retry-After"] = str(COOL_OFF_S)
     return page

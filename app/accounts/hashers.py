@@ -1,15 +1,47 @@
-"""How passwords are kept."""
+"""How passwords are kept, and how many are worked on at once."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.auth.hashers import Argon2PasswordHasher
+
+# Each takes a core and 19 MiB. In a process one is worked on and one waits for it: the other
+# threads are for pages. The work is the host's, so it is counted here and not in the database.
+_INSIDE = threading.BoundedSemaphore(2)
+_AT_WORK = threading.Lock()
+
+
+class TooBusy(Exception):
+    """More passwords came at once than there is room for."""
 
 
 class Argon2Hasher(Argon2PasswordHasher):
     """Argon2id with OWASP's figures. Django's own take 100 MiB a sign-in: eight at once would
-    be more than the whole service may use.
+    be more than the whole service may use. Raises TooBusy.
     """
 
     time_cost = 2
     memory_cost = 19 * 1024  # KiB
     parallelism = 1
+
+    def encode(self, password: str, salt: str) -> str:
+        with _turn():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with _turn():
+            return super().verify(password, encoded)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _INSIDE.acquire(blocking=False):
+        raise TooBusy
+    try:
+        with _AT_WORK:
+            yield
+    finally:
+        _INSIDE.release()

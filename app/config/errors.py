@@ -15,6 +15,7 @@ from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import ask_to_sign_in, keeps_text, show_again, words_again
+from accounts.hashers import TooBusy
 
 RETRY_AFTER_S = 5
 # What each page says: its title, then its paragraphs.
@@ -69,6 +70,13 @@ PAGES = {
             "Its database does not answer right now. What you just sent may not be saved: in a few"
             " seconds, reload this page and agree to send it again. A task that is sent twice is"
             " kept once."
+        ),
+    ),
+    "503 busy": (
+        _("Many people are signing in right now"),
+        _(
+            "Your password was not looked at. In a few seconds, reload this page and agree to send"
+            " it again."
         ),
     ),
 }
@@ -136,15 +144,20 @@ def _form_again(request: HttpRequest) -> HttpResponse | None:
 def server_error(request: HttpRequest) -> HttpResponse:
     """A database that is away is no bug of ours: 503, and the page says to try again."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        name = "503 sent" if request.method == "POST" else "503"
-        page = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, name)
-        page["Retry-After"] = str(RETRY_AFTER_S)
-        return page
+        return _unavailable(request, "503 sent" if request.method == "POST" else "503")
     return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, "500")
 
 
-class WrongMethodMiddleware:
-    """Who opens the address of a button gets a page, where Django answers with an empty one."""
+def _unavailable(request: HttpRequest, name: str) -> HttpResponse:
+    page = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, name)
+    page["Retry-After"] = str(RETRY_AFTER_S)
+    return page
+
+
+class RefusedMiddleware:
+    """Who opens the address of a button gets a page, where Django answers with an empty one; who
+    comes when too many passwords are worked on gets one too, and no traceback goes into the log.
+    """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
@@ -156,3 +169,6 @@ class WrongMethodMiddleware:
             page["Allow"] = response["Allow"]
             return page
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return _unavailable(request, "503 busy") if isinstance(exception, TooBusy) else None

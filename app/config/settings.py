@@ -67,7 +67,7 @@ MIDDLEWARE = [
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "config.middleware.PreferencesMiddleware",
-        "config.errors.WrongMethodMiddleware",
+        "config.errors.RefusedMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
     ),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -120,7 +120,8 @@ DATABASES: dict[str, Any] = {
 }
 
 # Accounts. Throttling counts name and address together: a campus behind one address is never
-# locked out because of one forgotten password.
+# locked out because of one forgotten password. Names that failed from one address count too, until
+# they are signed in to from there: of 200 people who sign in at once, every tenth may mistype.
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -142,14 +143,16 @@ LOGOUT_REDIRECT_URL = "sign-in"
 SIGNUP_OPEN = AGENDA.signup == "open"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 6
+SPRAYED_NAMES = 20
+AXES_HANDLER = "accounts.throttle.Handler"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_RETRY_AFTER_HEADER = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "config.middleware.client_address"
-AXES_USERNAME_CALLABLE = "accounts.access.throttled_name"
-AXES_LOCKOUT_CALLABLE = "accounts.access.locked_out"
+AXES_USERNAME_CALLABLE = "accounts.throttle.throttled_name"
+AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "password"]
 AXES_VERBOSE = False
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from axes.models import AccessAttempt
+from django.contrib.auth.hashers import check_password, make_password
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from accounts import hashers
 from accounts.forms import SignUpForm
 from accounts.models import FirstAdminLink, Session, User
 from accounts.services import (
@@ -253,6 +256,56 @@ def test_a_throttled_address_is_still_open_to_other_names(client, alice, bob):
 def test_another_spelling_of_a_name_is_throttled_too(client, alice):
     lock_out(client)
     assert sign_in(client, "Alice").status_code == 429
+
+
+def spray(client, names=20, **extra):
+    """One guess at each of many names, of which hardly any exists."""
+    guesses = [sign_in(client, f"name{n}", "wrong", **extra).status_code for n in range(names)]
+    return guesses[-2:]
+
+
+def test_many_names_from_one_address_are_throttled_there_and_nowhere_else(client, alice, bob):
+    assert spray(client) == [200, 429]
+    refused = sign_in(client, headers={"Accept-Language": "en"})
+    assert (refused.status_code, refused["Retry-After"]) == (429, "900")
+    assert "many different names" in refused.content.decode()
+    assert sign_in(client, REMOTE_ADDR="10.20.28.9").status_code == 302
+
+
+def test_a_name_that_is_signed_in_to_in_the_end_was_no_guess(client, alice, bob):
+    """Else a campus behind one address would lock itself out."""
+    sign_in(client, "bob", "wrong")
+    assert sign_in(client, "bob", "another long password").status_code == 302
+    client.post("/agenda/sign-out/")
+    spray(client, names=19)
+    assert sign_in(client).status_code == 302
+
+
+def test_who_is_signed_in_may_give_the_own_password_where_many_names_are_tried(page, alice):
+    spray(Client())
+    asked = page.post("/agenda/account/calendar/", {"password": PASSWORD})
+    assert ".ics" in asked.content.decode()
+    given = {"username": "bob", "password": "a guess", "next": "/admin/"}
+    assert page.post("/admin/login/", given).status_code == 429
+
+
+def test_of_many_passwords_at_once_most_are_refused_and_none_counts(client, alice, settings):
+    """What is worked on or waits keeps a thread from showing pages."""
+    settings.PASSWORD_HASHERS = settings.REAL_PASSWORD_HASHERS
+    kept = make_password(PASSWORD)
+    with ThreadPoolExecutor(2) as others:
+        with hashers._AT_WORK:
+            waiting = [others.submit(check_password, PASSWORD, kept) for _ in range(2)]
+            while hashers._INSIDE._value:
+                time.sleep(0.01)
+            refused = sign_in(client, headers={"Accept-Language": "en"})
+        assert [one.result() for one in waiting] == [True, True]
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert "not looked at" in refused.content.decode()
+    assert not AccessAttempt.objects.exists()
+    alice.set_password(PASSWORD)
+    alice.save()
+    assert sign_in(client).status_code == 302
 
 
 def test_a_forged_forwarded_address_over_tcp_changes_nothing(client, alice):
