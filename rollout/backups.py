@@ -57,6 +57,8 @@ AHEAD = timedelta(minutes=10)
 PEOPLES, LEAST_SHARE, FEW = ("account", "task"), 0.5, 20
 # What people had under way when maintenance began is answered by then.
 DRAIN_S = 2
+# Whoever may change tables is let in while this runs, at most a quarter of an hour.
+MIGRATION = "systemctl daemon-reload && systemctl {} ctlv-migration.service"
 # Runs a management command of the release that serves on another database than its own; the account
 # that may change tables only for `migrate`. Arguments: database, user, command...
 ON_DATABASE = """set -eu; database=$1 user=$2; shift 2
@@ -498,6 +500,13 @@ class Backups:
                 f"{chosen.name} came back different: {', '.join(differing)}",
                 next_step="restore another one; this one cannot be trusted",
             )
+        self.hosts.run(self.database, MIGRATION.format("restart"))
+        try:
+            return self._brought_up_to_date(scratch)
+        finally:
+            self.hosts.run(self.database, MIGRATION.format("stop"))
+
+    def _brought_up_to_date(self, scratch: str) -> str:
         web = self.hosts.first("web")
         for user, command, stdin in (
             ("agenda-migrate", ("migrate", "--no-input", "--verbosity=0"), ""),

@@ -94,6 +94,17 @@ def test_the_database_grants_each_account_to_the_hosts_of_its_group(values):
     assert set(values(DATABASE, "backup_keepers")) == {WEB, "second-web"}
 
 
+def test_whoever_changes_the_schema_is_let_in_from_all_of_them_while_one_unit_runs(values):
+    told = {"mysql_users": values(DATABASE, "mysql_users"), "role_path": str(ROOT / "ansible/roles/mysql")}
+    unit = rendered("mysql", "ctlv-migration.service.j2", **told)
+    accounts = "agenda_migrate@'198.18.112.161', agenda_migrate@'198.18.112.156'"
+    asked = re.findall(r'^(Exec\w+)=/usr/bin/mariadb --execute "(.*)"$', unit, re.MULTILINE)
+    assert dict(asked) == {
+        "ExecStartPre": f"ALTER USER {accounts} ACCOUNT UNLOCK",
+        "ExecStopPost": f"ALTER USER {accounts} ACCOUNT LOCK",
+    }
+
+
 def reached(values, host):
     """What each user may reach: (user, address, port), as role agenda writes it."""
     text = rendered("agenda", "agenda.nft.j2", agenda_egress=values(host, "agenda_egress"))

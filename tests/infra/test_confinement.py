@@ -19,7 +19,7 @@ DAEMONS = {
 OURS = {
     "containers": {"ctlv-watch.service", "ctlv-alert@x.service"},
     "web": {"agenda-expiry.service", *DAEMONS["web"]},
-    "database": {"ctlv-backup.service", *DAEMONS["database"]},
+    "database": {"ctlv-backup.service", "ctlv-migration.service", *DAEMONS["database"]},
     "rest": {"agenda-expiry.service", *DAEMONS["rest"]},
 }
 

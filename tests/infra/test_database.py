@@ -56,6 +56,13 @@ def test_local_accounts_have_no_password(web, evidence):
     assert [name for name, how in local.items() if not is_closed_to_passwords(*how)] == []
 
 
+def test_whoever_may_change_the_schema_is_locked_between_deployments(web, evidence):
+    plugins = evidence.logins(web)["plugins"]
+    locked = {name: how[1] for name, how in plugins.items() if name.startswith("agenda_migrate@")}
+    assert locked, "no such account: this test looks in the wrong place"
+    assert set(locked.values()) == {"1"}, locked
+
+
 def test_its_log_keeps_no_words_longer_than_a_day(database, evidence):
     facts = evidence.facts(database)
     assert facts["journald"]["MaxRetentionSec"] == "22h"

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -292,6 +293,31 @@ def test_what_an_older_version_kept_before_it_was_killed_is_not_the_latest(begin
     restore(mine)
     assert world.live == CHOSEN
     assert "older version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whoever_may_change_tables_is_let_in_for_that_alone(begin, fails):
+    world = World()
+    done = world.done
+
+    def watched(host, command, stdin):
+        world.is_open = {"restart": True, "stop": False}.get(verb_of(command), world.is_open)
+        if "agenda-migrate" in command.split():
+            assert world.is_open
+            assert not fails
+        return done(host, command, stdin)
+
+    world.is_open, world.done = False, watched
+    with pytest.raises(AssertionError) if fails else nullcontext():
+        restore(begin(world))
+    assert [verb_of(command) for command in world.commands if verb_of(command)]
+    assert not world.is_open
+
+
+def verb_of(command):
+    """Of the unit that lets in who may change tables; a logged command is cut."""
+    found = re.search(r"systemctl (\w+) ctlv-migra", command)
+    return found[1] if found else ""
 
 
 def test_a_safety_copy_is_restored_by_name_only(begin):
