@@ -214,7 +214,7 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore drill-upgrade mutants
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -241,6 +241,9 @@ drill-restore: ## Restore the last backup aside, compare every row, print RTO an
 
 drill-upgrade: ## From the last release (FROM=commit) to this tree, under load, in a lab of its own: is anything lost?
 	@$(RUN) tests.drills.upgrade
+
+audit-packages: ## Known holes in the pinned packages, by pip-audit's database; says so when that cannot be asked
+	@$(RUN) rollout.packages
 
 mutants: ## Small mistakes in deadline, purge and speech: does a test notice each? NAME= MINUTES= FRESH=1 (KEEP=1 for docs/mutants.md)
 	@.venv/bin/python -m tests.mutants

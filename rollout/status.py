@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provision.arguments import Parser
+from provision.environment import ROOT
 from provision.errors import OperatorError
+from rollout import packages
 from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, state_folder
 
@@ -82,7 +84,9 @@ def main() -> int:
         return 1
     for name, lines in found.items():
         print(render(name, lines))
-    print(render("here", of_operator(state_folder(environment), at=datetime.now(UTC))))
+    now = datetime.now(UTC)
+    pinned = ("note", "packages", packages.old_pins(ROOT, at=now))
+    print(render("here", [*of_operator(state_folder(environment), at=now), pinned]))
     red = sum(mark == "red" for lines in found.values() for mark, _subject, _text in lines)
     print(f"status {environment}: {f'{red} red' if red else 'all is well'}")
     return 1 if red else 0

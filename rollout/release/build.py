@@ -24,12 +24,13 @@ from pathlib import Path
 from provision import files
 from provision.environment import ROOT
 from provision.errors import OperatorError
+from rollout.packages import SHIPPED, bill_of_materials
 from rollout.release.runtime import build_runtime, run
 
 # Raise it when the way a release is built changes, so that old archives are not taken for new ones.
-RECIPE = "3"
+RECIPE, RUNTIME_RECIPE = "4", "3"
 # What the Python environment is made of, and what builds it.
-PINS = ("requirements/app.txt", "requirements/build.txt")
+PINS = (SHIPPED, "requirements/build.txt")
 LAST = ".complete"
 # Not 0: zip, and so Python's own tools, know no time before 1980.
 LONG_AGO_S = 315_619_200
@@ -53,7 +54,8 @@ def read_inputs(root: Path, *, debian: str) -> Inputs:
     listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "app")
     known = sorted({Path(name) for name in listed.split("\0") if name})
     found = tuple(name for name in known if (root / name).is_file())
-    runtime = f"python-{_digest([RECIPE, debian, *(_content(root / name) for name in PINS)])}"
+    pinned = [_content(root / name) for name in PINS]
+    runtime = f"python-{_digest([RUNTIME_RECIPE, debian, *pinned])}"
     described = [
         f"{name}\0{bool((root / name).stat().st_mode & 0o100)}\0{_content(root / name)}"
         for name in found
@@ -83,7 +85,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def build_application(inputs: Inputs, target: Path) -> None:
-    """Write the archive of `inputs` to `target`: app/, static/, release.json, two links.
+    """Write the archive of `inputs` to `target`: app/, static/, release.json, sbom.json, two links.
 
     venv leads to its Python environment, web.sock to where it listens when it runs.
     """
@@ -99,6 +101,9 @@ def build_application(inputs: Inputs, target: Path) -> None:
         _collect_static(stage, scratch=Path(folder))
         described = {"release": inputs.release, "runtime": inputs.runtime}
         (stage / "release.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
+        pinned = (inputs.root / SHIPPED).read_text("utf-8")
+        bill = bill_of_materials(pinned, release=inputs.release)
+        (stage / "sbom.json").write_text(json.dumps(bill, indent=1) + "\n", encoding="utf-8")
         (stage / "venv").symlink_to(f"../../shared/{inputs.runtime}")
         (stage / "web.sock").symlink_to(f"/run/agenda/{inputs.release}/web.sock")
         pack(stage, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def test_archive_is_decided_by_its_content_and_ends_with_the_marker(tmp_path):
         assert {(m.uid, m.gid, m.mtime) for m in packed} == {(0, 0, build.LONG_AGO_S)}
         assert packed.getmember("app/a.py").mode == 0o644
     assert not list(tmp_path.glob(".*unfinished*"))
+
+
+def test_an_archive_says_what_it_is_made_of(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_collect_static", lambda *_, **__: None)
+    inputs = read(tree)
+
+    build.build_application(inputs, tmp_path / "release.tar.gz")
+
+    with tarfile.open(tmp_path / "release.tar.gz") as archive:
+        bill = json.load(archive.extractfile("sbom.json"))
+    assert bill["metadata"]["component"]["version"] == inputs.release
+    assert [component["purl"] for component in bill["components"]] == ["pkg:pypi/django@5.2"]
 
 
 def test_known_release_is_not_built_again(tree, tmp_path, monkeypatch):
