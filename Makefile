@@ -34,6 +34,7 @@ override export FROM := $(value FROM)
 override export JOURNAL := $(value JOURNAL)
 override export ROWS := $(value ROWS)
 override export AUTHORITY := $(value AUTHORITY)
+override export WHAT := $(value WHAT)
 override export STATE := $(value STATE)
 override export CONFIRM := $(value CONFIRM)
 override export YES := $(value YES)
@@ -173,9 +174,12 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets deploy redeploy rollback verify admin demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate deploy redeploy rollback verify admin demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
+
+rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key
+	@$(ALONE) rollout.rotate
 
 deploy: ## Configure every container with Ansible
 	@$(ALONE) rollout.play deploy

@@ -83,28 +83,31 @@ def ansible_playbook(
     )
 
 
-def main() -> int:
-    asked = arguments()
-    try:
-        log = new_log(f"{asked.verb}-{asked.env}", at=datetime.now())
-    except OperatorError as error:
-        print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
-        return 1
+def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = False) -> None:
+    """Raises OperatorError when Ansible does not come to the end."""
+    log = new_log(f"{verb}-{environment}", at=datetime.now())
     # Ansible ends an interrupted run in its own order, and says so: it is waited for.
     signal.signal(signal.SIGINT, lambda *_: None)
     ended = ansible_playbook(
-        *("--inventory", f"inventory/{asked.env}", f"ansible/{PLAYBOOKS[asked.verb]}"),
-        *("--extra-vars", json.dumps(variables(asked))),
+        *("--inventory", f"inventory/{environment}", f"ansible/{PLAYBOOKS[verb]}"),
+        *("--extra-vars", json.dumps(told)),
         ANSIBLE_LOG_PATH=str(log),
-        CTLV_VERBOSE="1" if asked.verbose else "",
+        CTLV_VERBOSE="1" if verbose else "",
     )
     if ended.returncode != 0:
-        print(
-            f"{asked.verb} {asked.env}: not done\n"
-            f"  Next: see above which task failed and why (all of it: {os.path.relpath(log)}), "
+        raise OperatorError(
+            "not done",
+            f"see above which task failed and why (all of it: {os.path.relpath(log)}), "
             "then run the same again",
-            file=sys.stderr,
         )
+
+
+def main() -> int:
+    asked = arguments()
+    try:
+        play(asked.verb, asked.env, variables(asked), verbose=asked.verbose)
+    except OperatorError as error:
+        print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
         return 1
     release = asked.release or "the previous good release"
     print(f"{asked.verb} {asked.env}: {DONE[asked.verb].format(release=release)}")

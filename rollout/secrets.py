@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -38,6 +39,8 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "vault_agenda_rest_password": lambda: secrets.token_urlsafe(32),
     "vault_agenda_token_key": lambda: secrets.token_urlsafe(64),
 }
+# How often some were rotated: no secret, and "" before the first time.
+GENERATION = "vault_agenda_generation"
 
 
 def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
@@ -85,6 +88,31 @@ def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
             f"what {file} holds is not a list of `name: value`",
             f"correct it with `.venv/bin/ansible-vault edit {file}`",
         ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The vault of an environment, opened."""
+
+    file: Path
+    environment: str
+    password: bytes
+    values: dict[str, str]
+
+    def write(self, **new: str) -> None:
+        """Whole or not at all; what is "" is no longer there."""
+        self.values.update(new)
+        kept = {name: value for name, value in self.values.items() if value}
+        vault = VaultLib([(self.environment, VaultSecret(self.password))])
+        text = yaml.safe_dump(kept, sort_keys=True).encode()
+        write_private(self.file, vault.encrypt(text, vault_id=self.environment))
+
+
+def opened(environment: str, *, environ: Mapping[str, str]) -> Vault:
+    file, password_file = places(environment, environ=environ)
+    password = password_of(password_file, vault_file=file)
+    values = read_vault(VaultLib([(environment, VaultSecret(password))]), file)
+    return Vault(file=file, environment=environment, password=password, values=values)
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -257,21 +285,19 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
         may_make=not vault_file.is_file(),
         may_replace=new_authority,
     )
-    password = password_of(password_file, vault_file=vault_file)
-    vault = VaultLib([(environment, VaultSecret(password))])
-    known = read_vault(vault, vault_file)
+    vault = opened(environment, environ=environ)
+    known = [name for name in SECRETS if name in vault.values]
     new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
     backup_key(environment, environ=environ)
     make_authority(state, environment=environment, password_file=password_file)
-    encrypt_authority(state / "tls/ca.key", password)
+    encrypt_authority(state / "tls/ca.key", vault.password)
     also = ""
     if recorded(known_in) != (fingerprint := fingerprint_of(state / "tls/ca.pem")):
         files.write_atomically(known_in, f"{fingerprint}\n", mode=files.PUBLIC)
         also = "; the certificate authority's fingerprint was written"
         also += f": {known_in}" if environment == LAB else f": commit {known_in}"
     if new:
-        text = yaml.safe_dump(known | new, sort_keys=True).encode()
-        write_private(vault_file, vault.encrypt(text, vault_id=environment))
+        vault.write(**new)
         return f"{len(new)} secrets made in {vault_file}; its password is {password_file}{also}"
     return f"nothing to make, {len(known)} secrets are in {vault_file}{also}"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from provision.arguments import Parser
 from provision.environment import ROOT
 from provision.errors import OperatorError
-from rollout import packages
+from rollout import packages, rotate
 from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, state_folder
 
@@ -85,8 +85,10 @@ def main() -> int:
     for name, lines in found.items():
         print(render(name, lines))
     now = datetime.now(UTC)
-    pinned = ("note", "packages", packages.old_pins(ROOT, at=now))
-    print(render("here", [*of_operator(state_folder(environment), at=now), pinned]))
+    here = of_operator(state_folder(environment), at=now)
+    here += [("note", "packages", packages.old_pins(ROOT, at=now))]
+    here += [("note", "secrets", line) for line in rotate.ages(environment, now=now)]
+    print(render("here", here))
     red = sum(mark == "red" for lines in found.values() for mark, _subject, _text in lines)
     print(f"status {environment}: {f'{red} red' if red else 'all is well'}")
     return 1 if red else 0

@@ -58,8 +58,9 @@ def _check(random: str) -> str:
     return letters
 
 
-def keyed_digest(content: bytes) -> str:
-    return hmac.new(settings.API_TOKEN_KEY, content, hashlib.sha256).hexdigest()
+def keyed_digests(content: bytes) -> list[str]:
+    """By each key that is accepted; what is written has the first."""
+    return [hmac.new(k, content, hashlib.sha256).hexdigest() for k in settings.API_TOKEN_KEYS]
 
 
 class TokenQuerySet(models.QuerySet["Token"]):

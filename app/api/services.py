@@ -31,7 +31,7 @@ from api.models import (
     Token,
     Tombstone,
     is_token,
-    keyed_digest,
+    keyed_digests,
     new_token,
 )
 from api.problems import Problem
@@ -67,7 +67,7 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         owner_id=owner_id,
         name=name,
         scopes=" ".join(scopes),
-        digest=keyed_digest(text.encode()),
+        digest=keyed_digests(text.encode())[0],
         hint=text[-HINT_LENGTH:],
         created_at=at,
         expires_at=at + timedelta(days=min(max(order.days, 1), TOKEN_DAYS_MAX)),
@@ -91,8 +91,9 @@ def token_find(text: str, *, at: datetime) -> Token | None:
     """The valid token whose text this is, with its owner; notes now and then that it was used."""
     if not is_token(text):
         return None
-    rows = FIND_TOKEN.rows(digest=keyed_digest(text.encode()), at=at)
-    if not rows:
+    found = (FIND_TOKEN.rows(digest=digest, at=at) for digest in keyed_digests(text.encode()))
+    rows = next(filter(None, found), None)
+    if rows is None:
         return None
     token = _token_of(rows[0])
     if token.last_used_at is None or token.last_used_at <= at - LAST_USED_EVERY:
@@ -138,12 +139,13 @@ def task_once(
     that comes meanwhile finds the key locked (409); one that comes later finds the task. Raises
     Problem: in-flight, key-reused, or gone when the task was forgotten since.
     """
-    key_digest, request_digest = keyed_digest(owner_id.bytes + key.encode()), keyed_digest(body)
+    keys, requests = keyed_digests(owner_id.bytes + key.encode()), keyed_digests(body)
     in_flight = Problem("in-flight", headers={"Retry-After": "1"})
-    with exclusive_lock(key_digest, otherwise=in_flight), transaction.atomic():
-        known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest=key_digest).first()
+    # Alike in every process, whichever of two keys is its first.
+    with exclusive_lock(min(keys), otherwise=in_flight), transaction.atomic():
+        known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest__in=keys).first()
         if known is not None and known.expires_at > at:
-            if known.request_digest != request_digest:
+            if known.request_digest not in requests:
                 raise Problem("key-reused")
             before = Task.objects.of(owner_id).live(at=at).filter(id=known.task_id).first()
             if before is None:
@@ -154,8 +156,8 @@ def task_once(
         task = make()
         IdempotencyKey.objects.create(
             owner_id=owner_id,
-            key_digest=key_digest,
-            request_digest=request_digest,
+            key_digest=keys[0],
+            request_digest=requests[0],
             task_id=task.id,
             expires_at=min(task.deadline_at, at + KEY_KEPT),
         )
@@ -192,7 +194,7 @@ def tombstones_add(*, at: datetime) -> None:
     expires_at = timezone.now() + TOMBSTONE_KEPT
     for owner_id in owners:
         digests = (
-            _tombstone_digest(task_id, owner_id)
+            _tombstone_digests(task_id, owner_id)[0]
             for task_id in forgotten.of(owner_id).values_list("id", flat=True).iterator()
         )
         while chunk := list(islice(digests, pace.rows)):
@@ -205,8 +207,8 @@ def tombstones_add(*, at: datetime) -> None:
 
 
 def has_tombstone(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
-    digest = _tombstone_digest(task_id, owner_id)
-    return Tombstone.objects.filter(digest=digest, expires_at__gt=at).exists()
+    digests = _tombstone_digests(task_id, owner_id)
+    return Tombstone.objects.filter(digest__in=digests, expires_at__gt=at).exists()
 
 
 def api_expire(*, at: datetime) -> None:
@@ -230,5 +232,5 @@ def privileges_missing() -> list[str]:
     return missing
 
 
-def _tombstone_digest(task_id: UUID, owner_id: UUID) -> str:
-    return keyed_digest(b"grave" + owner_id.bytes + task_id.bytes)
+def _tombstone_digests(task_id: UUID, owner_id: UUID) -> list[str]:
+    return keyed_digests(b"grave" + owner_id.bytes + task_id.bytes)

@@ -37,13 +37,16 @@ def _secret(path: str) -> str:
     return content
 
 
-def _long(secret: str) -> str:
-    if len(secret) < SECRET_KEY_LENGTH_MIN:
-        raise _secret_fault(
-            f"the key has {len(secret)} characters",
-            f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file",
-        )
-    return secret
+def _keys(path: str) -> list[str]:
+    """A key a line: the first is used, the others are still, or already, accepted."""
+    keys = _secret(path).splitlines()
+    for key in keys:
+        if len(key) < SECRET_KEY_LENGTH_MIN:
+            raise _secret_fault(
+                f"the key has {len(key)} characters",
+                f"write at least {SECRET_KEY_LENGTH_MIN} random characters into that file",
+            )
+    return keys
 
 
 def _secret_fault(what: str, next_step: str) -> PydanticCustomError:
@@ -75,7 +78,7 @@ def _whole(default: int, *, least: int, most: int, alias: str | None = None) -> 
 
 
 Secret = Annotated[str, BeforeValidator(_secret)]
-Key = Annotated[Secret, AfterValidator(_long)]
+Keys = Annotated[list[str], BeforeValidator(_keys)]
 Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(_names)]
 Host = Annotated[str, Field(pattern=r"^[^*]")]
 Hosts = Annotated[list[Host], Field(min_length=1), BeforeValidator(_names)]
@@ -92,7 +95,7 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=lambda name: f"AGENDA_{name.upper()}")
 
     role: str = _one_of("web", "rest")
-    web_key: Key = Field("", alias="AGENDA_SECRET_KEY_FILE")
+    web_keys: Keys = Field([], alias="AGENDA_SECRET_KEY_FILE")
     allowed_hosts: Hosts = Field([], description="host names, comma-separated, never *")
     site: Origin = Field("", description="an origin such as https://agenda.example.org")
     tls: str = _one_of("0", "1")
@@ -140,18 +143,19 @@ class Environment(BaseModel):
     )
 
     # The REST server is on wherever it has its key.
-    token_key: Key = Field("", alias="AGENDA_TOKEN_KEY_FILE")
+    token_keys: Keys = Field([], alias="AGENDA_TOKEN_KEY_FILE")
     api_plain_http: str = _one_of("0", "1")
     api_origins: Origins = Field([], description="origins such as https://example.org,...")
     api_rate: int = _whole(600, least=1, most=1_000_000)
 
     @property
-    def secret_key(self) -> str:
+    def secret_keys(self) -> list[str]:
         """A process for the REST server alone never sees the web's key. It signs nothing; the names
         of its own audio files are all it hides, so what it shares with the web is enough.
         """
-        derived = hmac.new(self.token_key.encode(), b"rest", hashlib.sha512)
-        return derived.hexdigest() if self.role == "rest" else self.web_key
+        if self.role == "web":
+            return self.web_keys
+        return [hmac.new(self.token_keys[0].encode(), b"rest", hashlib.sha512).hexdigest()]
 
     @property
     def smtp_security(self) -> str:

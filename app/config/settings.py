@@ -23,7 +23,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 ROLE = AGENDA.role
 IS_WEB = AGENDA.role == "web"
 
-SECRET_KEY = AGENDA.secret_key
+SECRET_KEY, *SECRET_KEY_FALLBACKS = AGENDA.secret_keys
 DEBUG = False
 ALLOWED_HOSTS = AGENDA.allowed_hosts
 ROOT_URLCONF = "config.urls" if IS_WEB else "config.rest_urls"
@@ -233,8 +233,8 @@ GRACE_S = AGENDA.grace_s
 BACKUP_DAYS = AGENDA.backup_days
 
 # The REST server. Its tokens have a key of their own: a container for the API alone shares it.
-API_ENABLED = bool(AGENDA.token_key)
-API_TOKEN_KEY = AGENDA.token_key.encode()
+API_ENABLED = bool(AGENDA.token_keys)
+API_TOKEN_KEYS = [key.encode() for key in AGENDA.token_keys]
 API_PLAIN_HTTP = AGENDA.api_plain_http == "1"
 API_ORIGINS = AGENDA.api_origins
 API_RATE = AGENDA.api_rate

@@ -46,7 +46,7 @@ class Inputs:
     runtime: str  # names the Python environment alone: a new line of code does not ship it again
 
 
-def read_inputs(root: Path, *, debian: str) -> Inputs:
+def read_inputs(root: Path, *, debian: str, generation: str = "") -> Inputs:
     """Everything below app/ that git knows or would add. The same content gives the same names.
 
     A tree with uncommitted changes below app/ is built as it is; its name says so.
@@ -60,7 +60,7 @@ def read_inputs(root: Path, *, debian: str) -> Inputs:
         f"{name}\0{bool((root / name).stat().st_mode & 0o100)}\0{_content(root / name)}"
         for name in found
     ]
-    release = _digest([RECIPE, runtime, *described])
+    release = _digest([RECIPE, runtime, *described]) + (generation and f"-{generation}")
     dirty = _git(root, "status", "--porcelain", "--", "app", *PINS).strip()
     return Inputs(
         root=root,
@@ -143,11 +143,11 @@ def pack(source: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
-def build(root: Path, *, debian: str, cache: Path) -> dict[str, str | bool]:
+def build(root: Path, *, debian: str, cache: Path, generation: str = "") -> dict[str, str | bool]:
     """Names and archives of the release that `root` holds now; builds what the cache lacks."""
     folder = cache / "releases"
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = read_inputs(root, debian=debian)
+    inputs = read_inputs(root, debian=debian, generation=generation)
     archive = folder / f"{inputs.release}.tar.gz"
     runtime_archive = folder / f"{inputs.runtime}.tar.gz"
     built = False
@@ -188,10 +188,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--debian", required=True, help="codename of the target's Debian release")
-    arguments = parser.parse_args()
+    parser.add_argument("--generation", default="", help="of the secrets it is started with")
+    asked = parser.parse_args()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     try:
-        print(json.dumps(build(ROOT, debian=arguments.debian, cache=Path(home) / "ctlv")))
+        cache = Path(home) / "ctlv"
+        built = build(ROOT, debian=asked.debian, cache=cache, generation=asked.generation)
+        print(json.dumps(built))
     except OperatorError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1

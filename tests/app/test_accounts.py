@@ -109,6 +109,18 @@ def at_work(client, monkeypatch, days):
     return answer.status_code == 200
 
 
+def test_a_session_goes_on_under_a_new_key_while_the_one_before_is_accepted(
+    client, alice, settings
+):
+    client.force_login(alice)
+    before, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 60
+    settings.SECRET_KEY_FALLBACKS = [before]
+    assert client.get("/agenda").status_code == 200
+    # Used once, it needs the one before no more.
+    settings.SECRET_KEY_FALLBACKS = []
+    assert client.get("/agenda").status_code == 200
+
+
 def test_a_session_ends_when_nobody_used_it(client, alice, settings, monkeypatch):
     settings.SESSION_COOKIE_AGE = 10 * 24 * 3600
     sign_in(client)

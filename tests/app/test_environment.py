@@ -34,7 +34,7 @@ def environ(tmp_path):
 
 def test_what_is_required_is_enough_and_the_rest_is_safe(environ):
     found = read(environ)
-    assert found.secret_key == KEY
+    assert found.secret_keys == [KEY]
     assert found.database_password == "not told"
     assert found.allowed_hosts == ["198.18.28.156", "localhost"]
     assert (found.signup, found.tls, found.grace_s) == ("closed", "0", 0)
@@ -99,6 +99,12 @@ def test_a_bad_secret_is_refused_and_never_told(environ, tmp_path, content):
     with pytest.raises(EnvironmentFault) as raised:
         read(environ | {"AGENDA_SECRET_KEY_FILE": str(file)})
     assert "too short" not in str(raised.value)
+
+
+def test_a_key_file_has_the_key_that_is_used_first_then_those_that_are_accepted(environ, tmp_path):
+    (tmp_path / "key").write_text(f"{'n' * 60}\n{'o' * 60}\n")
+    found = read(environ | {"AGENDA_SECRET_KEY_FILE": str(tmp_path / "key")})
+    assert found.secret_keys == ["n" * 60, "o" * 60]
 
 
 MAIL = {"AGENDA_SMTP_HOST": "mail.example", "AGENDA_SMTP_FROM": "agenda@mail.example"}

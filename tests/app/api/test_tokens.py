@@ -49,7 +49,19 @@ def test_only_a_keyed_hash_is_kept(alice):
 
 def test_another_key_makes_every_token_worthless(alice, settings):
     text = token_for(alice)
-    settings.API_TOKEN_KEY = KEY
+    settings.API_TOKEN_KEYS = [KEY]
+    assert token_find(text, at=timezone.now()) is None
+
+
+def test_what_was_made_with_the_key_before_counts_while_that_is_accepted(alice, settings):
+    program = Program(text := token_for(alice, "read", "create", "write"))
+    made = program.post("/tasks", body := task(), Idempotency_Key="k")
+    settings.API_TOKEN_KEYS = [KEY, *settings.API_TOKEN_KEYS]
+    assert token_find(text, at=timezone.now()) is not None
+    again = program.post("/tasks", body, Idempotency_Key="k")
+    assert again.json()["id"] == made.json()["id"]
+    assert token_find(token_for(alice), at=timezone.now()) is not None
+    settings.API_TOKEN_KEYS = [KEY]
     assert token_find(text, at=timezone.now()) is None
 
 

@@ -1,0 +1,207 @@
+"""A secret is rotated while processes use it: killed or not, none meets one it does not know."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from provision.errors import OperatorError
+from rollout import rotate, secrets
+
+NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    pass
+
+
+class World:
+    """Two hosts that read the vault when they are played to, and the database. All is counted: the
+    nth change of anything is the last of a killed run.
+    """
+
+    def __init__(self, kind):
+        self.name, self.dies_at, self.changes = rotate.NAMES[kind], 0, itertools.count(1)
+        self.database = {self.vault[self.name]}
+        self.read = {
+            "first": self.vault[self.name].split(),
+            "second": self.vault[self.name].split(),
+        }
+        self.generation = ""
+
+    @property
+    def vault(self):
+        return secrets.opened("lab", environ=rotate.os.environ).values
+
+    def lives(self):
+        if next(self.changes) == self.dies_at:
+            raise Killed
+
+    def play(self, verb, environment, told):
+        assert (verb, environment, told) == ("redeploy", "lab", {"agenda_action": "rotate"})
+        generation = self.vault[secrets.GENERATION]
+        for host in self.read:
+            self.lives()
+            # A host starts the code anew only for another generation.
+            if self.vault[self.name].split() != self.read[host]:
+                assert generation != self.generation or host == "second"
+            self.read[host] = self.vault[self.name].split()
+            self.all_know_each_other()
+        self.generation = generation
+
+    def all_know_each_other(self):
+        first, second = self.read.values()
+        if "password" in self.name:
+            assert {first[0], second[0]} <= self.database
+        else:
+            assert first[0] in second
+            assert second[0] in first
+
+    # What `Hosts` offers.
+
+    def __call__(self, _environment):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def first(self, group):
+        return group
+
+    def run(self, host, command, stdin):
+        assert (host, command) == ("database", "mariadb -NB")
+        self.lives()
+        if "ALTER USER" in stdin:
+            assert stdin.count("ALTER USER") == 2
+            self.database = set(re.findall(r"PASSWORD\('(.*?)'\)", stdin))
+            self.all_know_each_other()
+        who = rotate.ACCOUNTS[next(k for k, name in rotate.NAMES.items() if name == self.name)]
+        known = f"{who}\t198.18.112.156\n{who}\t198.18.112.161\nroot\tlocalhost\n"
+        said = "" if "ALTER USER" in stdin else known
+        return argparse.Namespace(stdout=said)
+
+
+@pytest.fixture
+def begin(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTLV_LAB_STATE", str(tmp_path))
+    write = secrets.Vault.write
+
+    def one(kind):
+        (tmp_path / "vault.yml").unlink(missing_ok=True)
+        vault = secrets.opened("lab", environ=rotate.os.environ)
+        write(vault, **{name: make() for name, make in secrets.SECRETS.items()})
+        world = World(kind)
+        monkeypatch.setattr(rotate, "play", world.play)
+        monkeypatch.setattr(rotate, "Hosts", world)
+        monkeypatch.setattr(
+            secrets.Vault, "write", lambda self, **new: (world.lives(), write(self, **new))
+        )
+        return world
+
+    return one
+
+
+def run(kind, *, now=NOW, force=False):
+    return rotate.rotate(argparse.Namespace(env="lab", what=kind, force=force), now=now)
+
+
+@pytest.mark.parametrize("kind", rotate.NAMES)
+def test_a_rotation_killed_at_any_step_and_run_again_ends_with_the_new_one_everywhere(begin, kind):
+    for step in itertools.count(1):
+        world = begin(kind)
+        before, world.dies_at = world.vault[world.name], step
+        try:
+            run(kind)
+        except Killed:
+            run(kind)
+            if "key" in kind and world.vault[f"{world.name}_step"] == rotate.OVERLAP:
+                assert world.vault[world.name].split()[1:] == [before]
+        else:
+            break
+        used = world.vault[world.name].split()[0]
+        assert used != before
+        assert [read[0] for read in world.read.values()] == [used, used]
+        if "password" in world.name:
+            assert world.database == {used}
+            assert before not in world.vault.values()
+    assert step > 5
+
+
+@pytest.mark.parametrize("kind", rotate.KEYS)
+def test_what_was_made_with_the_key_before_counts_until_nothing_of_it_can_be_left(begin, kind):
+    world = begin(kind)
+    before = world.vault[world.name]
+    run(kind)
+    late = NOW + rotate.KEYS[kind]
+    with pytest.raises(OperatorError, match=f"until {late:%Y-%m-%d}\n  Next: .*FORCE=1"):
+        run(kind, now=late - timedelta(minutes=1))
+    assert all(read[1:] == [before] for read in world.read.values())
+    assert run(kind, now=late).endswith("accepted no longer")
+    assert all(len(read) == 1 for read in world.read.values())
+
+
+def test_an_overlap_whose_end_was_killed_begins_no_other_rotation(begin):
+    late = NOW + timedelta(days=400)
+    for step in itertools.count(1):
+        world = begin("secret-key")
+        run("secret-key")
+        used, world.dies_at, world.changes = world.read["first"][:1], step, itertools.count(1)
+        try:
+            run("secret-key", now=late)
+        except Killed:
+            run("secret-key", now=late)
+        else:
+            break
+        assert list(world.read.values()) == [used, used]
+        assert world.vault[world.name].split() == used
+    assert step > 3
+
+
+@pytest.mark.parametrize("kind", rotate.BY_HAND)
+def test_what_no_verb_rotates_is_refused_with_what_to_do(begin, kind):
+    with pytest.raises(OperatorError, match=f"{kind} is not rotated.*\n  Next: "):
+        run(kind)
+
+
+def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, monkeypatch):
+    begin("database")
+    played = []
+    monkeypatch.setattr(rotate, "play", lambda *told: played.append(told))
+    secrets.backup_key("lab", environ=rotate.os.environ)
+    state = secrets.state_of("lab", environ=rotate.os.environ)
+    public, private = state / "backup-key.pub", state / "backup-key"
+    before, of_another = public.read_text().strip(), "age1another"
+    public.write_text(f"{before}\n{of_another}\n")
+
+    run("backup-key")
+
+    new, *others = public.read_text().split()
+    assert new != before
+    assert others == [of_another]
+    assert secrets.age_keygen("-y", str(private)).decode().split() == [new, before]
+    assert played == [("deploy", "lab", {})]
+    # Killed between the two files: no third key.
+    public.write_text(f"{before}\n{of_another}\n")
+    run("backup-key")
+    assert public.read_text().split() == [new, of_another]
+
+
+def test_status_says_how_old_each_is_and_what_was_interrupted(begin):
+    begin("secret-key")
+    state = secrets.state_of("lab", environ=rotate.os.environ)
+    secrets.backup_key("lab", environ=rotate.os.environ)
+    (state / "tls").mkdir()
+    (state / "tls/ca.pem").touch()
+    run("secret-key")
+    line, *more = rotate.ages("lab", now=NOW + timedelta(days=3))
+    assert "secret-key 3" in line.removeprefix("age in days: ").split(", ")
+    assert more == []
+    late = rotate.ages("lab", now=NOW + timedelta(days=31))[1:]
+    assert late == ["the secret-key before can go now: `make rotate WHAT=secret-key`"]
