@@ -218,7 +218,7 @@ verify: ## Prove that what is deployed behaves; changes nothing
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -239,6 +239,9 @@ drill-redeploy: ## Twenty redeploys and rollbacks and seven broken releases unde
 
 drill-faults: ## Kill, fill, cut off each container and move its clock under load: what people notice
 	@$(ALONE) tests.drills.faults
+
+drill-flood: ## One address floods the web: does anybody at another one notice?
+	@$(ALONE) tests.drills.flood
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) rollout.backups drill

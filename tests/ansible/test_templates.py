@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -62,3 +63,26 @@ def test_a_release_that_ended_comes_back_however_it_ended():
     unit = (ROLES / "agenda/templates/agenda@.service.j2").read_text().splitlines()
     assert "Restart=always" in unit
     assert "StartLimitIntervalSec=0" in unit
+
+
+def test_what_is_open_to_everybody_is_shared_out_by_address():
+    nic = {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}
+    ports = [
+        {"network": "campus", "port": port, "from": [source]}
+        for port, source in ((80, "0.0.0.0/0"), (22, "198.18.28.0/24"))
+    ]
+    text = rendered("base", "nftables.conf.j2", base_nics=[nic], base_open_ports=ports)
+    ends = re.findall(r"dport (\d+) ct state new (.+)", text)
+    assert ends == [("80", "goto everybody"), ("22", "accept")]
+    assert "ct count over 1000 }" in text
+
+
+@pytest.mark.parametrize(("serves", "refused"), [("agenda", "agenda"), ("api", "api")])
+def test_nginx_counts_what_an_address_asks_and_says_so_in_words(serves, refused):
+    """To a program in a problem document, also where a web host serves both."""
+    text = rendered("nginx", "nginx.conf.j2", nginx_serves=serves, nginx_server_names=["a.example"])
+    assert text.count("limit_req zone=asked") == text.count("limit_conn at_once") == 1
+    assert f"error_page 429 /{refused}-crowded;" in text
+    api = text[text.index("location /api/" if serves == "agenda" else "location / {") :]
+    assert "error_page 429 /api-crowded;" in (api if serves == "agenda" else text)
+    assert "return 429 " in text

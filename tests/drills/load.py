@@ -73,6 +73,19 @@ class Outcome:
         )
 
 
+def browser_for(url: str) -> Browser:
+    place = urlsplit(url)
+    is_tls = place.scheme == "https"
+    server = {
+        "address": place.hostname or "",
+        "port": str(place.port or (443 if is_tls else 80)),
+        "host": place.netloc,
+        # See trust().
+        "ca": "system" if is_tls else "",
+    }
+    return Browser(server)
+
+
 class Client:
     """One person at one connection."""
 
@@ -85,18 +98,8 @@ class Client:
         notes: str = "",
     ) -> None:
         self.due_in, self.notes = due_in, notes
-        place = urlsplit(url)
-        self.scheme = place.scheme
-        is_tls = self.scheme == "https"
-        self.host = place.netloc
-        server = {
-            "address": place.hostname or "",
-            "port": str(place.port or (443 if is_tls else 80)),
-            "host": self.host,
-            # See trust().
-            "ca": "system" if is_tls else "",
-        }
-        browser = Browser(server)
+        self.scheme, self.host = urlsplit(url)[:2]
+        browser = browser_for(url)
         sign_in(browser, account)
         page = browser.get("/agenda/tasks/new/")
         form = need(Forms(page.text).with_field("title", "deadline_at"), "task", page)
@@ -143,9 +146,10 @@ class Load:
         *,
         due_in: Sequence[timedelta] = (DEADLINE_IN,),
         notes: str = "",
+        people: int = CLIENTS,
     ) -> None:
         """The people's tasks are due in one of `due_in`, each person's always in the same."""
-        dues = islice(cycle(due_in), CLIENTS)
+        dues = islice(cycle(due_in), people)
         self.people = [Client(url, account, due_in=due, notes=notes) for due in dues]
         self.outcome = Outcome()
         self.stop = threading.Event()

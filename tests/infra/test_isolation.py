@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def ports(scan: dict, address: str) -> set[int]:
     return {port for where, port in scan["open"] if where.partition("%")[0] == address}
@@ -33,6 +35,22 @@ def test_nothing_of_2112_answers_through_a_route_over_the_web_host(site, from_20
 def test_no_undeclared_port_answers_over_ipv6(site, from_2028):
     declared = set().union(*(host.declared("campus") for host in _on(site, "campus")))
     assert {port for _, port in from_2028.scan("ipv6")["open"]} <= declared
+
+
+def test_one_address_cannot_take_what_is_there_for_all(serving, on):
+    """As the kernel has it, and nginx; what it does is drill-flood's to show."""
+    rules = on(serving).check_output("nft list table inet ctlv").splitlines()
+    open_to_all = [rule for rule in rules if "ip saddr 0.0.0.0/0 tcp dport" in rule]
+    assert open_to_all
+    assert all(rule.endswith("ct state new goto everybody") for rule in open_to_all)
+    assert (
+        len([rule for rule in rules if "ct count over" in rule or "limit rate over" in rule]) == 2
+    )
+    settings = on(serving).check_output("nginx -T 2>/dev/null")
+    assert len(re.findall(r"\n *limit_(?:conn|req) ", settings)) == 3
+    files = on(serving).check_output("cat /proc/$(pgrep -n -u www-data nginx)/limits")
+    connections = re.search(r"worker_connections (\d+);", settings)
+    assert int(re.search(r"Max open files +(\d+)", files)[1]) > int(connections[1])
 
 
 def test_no_host_forwards_packets(host, evidence):
