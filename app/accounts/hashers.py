@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-# Each takes a core and 19 MiB. In a process one is worked on and one waits for it: the other
-# threads are for pages. The work is the host's, so it is counted here and not in the database.
-_INSIDE = threading.BoundedSemaphore(2)
+# Each takes a core and 19 MiB. In a process one is worked on and two wait for it: nginx lets
+# through two of one address, and a thread is left for pages. The work is the host's, so it is
+# counted here and not in the database.
+_INSIDE = threading.BoundedSemaphore(3)
 _AT_WORK = threading.Lock()
 
 
