@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -152,6 +152,14 @@ class SessionStore(DatabaseStore):
         if data and time.time() - data.get("seen", 0) > settings.SESSION_SEEN_EVERY:
             self.modified = True
         return data
+
+    def cycle_key(self) -> None:
+        """Not for a new SECRET_KEY: what else this browser has under way would be signed out."""
+        if HASH_SESSION_KEY in self and settings.SECRET_KEY_FALLBACKS:
+            user = User.objects.only("password").get(pk=self[SESSION_KEY])
+            if self[HASH_SESSION_KEY] in user.get_session_auth_fallback_hash():
+                return
+        super().cycle_key()
 
     def get_session_cookie_age(self) -> int:
         left_s = self.get("began", time.time()) + settings.SESSION_LONGEST - time.time()

@@ -112,10 +112,13 @@ def at_work(client, monkeypatch, days):
 def test_a_session_goes_on_under_a_new_key_while_the_one_before_is_accepted(
     client, alice, settings
 ):
+    """Under the same cookie too: what else the browser has under way has sent it already."""
     client.force_login(alice)
+    cookie = client.cookies["sessionid"].value
     before, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 60
     settings.SECRET_KEY_FALLBACKS = [before]
     assert client.get("/agenda").status_code == 200
+    assert client.cookies["sessionid"].value == cookie
     # Used once, it needs the one before no more.
     settings.SECRET_KEY_FALLBACKS = []
     assert client.get("/agenda").status_code == 200
