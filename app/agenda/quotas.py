@@ -37,14 +37,19 @@ def held(owner_id: UUID) -> Held:
     return Held(**Task.objects.of(owner_id).aggregate(tasks=Count("pk"), bytes=total))
 
 
-def nearly_all(tasks: Sequence[Any]) -> Held | None:
-    """What somebody with these tasks, as_listed, holds, when it is time to say so."""
+def held_as_listed(tasks: Sequence[Any]) -> Held:
+    """The same, from all of somebody's tasks, as_listed."""
     size = sum(len(task.title.encode()) + task.notes_bytes for task in tasks)
+    return Held(tasks=len(tasks), bytes=size)
+
+
+def nearly_all(what: Held) -> Held | None:
+    """It, when it is time to say so."""
     is_nearly_all = (
-        len(tasks) >= SAID_FROM * settings.MOST_TASKS
-        or size >= SAID_FROM * settings.MOST_KIB * 1024
+        what.tasks >= SAID_FROM * settings.MOST_TASKS
+        or what.bytes >= SAID_FROM * settings.MOST_KIB * 1024
     )
-    return Held(tasks=len(tasks), bytes=size) if is_nearly_all else None
+    return what if is_nearly_all else None
 
 
 @contextmanager

@@ -22,11 +22,13 @@ from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.portions import portions
-from agenda.quotas import nearly_all
+from agenda.quotas import held, held_as_listed, nearly_all
 from agenda.views.lookups import require_read
 from speech import services as speech
 
 SEARCH_RESULTS_MAX = 100
+# Whoever holds more sees the next ones: thousands would cost a worker its memory.
+SHOWN_MAX = 500
 
 
 @require_read
@@ -34,9 +36,13 @@ SEARCH_RESULTS_MAX = 100
 def agenda(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     user = signed_in(request)
-    tasks = list(Task.objects.of(user.pk).shown(at=at).as_listed().by_deadline())
+    shown = Task.objects.of(user.pk).shown(at=at).as_listed().by_deadline()
+    tasks = list(shown[: SHOWN_MAX + 1])
     live = [task for task in tasks if task.removed_at is None]
     removed = [task for task in tasks if task.removed_at is not None]
+    is_more = len(tasks) > SHOWN_MAX
+    if is_more:
+        live, removed = live[:SHOWN_MAX], list(shown.exclude(removed_at=None)[:SHOWN_MAX])
     context = {
         "at": at,
         "groups": grouped(live, at=at, zone=zone_here()),
@@ -47,7 +53,8 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "tags": sorted({name for task in live for name in task.tag_names}),
         "zone": zone_label(at, zone=zone_here()),
         "grace": grace(),
-        "nearly_all": nearly_all(tasks),
+        "first": SHOWN_MAX if is_more else 0,
+        "nearly_all": nearly_all(held(user.pk) if is_more else held_as_listed(tasks)),
         "most": {"tasks": settings.MOST_TASKS, "kib": settings.MOST_KIB},
         "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),
