@@ -5,7 +5,7 @@ Pure.
 from __future__ import annotations
 
 from calendar import Calendar
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +17,8 @@ from agenda.repeat import walls_after
 
 FIRST_YEAR, LAST_YEAR = 1970, 9997
 DECEMBER = 12
+# Of a day: thousands would cost a worker its memory.
+DAY_SHOWN_MAX = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Day:
     day: date
     is_in_month: bool
     entries: list[Entry]
+    more: int  # not shown
 
 
 def is_month(year: int, month: int) -> bool:
@@ -46,18 +49,25 @@ def days_of(year: int, month: int) -> list[list[date]]:
 def weeks(year: int, month: int, tasks: Iterable[Task], *, zone: ZoneInfo) -> list[list[Day]]:
     shown = days_of(year, month)
     by_day: dict[date, list[Entry]] = defaultdict(list)
+    count: Counter[date] = Counter()
+
+    def put(wall: datetime, until: datetime, task: Task, *, is_next: bool = False) -> None:
+        count[wall.date()] += 1
+        if count[wall.date()] <= DAY_SHOWN_MAX:
+            by_day[wall.date()].append(Entry(until=until, task=task, is_next=is_next))
+
     for task in tasks:
         wall = task.deadline_at.astimezone(zone).replace(tzinfo=None)
-        by_day[wall.date()].append(Entry(until=task.deadline_at, task=task))
+        put(wall, task.deadline_at, task)
         for again in _again(task, wall, first=shown[0][0], last=shown[-1][-1]):
-            until = instant_or_later(again, zone=zone)
-            by_day[again.date()].append(Entry(until=until, task=task, is_next=True))
+            put(again, instant_or_later(again, zone=zone), task, is_next=True)
     return [
         [
             Day(
                 day=day,
                 is_in_month=day.month == month,
                 entries=sorted(by_day[day], key=lambda entry: entry.until),
+                more=max(0, count[day] - DAY_SHOWN_MAX),
             )
             for day in week
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,7 +77,7 @@ def ask(agenda):
     return page
 
 
-@pytest.mark.parametrize("path", ["/agenda"])
+@pytest.mark.parametrize("path", ["/agenda", "/agenda/month/", "/agenda/search/?q=word"])
 def test_a_page_of_an_account_that_is_full_costs_a_worker_little(agenda, ask, path):
     """As many at once as there are threads."""
     for worker in workers(agenda):
@@ -95,3 +96,9 @@ def test_the_agenda_shows_the_next_ones_and_says_so(ask):
     assert page.count('<li class="task"') == SHOWN_MAX
     assert f"Voici les {SHOWN_MAX} prochaines." in page
     assert "Vous avez 99" in page
+
+
+def test_the_month_counts_what_it_does_not_show_of_a_day(ask):
+    shown = ask("/agenda/month/").count("<b>")
+    hidden = sum(map(int, re.findall(r"et (\d+) de plus", ask("/agenda/month/"))))
+    assert shown + hidden > 5 * shown

@@ -102,7 +102,9 @@ def month(request: HttpRequest, year: int | None = None, number: int | None = No
         "at": at,
         "first": first,
         "today": today,
-        "weeks": months.weeks(year, number, mine.defer("notes").by_deadline(), zone=zone),
+        "weeks": months.weeks(
+            year, number, mine.defer("notes").by_deadline().iterator(chunk_size=500), zone=zone
+        ),
         "before": before if months.is_month(before.year, before.month) else None,
         "after": after if months.is_month(after.year, after.month) else None,
     }
