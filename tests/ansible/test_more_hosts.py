@@ -95,11 +95,8 @@ def test_the_database_grants_each_account_to_the_hosts_of_its_group(values):
 
 
 def test_whoever_changes_the_schema_is_let_in_from_all_of_them_while_one_unit_runs(values):
-    told = {
-        "mysql_users": values(DATABASE, "mysql_users"),
-        "role_path": str(ROOT / "ansible/roles/mysql"),
-    }
-    unit = rendered("mysql", "ctlv-migration.service.j2", **told)
+    role, users = str(ROOT / "ansible/roles/mysql"), values(DATABASE, "mysql_users")
+    unit = rendered("mysql", "ctlv-migration.service.j2", mysql_users=users, role_path=role)
     accounts = "agenda_migrate@'198.18.112.161', agenda_migrate@'198.18.112.156'"
     asked = re.findall(r'^(Exec\w+)=/usr/bin/mariadb --execute "(.*)"$', unit, re.MULTILINE)
     assert dict(asked) == {
