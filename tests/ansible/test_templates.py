@@ -81,7 +81,7 @@ def test_what_is_open_to_everybody_is_shared_out_by_address():
 def test_nginx_counts_what_an_address_asks_and_says_so_in_words(serves, refused):
     """To a program in a problem document, also where a web host serves both."""
     text = rendered("nginx", "nginx.conf.j2", nginx_serves=serves, nginx_server_names=["a.example"])
-    assert text.count("limit_req zone=asked") == text.count("limit_conn at_work 12") == 1
+    assert text.count("limit_req zone=asked") == text.count("limit_conn at_work 32") == 1
     assert f"error_page 429 /{refused}-crowded;" in text
     api = text[text.index("location /api/" if serves == "agenda" else "location / {") :]
     assert "error_page 429 /api-crowded;" in (api if serves == "agenda" else text)
