@@ -55,12 +55,11 @@ class Rotation:
         self.vault = secrets.opened(environment, environ=os.environ)
         self.name = NAMES.get(kind, "")
 
-    def _write(self, **said: str) -> None:
+    def _write(self, value: str, **beside: str) -> None:
         """With a new generation: the same code is started again, beside itself, and reads it."""
-        values = self.vault.values
-        said = {f"{self.name}{suffix.removeprefix('value')}": v for suffix, v in said.items()}
-        counted = {secrets.GENERATION: str(int(values.get(secrets.GENERATION, 0)) + 1)}
-        self.vault.write(**counted, **said)
+        generation = int(self.vault.values.get(secrets.GENERATION, 0)) + 1
+        said = {f"{self.name}_{suffix}": text for suffix, text in beside.items()}
+        self.vault.write(**{secrets.GENERATION: str(generation), self.name: value}, **said)
 
     def _play(self) -> None:
         play("redeploy", self.environment, {"agenda_action": "rotate"})
@@ -72,11 +71,11 @@ class Rotation:
         if not step:
             new = secrets.SECRETS[self.name]()
             step, others = ACCEPT, [new]
-            self._write(value=f"{used}\n{new}", _step=ACCEPT)
+            self._write(f"{used}\n{new}", step=ACCEPT)
         if step == ACCEPT:
             self._play()
             step = USE
-            self._write(value=f"{others[0]}\n{used}", _step=USE, _since=now)
+            self._write(f"{others[0]}\n{used}", step=USE, since=now)
         if step == USE:
             self._play()
             self.vault.write(**{f"{self.name}_step": OVERLAP})
@@ -90,7 +89,7 @@ class Rotation:
                     "run this again from then on; FORCE=1 ends it now, and with it every session "
                     "or token that was not made since",
                 )
-            self._write(value=used, _step=END)
+            self._write(used, step=END)
         self._play()
         self.vault.write(**{f"{self.name}_step": ""})
         return "the one before is accepted no longer"
@@ -99,7 +98,7 @@ class Rotation:
         values = self.vault.values
         if f"{self.name}_before" not in values:
             new, since = secrets.SECRETS[self.name](), self.now.isoformat(timespec="seconds")
-            self._write(value=new, _before=values[self.name], _since=since)
+            self._write(new, before=values[self.name], since=since)
         new, before = values[self.name], values[f"{self.name}_before"]
         self._let_in(new, before)
         self._play()
