@@ -42,7 +42,8 @@ class World:
             raise Killed
 
     def play(self, verb, environment, told):
-        assert (verb, environment, told) == ("redeploy", "lab", {"agenda_action": "rotate"})
+        assert (verb, environment) == ("redeploy", "lab")
+        assert told == {"agenda_action": "rotate", "agenda_force": True}
         generation = self.vault[secrets.GENERATION]
         for host in self.read:
             self.lives()
