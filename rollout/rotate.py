@@ -138,14 +138,20 @@ def ages(environment: str, *, now: datetime) -> list[str]:
     if not secrets.places(environment, environ=os.environ)[0].exists():
         return ["none yet: `make secrets`"]
     state = secrets.state_of(environment, environ=os.environ)
-    vault = secrets.opened(environment, environ=os.environ)
-    made = {kind: vault.values.get(f"{name}_since", "") for kind, name in NAMES.items()}
-    at = {kind: datetime.fromisoformat(since) for kind, since in made.items() if since}
-    oldest = datetime.fromtimestamp((state / "tls/ca.pem").stat().st_mtime, UTC)
-    at |= {kind: oldest for kind in (*NAMES, "authority") if kind not in at}
-    at[BACKUP_KEY] = datetime.fromtimestamp((state / BACKUP_KEY).stat().st_mtime, UTC)
-    lines = [", ".join(f"{kind} {(now - since).days}" for kind, since in sorted(at.items()))]
-    lines[0] = f"age in days: {lines[0]}"
+    try:
+        vault = secrets.opened(environment, environ=os.environ)
+    except OperatorError as error:
+        return [str(error).splitlines()[0]]
+    kept = {"authority": state / "tls/ca.pem", BACKUP_KEY: state / BACKUP_KEY}
+    at = {kind: datetime.fromtimestamp(file.stat().st_mtime, UTC)
+          for kind, file in kept.items() if file.exists()}  # fmt: skip
+    for kind, name in NAMES.items():
+        if since := vault.values.get(f"{name}_since"):
+            at[kind] = datetime.fromisoformat(since)
+        elif "authority" in at:
+            at[kind] = at["authority"]
+    told = ", ".join(f"{kind} {(now - since).days}" for kind, since in sorted(at.items()))
+    lines = [f"age in days: {told}"]
     for kind, name in NAMES.items():
         step = vault.values.get(f"{name}_step", "")
         if f"{name}_before" in vault.values or step not in {"", OVERLAP}:

@@ -196,6 +196,7 @@ def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, 
 
 def test_status_says_how_old_each_is_and_what_was_interrupted(begin):
     begin("secret-key")
+    assert rotate.ages("lab", now=NOW) == ["age in days: "]  # nothing of it is on this machine
     state = secrets.state_of("lab", environ=rotate.os.environ)
     secrets.backup_key("lab", environ=rotate.os.environ)
     (state / "tls").mkdir()
