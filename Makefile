@@ -174,7 +174,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate deploy redeploy rollback verify admin demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate deploy redeploy rollback verify admin factor-reset demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 
@@ -199,8 +199,11 @@ backup: ## Back up the database now, and fetch it (every night it happens by its
 restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
 	@$(ALONE) rollout.backups restore
 
-admin: ## Print a single-use link for a first administrator
+admin: ## Print a single-use link for a first administrator, who needs a phone with an authenticator app
 	@$(RUN) rollout.reach address --admin
+
+factor-reset: ## Remove the lost second factor of an account: NAME=…
+	@$(RUN) rollout.reach factor-reset
 
 demo: ## An account named demo with a believable week, and how to sign in
 	@$(RUN) rollout.reach demo

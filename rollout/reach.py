@@ -1,8 +1,10 @@
-"""Reach what is deployed: `make ssh`, `logs`, `admin`, `demo`, `maintenance`, the end of `make up`.
+"""Reach what is deployed: `make ssh`, `logs`, `admin`, `factor-reset`, `demo`, `maintenance`, and
+the end of `make up`.
 
     python -m rollout.reach --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
     python -m rollout.reach --env ENV logs [--to GROUP_OR_NAME] [--lines N] [--follow]
     python -m rollout.reach --env ENV address [--admin]
+    python -m rollout.reach --env ENV factor-reset ACCOUNT
     python -m rollout.reach --env ENV demo [--yes --confirm ENV]
     python -m rollout.reach --env ENV maintenance on|off
 
@@ -217,7 +219,8 @@ def named_in(certificate: Path) -> str:
 
 def manage(environment: str, *command: str) -> str:
     """What a management command of the agenda says."""
-    status, said = ssh(environment, "web", ["agenda-manage", *command], capture=True)
+    words = ["agenda-manage", *map(shlex.quote, command)]
+    status, said = ssh(environment, "web", words, capture=True)
     if status != 0:
         raise OperatorError(
             f"the agenda could not run {command[0]} (see above)",
@@ -231,6 +234,7 @@ def say_address(environment: str, *, admin: bool) -> None:
         path = manage(environment, "agenda_first_admin")
         print("Open this once, within its time, to make the first administrator:")
         print(f"{web_root(environment)}{path}")
+        print("It then asks for codes of an authenticator app: have a phone with one at hand.")
         return
     suffix = "" if environment == "lab" else f" ENV={environment}"
     print(f"\nThe agenda is at {web_root(environment)}/agenda")
@@ -262,6 +266,8 @@ def act(asked: argparse.Namespace) -> int:
         print(f"maintenance {asked.env}: {asked.state}")
     elif asked.verb == "demo":
         fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
+    elif asked.verb == "factor-reset":
+        print(manage(asked.env, "agenda_factor_reset", "--", asked.name))
     elif asked.verb == "address":
         say_address(asked.env, admin=asked.admin)
     else:
@@ -290,6 +296,10 @@ def main() -> int:
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"
     )
+    factor = verbs.add_parser(
+        "factor-reset", help="remove a lost second factor", next_step="make factor-reset NAME=alice"
+    )
+    factor.add("name", make="NAME", help="the account's")
     demo = verbs.add_parser("demo", help="an account with a believable week")
     demo.add_answers()
     pause = verbs.add_parser(

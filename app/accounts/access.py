@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts.forms import SignInForm
+from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 
 View = Callable[..., HttpResponseBase]
 # Not words of the user's: made anew on every page.
-NOT_KEPT = {"csrfmiddlewaretoken", "username", "password", "next"}
+NOT_KEPT = {"csrfmiddlewaretoken", "username", "password", "code", "next"}
 PREFIX = "kept-"
 # It stands in an address itself, and nginx takes no longer ones than 8 KiB.
 BACK_LENGTH_MAX = 500
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+# In a session: who gave the right password and must give a code.
+WAITING = "waiting_for_code"
+CODE_WITHIN_S = 10 * 60
+# What a member of staff may open without a second factor.
+OPEN_TO_ALL = ("second-factor", "sign-out", "language")
 # Which browser on what, as their User-Agent names them: the first that is found.
 BROWSERS = {"Edg": "Edge", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {
@@ -38,12 +47,57 @@ def sign_in_required(view: View) -> View:
             return view(request, *args, **kwargs)
         if request.method == "POST" and keeps_text(view):
             return ask_to_sign_in(request)
-        address = reverse("sign-in")
-        if back := _way_back(request):
-            address = f"{address}?next={quote(back)}"
-        return HttpResponseRedirect(address)
+        return _lead(request, reverse("sign-in"))
 
     return guarded
+
+
+def sign_in(
+    request: HttpRequest, user: User, *, then: str, has_given_code: bool = False
+) -> HttpResponse:
+    """Where every way in ends: who has a second factor is asked for it."""
+    if user.factor_sealed and not has_given_code:
+        return _ask_for_code(request, user, then)
+    login(request, user, backend=BACKEND)
+    request.session.pop(WAITING, None)
+    request.session["device"] = device(request)
+    return words_again(request, then) or HttpResponseRedirect(then)
+
+
+def _ask_for_code(request: HttpRequest, user: User, then: str) -> HttpResponse:
+    request.session.cycle_key()  # who planted this cookie beforehand does not wait along
+    request.session[WAITING] = {
+        "user": str(user.pk),
+        "password": user.get_session_auth_hash(),
+        "since": time.time(),
+    }
+    context = {"form": CodeForm(request, user), "kept": kept_fields(request), "next": then}
+    return render(request, "accounts/code.html", context)
+
+
+def waiting_for_code(request: HttpRequest) -> User | None:
+    """Who gave the right password a moment ago."""
+    waiting = request.session.get(WAITING)
+    if not waiting or time.time() - waiting["since"] > CODE_WITHIN_S:
+        return None
+    user = User.objects.filter(pk=waiting["user"], is_active=True).first()
+    if user and constant_time_compare(user.get_session_auth_hash(), waiting["password"]):
+        return user
+    return None
+
+
+def set_up_first(request: HttpRequest) -> HttpResponse | None:
+    """Staff without a second factor is led to it before anything else."""
+    user = request.user
+    is_concerned = user.is_authenticated and user.is_staff and not user.factor_sealed
+    if not is_concerned or request.path in map(reverse, OPEN_TO_ALL):
+        return None
+    return _lead(request, reverse("second-factor"))
+
+
+def _lead(request: HttpRequest, address: str) -> HttpResponseRedirect:
+    back = _way_back(request)
+    return HttpResponseRedirect(f"{address}?next={quote(back)}" if back else address)
 
 
 def _way_back(request: HttpRequest) -> str:

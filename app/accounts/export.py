@@ -24,6 +24,10 @@ def export(user: User, *, at: datetime) -> Iterator[str]:
     found = {
         "exported_at": at,
         "account": {name: getattr(user, name) for name in names},
+        "second_factor": {
+            "is_on": bool(user.factor_sealed),
+            "recovery_codes_left": len(user.recovery_digests.split()),
+        },
         "sessions": [
             {name: getattr(session, name) for name in ("device", "began_at", "seen_at")}
             for session in sessions_of(user)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -14,11 +14,15 @@ from django.contrib.auth.forms import (
     SetPasswordForm,
 )
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import VOICES, User, normal_name
+from accounts.second_factor import opened, step_of
 from accounts.zones import ZoneSelect, zone_choices
 from speech.services import leaves_network
+
+WRONG_CODE = _("This code is not valid now, or it was used already.")
 
 
 class SignInForm(AuthenticationForm):
@@ -169,6 +173,49 @@ class PasswordAgain(forms.Form):
 
     def clean_password(self) -> str:
         return _password_checked(self.request, self.cleaned_data["password"])
+
+
+def _code_field(help_text: Any) -> forms.CharField:
+    attrs = {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
+    return forms.CharField(
+        label=_("Code"), help_text=help_text, max_length=40, widget=forms.TextInput(attrs=attrs)
+    )
+
+
+class CodeForm(forms.Form):
+    """Of the second factor. A wrong one counts as a wrong password does."""
+
+    code = _code_field(_("The six digits that your app shows, or a recovery code."))
+
+    def __init__(self, request: HttpRequest, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request, self.user = request, user
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        if authenticate(self.request, username=self.user.username, code=code) is None:
+            raise forms.ValidationError(WRONG_CODE)
+        return code
+
+
+class FactorSetForm(PasswordAgain):
+    """The first code of an app; `step` is the half minute that it is of."""
+
+    field_order = ("sealed", "code", "password")
+    # Off: Firefox would keep it when the page is loaded again, with another key on it.
+    sealed = forms.RegexField(
+        r"\A[0-9a-f]{72}\Z", widget=forms.HiddenInput(attrs={"autocomplete": "off"})
+    )
+    code = _code_field(_("The six digits that your app shows now."))
+    step = 0
+
+    def clean(self) -> None:
+        super().clean()
+        if {"sealed", "code"} <= self.cleaned_data.keys():
+            app = opened(cast(User, self.request.user), self.cleaned_data["sealed"])
+            self.step = step_of(app, self.cleaned_data["code"], at=timezone.now())
+            if not self.step:
+                self.add_error("code", WRONG_CODE)
 
 
 class EmailForm(PasswordAgain):

@@ -80,6 +80,12 @@ class User(AbstractUser):
     listened_at = models.DateTimeField(null=True, editable=False)
     forgotten_unheard = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     forgotten_told = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # Of the second factor, where there is one: its secret, sealed; the half minute of the newest
+    # code that was taken; the recovery codes left. Columns, not rows: the release before
+    # must be able to delete an account.
+    factor_sealed = models.CharField(max_length=72, default="", db_default="", editable=False)
+    factor_step = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    recovery_digests = models.CharField(max_length=700, default="", db_default="", editable=False)
     is_probe = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PeopleManager] = PeopleManager()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from accounts import access, views
+from accounts.second_factor_views import second_factor
 
 urlpatterns = [
     path("sign-in/", views.SignInView.as_view(), name="sign-in"),
+    path("sign-in/code/", views.CodeView.as_view(), name="sign-in-code"),
     path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
     path("sign-up/", views.sign_up, name="sign-up"),
     path("reset/", views.reset, name="reset"),
@@ -20,6 +22,7 @@ urlpatterns = [
         access.sign_in_required(views.PasswordView.as_view()),
         name="password",
     ),
+    path("account/second-factor/", second_factor, name="second-factor"),
     path("account/email/", views.email, name="email"),
     path("account/sessions/", views.sessions, name="sessions"),
     path("account/export/", views.export_all, name="export"),

@@ -8,14 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login, logout
+from django.contrib.auth import logout
 from django.contrib.auth.views import (
     LoginView,
     LogoutView,
     PasswordChangeView,
     PasswordResetConfirmView,
+    RedirectURLMixin,
 )
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import (
     Http404,
     HttpRequest,
@@ -27,15 +28,25 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, get_language_from_request, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
+from django.views.generic import FormView
 
-from accounts.access import device, kept_fields, sign_in_required, signed_in, words_again
+from accounts.access import (
+    kept_fields,
+    sign_in,
+    sign_in_required,
+    signed_in,
+    waiting_for_code,
+    words_again,
+)
 from accounts.export import export
 from accounts.forms import (
+    CodeForm,
     EmailForm,
     NewPasswordForm,
     PasswordAgain,
@@ -59,8 +70,6 @@ from accounts.services import (
 )
 from config.middleware import client_address
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
 
 class SignInView(LoginView):
     template_name = "accounts/sign_in.html"
@@ -75,9 +84,7 @@ class SignInView(LoginView):
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        done = super().form_valid(form)
-        self.request.session["device"] = device(self.request)
-        return words_again(self.request, self.get_success_url()) or done
+        return sign_in(self.request, form.get_user(), then=self.get_success_url())
 
     def get_form_kwargs(self) -> dict[str, Any]:
         given: dict[str, Any] = super().get_form_kwargs()
@@ -87,6 +94,39 @@ class SignInView(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {"kept": kept_fields(self.request)}
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class CodeView(RedirectURLMixin, FormView):  # type: ignore[type-arg] # generic to mypy only
+    """The second step, for who gave the right password a moment ago."""
+
+    template_name = "accounts/code.html"
+    form_class = CodeForm
+    next_page = "agenda"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.user = waiting_for_code(request)
+        if self.user is None:
+            return words_again(request, self.get_success_url()) or redirect("sign-in")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request, "user": self.user}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        then = self.get_success_url()
+        return sign_in(self.request, form.user, then=then, has_given_code=True)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        words = {"kept": kept_fields(self.request), "next": self.get_redirect_url()}
+        return super().get_context_data(**kwargs) | words
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """In the place of the administration's own page, which asks for a password alone."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect(f"{reverse('sign-in')}?{request.GET.urlencode()}")
 
 
 class SignOutView(LogoutView):
@@ -129,9 +169,7 @@ def _sign_up(request: HttpRequest, make: Callable[..., User | None], template: s
         else:
             if user is None:
                 raise Http404("the link was used a moment ago")
-            login(request, user, backend=BACKEND)
-            request.session["device"] = device(request)
-            return redirect("agenda")
+            return sign_in(request, user, then=reverse("agenda"))
     return render(request, template, {"form": form})
 
 

@@ -67,6 +67,7 @@ MIDDLEWARE = [
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "config.middleware.PreferencesMiddleware",
+        "config.middleware.SecondFactorMiddleware",
         "config.errors.RefusedMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
     ),
@@ -126,6 +127,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "accounts.second_factor.CodeBackend",
 ]
 PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -153,7 +155,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "config.middleware.client_address"
 AXES_USERNAME_CALLABLE = "accounts.throttle.throttled_name"
 AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
-AXES_SENSITIVE_PARAMETERS = ["username", "password"]
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "code"]
 AXES_VERBOSE = False
 
 # Sessions know their user, so that an account leaves nothing behind.

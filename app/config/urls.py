@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from accounts.views import admin_sign_in
 from config import errors, health
 
 urlpatterns = [
@@ -15,6 +16,8 @@ urlpatterns = [
     path("agenda/", include("accounts.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("admin/login/", admin_sign_in),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
 ]
 

@@ -488,6 +488,7 @@ def test_the_first_administrators_link_works_once(client, db):
     assert client.get(path)["Referrer-Policy"] == "same-origin"
     assert client.post(path, ADMIN)["Location"] == "/agenda"
     assert User.objects.get().is_superuser
+    client.post("/agenda/sign-out/")
     assert client.get(path).status_code == 404
     assert client.post(path, ADMIN | {"username": "second"}).status_code == 404
     assert User.objects.count() == 1
@@ -581,7 +582,7 @@ def test_removing_an_account_leaves_nothing_of_it(client, alice, add):
 def test_the_admin_is_for_configured_networks_and_superusers(client, alice, settings):
     from ipaddress import ip_network  # noqa: PLC0415 - beside its only use
 
-    alice.is_staff = alice.is_superuser = True
+    alice.is_staff = alice.is_superuser = alice.factor_sealed = True
     alice.save()
     client.force_login(alice)
     assert client.get("/admin/").status_code == 200

@@ -101,7 +101,8 @@ def administrator(db):
     browser = Client(raise_request_exception=False)
     browser.force_login(
         account_create(
-            username="root", password="long enough it is", is_staff=True, is_superuser=True
+            **{"username": "root", "password": "long enough it is", "factor_sealed": "set up"},
+            **{"is_staff": True, "is_superuser": True},
         )
     )
     return browser

@@ -135,6 +135,14 @@ SCREENS = (
         path="/agenda/account/password/",
         fill=(("old_password", "wrong"), ("new_password1", "1234"), ("new_password2", "5678")),
     ),
+    Screen(name="second-factor", url="second-factor", path="/agenda/account/second-factor/"),
+    Screen(
+        name="second-factor-wrong",
+        url="second-factor",
+        path="/agenda/account/second-factor/",
+        fill=(("code", "000000"), ("password", "{password}")),
+        status=422,
+    ),
     Screen(name="calendar", url="calendar", path="/agenda/account/calendar/"),
     Screen(
         name="calendar-open",
@@ -171,6 +179,7 @@ NOT_A_SCREEN = {
     "day-speech": "sound",
     "language": "a form that leads back",
     "missed-speech": "sound",
+    "sign-in-code": "after a password: test_second_factor.py looks at it",
     "sign-out": "a form that leads to sign-in",
     "task-end": "a form that leads to the agenda",
     "task-keep": "a form that leads to the agenda",

@@ -13,6 +13,7 @@ from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
 from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
 from tests.e2e.person import WORDS, Person
+from tests.e2e.test_second_factor import sets_up
 
 pytestmark = pytest.mark.browser
 AT_HOME = re.compile(r"/agenda/?$")
@@ -305,6 +306,9 @@ def test_the_first_administrator_is_made_in_a_browser(arrive, agenda: ServedAgen
     person.page.locator("[name=password1]").fill(person.password)
     person.page.locator("[name=password2]").fill(person.password)
     person.page.locator("main form button").click()
+    person.page.wait_for_url(re.compile(r"/second-factor/\?next="))
+    sets_up(person)
+    person.page.get_by_role("link", name="I have written them down").click()
     person.page.wait_for_url(AT_HOME)
     seen = person.page.goto("/admin/")
     assert seen

@@ -153,7 +153,8 @@ class ClosedAgenda:
 
     def forbidden(self) -> tuple[Page, int]:
         """A member of staff who may do nothing yet."""
-        self.agenda.sql(f"UPDATE account SET is_staff = 1 WHERE username = '{self.owner.name}'")  # noqa: S608 - a name of ours
+        changes = "is_staff = 1, factor_sealed = 'set up'"
+        self.agenda.sql(f"UPDATE account SET {changes} WHERE username = '{self.owner.name}'")  # noqa: S608 - a name of ours
         return self.owner.page, self.owner.page.goto("/admin/accounts/user/").status
 
     def too_old(self) -> tuple[Page, int]:

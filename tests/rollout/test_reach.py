@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from datetime import UTC, datetime
 
 import pytest
@@ -109,3 +110,13 @@ def test_a_drills_result_that_cannot_be_read_is_a_note(tmp_path, content):
     *_, (mark, subject, text) = status.of_operator(tmp_path, at=datetime.now(UTC))
     assert (mark, subject) == ("note", "drill")
     assert "cannot be read" in text
+
+
+def test_a_lost_second_factor_is_removed_by_name_and_the_name_is_no_command(asked, capsys):
+    reach.act(Namespace(env="lab", verb="factor-reset", name="-x; touch harm"))
+    assert asked == [["agenda-manage", "agenda_factor_reset", "--", "'-x; touch harm'"]]
+
+
+def test_the_first_administrator_is_told_of_the_second_factor(asked, capsys):
+    reach.say_address("lab", admin=True)
+    assert "authenticator app" in capsys.readouterr().out
