@@ -44,6 +44,7 @@ override export REBOOT := $(value REBOOT)
 override export STOP := $(value STOP)
 override export JSON := $(value JSON)
 override export FOLLOW := $(value FOLLOW)
+override export SINCE := $(value SINCE)
 override export ROUNDS := $(value ROUNDS)
 override export SWITCHES := $(value SWITCHES)
 override export BROKEN := $(value BROKEN)
@@ -174,7 +175,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate deploy redeploy rollback verify admin factor-reset demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 
@@ -204,6 +205,9 @@ admin: ## Print a single-use link for a first administrator, who needs a phone w
 
 factor-reset: ## Remove the lost second factor of an account: NAME=…
 	@$(RUN) rollout.reach factor-reset
+
+audit: ## Who signed in, was refused, changed password, token, second step: SINCE=2026-11-30 NAME=account JSON=1
+	@$(RUN) rollout.reach audit
 
 demo: ## An account named demo with a believable week, and how to sign in
 	@$(RUN) rollout.reach demo

@@ -1,10 +1,11 @@
-"""Reach what is deployed: `make ssh`, `logs`, `admin`, `factor-reset`, `demo`, `maintenance`, and
-the end of `make up`.
+"""Reach what is deployed: `make ssh`, `logs`, `admin`, `factor-reset`, `audit`, `demo`,
+`maintenance`, and the end of `make up`.
 
     python -m rollout.reach --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
     python -m rollout.reach --env ENV logs [--to GROUP_OR_NAME] [--lines N] [--follow]
     python -m rollout.reach --env ENV address [--admin]
     python -m rollout.reach --env ENV factor-reset ACCOUNT
+    python -m rollout.reach --env ENV audit [--since DAY] [--name ACCOUNT] [--json]
     python -m rollout.reach --env ENV demo [--yes --confirm ENV]
     python -m rollout.reach --env ENV maintenance on|off
 
@@ -268,6 +269,9 @@ def act(asked: argparse.Namespace) -> int:
         fill_demo(asked.env, yes=asked.yes, confirm=asked.confirm)
     elif asked.verb == "factor-reset":
         print(manage(asked.env, "agenda_factor_reset", "--", asked.name))
+    elif asked.verb == "audit":
+        given = [f"--since={asked.since}", f"--name={asked.name}", *(["--json"] * asked.json)]
+        print(manage(asked.env, "agenda_audit", *given))
     elif asked.verb == "address":
         say_address(asked.env, admin=asked.admin)
     else:
@@ -300,6 +304,10 @@ def main() -> int:
         "factor-reset", help="remove a lost second factor", next_step="make factor-reset NAME=alice"
     )
     factor.add("name", make="NAME", help="the account's")
+    audit = verbs.add_parser("audit", help="what happened to accounts: audit.schema.json")
+    audit.add("--since", make="SINCE", default="", help="a day or an instant: 2026-11-30T08:00")
+    audit.add("--name", make="NAME", default="", help="of one account alone")
+    audit.add("--json", make="JSON", action="store_true", help="for machines")
     demo = verbs.add_parser("demo", help="an account with a believable week")
     demo.add_answers()
     pause = verbs.add_parser(

@@ -17,8 +17,10 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounts.audit import What, note
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
+from config.middleware import FOR_MACHINES, Next
 
 View = Callable[..., HttpResponseBase]
 # Not words of the user's: made anew on every page.
@@ -61,6 +63,7 @@ def sign_in(
     login(request, user, backend=BACKEND)
     request.session.pop(WAITING, None)
     request.session["device"] = device(request)
+    note(What.SIGN_IN, user.pk, request=request, detail=device(request))
     return words_again(request, then) or HttpResponseRedirect(then)
 
 
@@ -86,13 +89,19 @@ def waiting_for_code(request: HttpRequest) -> User | None:
     return None
 
 
-def set_up_first(request: HttpRequest) -> HttpResponse | None:
+class SecondFactorMiddleware:
     """Staff without a second factor is led to it before anything else."""
-    user = request.user
-    is_concerned = user.is_authenticated and user.is_staff and not user.factor_sealed
-    if not is_concerned or request.path in map(reverse, OPEN_TO_ALL):
-        return None
-    return _lead(request, reverse("second-factor"))
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in {*FOR_MACHINES, *map(reverse, OPEN_TO_ALL)}:
+            return self.get_response(request)
+        user = request.user
+        if user.is_authenticated and user.is_staff and not user.factor_sealed:
+            return _lead(request, reverse("second-factor"))
+        return self.get_response(request)
 
 
 def _lead(request: HttpRequest, address: str) -> HttpResponseRedirect:

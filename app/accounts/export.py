@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from accounts.audit import lines_of
 from accounts.models import User
 from accounts.services import sessions_of
 from agenda.models import Priority, Task
@@ -32,6 +33,7 @@ def export(user: User, *, at: datetime) -> Iterator[str]:
             {name: getattr(session, name) for name in ("device", "began_at", "seen_at")}
             for session in sessions_of(user)
         ],
+        "audit": list(lines_of(user).values("at", "what", "address", "detail")),
         "tokens": list(
             user.tokens.values("name", "scopes", "created_at", "expires_at", "last_used_at")
         ),

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit import note_refusal
 from accounts.models import VOICES, User, normal_name
 from accounts.second_factor import opened, step_of
 from accounts.zones import ZoneSelect, zone_choices
@@ -194,6 +195,7 @@ class CodeForm(forms.Form):
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
         if authenticate(self.request, username=self.user.username, code=code) is None:
+            note_refusal(self.request, self.user.username)
             raise forms.ValidationError(WRONG_CODE)
         return code
 
@@ -234,5 +236,6 @@ def _password_checked(request: HttpRequest, password: str) -> str:
     """As at sign-in, so that a wrong one counts there and here: django-axes looks on."""
     name = request.user.get_username()
     if authenticate(request, username=name, password=password) is None:
+        note_refusal(request, name)
         raise forms.ValidationError(_("This is not your password."))
     return password

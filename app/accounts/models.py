@@ -225,3 +225,47 @@ class ResetRequest(models.Model):
 
     def __str__(self) -> str:
         return f"asked at {self.asked_at:%Y-%m-%d %H:%M}"
+
+
+class AuditLine(models.Model):
+    """Something that happened to an account, and no word of what is in it.
+
+    No row points to the account: that it left outlasts it, and the release before can delete one.
+    """
+
+    class What(models.TextChoices):
+        SIGN_IN = "sign-in", _("signed in")
+        REFUSED = "refused", _("wrong password or code")
+        PASSWORD_CHANGED = "password-changed", _("password changed")
+        PASSWORD_RESET = "password-reset", _("password reset by e-mail")
+        EMAIL_CHANGED = "email-changed", _("e-mail address changed")
+        TOKEN_MADE = "token-made", _("token made")
+        TOKEN_USED = "token-used", _("token used for the first time")
+        TOKEN_REVOKED = "token-revoked", _("token revoked")
+        FACTOR_SET = "factor-set", _("second step set up")
+        FACTOR_REMOVED = "factor-removed", _("second step removed")
+        RECOVERY_CODES_MADE = "recovery-codes-made", _("new recovery codes")
+        SESSIONS_ENDED = "sessions-ended", _("signed out elsewhere")
+        LEFT = "left", "left"
+        # By an operator.
+        ADMIN_LINK = "admin-link", "admin link"
+        FACTOR_RESET = "factor-reset", _("second step removed by an operator")
+        RESTORED = "restored", "restored"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(db_index=True)
+    what = models.CharField(max_length=30)
+    account_id = models.UUIDField(null=True)
+    address = models.CharField(max_length=45)
+    detail = models.CharField(max_length=60)
+
+    class Meta:
+        db_table = "audit_line"
+        indexes = [models.Index(fields=["account_id", "at"], name="audit_line_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def words(self) -> str:
+        return str(self.What(self.what).label)

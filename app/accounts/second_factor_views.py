@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from pyotp import TOTP, random_base32
 
 from accounts.access import sign_in_required, signed_in
+from accounts.audit import What, note
 from accounts.forms import FactorSetForm, PasswordAgain
 from accounts.models import User, session_digest
 from accounts.second_factor import factor_remove, factor_set, opened, recovery_codes_new, seal
@@ -35,8 +36,10 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     form = PasswordAgain(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         if "remove" not in request.POST:
+            note(What.RECOVERY_CODES_MADE, user.pk, request=request)
             return _recovery_codes(request, recovery_codes_new(user))
         factor_remove(user)
+        note(What.FACTOR_REMOVED, user.pk, request=request)
         messages.success(request, _("The second step is removed."))
         return redirect("account")
     return _page(request, {"form": form, "left": len(user.recovery_digests.split())})
@@ -52,6 +55,7 @@ def _set_up(request: HttpRequest, user: User) -> HttpResponse:
         codes = factor_set(user, app, step=form.step)
         if not codes:
             return redirect("second-factor")
+        note(What.FACTOR_SET, user.pk, request=request)
         # In the others nobody gave a code.
         sessions_of(user).exclude(pk=session_digest(request.session.session_key)).delete()
         return _recovery_codes(request, codes)

@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import FirstAdminLink, Session, User, session_digest
+from accounts.audit import What, note
+from accounts.models import AuditLine, FirstAdminLink, Session, User, session_digest
 from agenda import erased
 from agenda.forgetting import erase_in_chunks
 from agenda.services import day_subject
@@ -131,6 +132,9 @@ def account_remove(user: User) -> None:
     with transaction.atomic():
         AccessAttempt.objects.filter(username=user.username).delete()
         erased.note(User, [user.pk], at=timezone.now())
+        AuditLine.objects.filter(account_id=user.pk).delete()
+        if not user.is_probe:
+            note(What.LEFT, user.pk, request=None)
         user.delete()
     for subject in subjects:
         speech.forget(subject)

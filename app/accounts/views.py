@@ -44,6 +44,7 @@ from accounts.access import (
     waiting_for_code,
     words_again,
 )
+from accounts.audit import SHOWN, What, lines_of, note, note_refusal
 from accounts.export import export
 from accounts.forms import (
     CodeForm,
@@ -85,6 +86,10 @@ class SignInView(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         return sign_in(self.request, form.get_user(), then=self.get_success_url())
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        note_refusal(self.request, self.request.POST.get("username", ""))
+        return super().form_invalid(form)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         given: dict[str, Any] = super().get_form_kwargs()
@@ -191,7 +196,8 @@ def account(request: HttpRequest) -> HttpResponse:
             response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         return response
     status = 422 if form.errors else 200
-    return render(request, "accounts/account.html", {"form": form}, status=status)
+    context = {"form": form, "lines": lines_of(user)[:SHOWN], "audit_days": settings.AUDIT_DAYS}
+    return render(request, "accounts/account.html", context, status=status)
 
 
 @sensitive_post_parameters()
@@ -225,6 +231,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         if "others" not in request.POST:
             others = others.filter(pk__in=request.POST.getlist("end"))
         others.delete()
+        note(What.SESSIONS_ENDED, request.user.pk, request=request)
         messages.success(request, _("Signed out there."))
         return redirect("sessions")
     return render(request, "accounts/sessions.html", {"sessions": found, "own": own})
@@ -239,6 +246,7 @@ def email(request: HttpRequest) -> HttpResponse:
     form = EmailForm(request, request.POST or None, initial={"email": user.email})
     if request.method == "POST" and form.is_valid():
         email_change(user, form.cleaned_data["email"], language=get_language() or "fr")
+        note(What.EMAIL_CHANGED, user.pk, request=request)
         messages.success(request, _("Saved."))
         return redirect("account")
     title, button = _("Change the e-mail address"), _("Change it")
@@ -300,6 +308,7 @@ class PasswordView(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
         access_end(signed_in(self.request), kept=self.request.session.session_key)
+        note(What.PASSWORD_CHANGED, form.user.pk, request=self.request)
         messages.success(self.request, _("Your password is changed. Other devices are signed out."))
         return done
 
@@ -345,6 +354,7 @@ class ResetLinkView(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
         reset_done(form.user)
+        note(What.PASSWORD_RESET, form.user.pk, request=self.request)
         messages.success(self.request, _("Your password is changed. Sign in with the new one."))
         return done
 

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
+from accounts.audit import What, note
 from agenda.quotas import held
 from api.auth import READ, WRITE, token_of
 from api.models import Token
@@ -77,6 +78,7 @@ def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
         raise Problem("token-in-use")
     if not token_revoke(owner_id=token_of(request).owner_id, token_id=token_id):
         raise Problem("not-found")
+    note(What.TOKEN_REVOKED, token_of(request).owner_id, request=request)
     return HttpResponse(status=204)
 
 

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import sign_in_required, signed_in
+from accounts.audit import What, note
 from accounts.forms import PasswordAgain
 from api.models import NAME_LENGTH_MAX, Token
 from api.services import TOKEN_DAYS_MAX, Order, token_create, token_revoke
@@ -67,10 +68,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            _token, text = token_create(form.order(), owner_id=user.pk, at=timezone.now())
+            token, text = token_create(form.order(), owner_id=user.pk, at=timezone.now())
         except ValidationError as error:
             form.add_error(None, error)
         else:
+            note(What.TOKEN_MADE, user.pk, request=request, detail=f"…{token.hint}")
             form = TokenForm(request)
     made = [
         (token, [SCOPE_WORDS[scope] for scope in token.scope_list])
@@ -87,6 +89,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     if not token_revoke(owner_id=signed_in(request).pk, token_id=token_id):
         raise Http404("no such token")
+    note(What.TOKEN_REVOKED, request.user.pk, request=request)
     messages.success(request, _("The token is revoked."))
     return redirect("tokens")
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
 
+from accounts.audit import What, note
 from api.models import Token
 from api.problems import Problem
 from api.services import token_find
@@ -75,6 +76,8 @@ class BearerToken(HttpBearer):
             raise Problem(
                 "unauthorized", headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
             )
+        if found.last_used_at is None:
+            note(What.TOKEN_USED, found.owner_id, request=request, detail=f"…{found.hint}")
         wait_s = THROTTLE.wait_s(found.id, per_minute=settings.API_RATE)
         if wait_s:
             raise Problem("too-many-requests", headers={"Retry-After": str(wait_s)})

@@ -106,6 +106,7 @@ class Environment(BaseModel):
     most_tasks: int = _whole(10_000, least=1, most=1_000_000)
     most_kib: int = _whole(10 * 1024, least=1, most=1024 * 1024)
     most_tokens: int = _whole(20, least=1, most=1000)
+    audit_days: int = _whole(90, least=1, most=3650)
     admin_networks: Networks = Field([], description="networks such as 10.20.28.0/24,...")
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "Europe/Paris", description="a zone such as Europe/Paris"

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers
 
-from accounts.access import set_up_first
 from agenda.clock import zone_of
 
 # Answered without a question about the user: they must answer when the database does not.
@@ -95,15 +94,3 @@ class PreferencesMiddleware:
             request.LANGUAGE_CODE = language
         with timezone.override(zone_of(zone)):
             return self.get_response(request)
-
-
-class SecondFactorMiddleware:
-    """Behind those that know the user and the language."""
-
-    def __init__(self, get_response: Next) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path in FOR_MACHINES:
-            return self.get_response(request)
-        return set_up_first(request) or self.get_response(request)

@@ -67,7 +67,7 @@ MIDDLEWARE = [
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "config.middleware.PreferencesMiddleware",
-        "config.middleware.SecondFactorMiddleware",
+        "accounts.access.SecondFactorMiddleware",
         "config.errors.RefusedMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
     ),
@@ -244,6 +244,7 @@ API_RATE = AGENDA.api_rate
 MOST_TASKS, MOST_KIB = AGENDA.most_tasks, AGENDA.most_kib
 MOST_TOKENS = AGENDA.most_tokens
 
+AUDIT_DAYS = AGENDA.audit_days
 ERASED_JOURNAL = AGENDA.erased_journal
 RELEASE = AGENDA.release
 

@@ -15,7 +15,7 @@ ROLES = sorted(path for path in (ROOT / "ansible/roles").iterdir() if path.is_di
 CHOICES = re.compile(
     r"agenda_smtp_\w+|watch_alert_\w+"  # letters and alerts
     r"|tls_site_(key_)?file"  # agenda_tls: files
-    r"|backup_at|agenda_grace_s"  # when to back up, how long to keep what has expired
+    r"|backup_at|agenda_(grace_s|audit_days)"  # when to back up, how long to keep what
     r"|agenda_session_\w+|agenda_most_\w+"  # how long a sign-in lasts, what one account may hold
     r"|base_connections_\w+|nginx_(requests|passwords)_s"  # what one address may take
     # How a release is served; what a run does, and whether it insists.

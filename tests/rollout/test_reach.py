@@ -120,3 +120,9 @@ def test_a_lost_second_factor_is_removed_by_name_and_the_name_is_no_command(aske
 def test_the_first_administrator_is_told_of_the_second_factor(asked, capsys):
     reach.say_address("lab", admin=True)
     assert "authenticator app" in capsys.readouterr().out
+
+
+def test_the_audit_is_asked_of_the_agenda(asked, capsys):
+    reach.act(Namespace(env="lab", verb="audit", since="2026-11-30", name="a b", json=True))
+    told = ["--since=2026-11-30", "'--name=a b'", "--json"]
+    assert asked == [["agenda-manage", "agenda_audit", *told]]

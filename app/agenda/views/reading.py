@@ -140,6 +140,7 @@ def about(request: HttpRequest) -> HttpResponse:
         "leaves_network": speech.leaves_network(),
         "grace": grace(),
         "removal_grace": removal_grace(),
+        "audit_days": settings.AUDIT_DAYS,
         "backups_kept": timedelta(days=settings.BACKUP_DAYS),
     }
     return render(request, "agenda/about.html", context)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.audit import What, note
 from accounts.models import User, normal_name
 from accounts.second_factor import factor_remove
 from accounts.services import sessions_of
@@ -26,5 +27,6 @@ class Command(BaseCommand):
                 "  Next: give NAME= the name that they sign in with"
             )
         factor_remove(user)
+        note(What.FACTOR_RESET, user.pk, request=None)
         sessions_of(user).delete()
         self.stdout.write(f"{user.username} is signed out, and signs in with the password alone")

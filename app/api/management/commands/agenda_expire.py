@@ -35,6 +35,7 @@ class Command(BaseCommand):
         at = rows_until(sounds_until=until)
         self._tell_doubt(now, at)
         audio += spoken.erase_changed()
+        from accounts.audit import audit_forget  # noqa: PLC0415 - only the web erases rows
         from accounts.reset import resets_forget  # noqa: PLC0415 - only the web has sign-ins
         from accounts.services import sessions_forget  # noqa: PLC0415 - only the web has sign-ins
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         forgotten = tasks_forget(at=at)
         sessions = sessions_forget(at=at)
         resets_forget(at=at)
+        audit_forget(at=at)
         api_expire(at=at)
         erased.prune(at=at)
         if forgotten.is_elsewhere:

@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from accounts.models import FirstAdminLink, Session
+from accounts.audit import What, note
+from accounts.models import AuditLine, FirstAdminLink, Session, User
 from agenda import erased
 from agenda.forgetting import tasks_forget
 from agenda.models import Task, removal_grace
@@ -32,10 +33,13 @@ class Command(BaseCommand):
         fates = erased.fates(sys.stdin)
         for label, ids in fates.erased.items():
             again += _erase(apps.get_model(label), sorted(ids))
+        users = fates.erased.get(User._meta.label_lower, set())
+        AuditLine.objects.filter(account_id__in=users).delete()
         Task.objects.filter(pk__in=fates.ended).update(removed_at=at - removal_grace())
         # A session or link that was ended since must not open anything again.
         sessions = Session.objects.all().delete()[0]
         FirstAdminLink.objects.all().delete()
+        note(What.RESTORED, None, request=None)
         tombstones_add(at=at)
         expired = self._expired(at)
         self.stdout.write(f"erased again: {again}; expired since: {expired}; sessions: {sessions}")
