@@ -32,14 +32,20 @@ def note(
     )
 
 
-def note_refusal(request: HttpRequest, username: str) -> None:
+def note_refusal(request: HttpRequest, username: str, what: AuditLine.What = What.REFUSED) -> None:
     """Of accounts there are, and not of what the throttle turns away: nobody fills the table, and
     what is typed in the wrong field is not kept.
     """
     if getattr(request, "axes_locked_out", False):
         return
     for user in User.objects.filter(username=normal_name(username)):
-        note(What.REFUSED, user.pk, request=request)
+        note(what, user.pk, request=request)
+
+
+def codes_refused(user: User, *, at: datetime) -> int:
+    """Within the last hour, from everywhere: who gives one knows the password already."""
+    since = AuditLine.objects.filter(account_id=user.pk, at__gt=at - timedelta(hours=1))
+    return since.filter(what=What.CODE_REFUSED).count()
 
 
 def lines_of(user: User) -> QuerySet[AuditLine]:

@@ -17,12 +17,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit import note_refusal
+from accounts.audit import What, codes_refused, note_refusal
 from accounts.models import VOICES, User, normal_name
 from accounts.second_factor import opened, step_of
 from accounts.zones import ZoneSelect, zone_choices
 from speech.services import leaves_network
 
+# In an hour, of one account. Of a million codes three are right at a time.
+CODES_REFUSED_MAX = 30
 WRONG_CODE = _("This code is not valid now, or it was used already.")
 
 
@@ -184,7 +186,9 @@ def _code_field(help_text: Any) -> forms.CharField:
 
 
 class CodeForm(forms.Form):
-    """Of the second factor. A wrong one counts as a wrong password does."""
+    """Of the second factor. A wrong one counts as a wrong password does; and of all addresses
+    together, for a million codes are few to who tries them from many.
+    """
 
     code = _code_field(_("The six digits that your app shows, or a recovery code."))
 
@@ -194,8 +198,10 @@ class CodeForm(forms.Form):
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
+        if codes_refused(self.user, at=timezone.now()) >= CODES_REFUSED_MAX:
+            raise forms.ValidationError(_("Too many wrong codes: try again in an hour."))
         if authenticate(self.request, username=self.user.username, code=code) is None:
-            note_refusal(self.request, self.user.username)
+            note_refusal(self.request, self.user.username, What.CODE_REFUSED)
             raise forms.ValidationError(WRONG_CODE)
         return code
 

@@ -235,7 +235,8 @@ class AuditLine(models.Model):
 
     class What(models.TextChoices):
         SIGN_IN = "sign-in", _("signed in")
-        REFUSED = "refused", _("wrong password or code")
+        REFUSED = "refused", _("wrong password")
+        CODE_REFUSED = "code-refused", _("wrong code")
         PASSWORD_CHANGED = "password-changed", _("password changed")
         PASSWORD_RESET = "password-reset", _("password reset by e-mail")
         EMAIL_CHANGED = "email-changed", _("e-mail address changed")

@@ -101,7 +101,7 @@ def test_a_second_factor_and_a_wrong_code_are_noted(client, alice):
     assert kinds() == []
     client.post("/agenda/sign-in/code/", {"code": "000000"})
     client.post("/agenda/sign-in/code/", {"code": APP.at(timezone.now())})
-    assert kinds(alice) == ["refused", "sign-in"]
+    assert kinds(alice) == ["code-refused", "sign-in"]
 
 
 def test_a_tokens_first_use_is_noted_and_no_other(client, alice):

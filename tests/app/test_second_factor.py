@@ -21,7 +21,7 @@ from django.utils import timezone
 from pyotp import TOTP, random_base32
 
 from accounts import access, second_factor
-from accounts.models import Session, User
+from accounts.models import AuditLine, Session, User
 from accounts.reset import reset_path
 from accounts.second_factor import code_take, factor_set, opened, seal, step_of
 from accounts.services import account_create, first_admin_link_create
@@ -237,6 +237,33 @@ def test_codes_count_in_the_throttle_of_passwords(client, alice, recovery):
     assert client.post(CODE, {"code": code_of()}).status_code == 429
     assert gives_password(Client()).status_code == 429
     assert "000000" not in str(list(AccessAttempt.objects.values()))
+
+
+def tries_from_everywhere(**given):
+    """Someone with many addresses, none of which the throttle turns away yet."""
+    for number in range(8):
+        browser = Client(REMOTE_ADDR=f"10.20.28.{number}")
+        for _ in range(5):
+            gives_password(browser, **given)
+            browser.post(CODE, {"code": "000000"})
+
+
+def test_a_million_codes_are_not_tried_from_many_addresses(client, recovery):
+    tries_from_everywhere()
+    gives_password(client)
+    answer = client.post(CODE, {"code": code_of()}, headers={"Accept-Language": "en"})
+    assert "Too many wrong codes" in answer.content.decode()
+    assert not is_in(client)
+    AuditLine.objects.update(at=timezone.now() - timedelta(hours=1))
+    client.post(CODE, {"code": code_of()})
+    assert is_in(client)
+
+
+def test_who_does_not_know_the_password_keeps_nobody_from_giving_codes(client, recovery):
+    tries_from_everywhere(password="wrong")
+    gives_password(client)
+    client.post(CODE, {"code": code_of()})
+    assert is_in(client)
 
 
 def test_the_right_password_forgives_no_wrong_code(client, recovery):
