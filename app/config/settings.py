@@ -155,7 +155,13 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "config.middleware.client_address"
 AXES_USERNAME_CALLABLE = "accounts.throttle.throttled_name"
 AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
-AXES_SENSITIVE_PARAMETERS = ["username", "password", "code"]
+# django-axes keeps the form of whoever is refused: without what was typed, which may be a password
+# or a task, also one that the form carries along for later.
+_TYPED = (
+    *("username", "password", "password1", "password2", "code", "sealed", "email", "next"),
+    *("old_password", "new_password1", "new_password2", "name", "title", "notes", "tags", "line"),
+)
+AXES_SENSITIVE_PARAMETERS = [*_TYPED, *(f"kept-{name}" for name in _TYPED)]
 AXES_VERBOSE = False
 
 # Sessions know their user, so that an account leaves nothing behind.
