@@ -155,7 +155,7 @@ def ages(environment: str, *, now: datetime) -> list[str]:
     for kind, name in NAMES.items():
         step = vault.values.get(f"{name}_step", "")
         if f"{name}_before" in vault.values or step not in {"", OVERLAP}:
-            lines.append(f"the rotation of {kind} was interrupted: `make rotate WHAT={kind}`")
+            lines.append(f"the rotation of {kind} has not ended: `make rotate WHAT={kind}`")
         elif step and now >= at[kind] + KEYS[kind]:
             lines.append(f"the {kind} before can go now: `make rotate WHAT={kind}`")
     return lines
