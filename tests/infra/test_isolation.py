@@ -43,7 +43,7 @@ def test_one_address_cannot_take_what_is_there_for_all(serving, on):
     open_to_all = [rule for rule in rules if "ip saddr 0.0.0.0/0 tcp dport" in rule]
     assert open_to_all
     assert all(rule.endswith("ct state new goto everybody") for rule in open_to_all)
-    shares = re.compile(r"\s(?:add|update) .* (ct count|limit rate) over .* drop")
+    shares = re.compile(r"\s+(?:add|update) .* (ct count|limit rate) over .* drop")
     assert [found[1] for found in map(shares.match, rules) if found] == ["ct count", "limit rate"]
     settings = on(serving).check_output("nginx -T 2>/dev/null")
     assert len(set(re.findall(r"\n *(limit_(?:conn|req) .+);", settings))) == 5
