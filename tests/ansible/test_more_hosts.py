@@ -73,7 +73,7 @@ def test_the_inventory_has_them_in_their_groups(folder):
 
 def admitted(values, host, port):
     """From where the host's firewall, as role base writes it, lets connections in to a port."""
-    names = ("base_nics", "base_open_ports", "base_tls", "base_egress_limited", "base_egress")
+    names = ("base_nics", "base_open_ports", "base_tls")
     text = rendered("base", "nftables.conf.j2", **{name: values(host, name) for name in names})
     rules = [line.split() for line in text.splitlines() if f" tcp dport {port} " in line]
     return {rule[rule.index("saddr") + 1] for rule in rules}
@@ -118,7 +118,11 @@ def test_each_user_of_a_web_host_reaches_what_it_needs_and_nothing_else(values):
     found = reached(values, "second-web")
     assert found == {
         *((user, "198.18.112.157", "3306") for user in ("agenda", "agenda-migrate")),
-        *(("www-data", f"198.18.112.{last}", "80") for last in (158, 162)),
+        *(
+            ("www-data", f"198.18.112.{last}", port)
+            for last in (158, 162)
+            for port in ("80", "8443")
+        ),
         ("ctlv-backup", "198.18.112.157", "22"),
         *((user, "198.18.28.1", "3142") for user in ("_apt", "tinyproxy")),
     }
@@ -145,6 +149,12 @@ def test_each_web_host_hands_the_api_on_to_all_rest_servers(values, host):
 def test_each_rest_server_believes_all_web_hosts_and_answers_to_their_names(values, host):
     assert set(values(host, "nginx_trusted_proxies")) == {"198.18.112.156", "198.18.112.161"}
     assert {"198.18.28.156", "198.18.28.161"} <= set(values(host, "agenda_hosts"))
+
+
+def test_a_rest_server_takes_on_what_web_hosts_hand_on_from_them_alone_and_in_tls(values):
+    assert admitted(values, "second-rest", 8443) == {"198.18.112.156", "198.18.112.161"}
+    assert values("second-rest", "nginx_takes_on_at") == "198.18.112.162"
+    assert values("second-web", "nginx_api_name") in values("second-rest", "tls_names")
 
 
 def test_each_package_proxy_serves_all_other_containers(values):

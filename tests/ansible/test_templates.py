@@ -86,3 +86,13 @@ def test_nginx_counts_what_an_address_asks_and_says_so_in_words(serves, refused)
     api = text[text.index("location /api/" if serves == "agenda" else "location / {") :]
     assert "error_page 429 /api-crowded;" in (api if serves == "agenda" else text)
     assert "return 429 " in text
+
+
+def test_what_is_handed_on_goes_to_a_server_of_our_own_authority_or_nowhere():
+    given = {"nginx_api_servers": ["192.0.2.7"], "nginx_own_tls": "/tls", "nginx_api_name": "rest"}
+    text = rendered("nginx", "nginx.conf.j2", nginx_server_names=["a.example"], **given)
+    api = text[text.index("location /api/") :].partition("}")[0]
+    wanted = ["verify on", "trusted_certificate /tls/ca.pem", "name rest", "protocols TLSv1.3"]
+    assert re.findall(r"proxy_ssl_(.+);", api) == wanted
+    assert re.findall(r"proxy_pass (.+);", api) == ["https://api"]
+    assert "server 192.0.2.7:8443;" in text

@@ -2,7 +2,8 @@
 
 With the REST container stopped, people work with the agenda as before, and a program that asks the
 web for /api/v1 gets a problem document that says when to try again. With the web container
-stopped, a program with a token goes on at the REST server's own address.
+stopped, a program with a token goes on at the REST server's own address. With a certificate that
+our own authority did not sign, the REST server gets nothing from the web.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from provision.arguments import Parser
 from provision.errors import OperatorError
-from tests.drills.cluster import Cluster, waited
+from tests.drills.cluster import Cluster, on, waited
 from tests.drills.consent import add_arguments, ask
 from tests.drills.load import Client, uuid7
 from tests.infra.evidence import MANAGE
@@ -30,6 +31,12 @@ BACK_WITHIN_S = 90
 SAID_WITHIN_S = 6.0
 PROBLEM = "application/problem+json"
 UNAVAILABLE = "/api/v1/docs#problem-unavailable"
+# For the right name, and by nobody whom the web knows.
+STRANGE = """cd /etc/ctlv/tls && mkdir -m 700 /run/kept && cp -a host.pem host.key /run/kept &&
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=strange \
+  -addext subjectAltName=DNS:rest.{environment}.ctlv.internal -keyout host.key -out host.pem &&
+systemctl reload nginx"""
+OWN = "cp -a /run/kept/host.* /etc/ctlv/tls/ && rm -r /run/kept && systemctl reload nginx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,8 @@ def get(url: str, token: str = "") -> Answer:
     return Answer(status, named, body, time.monotonic() - began)
 
 
-def answers(url: str, token: str = "") -> Callable[[], bool]:
-    return lambda: get(url, token).status == 200
+def answers(url: str, token: str = "", *, status: int = 200) -> Callable[[], bool]:
+    return lambda: get(url, token).status == status
 
 
 def demand(condition: bool, what: str) -> None:
@@ -96,6 +103,18 @@ def without_rest(cluster: Cluster, rest: Host, account: dict[str, str]) -> None:
         print(f"  the agenda worked; /api/v1 said 503 after {said.seconds:.1f} s", flush=True)
 
 
+def with_a_strange_certificate(site: Site, rest: Host) -> None:
+    through_web = f"{site.root_of(site.of('web')[0])}/api/v1/health"
+    refused, known = answers(through_web, status=503), answers(through_web)
+    try:
+        on(site, rest, ["sh", "-c", STRANGE.format(environment=site.environment)])
+        waited(refused, what=f"the web to refuse {rest.name}", limit_s=SAID_WITHIN_S)
+    finally:
+        on(site, rest, ["sh", "-c", OWN])
+    waited(known, what=f"the web to know {rest.name} again", limit_s=SAID_WITHIN_S)
+    print("  a REST server that our authority did not sign got nothing from the web", flush=True)
+
+
 def without_web(cluster: Cluster, web: Host, rest: Host, token: str) -> None:
     site = cluster.site
     tasks = f"{site.root_of(rest)}/api/v1/tasks"
@@ -118,6 +137,7 @@ def run(site: Site) -> None:
     try:
         without_rest(cluster, rest, account)
         without_web(cluster, web, rest, token)
+        with_a_strange_certificate(site, rest)
     finally:
         connections.close()  # the connection to the web did not outlive the container
         connections = Connections(site)

@@ -35,6 +35,23 @@ def test_what_a_web_host_is_asked_arrives_with_the_address_of_who_asked(web, sit
     assert lines[0].split()[0] not in set(web.addresses.values()) or evidence.vantage is None
 
 
+def test_what_a_web_host_hands_on_goes_to_a_server_of_our_own_authority_alone(
+    web, rest, site, evidence, on
+):
+    """In clear and as another authority would have it, it is not answered; nginx asks likewise."""
+    address, name = rest.addresses["private"], f"rest.{site.environment}.ctlv.internal"
+    own = (site.state / "tls/ca.pem").read_text("utf-8")
+    door = {"address": address, "port": 8443, "host": address, "path": "/api/v1/health"}
+    asked = [{**door, "ca": ca, "name": name} for ca in (own, "system", "")]
+    told = evidence.requests(evidence.place(web), [*asked, {**door, "ca": own, "name": "other"}])
+    assert [answer["status"] for answer in told] == [200, 0, 400, 0]
+    settings = on(web).check_output("nginx -T 2>/dev/null")
+    wanted = ("verify on", "trusted_certificate /etc/ctlv/tls/ca.pem", f"name {name}")
+    assert [line for line in wanted if f"proxy_ssl_{line};" not in settings] == []
+    assert f"server {address}:8443;" in settings
+    assert "proxy_pass https://api;" in settings
+
+
 def test_what_a_stranger_says_about_himself_counts_for_nothing(rest, evidence):
     path = f"/api/v1/{secrets.token_hex(4)}"
     headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
