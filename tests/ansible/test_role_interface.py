@@ -17,7 +17,7 @@ CHOICES = re.compile(
     r"|tls_site_(key_)?file"  # agenda_tls: files
     r"|backup_at|agenda_(grace_s|audit_days)"  # when to back up, how long to keep what
     r"|agenda_session_\w+|agenda_most_\w+"  # how long a sign-in lasts, what one account may hold
-    r"|base_connections_\w+|nginx_(requests|passwords)_s"  # what one address may take
+    r"|base_connections_\w+|nginx_(requests|sign_ins)_s"  # what one address may take
     # How a release is served; what a run does, and whether it insists.
     r"|agenda_(workers|threads|memory_mib|ready_s|keep|action|force|unlock)"
 )
