@@ -7,6 +7,7 @@ Engines read most digits well, but not all: "1 heure" becomes "un heure", and "2
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from num2words import num2words
@@ -35,6 +36,21 @@ FRENCH_ORDINAL_STEMS = {
     "soixante": "soixant",
     "mille": "mill",
 }
+
+
+ROMAN = re.compile(r"(X{0,3})(IX|IV|V?I{0,3})")
+ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10}
+
+
+def roman(written: str) -> int | None:
+    """Return the number, 1 to 39, of Roman capitals such as "XIV"; None when they are none."""
+    if not written or not ROMAN.fullmatch(written):
+        return None
+    digits = [ROMAN_DIGITS[letter] for letter in written]
+    return sum(
+        -digit if digit < following else digit
+        for digit, following in zip(digits, [*digits[1:], 0], strict=True)
+    )
 
 
 def in_words(number: int, language: Language, *, feminine: bool = False) -> str:

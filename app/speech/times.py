@@ -53,6 +53,15 @@ def weekday(day: date, *, this_year: int, language: Language) -> str:
     return f"{name} {calendar_day(day.day, day.month, year, language=language)}"
 
 
+def month_name(number: int, *, language: Language) -> str:
+    return _named(MONTHS, number, language)
+
+
+def weekday_name(number: int, *, language: Language) -> str:
+    """Return the name of a day of the week; 0 is Monday."""
+    return _named(WEEKDAYS, number, language)
+
+
 def _named(names: Mapping[int, object], number: int, language: Language) -> str:
     """Django's own names of days and months."""
     with translation.override(language):

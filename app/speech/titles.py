@@ -1,20 +1,45 @@
-"""What people write in a title, turned into what they say: "TP3", "B2.04", "14h30". Pure."""
+"""What people write in a title, turned into what they say: "TP3", "B2.04", "14h30". Pure.
+
+Abbreviations and units are tables (abbreviations.py); here is what needs more than a table. The
+order of the rules counts: what one has put into words is no longer a number for the next.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from speech import numbers
 from speech.numbers import Language, counted, in_words, ordinal
-from speech.times import calendar_day, clock, french_day
+from speech.times import calendar_day, clock, french_day, month_name, weekday_name
+from speech.wordlists import (
+    BEFORE_NUMBER,
+    CAPITAL_WORDS,
+    DOMAINS,
+    DOTTED,
+    FILES,
+    LABELS,
+    MONTHS,
+    PARTS,
+    PER,
+    RULERS,
+    SPELLED,
+    UNITS,
+    WEEKDAYS,
+    WORDS,
+    Table,
+    is_feminine,
+)
 
 # A longer title is cut for the ear, and to need few requests; the page shows it whole.
 LONGEST = 300
 DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 HOURS = 24
 NOON = 12
+# "2h" in English is how long something takes; from here on it may be a time of day.
+ENGLISH_MORNING = 7
+CENTURY = 2000
 
 ALWAYS_FRENCH = "vingt-quatre heures sur vingt-quatre, sept jours sur sept"
 ALWAYS_ENGLISH = "twenty-four seven"
@@ -30,11 +55,14 @@ def spoken_title(title: str, *, language: Language) -> str:
     """Return `title` as it is said; "sans titre" or "untitled" when nothing in it can be said."""
     text = _cleaned(_ruled(title[: 10 * LONGEST], BEFORE_CLEANING, language))
     short = text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0]
-    text = _ruled(short, RULES, language)
+    is_loud = not any(map(str.islower, short))
+    text = _ruled(short, (*RULES, LOUD if is_loud else CAPITALS), language)
     text = re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
     # Letters, digits and symbols such as emoji; not a title of punctuation alone.
     kinds = {unicodedata.category(character) for character in text}
-    if any(kind[0] in {"L", "N"} or kind == "So" for kind in kinds):
+    if any(kind[0] in {"L", "N"} for kind in kinds):
+        return " ".join(PICTURES.sub(" ", text).split())
+    if "So" in kinds:
         return text
     return "sans titre" if language == "fr" else "untitled"
 
@@ -52,7 +80,7 @@ def _ruled(text: str, rules: tuple[Rule, ...], language: Language) -> str:
 
 def _cleaned(title: str) -> str:
     """One line, no control characters, none of the brackets that espeak-ng reads as phonemes."""
-    text = unicodedata.normalize("NFC", title)
+    text = unicodedata.normalize("NFC", title).translate(RAISED)
     text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
     text = re.sub(r"[\[\]{}<>*_~`|\\]+", " ", text)
     # "!!!!!" or the same emoji ten times would be read out ten times.
@@ -69,50 +97,68 @@ def _said(french: str | None, english: str | None) -> Say:
     return say
 
 
+def _listed(table: Table, *, after: str = "") -> Say:
+    """The words that stand in `table` for the group "name"."""
+    folded = {name.lower(): said for name, said in table.items()}
+
+    def say(match: re.Match[str], language: Language) -> str | None:
+        words = folded[match["name"].lower()].get(language)
+        return words and words + after
+
+    return say
+
+
+def _names(table: Iterable[str]) -> str:
+    """The longest first: "mm" is no "m"."""
+    return "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
+
+
+def _address(match: re.Match[str], language: Language) -> str:
+    """ "a.b@insa.fr" is "a point b arobase insa point fr"."""
+    to = (
+        ("arobase", "point", "tiret bas", "plus")
+        if language == "fr"
+        else ("at", "dot", "underscore", "plus")
+    )
+    text = match.group()
+    for sign, word in zip("@._+", to, strict=True):
+        text = text.replace(sign, f" {word} ")
+    return text
+
+
+def _link(match: re.Match[str], language: Language) -> str:
+    return f"{'lien vers' if language == 'fr' else 'link to'} {_site(match, language)}"
+
+
+def _site(match: re.Match[str], language: Language) -> str:
+    """The host of an address: what stands behind it, nobody says."""
+    point = "point" if language == "fr" else "dot"
+    return match["host"].removeprefix("www.").replace(".", f" {point} ")
+
+
+def _file(match: re.Match[str], language: Language) -> str:
+    return f" {'point' if language == 'fr' else 'dot'} {' '.join(match[1].upper())}"
+
+
 def _date(match: re.Match[str], language: Language) -> str | None:
-    """Day before month, also in English: this agenda lives in Europe."""
+    """Day before month, also in English: this agenda lives in Europe. English alone tries the other
+    way round where that is no date.
+    """
     day, month = int(match["day"]), int(match["month"])
+    if language == "en" and month > len(DAYS_OF_MONTH) and match["year"]:
+        day, month = month, day
     if not (1 <= month <= len(DAYS_OF_MONTH) and 1 <= day <= DAYS_OF_MONTH[month - 1]):
         return None
     year = int(match["year"]) if match["year"] else None
+    if year is not None and len(match["year"]) == 2:  # noqa: PLR2004
+        year += CENTURY
     return calendar_day(day, month, year, language=language)
 
 
-def _hour(match: re.Match[str], language: Language) -> str:
-    """ "14h30" is a time; "48h" is how long something takes."""
-    hour, minute = int(match[1]), int(match[2] or 0)
-    if hour < HOURS:
-        return clock(hour, minute, language=language)
-    return _hours_and_minutes(match, language)
-
-
-def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
-    """ "1h30min" is how long something takes, never a time of day."""
-    hours, minutes = counted(int(match[1]), "heure", "hour", language), int(match[2] or 0)
-    return f"{hours} {in_words(minutes, language)}" if minutes else hours
-
-
-def _half_day_hour(match: re.Match[str], language: Language) -> str:
-    hour = int(match[1]) % NOON + (NOON if match[3].lower() == "p" else 0)
-    return clock(hour, int(match[2] or 0), language=language)
-
-
-def _room(match: re.Match[str], language: Language) -> str:
-    """ "B2.04" is "B deux zéro quatre": the building, the floor, the door."""
-    return " ".join([match[1], _number(match[2], language), _number(match[3], language)])
-
-
-def _number(digits: str, language: Language) -> str:
-    """A number in words; digit by digit when it starts with 0, as people read a door or a code."""
-    if digits.startswith("0") and len(digits) > 1:
-        return " ".join(_digit(digit, language) for digit in digits)
-    if int(digits) > numbers.LARGEST:
-        return digits
-    return in_words(int(digits), language)
-
-
-def _digit(digit: str, language: Language) -> str:
-    return "oh" if digit == "0" and language == "en" else in_words(int(digit), language)
+def _dated(match: re.Match[str], language: Language) -> str | None:
+    """ "lundi 3/4": behind a word of dates."""
+    date = _date(match, language)
+    return date and f"{match['before']} {date}"
 
 
 def _date_range(match: re.Match[str], language: Language) -> str | None:
@@ -125,18 +171,285 @@ def _date_range(match: re.Match[str], language: Language) -> str | None:
     return f"the {numbers.english_ordinal(int(match['first']))} to {last}"
 
 
+def _named_day(match: re.Match[str], language: Language) -> str | None:
+    """ "1 mars", "10-12 March", "March 5": the name of the month may be short."""
+    month, days = MONTHS[match["name"].lower()], DAYS_OF_MONTH[MONTHS[match["name"].lower()] - 1]
+    first, day = int(match["first"] or 0), int(match["day"])
+    is_tuesday = language == "fr" and match["name"].lower() == "mar"
+    if is_tuesday or not 1 <= day <= days or (first and first >= day):
+        return None
+    date = calendar_day(day, month, None, language=language)
+    if not first:
+        return date
+    if language == "fr":
+        return f"{french_day(first)} au {date}"
+    return f"the {numbers.english_ordinal(first)} to {date}"
+
+
+def _month(match: re.Match[str], language: Language) -> str:
+    return month_name(MONTHS[match["name"].lower()], language=language)
+
+
+def _weekdays(match: re.Match[str], language: Language) -> str:
+    """ "lun-ven" is "lundi à vendredi", of more than two each is named."""
+    written = re.findall(r"[^\W\d_]+", match.group().lower())
+    names = [weekday_name(WEEKDAYS[day], language=language) for day in written]
+    is_range = len(names) == 2 and re.search("[-–]", match.group())  # noqa: PLR2004
+    return (f" {_to(language)} " if is_range else ", ").join(names)
+
+
+def _english_day(match: re.Match[str], language: Language) -> str | None:
+    return _named_day(match, language) if language == "en" else None
+
+
+def _hour(match: re.Match[str], language: Language) -> str:
+    """ "14h30" is a time; "48h" is how long something takes."""
+    hour, minute = int(match[1]), int(match[2] or 0)
+    if hour < HOURS and (language == "fr" or hour >= ENGLISH_MORNING or ":" in match.group()):
+        return clock(hour, minute, language=language)
+    return _hours_and_minutes(match, language)
+
+
+def _hours_and_minutes(match: re.Match[str], language: Language) -> str:
+    """ "1h30min" is how long something takes, never a time of day."""
+    hours, minutes = counted(int(match[1]), "heure", "hour", language), int(match[2] or 0)
+    return f"{hours} {in_words(minutes, language)}" if minutes else hours
+
+
+def _hour_range(match: re.Match[str], language: Language) -> str | None:
+    """ "8-10h" is "huit à dix heures": the last hour says what both are."""
+    first, last = int(match[1]), int(match[2])
+    if first >= last:
+        return None
+    if language == "en" and ENGLISH_MORNING <= first < last < HOURS:
+        return f"{clock(first, 0, language=language)} to {match[2]}h"
+    return f"{in_words(first, language, feminine=True)} {_to(language)} {match[2]}h{match[3] or ''}"
+
+
+def _half_day_hour(match: re.Match[str], language: Language) -> str:
+    hour = int(match[1]) % NOON + (NOON if match[3].lower() == "p" else 0)
+    return clock(hour, int(match[2] or 0), language=language)
+
+
+def _half_day_range(match: re.Match[str], language: Language) -> str:
+    """ "7-9pm" is in the evening, "11-1pm" begins in the morning."""
+    first, last, half = int(match[1]), int(match[4]), match[5].lower()
+    if first % NOON > last % NOON:
+        half = "a" if half == "p" else "p"
+    return f"{match[1]}{match[2] or ''}{half}m {_to(language)} {match[3]}"
+
+
+def _to(language: Language) -> str:
+    return "à" if language == "fr" else "to"
+
+
+def _room(match: re.Match[str], language: Language) -> str:
+    """ "B2.04" is "B deux zéro quatre": the building, the floor, the door."""
+    return " ".join([match[1], _number(match[2], language), _number(match[3], language)])
+
+
+def _number(digits: str, language: Language) -> str:
+    """A number in words; digit by digit when it starts with 0, as people read a door or a code."""
+    if digits.startswith("0") and len(digits) > 1:
+        return _digits(digits, language)
+    if int(digits) > numbers.LARGEST:
+        return digits
+    if language == "en" and re.fullmatch(r"[1-9](?!00)\d\d|(?:19|20)\d\d", digits):
+        return numbers.english_year(int(digits))
+    return in_words(int(digits), language)
+
+
+def _digits(written: str, language: Language) -> str:
+    """Each digit for itself; what stands between groups of them is a breath."""
+    groups = re.findall(r"\d+", written)
+    return ", ".join(" ".join(_digit(digit, language) for digit in group) for group in groups)
+
+
+def _digit(digit: str, language: Language) -> str:
+    return "oh" if digit == "0" and language == "en" else in_words(int(digit), language)
+
+
+def _phone(match: re.Match[str], language: Language) -> str:
+    """A French number is said in pairs, any other digit by digit; "+33" is said, "(0)" is not."""
+    written = match.group().replace("(0)", "")
+    digits = re.sub(r"\D", "", written)
+    plus, french = "", digits
+    if written.startswith("+"):
+        plus, french = "plus ", digits.removeprefix("33")
+    if len(french) == FRENCH_PHONE - bool(plus) and french.startswith("0") != bool(plus):
+        pairs = re.findall(r"^\d(?=(?:\d\d)+$)|\d\d", french)
+        return plus + " ".join(["33", *pairs] if plus else pairs)
+    return plus + _digits(written, language)
+
+
+def _range(match: re.Match[str], language: Language) -> str | None:
+    """ "3-5" is "3 à 5", the season "2026-2027" has no word between."""
+    first, last = match[1], match[2]
+    if (
+        first.startswith("0")
+        or (last.startswith("0") and last != "0")
+        or len(last) > len(first) + 1
+    ):
+        return None
+    is_season = len(first) == YEAR_DIGITS and int(last) % 100 == (int(first) + 1) % 100
+    if int(first) >= int(last) > LARGEST_SCORE and not is_season:
+        return None
+    between = " " if is_season or match.group() in WARS else f" {_to(language)} "
+    return f"{first}{between}{last}"
+
+
+def _fraction(match: re.Match[str], language: Language) -> str | None:
+    """ "1/2 journée" is "une demi-journée"; "partie 1/2" is one of two parts."""
+    if LABEL.search(match.string[: match.start()]):
+        return None
+    part, noun = match["part"], match["noun"]
+    french, english = FRACTIONS[part]
+    if language == "fr":
+        noun = "heure" if noun == "h" else noun
+        if part == "1/2":
+            return f"{'une' if is_feminine(noun) else 'un'} demi-{noun}"
+        return f"{french} {'d’' if noun == 'heure' else ''}{noun}".replace("’", "'")
+    noun = "hour" if noun == "h" else noun
+    article = "an" if re.match(r"[aeio]|hour", noun) else "a"
+    return f"{english} {'' if part == '1/2' else 'of '}{article} {noun}"
+
+
+def _price(match: re.Match[str], language: Language) -> str:
+    """ "3,99 €" is "3 euros 99", "0,99 €" is "99 centimes"."""
+    euro, cent = CURRENCIES[match["sign"].lower()][language]
+    units, cents = match["units"].lstrip("0"), (match["cents"] or "").lstrip("0")
+    if cents and not units:
+        return f"{cents} {cent}"
+    is_one = units in {"", "1"}
+    said = "une" if is_one and euro == "livre" else units or "0"
+    return f"{said} {euro if is_one else euro + 's'} {cents}".strip()
+
+
+def _unit(match: re.Match[str], language: Language) -> str | None:
+    """ "30 cm", "1 kg": by the table, in the singular where there is one."""
+    words = UNITS[match["name"]].get(language)
+    if words is None:
+        return None
+    number = match["number"].replace(",", ".")
+    if number == "1" or (language == "fr" and number.startswith(("0.", "1."))):
+        counted_noun, link, rest = words.partition(" d'")
+        words = ENGLISH_ONE.get(words) or re.sub(r"(?<!hert)s\b", "", counted_noun) + link + rest
+    return f"{match['number']} {words}"
+
+
+def _large_price(match: re.Match[str], language: Language) -> str | None:
+    """ "$10k": the sign comes last, as it is said."""
+    written = {
+        "name": f"{match['power'].replace('K', 'k')}{match['name']}",
+        "number": match["number"],
+    }
+    words = UNITS.get(written["name"], {}).get(language)
+    return words and f"{match['number']} {words}"
+
+
+def _per(match: re.Match[str], language: Language) -> str | None:
+    words = PER_FOLDED[match["name"].lower()].get(language)
+    return words and f"{match['before']} {words}"
+
+
+def _part(match: re.Match[str], language: Language) -> str:
+    return FRACTIONS[match["part"]][language == "en"]
+
+
+def _room_number(match: re.Match[str], language: Language) -> str:
+    link = "-" if language == "en" and match[1] == "A" else " "
+    return f"{match[1]}{link}{_number(match[2], language)}"
+
+
+def _countdown(match: re.Match[str], language: Language) -> str:
+    """ "J-3" is three days before."""
+    minus = "moins" if language == "fr" else "minus"
+    return f"{match[1] or match[2]} {minus} {_number(match[3], language)}"
+
+
 def _label(match: re.Match[str], language: Language) -> str:
     """ "tp3" and "TP-3" are "TP trois": capitals, so that the letters are spelled."""
     return f"{match[1].upper()} {_number(match[2], language)}"
 
 
+def _version(match: re.Match[str], language: Language) -> str:
+    """ "UE 3.2", "Python 3.11": no decimals, a point in any language."""
+    name = "version" if match["name"] == "v" else match["name"]
+    name = name.upper() if name.lower() in COURSES else name
+    return f"{name} " + " point ".join(
+        _number(part, language) for part in match["parts"].split(".")
+    )
+
+
 def _ordinal(match: re.Match[str], language: Language) -> str | None:
     number = int(match[1])
-    return ordinal(number, language) if number > 1 else None
+    if number == 1:
+        return {"fr": "premier", "en": "first"}[language] if match.group() == "1st" else None
+    return ordinal(number, language) if number else None
 
 
-def _price(match: re.Match[str], language: Language) -> str:
-    return f"{match[1]} euros {match[2].lstrip('0')}".strip()
+def _century(match: re.Match[str], language: Language) -> str | None:
+    """ "XXIe" is "vingt et unième", "Ier" is "premier"."""
+    number = numbers.roman(match["roman"])
+    if number == 1:
+        french = "premier" if match["ending"] in {"er", "ER"} else "première"
+        return french if language == "fr" else "first"
+    return ordinal(number, language) if number else None
+
+
+def _roman(match: re.Match[str], language: Language) -> str | None:
+    """ "Louis XIV" is "Louis quatorze" and "Louis the fourteenth", "tome V" is "tome cinq"."""
+    number, before = numbers.roman(match["roman"]), match["before"] or ""
+    if number is None:
+        return None
+    is_ruler = before.strip().lower() in RULERS
+    if is_ruler and language == "en":
+        return f"{before}the {ordinal(number, 'en')}"
+    if is_ruler and number == 1:
+        return f"{before}premier"
+    return before + in_words(number, language)
+
+
+def _one_and_more(match: re.Match[str], language: Language) -> str | None:
+    """ "21 tâches" is "vingt et une tâches"; "exercice 1 page 2" counts no pages."""
+    number, noun = int(match["number"]), match["noun"]
+    if language != "fr" or LABEL.search(match.string[: match.start()]):
+        return None
+    if not is_feminine(noun) or (number == 1 and noun.endswith("s") and noun != "fois"):
+        return None
+    return f"{in_words(number, 'fr', feminine=True)} {noun}"
+
+
+def _decade(match: re.Match[str], language: Language) -> str:
+    """ "1990s" is "nineteen nineties"."""
+    words = numbers.english_year(int(match[1]))
+    return f"{words.removesuffix('y')}{'ies' if words.endswith('y') else 's'}"
+
+
+def _year(match: re.Match[str], language: Language) -> str | None:
+    return numbers.english_year(int(match.group())) if language == "en" else None
+
+
+def _letters(word: str, language: Language) -> str:
+    """A dash, where espeak-ng would take an English "A" for the article."""
+    letters = " ".join(word)
+    return letters.replace("A ", "A-") if language == "en" else letters
+
+
+def _capitals(*, is_loud: bool) -> Say:
+    """Letter by letter, what is no word; in a title all in capitals, what is on the list alone."""
+
+    def say(match: re.Match[str], language: Language) -> str | None:
+        word = match[1]
+        is_word = word in CAPITAL_WORDS
+        if word in SPELLED[language]:
+            is_spelled = not (is_loud and is_word)
+        else:
+            is_short = len(word) <= SHORT and not VOWELS.isdisjoint(word)
+            is_spelled = is_short and not is_loud and not is_word
+        return _letters(word, language) if is_spelled else None
+
+    return say
 
 
 def _rule(pattern: str, say: Say) -> Rule:
@@ -147,87 +460,240 @@ def _exact(pattern: str, say: Say) -> Rule:
     return re.compile(pattern), say
 
 
+FRENCH_PHONE = 10
+YEAR_DIGITS = 4
+LARGEST_SCORE = 12
+SHORT = 3
+VOWELS = set("AEIOUY")
+PER_FOLDED = {name.lower(): said for name, said in PER.items()}
+WARS = {"14-18", "39-45"}
+COURSES = {"tp", "td", "cm", "ds", "cc", "qcm", "ue", "ec"}
+FRACTIONS = {
+    "1/2": ("un demi", "half"),
+    "1/3": ("un tiers", "a third"),
+    "2/3": ("deux tiers", "two thirds"),
+    "1/4": ("un quart", "a quarter"),
+    "3/4": ("trois quarts", "three quarters"),
+}
+CURRENCIES: dict[str, dict[Language, tuple[str, str]]] = {
+    "€": {"fr": ("euro", "centimes"), "en": ("euro", "cents")},
+    "$": {"fr": ("dollar", "cents"), "en": ("dollar", "cents")},
+    "£": {"fr": ("livre", "pence"), "en": ("pound", "pence")},
+}
+ENGLISH_ONE = {"feet": "foot", "people": "person"}
+RAISED = str.maketrans("ᵉʳᵈⁿˢᵗʰ", "erdnsth")
+PICTURES = re.compile(r"[\u2190-\u21ff\u2300-\u2bff\ufe0f\u200d\u20e3\U0001f000-\U0001faff]+")
+EMPTY = r"(?P<year>(?!))?"
+DAYS, MONTH = _names(WEEKDAYS), _names(MONTHS)
+LABEL = re.compile(rf"\b(?:{_names(LABELS)})\.? ?$", re.IGNORECASE)
+OF_DATES = (
+    "le|du|au|avant le|jusqu'au|pour le|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
+    "|on|by|until|due|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+)
 BEFORE_CLEANING = (
-    _rule(r"https?://(?:www\.)?([^\s/?#]+)\S*", _said(r"lien vers \1", r"link to \1")),
-    _rule(r"\s*(?:[-=]+>|→)\s*", _said(" vers ", " to ")),
+    _rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
+    _rule(r"https?://(?P<host>[^\s/?#]+)\S*", _link),
+    _rule(rf"(?<![\w@.-])(?P<host>(?:[a-z\d-]+\.)+(?:{_names(DOMAINS)}))\b(?:/\S*)?", _site),
+    _rule(r"\s*(?:[-=]+>|[→⇒➡])\s*", _said(" vers ", " to ")),
     # Before the marks that are written twice become one.
     _rule(r"(?<=\w)\+\+(?!\w)", _said(" plus plus", " plus plus")),
+    _rule(r"(?<!\S)[~≈] ?(?=\d)", _said("environ ", "about ")),
+    _rule(r"(?<!\S)(?:<=|≤) ?(?=\d)", _said("au plus ", "at most ")),
+    _rule(r"(?<!\S)(?:>=|≥) ?(?=\d)", _said("au moins ", "at least ")),
+    _rule(r"\s<3(?=\s*$)", _said("", "")),
+    _rule(r"(?<!\S)< ?(?=\d)", _said("moins de ", "less than ")),
+    _rule(r"(?<!\S)> ?(?=\d)", _said("plus de ", "more than ")),
+    _rule(r"\b4x4\b", _said("quatre quatre", "four by four")),
+    _rule(
+        r"(?<=\d)( ?(?:mm|cm|m|px)?) ?[×x] ?(?=\d+(?:[.,]\d+)? ?(?:mm|cm|m|px)\b)",
+        _said(r"\1 sur ", r"\1 by "),
+    ),
+    _rule(r"(?<=\d) ?[*×x] ?(?=\d)", _said(" fois ", " times ")),
+    _rule(r"(?<=\w) ?\^ ?(?=\w)", _said(" puissance ", " to the power of ")),
+    _rule(r"½(?= \w)", _said("1/2", "1/2")),
+    _rule(r"¼(?= \w)", _said("1/4", "1/4")),
+    _rule(r"¾(?= \w)", _said("3/4", "3/4")),
 )
+AMOUNT = r"\d+(?:[.,]\d+)?"
+SLASHED = {name: said for name, said in UNITS.items() if "/" in name}
+DATE = r"(?P<day>\d{1,2})(?P<mark>[/.-])(?P<month>\d{1,2})"
+TWELVE = "1[0-2]|0?[1-9]"
 RULES = (
-    _rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)", _said(r"\1 arobase \2", r"\1 at \2")),
+    _rule(
+        rf"(?<![\w.])(?P<name>{_names(BEFORE_NUMBER)})(?:\. ?| |(?<=\w\w)|(?<=[°º№#§]))"
+        r"(?=\d|(?-i:[IVX]+)\b)",
+        _listed(BEFORE_NUMBER, after=" "),
+    ),
+    # Dates.
+    _rule(
+        r"(?<![\w/.-])(\d{1,2}/\d\d) ?[-–] ?(?=\d{1,2}/\d\d(?![\w/]))", _said(r"\1 au ", r"\1 to ")
+    ),
     _rule(r"(?<![\w/.-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?![\w/-])", _date),
-    _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{2})(?:/(?P<year>\d{4}))?(?![\w/])", _date),
-    _rule(r"(?<![\w/.-])(?P<day>\d{1,2})\.(?P<month>\d{2})\.(?P<year>\d{4})(?![\w/.])", _date),
+    _rule(rf"(?<![\w/.-]){DATE}(?P=mark)(?P<year>\d{{4}})(?![\w/-])", _date),
+    _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{2})(?![\w/])", _date),
+    _rule(rf"(?<![\w/.-])(?P<day>\d{{1,2}})/(?P<month>\d{{2}}){EMPTY}(?![\w/])", _date),
     _rule(
         r"(?<![\w/.-])(?P<first>\d{1,2})\s?[-–]\s?(?P<day>\d{1,2})/(?P<month>\d{2})"
         r"(?:/(?P<year>\d{4}))?(?![\w/])",
         _date_range,
     ),
     # "12/3" alone may be a mark out of 3; after a word of dates it is a day.
-    _rule(r"\b(?<=le )(?P<day>\d{1,2})/(?P<month>\d)(?P<year>(?!))?(?![\w/])", _date),
-    _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7 ?[jd]?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
-    _rule(r"\b24 ?h/24\b", _said("vingt-quatre heures sur vingt-quatre", "round the clock")),
-    _rule(r"\b7 ?[jd]/7\b", _said("sept jours sur sept", "seven days a week")),
-    # A dash between two times, while both are still written as times.
-    _rule(r"\b(\d{1,2}(?:h|:)(?:[0-5]\d)?)\s?[-–—]\s?(?=\d{1,2}[h:])", _said(r"\1 à ", r"\1 to ")),
-    _rule(r"\b(1[0-2]|0?[1-9])(?:[:.]([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
-    _rule(r"\b(\d{1,2})\s?h\s?([0-5]?\d)\s?(?:min|mn)\b", _hours_and_minutes),
-    _rule(r"(?<![.,\d])(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
-    _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
+    _rule(rf"\b(?P<before>{OF_DATES}) (?P<day>\d{{1,2}})/(?P<month>\d){EMPTY}(?![\w/])", _dated),
     _rule(
-        r"\b(\d{1,4})\s?(?:min|mn)\b",
-        lambda match, to: counted(int(match[1]), "minute", "minute", to),
+        r"(?<![\w/.,-])(?:(?P<first>\d{1,2}) ?[-–] ?)?(?P<day>\d{1,2})(?:er|st|nd|rd|th)? "
+        rf"(?P<name>{MONTH})\b\.?",
+        _named_day,
     ),
-    _exact(r"\b([A-Z]|[a-uw-z](?=\d\.))\s?(\d{1,2})\.(\d{2,3})\b(?!\.\d)", _room),
-    _rule(r"\b1er\b", _said("premier", "first")),
-    _rule(r"\b1(?:re|ère)\b", _said("première", "first")),
-    _rule(r"(?<=\d)[-–](?=[a-z]{1,5}\d)", _said(" à ", " to ")),
-    _rule(r"\b(\d{1,4})(?:e|è?me|ième)\b", _ordinal),
-    _rule(r"\b(tp|td|cm|ds|cc|qcm|ue)[ -]?(\d{1,4})\b(?!\.\d)", _label),
-    _exact(
-        r"\b([A-Z]{1,5}) ?(\d{1,9})\b(?!\.\d)",
-        lambda match, to: f"{match[1]} {_number(match[2], to)}",
+    _rule(
+        rf"\b(?P<name>{MONTH})\b\.? (?:(?P<first>\d{{1,2}}) ?[-–] ?)?"
+        r"(?P<day>\d{1,2})(?:st|nd|rd|th)?(?![\w:/%€.-])",
+        _english_day,
     ),
-    # Ten digits in pairs are a telephone number: the pairs, without their dots.
-    _rule(r"\b0\d(?:[.-]\d\d){4}\b", lambda match, _: re.sub(r"[.-]", " ", match.group())),
+    _rule(rf"(?P<name>{MONTH})\.?(?= (?:19|20)\d\d\b)", _month),
+    _rule(rf"(?<![\w.])(?:{DAYS})\b\.?(?: ?[-–/,&] ?(?:{DAYS})\b\.?)+", _weekdays),
+    _exact(rf"\b(?i:{DAYS})\b\.?(?=,? the \w)", _weekdays),
+    # Always.
+    _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7 ?[jd]?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
+    # Telephones and other long numbers, before anything reads a part of them.
+    _rule(r"(?<![\w+])0[1-9](?:[ .-]?\d\d){4}(?![\d])", _phone),
+    _rule(r"(?<![\w+])\+\d{1,3}(?: ?\(0\))?(?:[ .-]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
+    _rule(r"(?<![\w(])(?:1[ -])?\(?\d{3}\)?[ .-]\d{3}[.-]\d{4}(?![\d-])", _phone),
+    _rule(r"(?<![\w-])\d{3}-\d{4}(?![\d-])", _phone),
+    _rule(r"(?:(?<=code )|(?<=pin ))\d{3,8}\b", _phone),
+    _rule(r"(?<!\w)(?<!\d )0\d{2,4} \d{2,4}(?: \d{2,4}){1,3}(?!\d)", _phone),
+    _rule(r"(?<![\w.,])0 8\d\d(?: \d\d){3}(?!\d)", _phone),
+    _rule(r"(?<![\w.,])\d{7,}(?<!000)(?![.,]?\d)", _phone),
     _rule(
         r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])",
         lambda match, _: match.group().replace(".", " point "),
     ),
     _rule(
-        r"(?<![\d .,])(\d{1,3})((?: \d{3})+)(?![\d]| \d)",
+        r"(?<![\d.,])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d]| \d)",
         lambda match, _: match.group().replace(" ", ""),
     ),
-    _rule(r"€ ?(\d+)\b", _said(r"\1 euros", r"\1 euros")),
-    _rule(r"(?<![\d.,])(\d+)[.,](\d\d) ?€", _price),
+    _rule(
+        r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])",
+        lambda match, to: match.group().replace(",", "") if to == "en" else None,
+    ),
+    # Parts.
+    _rule(r"(?<![\w/.,])(?P<part>[12]/3|[13]/4|1/2)(?= ?(?:de|du|des|of|the)\b| ?d['’])", _part),
+    _rule(r"(?<=\d) 1/2(?= \w)", _said(None, " and a half")),
+    _rule(r"(?<![\w/.,])(?P<part>[12]/3|[13]/4|1/2) ?(?P<noun>h\b|(?<= )[^\W\d_]{2,})", _fraction),
+    # "3 €/kg" before "3 h", which has a line below it too.
+    _exact(rf"(?<![\w.,/])(?P<number>{AMOUNT}) ?(?P<name>{_names(SLASHED)})(?!\w)", _unit),
+    _rule(
+        rf"(?P<before>\d ?(?:[^\W\d_]{{1,12}}|[€$£%°²³])?|[€$£]) ?/ ?"
+        rf"(?P<name>{_names(PER)})(?![\w/])",
+        _per,
+    ),
+    # Times.
+    _rule(
+        rf"\b({TWELVE})([:.][0-5]\d)? ?[-–—] ?(({TWELVE})(?:[:.][0-5]\d)? ?([ap])\.?m)\b",
+        _half_day_range,
+    ),
+    _rule(
+        rf"\b((?:{TWELVE})(?:[:.][0-5]\d)? ?[ap]\.?m)\b ?[-–—] ?(?=\d)", _said(r"\1 à ", r"\1 to ")
+    ),
+    _rule(r"(?<![\w:/.,-])(\d{1,2}) ?[-–—] ?(\d{1,2}) ?h([0-5]\d)?\b", _hour_range),
+    # A dash between two times, while both are still written as times.
+    _rule(
+        r"\b(\d{1,2}(?: ?h ?|:)(?:[0-5]\d)?) ?[-–—/] ?(?=\d{1,2} ?[h:]|midi|noon)",
+        _said(r"\1 à ", r"\1 to "),
+    ),
+    _rule(rf"\b({TWELVE})(?:[:.]([0-5]\d))?\s?([ap])\.?m\b\.?", _half_day_hour),
+    _rule(r"\b(\d{1,2})\s?h\s?([0-5]?\d)\s?(?:min|mn)\b", _hours_and_minutes),
+    _rule(r"(?<![.,\d])(\d{1,2})\s?h(?:\s?([0-5]\d))?\b", _hour),
+    _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
+    _rule(r"(?<![\w.,/:+-])(\d{1,4}) ?[-–—] ?(\d{1,4})(?![\d/:-]|[.,]\d|\w\d)", _range),
+    _rule(r"(?<![\w/-])((?:19|20)\d\d)/((?:19|20)?\d\d)(?![\w/-])", _range),
+    _rule(r"\b((?:1[5-9]|20)\d0)s\b", _decade),
+    _rule(
+        r"\b(\d{1,4})\s?(?:min|mn)\b",
+        lambda match, to: counted(int(match[1]), "minute", "minute", to),
+    ),
+    # Quantities.
+    _rule(r"(?<=\d)°\)", _said(")", ")")),
+    _rule(r"(?<![\d.,])(?P<units>\d+)(?P<sign>[€$£])(?P<cents>\d\d)\b", _price),
+    _rule(r"(?P<sign>[€$£]) ?(?P<units>\d+)(?:[.,](?P<cents>\d\d))?(?![.,]?\d| ?[km]\b)", _price),
+    _rule(r"(?<![\d.,])(?P<units>\d+)(?:[.,](?P<cents>\d\d))? ?(?P<sign>[€$£])(?!\d)", _price),
+    _exact(r"(?P<name>[€$£]) ?(?P<number>\d+(?:[.,]\d+)?)(?P<power>[kKM])\b", _large_price),
+    _exact(
+        rf"(?<![\w.,/])(?P<number>{AMOUNT}) ?(?P<name>{_names(UNITS)})(?![\w²³/])(?:\.(?= |$))?",
+        _unit,
+    ),
+    _exact(r"(?<![\w.,])(\d+)k\b", _said(r"\1 mille", None)),
+    _exact(r"(?<![\w.,])(\d+(?:[.,]\d+)?)M\b", _said(r"\1 millions", r"\1 million")),
+    _rule(r"\b(\d+) ?x\b(?! ?\d)", _said(r"\1 fois", r"\1 times")),
+    _rule(r"(?<!\w)x ?(\d+)\b", _said(r"fois \1", r"times \1")),
+    _rule(r"\b50/50\b", _said("cinquante cinquante", "fifty fifty")),
+    # Courses, rooms, versions.
+    _rule(r"(?<=\d)[-–](?=[a-z]{1,5}\d)|(?<=[a-z]\d)[-–](?=\d\b)", _said(" à ", " to ")),
+    _exact(r"\b([A-Z]|[a-uw-z](?=\d\.))\s?(\d{1,2})\.(\d{2,3})\b(?!\.\d)", _room),
+    _rule(
+        r"\b(?P<name>tp|td|cm|ue|ec|ex|exo|exercice|exercise|section|chapitre|chapter|partie|part"
+        r"|python|django|php|java|node|debian|ubuntu|android|ios|v(?=\d)|version|release"
+        r"|salle|room|bureau) ?(?P<parts>\d+(?:\.\d+)+)\b",
+        _version,
+    ),
+    _exact(r"\b(?P<name>[A-ZÉ]{2,5}) ?(?P<parts>\d+(?:\.\d+)+)\b(?! [a-z])", _version),
+    _exact(r"\bv(\d+)\b", lambda match, to: f"version {_number(match[1], to)}"),
+    _rule(r"\bww ?(?:ii|2)\b", _said("seconde guerre mondiale", "World War Two")),
+    _exact(r"\b(?:([DTSR])-|([JH]) ?- ?)(\d{1,3})\b", _countdown),
+    _exact(r"(?<=\w)\+(?=\d)", _said(" plus ", " plus ")),
+    _rule(r"\b(tp|td|ds|cc|qcm|ue|cm(?<!\d.cm))[ -]?(\d{1,4})\b(?![.,]\d)", _label),
+    _exact(
+        r"\b([A-Z]{1,5})[ -]?(\d{1,9})\b(?![.,]\d)(?! ?%)",
+        _room_number,
+    ),
+    # Places in a row.
+    _exact(r"\b(?P<roman>[IVX]+)(?P<ending>er|re|ère|e|è?me)\b", _century),
+    _exact(rf"\b(?P<before>(?i:{_names(RULERS | PARTS)}) )(?P<roman>[IVX]+)\b", _roman),
+    _exact(r"(?<![\w.'’-])(?P<before>)(?P<roman>(?!XX\b|XXX\b)[IVX]{2,})(?![\w'’-])", _roman),
+    _rule(r"\b1ers?\b", _said("premier", "first")),
+    _rule(r"\b1(?:re|[èe]re)s?\b", _said("première", "first")),
+    _rule(r"\b2nde\b", _said("seconde", "second")),
+    _rule(r"\b2nd\b", _said("second", "second")),
+    _rule(r"\b(\d{1,4})(?:e|è|[èe]?me|i[èe]me|st|nd|rd|th)s?\b", _ordinal),
+    _rule(r"(?<=ième) s\b\.?", _said(" siècle", " siècle")),
+    # What is left of numbers.
     _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _said(r"\1,\2", r"\1.\2")),
-    _rule(r"(?<=\d) ?°(?: ?C\b)?", _said(" degrés", " degrees")),
-    _exact(r"\bC#(?!\w)", _said("C dièse", "C sharp")),
-    _rule(r"(?<=\w)\+(?=\d)", _said(" plus ", " plus ")),
-    _rule(r"(?<!\S)@(?!\S)", _said("à", "at")),
-    _rule(r"(?<!\w)pp?\. ?(?=\d)", _said("page ", "page ")),
-    _rule(r"(?<!\w)chap?\. ?(?=\d)|(?<!\w)ch\. ?(?=\d)", _said("chapitre ", "chapter ")),
-    _rule(r"(?<!\w)ex\. ?(?=\d)", _said("exercice ", "exercise ")),
+    _rule(r"(?<!\S)[-−](?=\d)", _said("moins ", "minus ")),
+    _exact(r"(?<![\w.,$€£/-])(?:1[5-9]|20)\d\d(?![\w.,/:%-])", _year),
+    # Abbreviations.
+    _exact(r"(?<![\w.])No\.? ?(?=\d)", _said("numéro ", "number ")),
     _rule(
         r"\b(pages?|chapitres?|chapters?|exercices?|exercises?) (\d+) ?[-–] ?(\d+)\b",
         _said(r"\1 \2 à \3", r"\1 \2 to \3"),
     ),
-    _exact(r"\bM\. (?=[A-ZÀ-Þ])", _said("monsieur ", None)),
-    _rule(r"\bmme\b\.?", _said("madame", None)),
-    _rule(r"\bmlle\b\.?", _said("mademoiselle", None)),
-    _exact(r"\bDr\b\.?", _said("docteur", "doctor")),
+    _exact(r"\b([CF])#(?!\w)", _said(r"\1 dièse", r"\1 sharp")),
+    _exact(r"\bM\. (?=[A-ZÀ-Þ]|et )", _said("monsieur ", None)),
+    _exact(r"\bMM\. (?=[A-ZÀ-Þ])", _said("messieurs ", None)),
+    _exact(r"\bMe (?=[A-ZÀ-Þ])", _said("maître ", None)),
     _exact(r"\bPr\b\.? (?=[A-ZÀ-Þ])", _said("professeur ", "professor ")),
-    _rule(r"(?<!\w)w/o(?!\w)", _said(None, "without")),
-    _rule(r"(?<!\w)w/(?= )", _said(None, "with")),
-    _rule(r"(?<!\w)n° ?(?=\d)", _said("numéro ", "number ")),
-    _rule(r"(?<=\d) ?%", _said(" pour cent", " percent")),
-    _rule(r"(?<=\d) ?€", _said(" euros", " euros")),
+    _exact(r"(?<=[a-z] )St\b(?!\.? ?-?[A-ZÀ-Þ])\.?", _said("Street", "Street")),
+    _exact(r"(?<=[a-z] )Dr\b(?!\.? ?[A-ZÀ-Þ])\.?", _said(None, "Drive")),
+    _rule(r"\bdr\b\.?", _said("docteur", "doctor")),
+    _exact(r"\bSt(?:\. ?|[ -])(?=[A-ZÀ-Þ])", _said("Saint ", "Saint ")),
+    _exact(r"\bSte(?:\. ?|[ -])(?=[A-ZÀ-Þ])", _said("Sainte ", None)),
+    _exact(r"(?<=[a-z] )Ave\b\.?(?! ?[A-ZÀ-Þ])", _said("avenue", "avenue")),
+    _exact(r"\bGal\b\.?(?= )", _said("général", None)),
+    _exact(r"\bav\.? (?=l[ea] |l['’]|midi|minuit|\d)", _said("avant ", None)),
+    _rule(rf"(?<![\w.])(?P<name>{_names(WORDS)})\.?(?!\w)", _listed(WORDS)),
+    _rule(rf"(?<![\w.])(?P<name>{_names(DOTTED)})\.(?!\w)", _listed(DOTTED)),
+    _rule(r"(?<!\w)w/(?= ?\w)", _said(None, "with ")),
+    # Signs.
     _rule(r" ?& ?", _said(" et ", " and ")),
     _rule(r"(?<=\d)/(?=\d)", _said(" sur ", " out of ")),
+    _exact(r"(?<=\bA)/(?=[A-Z]\b)", _said(" ", "-")),
     _rule(r"(?<=\w)/(?=\w)", _said(" ", " ")),
+    _rule(r"(?<!\S)@(?!\S)", _said("à", "at")),
     _rule(r"(?<!\w)[#@](?=\w)", _said("", "")),
-    _rule(r"\brdv\b", _said("rendez-vous", "appointment")),
-    _rule(r"\bsvp\b", _said("s'il vous plaît", "please")),
-    _rule(r"\basap\b", _said("dès que possible", "as soon as possible")),
-    _rule(r"\btél\b\.?", _said("téléphone", "phone")),
+    _rule(rf"(?<=\w)\.({_names(FILES)})\b", _file),
+    _rule(r"(?<!\S)\.(?=[a-z])", _said("point ", "dot ")),
+    _rule(r"(?<=[^\W\d_]{2})\.(?=[a-z]{2})", _said(" point ", " dot ")),
+    # French counts in two genders.
+    _rule(r"(?<![\w.,/:-])(?P<number>\d{0,3}1) (?P<noun>[^\W\d_]+)", _one_and_more),
 )
+# "L'UE" is on the list; "TPs" is more than one of what is.
+CAPITALS = _exact(r"(?<![^\W_])([A-Z]{2,6})(?![\w])", _capitals(is_loud=False))
+LOUD = _exact(r"(?<![^\W_])([A-Z]{2,6})(?![\w])", _capitals(is_loud=True))

@@ -72,7 +72,7 @@ SUBJECTS = (
     _speech("mp3", "tests/app/speech/test_google.py"),
     _speech("numbers", "tests/app/speech/test_titles.py"),
     _speech("sentences"),
-    _speech("titles"),
+    _speech("titles", "tests/app/speech/test_said.py"),
     _speech("google_line"),
     _speech("local"),
     _speech("google"),
