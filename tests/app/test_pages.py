@@ -7,11 +7,7 @@ import re
 import pytest
 from django.db import OperationalError, close_old_connections
 from django.test import Client
-from django.urls import reverse
 from django.utils import translation
-
-from agenda.identity import uuid7
-from agenda.templatetags.agenda_page import task_url
 
 SCREENS = ["/agenda/sign-in/", "/agenda/sign-up/", "/agenda/about/"]
 OWN_SCREENS = ["/agenda", "/agenda/tasks/new/", "/agenda/account/", "/agenda/account/password/"]
@@ -187,9 +183,3 @@ def test_a_body_of_10_megabytes_is_refused(page):
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "trace", "options"])
 def test_other_methods_are_refused(page, method):
     assert getattr(page, method)("/agenda").status_code == 405
-
-
-@pytest.mark.parametrize("name", ["edit", "hear", "speech", "keep", "remove"])
-def test_a_page_of_many_tasks_says_each_address_as_django_would(name):
-    for task_id in (uuid7(), uuid7()):
-        assert task_url(f"task-{name}", task_id) == reverse(f"task-{name}", args=[task_id])

@@ -53,7 +53,7 @@ def test_at_its_deadline_a_task_leaves_every_open_page_without_a_server(arrive):
     spoken, removed = opened("/agenda"), opened("/agenda")
     spoken.locator(".task", has_text=title).locator("[data-speech]").click()
     expect(spoken.locator(".task .said", has_text=title)).to_be_visible()
-    removed.locator(".task", has_text=title).locator("form[action$='/remove/'] button").click()
+    removed.locator(".task", has_text=title).locator("[formaction$='/remove/']").click()
     expect(removed.locator(".undo", has_text=title)).to_be_visible()
     for page in (*pages, spoken, removed):
         # Today's sentence has none of tomorrow's, and it may be midnight.
@@ -115,7 +115,7 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     before = person.task(title).get_attribute("data-deadline")
     person.task(title).get_by_role("button", name=keep).click()
     expect(person.task(title)).not_to_have_attribute("data-deadline", before or "")
-    person.task(title).locator("form[action$='/remove/'] button").click()
+    person.task(title).locator("[formaction$='/remove/']").click()
     expect(person.task(title)).to_have_count(0)
     person.presses("undo")
     expect(person.task(title)).to_be_visible()
@@ -401,7 +401,7 @@ def test_a_long_title_does_not_hide_when_a_removed_task_comes_back(arrive):
     person = arrive("en", PHONE)
     person.signs_up()
     adds_in_a_line(person, f"{'W' * 150} every day 8am")
-    person.page.locator("form[action$='/remove/'] button").click()
+    person.page.locator("[formaction$='/remove/']").click()
     back = person.page.locator(".undo").get_by_text("It comes back on")
     seen = back.evaluate("one => one.clientHeight >= one.scrollHeight && one.innerText")
     assert "at 08:00" in str(seen)

@@ -1,31 +1,27 @@
-"""What a page of many tasks says again for each of them: found once a process, not once a task."""
+"""What the pages of the agenda share beside their times."""
 
 from __future__ import annotations
 
 from functools import cache
-from uuid import UUID
 
 from django import template
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agenda.grouping import Group
+from agenda.rows import rows_of
+
 register = template.Library()
-ANY = UUID(int=0)
-
-
-@register.simple_tag
-def task_url(name: str, task_id: UUID) -> str:
-    """As `url`, for an address that holds a task's id and nothing else that changes."""
-    return _address(name).replace(str(ANY), str(task_id))
-
-
-@cache
-def _address(name: str) -> str:
-    return reverse(name, args=[ANY])
 
 
 @register.simple_tag
 @cache
 def icon(name: str) -> SafeString:
-    return render_to_string(f"icons/{name}.svg")
+    """One of icons.svg, whose outlines stand on every page once."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#icon-{}"/></svg>', name)
+
+
+@register.simple_tag(takes_context=True)
+def rows(context: template.Context, group: Group) -> SafeString:
+    is_dated = group.name in {"week", "later"}
+    return rows_of(group.tasks, at=context["at"], is_dated=is_dated, speaks=bool(context["speaks"]))
