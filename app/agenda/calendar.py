@@ -87,11 +87,12 @@ def _start(deadline_at: datetime) -> datetime:
 
 def _recurrence(task: Task, *, zone: ZoneInfo) -> vRecur | None:
     """None for a task that does not repeat, and while one was kept longer than its series says."""
-    series = task.repeat_from
-    day = task.deadline_at.astimezone(zone).date()
-    if series is None or not is_on_series(day, repeat=task.repeats, series=series):
+    if task.repeat_from is None or task.repeat_time is None:
         return None
-    found: vRecur = vRecur.from_ical(rule(task.repeats, series=series))
+    series = datetime.combine(task.repeat_from, task.repeat_time)
+    if not is_on_series(task.deadline_at, repeat=task.repeats, series=series, zone=zone):
+        return None
+    found: vRecur = vRecur.from_ical(rule(task.repeats, series=series.date()))
     if until := found.get("UNTIL"):  # of a start with a time zone it is an instant, in UTC
         found["UNTIL"] = [datetime.combine(until[0], time.max, tzinfo=zone).astimezone(UTC)]
     return found

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
 LAST_INSTANT = datetime(9998, 12, 31, tzinfo=UTC)
+EVENING = time(20)
+DAYS_A_WEEK = 7
 
 
 class SkippedHour(ValueError):
@@ -40,6 +42,26 @@ def one_day_later(at: datetime, *, zone: ZoneInfo) -> datetime:
     """The same time on `zone`'s clocks a day later; where they skip it, as much later."""
     wall = at.astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
     return instant_or_later(wall, zone=zone)
+
+
+def later_choices(deadline_at: datetime, *, at: datetime, zone: ZoneInfo) -> dict[str, datetime]:
+    """What a deadline may be moved to with one touch, by name and soonest first: an hour more, this
+    evening, a day more, the next Monday; only what is later than it is.
+    """
+    wall = deadline_at.astimezone(zone).replace(tzinfo=None)
+    today = at.astimezone(zone).date()
+    monday = wall + timedelta(days=DAYS_A_WEEK - wall.weekday())
+    choices = {
+        "hour": deadline_at + timedelta(hours=1),
+        "evening": instant_or_later(datetime.combine(today, EVENING), zone=zone),
+        "day": one_day_later(deadline_at, zone=zone),
+        "monday": instant_or_later(monday, zone=zone),
+    }
+    return {
+        name: until
+        for name, until in sorted(choices.items(), key=lambda choice: choice[1])
+        if deadline_at < until <= LAST_INSTANT
+    }
 
 
 def day_start(day: date, *, zone: ZoneInfo) -> datetime:

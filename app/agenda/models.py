@@ -63,6 +63,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Taken away a moment ago: its owner may still say it was a mistake."""
         return self.filter(deadline_at__gt=at, removed_at__gt=at - UNDO_WINDOW)
 
+    def moved(self, *, at: datetime) -> TaskQuerySet:
+        """Given a later deadline a moment ago, and the one before is still to come."""
+        since = at - UNDO_WINDOW
+        return self.filter(removed_at=None, moved_from__gt=at, changed_at__gt=since)
+
     def shown(self, *, at: datetime) -> TaskQuerySet:
         """Live and restorable ones together, in one question: what the agenda's page shows."""
         is_restorable = Q(removed_at__gt=at - UNDO_WINDOW)
@@ -163,6 +168,12 @@ class Task(models.Model):
     announced = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
+    # Taken away because it is done: the word that is said of it while that can be undone.
+    is_done = models.BooleanField(default=False, db_default=False, editable=False)
+    # The deadline before "later", for who wants it back; None again with the next change.
+    moved_from = models.DateTimeField(null=True, editable=False)
+    # None: by a release before this one, or never since.
+    changed_at = models.DateTimeField(null=True, editable=False)
 
     objects = TaskQuerySet.as_manager()
 
@@ -173,6 +184,7 @@ class Task(models.Model):
             models.Index(fields=["deadline_at"], name="task_by_deadline"),
             models.Index(fields=["removed_at"], name="task_by_removal"),
             models.Index(fields=["repeat", "deadline_at"], name="task_by_repeat"),
+            models.Index(fields=["owner", "changed_at"], name="task_of_owner_by_change"),
         ]
         constraints = [
             models.CheckConstraint(name="task_has_a_title", condition=~Q(title="")),
@@ -189,6 +201,14 @@ class Task(models.Model):
     @property
     def tag_names(self) -> list[str]:
         return self.tags.split()
+
+    def undo_until(self) -> datetime | None:
+        """Until when its owner may undo what was done to it last; None when there is nothing."""
+        if self.removed_at is not None:
+            return min(self.removed_at + UNDO_WINDOW, self.deadline_at)
+        if self.moved_from is not None and self.changed_at is not None:
+            return min(self.changed_at + UNDO_WINDOW, self.moved_from)
+        return None
 
 
 def erased_at(task: Task) -> datetime:

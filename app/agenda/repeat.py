@@ -91,9 +91,11 @@ def walls_after(
             yield wall
 
 
-def is_on_series(day: date, *, repeat: str, series: date) -> bool:
-    """Whether the series itself has a time on `day`; one that was kept longer may stand beside."""
-    return next(_days(repeat, series, day), None) == day
+def is_on_series(deadline_at: datetime, *, repeat: str, series: datetime, zone: ZoneInfo) -> bool:
+    """Whether the series itself has this time; one that was kept longer stands beside it."""
+    day = deadline_at.astimezone(zone).date()
+    on_time = instant_or_later(datetime.combine(day, series.time()), zone=zone)
+    return on_time == deadline_at and next(_days(repeat, series.date(), day), None) == day
 
 
 def _days(repeat: str, series: date, begin: date) -> Iterator[date]:

@@ -75,6 +75,7 @@ def task_add(
         id=identity or uuid7(),
         owner_id=owner_id,
         created_at=at,
+        changed_at=at,
         announced=steps_due(given.deadline_at - at),
         **fields,
         **_series(fields),
@@ -102,6 +103,7 @@ def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
         fields["announced"] = steps_due(given.deadline_at - at)
     if (fields["deadline_at"], given.repeat) != (task.deadline_at, task.repeats):
         fields |= _series(fields)
+    fields |= {"moved_from": None, "changed_at": at}
     grows = len(fields["notes"].encode()) > len(task.notes.encode())
     with within_quota(task.owner_id, is_new=False) if grows else nullcontext():
         found = Task.objects.of(task.owner_id).live(at=at).filter(id=task.id).update(**fields)
@@ -113,9 +115,17 @@ def task_remove(*, owner_id: UUID, task_id: UUID, at: datetime, for_good: bool =
     """Take a task away; its owner has a moment to restore it. False when there is none. A repeating
     task comes back at its next time, unless it goes `for_good`.
     """
-    fields: dict[str, Any] = {"removed_at": at}
-    if for_good:
-        fields["repeat"] = Repeat.NEVER
+    fields: dict[str, Any] = {"repeat": Repeat.NEVER} if for_good else {}
+    return _take_away(owner_id, task_id, at=at, **fields)
+
+
+def task_done(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
+    """As task_remove, of what is done: of a series this occurrence alone."""
+    return _take_away(owner_id, task_id, at=at, is_done=True)
+
+
+def _take_away(owner_id: UUID, task_id: UUID, *, at: datetime, **fields: Any) -> bool:
+    fields = {"removed_at": at, "changed_at": at, "moved_from": None, "is_done": False} | fields
     found = Task.objects.of(owner_id).live(at=at).filter(id=task_id).update(**fields)
     _forget_speech(task_id, owner_id)
     return bool(found)
@@ -124,26 +134,35 @@ def task_remove(*, owner_id: UUID, task_id: UUID, at: datetime, for_good: bool =
 def series_end(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
     """Let a repeating task that was just taken away not come back."""
     removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
-    return bool(removed.update(repeat=Repeat.NEVER))
+    return bool(removed.update(repeat=Repeat.NEVER, changed_at=at))
 
 
 def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | None:
-    """Bring back what was removed or, within the site's grace, forgotten; return until when. None
-    when there is nothing to bring back. A deadline that has passed becomes tomorrow's.
+    """Undo: bring back what was removed or done or, within the site's grace, forgotten; or give a
+    task that was moved its deadline back. Return until when it is there; None when there is nothing
+    to undo. A deadline that has passed becomes tomorrow's.
     """
     mine = Task.objects.of(owner_id).filter(id=task_id)
-    task = (mine.restorable(at=at) | mine.recent(at=at)).first()
+    task = (mine.restorable(at=at) | mine.recent(at=at) | mine.moved(at=at)).first()
     if task is None:
         return None
-    deadline_at, announced = task.deadline_at, task.announced
+    is_live = task.removed_at is None and task.deadline_at > at
+    deadline_at = (is_live and task.moved_from) or task.deadline_at
+    announced = task.announced
     if deadline_at <= at:
         # Its time of day, tomorrow, on the clocks of who brings it back.
         wall = timezone.localtime(deadline_at).time()
         day = timezone.localtime(at).date() + timedelta(days=1)
         deadline_at = instant_or_later(datetime.combine(day, wall), zone=zone_here())
+    if deadline_at != task.deadline_at:
         announced = steps_due(deadline_at - at)
     found = mine.filter(deadline_at=task.deadline_at).update(
-        removed_at=None, deadline_at=deadline_at, announced=announced
+        removed_at=None,
+        is_done=False,
+        moved_from=None,
+        changed_at=at,
+        deadline_at=deadline_at,
+        announced=announced,
     )
     _forget_speech(task_id, owner_id)
     return deadline_at if found else None
@@ -152,14 +171,14 @@ def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | N
 def task_keep(
     *, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime, until: datetime | None = None
 ) -> bool:
-    """Give a task time `until` then, or one more day on the wall clock. Sent twice it is still one
-    day: the deadline that was seen must be the one that is there. A series goes on as it was.
+    """Give a task time `until` then, or one more day on the wall clock; its owner has a moment to
+    undo it. Sent twice it is still one day: the deadline that was seen must be the one that is
+    there. Of a series it is this occurrence alone. False when there is none that can end then.
     """
-    later = until or one_day_later(seen_at, zone=zone_here())
+    later = min(until or one_day_later(seen_at, zone=zone_here()), LAST_INSTANT)
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
-    later = min(later, LAST_INSTANT)
-    found = here.filter(deadline_at=seen_at).update(
-        deadline_at=later, announced=steps_due(later - at)
+    found = here.filter(deadline_at=seen_at, deadline_at__lt=later).update(
+        deadline_at=later, announced=steps_due(later - at), moved_from=seen_at, changed_at=at
     )
     _forget_speech(task_id, owner_id)
     return bool(found) or here.filter(deadline_at=later).exists()
@@ -191,6 +210,7 @@ def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
     return Task(
         id=uuid5(task.id, f"{task.deadline_at} {task.removed_at}"),
         created_at=at,
+        changed_at=at,
         deadline_at=deadline_at,
         announced=steps_due(deadline_at - at),
         **{name: getattr(task, name) for name in AGAIN},

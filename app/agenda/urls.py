@@ -27,6 +27,7 @@ urlpatterns = [
     path("agenda/tasks/quick/", editing.task_quick, name="task-quick"),
     path("agenda/tasks/<uuid:task_id>/", editing.task_edit, name="task-edit"),
     path("agenda/tasks/<uuid:task_id>/remove/", editing.task_remove, name="task-remove"),
+    path("agenda/tasks/<uuid:task_id>/done/", editing.task_done, name="task-done"),
     path("agenda/tasks/<uuid:task_id>/end/", editing.task_end, name="task-end"),
     path("agenda/tasks/<uuid:task_id>/restore/", editing.task_restore, name="task-restore"),
     path("agenda/tasks/<uuid:task_id>/keep/", editing.task_keep, name="task-keep"),

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -57,7 +58,9 @@ TASK_AS_READ = TASK | {"header.If-Match": "$response.header.ETag"}
 # What can be done with a task just made: clients and tests follow them.
 LINKS = {
     **dict.fromkeys(["read_task", "hear_task"], TASK),
-    **dict.fromkeys(["replace_task", "change_task", "keep_task", "remove_task"], TASK_AS_READ),
+    **dict.fromkeys(
+        ["replace_task", "change_task", "keep_task", "finish_task", "remove_task"], TASK_AS_READ
+    ),
 }
 CHANGED: Node = {"headers": {200: ("ETag", "Sunset")}, "parameters": (IF_MATCH,)}
 MERGE_PATCH = {"application/merge-patch+json": {"schema": {"$ref": f"{REF}TaskPatch"}}}
@@ -272,15 +275,18 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
     **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED),
 )
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
-    """Move the deadline later. Needs `If-Match`, so that sending it twice moves it once."""
+    """Move the deadline later, of a series that of this occurrence alone. Needs `If-Match`, so that
+    sending it twice moves it once.
+    """
     at = timezone.now()
     with _changing(request, task_id, at=at) as task:
+        until = task.deadline_at + timedelta(minutes=longer.minutes)
+        if longer.deadline_at:
+            if problem := agenda.deadline_problem(longer.deadline_at, at=at):
+                raise ValidationError({"deadline_at": problem})
+            until = max(task.deadline_at, longer.deadline_at)
         agenda.task_keep(
-            owner_id=task.owner_id,
-            task_id=task.id,
-            seen_at=task.deadline_at,
-            until=task.deadline_at + timedelta(minutes=longer.minutes),
-            at=at,
+            owner_id=task.owner_id, task_id=task.id, seen_at=task.deadline_at, until=until, at=at
         )
         task.refresh_from_db()
     return task_response(request, task, at=at)
@@ -299,6 +305,37 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     with _changing(request, task_id, at=at) as task:
         agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at, for_good=True)
     return HttpResponse(status=204)
+
+
+@router.post(
+    "/{identity:task_id}/done",
+    auth=WRITE,
+    **contract({204: None}, CHANGES, parameters=(IF_MATCH,)),
+)
+def finish_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """Done: it is forgotten at once, of a series this occurrence alone. Needs `If-Match`. For a
+    minute `undo` brings it back.
+    """
+    at = timezone.now()
+    with _changing(request, task_id, at=at) as task:
+        agenda.task_done(owner_id=task.owner_id, task_id=task.id, at=at)
+    return HttpResponse(status=204)
+
+
+@router.post(
+    "/{identity:task_id}/undo",
+    auth=WRITE,
+    **contract({200: TaskOut}, ONE, headers={200: ("ETag", "Sunset")}),
+)
+def undo_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """Bring back a task that was done or removed within the last minute, or undo its last `keep`;
+    otherwise it stays as it is. Sent twice it is undone once.
+    """
+    at = timezone.now()
+    owner = token_of(request).owner
+    with timezone.override(zone_of(owner.time_zone)):
+        agenda.task_restore(owner_id=owner.pk, task_id=task_id, at=at)
+    return task_response(request, task_or_problem(request, task_id, at=at), at=at)
 
 
 @contextmanager

@@ -49,6 +49,13 @@ PAGES = {
             " its deadline."
         ),
     ),
+    "404 late": (
+        _("Too late for that"),
+        _(
+            "This task is no longer there, or it was changed since this page was loaded: its moment"
+            " has passed, or the minute in which that could be undone. Nothing was changed now."
+        ),
+    ),
     "405": (
         _("This cannot be opened like this"),
         _("This is the address of a button. Nothing was changed; press the button itself."),
@@ -104,7 +111,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, HTTPStatus.NOT_FOUND, "404")
+    is_a_button = request.method == "POST" and request.resolver_match is not None
+    return _page(request, HTTPStatus.NOT_FOUND, "404 late" if is_a_button else "404")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

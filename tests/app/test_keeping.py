@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
-from agenda.clock import one_day_later
-from agenda.models import Task
+from agenda.calendar import calendar
+from agenda.clock import later_choices, one_day_later
+from agenda.forgetting import tasks_forget
+from agenda.models import UNDO_WINDOW, Task
+from agenda.services import TaskInput, task_add, task_done, task_edit, task_keep, task_restore
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -48,3 +52,156 @@ def test_nobody_keeps_anothers_task(page, add, bob):
 )
 def test_a_day_is_a_day_on_the_wall_over_both_clock_changes(before, after):
     assert one_day_later(before, zone=PARIS) == after.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        pytest.param(
+            "2026-12-03T18:00",
+            "hour Thu 03 19:00, evening Thu 03 20:00, day Fri 04 18:00, monday Mon 07 18:00",
+            id="today",
+        ),
+        pytest.param(
+            "2026-12-03T21:00",
+            "hour Thu 03 22:00, day Fri 04 21:00, monday Mon 07 21:00",
+            id="after the evening began",
+        ),
+        pytest.param(
+            "2026-12-07T09:00",
+            "hour Mon 07 10:00, day Tue 08 09:00, monday Mon 14 09:00",
+            id="on a Monday to come",
+        ),
+        pytest.param(
+            "2027-03-27T02:30",
+            "hour Sat 27 03:30, day Sun 28 03:30, monday Mon 29 02:30",
+            id="before a night that skips its hour",
+        ),
+        pytest.param("9998-12-30T12:00", "hour Wed 30 13:00", id="at the calendar's end"),
+    ],
+)
+def test_later_offers_only_what_is_later(due, expected):
+    at = datetime(2026, 12, 3, 12, tzinfo=PARIS)
+    deadline_at = datetime.fromisoformat(due).replace(tzinfo=PARIS).astimezone(UTC)
+    choices = later_choices(deadline_at, at=at, zone=PARIS)
+    told = (f"{name} {until.astimezone(PARIS):%a %d %H:%M}" for name, until in choices.items())
+    assert ", ".join(told) == expected
+
+
+def undo_notices(page):
+    return re.findall(r'class="notice undo".*?</form>', page.get("/agenda").text, re.DOTALL)
+
+
+@pytest.mark.parametrize("by", ["hour", "day", "monday", "date", None])
+def test_later_moves_a_deadline_and_undo_moves_it_back(page, add, by):
+    task = add("pay rent", left=timedelta(days=3))
+    until = task.deadline_at + timedelta(days=9)
+    local = timezone.localtime(until)
+    sent = {"seen": task.deadline_at.isoformat(), "until": f"{local:%Y-%m-%dT%H:%M}"}
+    sent |= {"by": by} if by else {}
+    assert page.post(f"/agenda/tasks/{task.id}/keep/", sent).status_code == 302
+    moved = Task.objects.get()
+    assert moved.deadline_at > task.deadline_at
+    if by == "date":
+        assert moved.deadline_at == until.replace(second=0, microsecond=0)
+    (notice,) = undo_notices(page)
+    assert "Later: “pay rent”, until" in notice
+    for _ in range(2):
+        assert page.post(f"/agenda/tasks/{task.id}/restore/").status_code == 302
+        assert Task.objects.get().deadline_at == task.deadline_at
+    assert undo_notices(page) == []
+
+
+@pytest.mark.parametrize(
+    ("until", "sentence"),
+    [
+        ("2026-01-01T10:00", "Choose a later moment"),
+        ("", "required"),
+        ("soon", "Write a date and a time"),
+    ],
+)
+def test_a_date_that_is_not_later_gets_a_sentence(page, add, until, sentence):
+    task = add()
+    sent = {"seen": task.deadline_at.isoformat(), "by": "date", "until": until}
+    answer = page.post(f"/agenda/tasks/{task.id}/keep/", sent, follow=True)
+    assert sentence in answer.text
+    assert Task.objects.get().deadline_at == task.deadline_at
+
+
+def test_the_undo_of_later_is_over_after_a_minute_or_when_its_old_deadline_has_come(alice, add):
+    for left in (timedelta(hours=1), timedelta(seconds=20)):
+        task = add(left=left)
+        at = task.created_at
+        asked = {"owner_id": alice.pk, "task_id": task.id}
+        assert task_keep(**asked, seen_at=task.deadline_at, at=at)
+        task.refresh_from_db()
+        over = min(at + UNDO_WINDOW, at + left)
+        assert task.undo_until() == over
+        assert task_restore(**asked, at=over) is None
+        assert task_restore(**asked, at=over - timedelta(seconds=1)) == at + left
+
+
+def test_a_change_after_later_is_not_undone(alice, add):
+    task = add("pay rent")
+    asked = {"owner_id": alice.pk, "task_id": task.id, "at": task.created_at}
+    assert task_keep(**asked, seen_at=task.deadline_at)
+    task.refresh_from_db()
+    given = TaskInput(title="pay the rent", deadline_at=task.deadline_at)
+    assert task_edit(task=task, given=given, at=task.created_at)
+    assert task_restore(**asked) is None
+    assert Task.objects.get().title == "pay the rent"
+
+
+def test_done_is_said_and_undone_like_a_removal(page, add):
+    task = add("hand in")
+    for _ in range(2):
+        after = page.post(f"/agenda/tasks/{task.id}/done/", follow=True).text
+        assert "Done: “hand in”." in after
+        assert f'id="task-{task.id}"' not in after
+    after = page.post(f"/agenda/tasks/{task.id}/restore/", follow=True).text
+    assert f'id="task-{task.id}"' in after
+    page.post(f"/agenda/tasks/{task.id}/remove/")
+    assert "Removed: “hand in”." in undo_notices(page)[0]
+
+
+def test_done_and_later_touch_one_occurrence_of_a_series(alice):
+    at = datetime(2026, 11, 30, 12, tzinfo=PARIS)
+    first = datetime(2026, 11, 30, 18, tzinfo=PARIS)
+    given = TaskInput(title="pills", deadline_at=first, repeat="daily")
+    task = task_add(owner_id=alice.pk, given=given, at=at)
+    assert task_done(owner_id=alice.pk, task_id=task.id, at=at)
+    tasks_forget(at=at + UNDO_WINDOW)
+    again = Task.objects.get()
+    assert again.deadline_at == first + timedelta(days=1)
+    assert (again.is_done, again.moved_from, again.changed_at) == (False, None, at + UNDO_WINDOW)
+    hour = again.deadline_at + timedelta(hours=1)
+    asked = {"owner_id": alice.pk, "task_id": again.id, "seen_at": again.deadline_at}
+    assert task_keep(**asked, until=hour, at=at + UNDO_WINDOW)
+    assert b"RRULE" not in feed(alice)
+    tasks_forget(at=hour)
+    assert Task.objects.get().deadline_at == first + timedelta(days=2)
+    assert b"RRULE" in feed(alice)
+
+
+def feed(owner):
+    tasks = Task.objects.of(owner.pk)
+    return b"".join(calendar(tasks, name="a", zone=PARIS, is_repeating=True))
+
+
+@pytest.mark.parametrize("act", ["done", "remove", "end", "restore", "keep"])
+def test_a_late_click_gets_a_sentence(page, add, act):
+    task = add(left=timedelta(0))
+    answer = page.post(f"/agenda/tasks/{task.id}/{act}/", {"seen": task.deadline_at.isoformat()})
+    assert answer.status_code == 404
+    assert "Too late for that" in answer.text
+    assert "address is wrong" not in answer.text
+
+
+def test_the_edit_page_and_its_menu_offer_what_the_row_does(page, add):
+    task = add("call", left=timedelta(days=2))
+    for path in (f"/agenda/tasks/{task.id}/", f"/agenda/tasks/{task.id}/?menu"):
+        content = page.get(path).text
+        for act in ("done", "remove", "keep", "hear"):
+            assert f"/agenda/tasks/{task.id}/{act}/" in content
+        assert 'value="monday"' in content
+        assert ("<html" in content) is ("menu" not in path)

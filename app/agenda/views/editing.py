@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +20,15 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
 from agenda import services, times
-from agenda.clock import instant, zone_here, zone_label
-from agenda.forms import TaskForm, line_values, new_task_values, seen_mark, task_values
+from agenda.clock import instant, later_choices, zone_here, zone_label
+from agenda.forms import (
+    DeadlineField,
+    TaskForm,
+    line_values,
+    new_task_values,
+    seen_mark,
+    task_values,
+)
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, Priority, Task
 from agenda.quick_add.line import Line, read_line
@@ -114,6 +122,8 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     task = live_task(request, task_id, at=at)
     if task is None:
         return _no_such_task(request, at=at)
+    if "menu" in request.GET:
+        return render(request, "agenda/acts.html", _acts(task, at=at))
     form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
     mark = seen_mark(task)
     if request.method == "POST" and request.POST.get("seen", mark) != mark:
@@ -165,8 +175,23 @@ def _task_page(
     seen = (kept.get("seen") if kept else None) or seen_mark(task) if task else ""
     context = _task_context(request, form, at=at, task=task)
     context |= {"was_kept": kept is not None, "seen": seen}
+    if task:
+        context |= _acts(task, at=at)
     status = 422 if form.errors else 200
     return render(request, "agenda/task_form.html", context, status=status)
+
+
+def _acts(task: Task, *, at: datetime) -> dict[str, Any]:
+    """What can be done to a task beside changing its words."""
+    later = later_choices(task.deadline_at, at=at, zone=zone_here())
+    is_today = timezone.localtime(task.deadline_at).date() == timezone.localtime(at).date()
+    return {
+        "at": at,
+        "task": task,
+        "later": later,
+        "is_today": is_today,
+        "speaks": speech.is_enabled(),
+    }
 
 
 def _task_context(
@@ -190,11 +215,21 @@ def _next_full_hour(at: datetime) -> datetime:
 @require_POST
 @sign_in_required
 def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    return _take_away(request, task_id, services.task_remove)
+
+
+@require_POST
+@sign_in_required
+def task_done(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    return _take_away(request, task_id, services.task_done)
+
+
+def _take_away(request: HttpRequest, task_id: UUID, take_away: Callable[..., bool]) -> HttpResponse:
     at = timezone.now()
     owner_id = signed_in(request).pk
-    # A second click on the same button finds it removed already, and means the same.
-    removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
-    if not (services.task_remove(owner_id=owner_id, task_id=task_id, at=at) or removed.exists()):
+    # A second click on the same button finds it gone already, and means the same.
+    gone = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
+    if not (take_away(owner_id=owner_id, task_id=task_id, at=at) or gone.exists()):
         raise Http404("no such task")
     return redirect("agenda")
 
@@ -213,6 +248,7 @@ def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @require_POST
 @sign_in_required
 def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """Undo what was done to a task a moment ago."""
     at = timezone.now()
     until = services.task_restore(owner_id=signed_in(request).pk, task_id=task_id, at=at)
     if until is None:  # a second click finds it back already
@@ -225,15 +261,30 @@ def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @require_POST
 @sign_in_required
 def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    """One more day; the form carries the deadline it was shown with."""
+    """Later: the form carries the deadline it was shown with, and by how much (one more day where
+    it says nothing) or until when.
+    """
+    at = timezone.now()
     try:
         seen_at = datetime.fromisoformat(request.POST.get("seen", "")).astimezone(UTC)
+        choices = later_choices(seen_at, at=at, zone=zone_here())
     except (ValueError, OverflowError):
         raise Http404("no deadline was seen") from None
+    by = request.POST.get("by", "day")
+    if by == "date":
+        try:
+            until = DeadlineField().clean(request.POST.get("until"))
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+            return redirect("task-edit", task_id)
+        if until <= max(seen_at, at):
+            messages.error(request, _("Later is after its deadline. Choose a later moment."))
+            return redirect("task-edit", task_id)
+    elif (until := choices.get(by)) is None:
+        raise Http404("no such choice, or no longer")
     owner_id = signed_in(request).pk
     if not services.task_keep(
-        owner_id=owner_id, task_id=task_id, seen_at=seen_at, at=timezone.now()
+        owner_id=owner_id, task_id=task_id, seen_at=seen_at, until=until, at=at
     ):
         raise Http404("no such task, or it has changed")
-    messages.success(request, _("Kept for one more day."))
     return redirect("agenda")

@@ -47,8 +47,10 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "at": at,
         "groups": grouped(live, at=at, zone=zone_here()),
         "live": live,
-        "removed": [
-            (task, services.next_deadline_of(task, at=at, zone=zone_here())) for task in removed
+        "undo": [
+            (task, services.next_deadline_of(task, at=at, zone=zone_here()))
+            for task in (*removed, *live)
+            if (until := task.undo_until()) and until > at
         ],
         "tags": sorted({name for task in live for name in task.tag_names}),
         "zone": zone_label(at, zone=zone_here()),

@@ -21,6 +21,8 @@ PATHS = [
         "/tasks",
         "/tasks/{id}",
         "/tasks/{id}/keep",
+        "/tasks/{id}/done",
+        "/tasks/{id}/undo",
         "/day/speech",
         "/me",
         "/tokens",

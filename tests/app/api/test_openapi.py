@@ -36,6 +36,8 @@ def test_it_is_openapi_and_names_nothing_that_is_not_used():
         ("replace_task", ALWAYS | OF_A_BODY | {"404", "410", "412", "428"}),
         ("change_task", ALWAYS | OF_A_BODY | {"404", "410", "412", "428"}),
         ("keep_task", ALWAYS | OF_A_BODY | {"404", "410", "412", "428"}),
+        ("finish_task", ALWAYS | {"404", "410", "412", "428"}),
+        ("undo_task", ALWAYS | {"404", "410"}),
         ("remove_task", ALWAYS | {"404", "410", "412", "428"}),
         ("dump_tasks", ALWAYS | {"422"}),
         ("hear_task", ALWAYS | {"404", "410", "416"}),

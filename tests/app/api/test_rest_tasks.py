@@ -48,6 +48,7 @@ def test_a_change_needs_if_match_and_never_overwrites_anothers_work(api, add):
         ("PATCH", here, {"notes": "mine"}),
         ("PUT", here, task()),
         ("POST", f"{here}/keep", {}),
+        ("POST", f"{here}/done", None),
         ("DELETE", here, None),
     ]:
         assert api(method, path, body).status_code == 428
@@ -56,6 +57,7 @@ def test_a_change_needs_if_match_and_never_overwrites_anothers_work(api, add):
         ("PATCH", here, {"notes": "mine"}),
         ("PUT", here, task()),
         ("POST", f"{here}/keep", {}),
+        ("POST", f"{here}/done", None),
         ("DELETE", here, None),
     ]:
         answer = api(method, path, body, If_Match=tag)
@@ -148,6 +150,8 @@ def test_nobody_sees_or_touches_anothers_tasks(api, add, bob):
         ("PATCH", here, {"notes": "x"}),
         ("PUT", here, task()),
         ("POST", f"{here}/keep", {}),
+        ("POST", f"{here}/done", None),
+        ("POST", f"{here}/undo", None),
         ("DELETE", here, None),
     ]:
         assert api(method, path, body, If_Match="*").status_code == 404
@@ -335,6 +339,36 @@ def test_a_series_comes_again_as_another_task(api):
     assert api.get(here).status_code == 410
     (again,) = api.get("/tasks").json()["items"]
     assert (again["tags"], again["repeat"]) == (["tp"], "daily")
+
+
+def test_done_and_undo_touch_one_occurrence_of_a_series(api):
+    made = api.post("/tasks", task("pills", repeat="daily"))
+    here = made["Location"]
+    for _ in range(2):  # no If-Match: what was not done stays as it is
+        assert api.post(f"{here}/undo", None).json() == made.json()
+    assert api.post(f"{here}/done", None, If_Match=made["ETag"]).status_code == 204
+    assert api.get(here).status_code == 410
+    assert Task.objects.get().repeat == "daily"
+    back = api.post(f"{here}/undo", None)
+    assert (back.status_code, back.json(), back["ETag"]) == (200, made.json(), made["ETag"])
+    api("DELETE", here, If_Match="*")
+    Task.objects.update(removed_at=timezone.now() - timedelta(minutes=2))
+    assert api.post(f"{here}/undo", None).status_code == 410
+
+
+def test_a_task_is_kept_until_a_moment_and_undo_gives_the_one_before(api):
+    made = api.post("/tasks", task(deadline_at="2040-03-12T18:00:00Z", repeat="daily"))
+    here, later = made["Location"], "2040-03-12T20:00:00Z"
+    kept = api.post(f"{here}/keep", {"deadline_at": later}, If_Match=made["ETag"])
+    assert kept.json() == made.json() | {"deadline_at": later}
+    assert f"{Task.objects.get().repeat_time:%H:%M}" == "19:00"  # in Paris
+    assert api.post(f"{here}/undo", None).json() == made.json()
+    sooner = api.post(f"{here}/keep", {"deadline_at": "2030-01-01T00:00:00Z"}, If_Match="*")
+    assert (sooner.status_code, sooner.json()) == (200, made.json())
+    for wrong in ("2020-01-01T00:00:00Z", "9999-01-01T00:00:00Z"):
+        refused = api.post(f"{here}/keep", {"deadline_at": wrong}, If_Match="*")
+        assert refused.status_code == 422, wrong
+        assert refused.json()["errors"][0]["pointer"] == "/deadline_at"
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 527_041, 1.5, "60", None, 10**30])

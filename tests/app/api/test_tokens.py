@@ -70,6 +70,7 @@ NEEDS = {
     **dict.fromkeys(("read_me", "list_tokens"), "read"),
     "create_task": "create",
     **dict.fromkeys(("replace_task", "change_task", "keep_task", "remove_task"), "write"),
+    **dict.fromkeys(("finish_task", "undo_task"), "write"),
     "revoke_token": "write",
 }
 OPERATIONS = {
