@@ -289,7 +289,7 @@ def leave(request: HttpRequest) -> HttpResponse:
         return redirect("sign-in")
     title, button = _("Delete my account"), _("Delete everything")
     lead = _("The account, its tasks and their sound are erased at once. This cannot be undone.")
-    return _form_page(request, form, title=title, lead=lead, button=button)
+    return _form_page(request, form, title=title, lead=lead, button=button, kind="danger")
 
 
 class PasswordView(PasswordChangeView):

@@ -77,6 +77,7 @@ def _words(task: Any, *, at: datetime, is_dated: bool) -> dict[str, str]:
         "clock": times.clock(task.deadline_at),
         "day": times.short_day_at(task.deadline_at, at) if is_dated else "",
         "left": times.left_at(task.deadline_at, at),
+        "ebb": str(times.ebb_at(task.deadline_at, at)),
         "seen": task.deadline_at.isoformat(),
     }
     for number, name in enumerate(task.tag_names):
@@ -98,7 +99,7 @@ def _filled_in(shape: Shape) -> str:
         is_private=shape.is_private,
         notes=_mark("notes") if shape.has_notes else "",
     )
-    for name in ("iso", "clock", "left", "seen"):
+    for name in ("iso", "clock", "left", "ebb", "seen"):
         setattr(sample, name, _mark(name))
     sample.day = _mark("day") if shape.is_dated else ""
     told = render_to_string("agenda/task.html", {"task": sample, "speaks": shape.speaks})

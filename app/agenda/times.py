@@ -14,6 +14,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from agenda.models import Repeat
 
+EBB_MAX = 13
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 HOURS_ARE_ENOUGH_FROM_S = 10 * HOUR_S
 DAYS_FROM_S = 2 * DAY_S
@@ -39,6 +40,14 @@ def left_at(deadline_at: datetime, at: datetime) -> str:
         return _("in %(hours)d h") % {"hours": seconds // HOUR_S}
     days = seconds // DAY_S
     return ngettext("in %(days)d day", "in %(days)d days", days) % {"days": days}
+
+
+def ebb_at(deadline_at: datetime, at: datetime) -> int:
+    """How long the line below a task is, from 0 in its last minute to 13 from six days on: each
+    step is half of the time of the one before. agenda.js says the same.
+    """
+    minutes = int((deadline_at - at).total_seconds()) // MINUTE_S
+    return min(EBB_MAX, (minutes + 1).bit_length() - 1)
 
 
 def day_and_time_at(deadline_at: datetime, at: datetime) -> str:

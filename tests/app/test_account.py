@@ -193,3 +193,12 @@ def test_no_choice_is_a_row_of_hyphens(page, alice, settings):
     content = page.get(ACCOUNT).content.decode()
     assert {"", "google", "local"} <= options(content).keys()
     assert "---" not in content
+
+
+def test_what_cannot_be_undone_has_a_button_of_its_own_colour(page):
+    assert '<button class="danger">' in page.get("/agenda/account/leave/").text
+    assert '<button class="primary">' in page.get("/agenda/account/export/").text
+
+
+def test_the_sign_in_page_says_what_this_is(client):
+    assert "oublie chacune à son échéance" in client.get("/agenda/sign-in/").text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agenda.clock import SkippedHour, instant, zone_label
 from agenda.grouping import group_name
 from agenda.identity import is_uuid7, uuid7
-from agenda.times import left_at
+from agenda.times import ebb_at, left_at
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -101,6 +101,14 @@ def test_what_is_left_is_said_as_precisely_as_is_useful(left, french, english):
         assert left_at(TUESDAY + left, TUESDAY) == french
     with translation.override("en"):
         assert left_at(TUESDAY + left, TUESDAY) == english
+
+
+@pytest.mark.parametrize(
+    ("minutes", "steps"),
+    [(0, 0), (0.9, 0), (1, 1), (2.9, 1), (3, 2), (62, 5), (63, 6), (8191, 13), (10**6, 13)],
+)
+def test_each_step_of_the_line_below_a_task_is_half_of_the_time_before(minutes, steps):
+    assert ebb_at(TUESDAY + timedelta(minutes=minutes), TUESDAY) == steps
 
 
 def test_identities_are_version_7_and_sort_by_time():

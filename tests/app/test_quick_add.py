@@ -301,6 +301,16 @@ def test_what_stood_in_the_chips_is_added_at_once_and_only_once(page):
     assert (task.title, task.tag_names) == ("Rendre le TP", ["projet"])
 
 
+def test_undoing_an_addition_undoes_the_whole_series(page, alice):
+    page.post(QUICK, {"line": (line := "walk every day 18:00"), "chosen": chips(page, line)[1][0]})
+    notice = page.get("/agenda").content.decode()
+    (path,) = re.findall(r'action="(/agenda/tasks/\S+/remove/)"\s+class="notice', notice)
+    assert '<button name="for_good">' in notice
+    removed = page.post(path, {"for_good": ""}, follow=True).content.decode()
+    assert "Removed: “walk”" in removed
+    assert "It comes back on" not in removed
+
+
 @pytest.mark.parametrize("chosen", ["2026-01-01T18:00 ", "2030-01-01T18:00 ", "x", "9999"])
 def test_a_reading_that_is_no_longer_the_same_is_asked_about(page, chosen):
     content = page.post(QUICK, {"line": "TP tomorrow 18:00", "chosen": chosen}).content.decode()

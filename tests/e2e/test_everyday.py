@@ -265,7 +265,7 @@ def test_a_whole_life_without_javascript(arrive):
     person.task("Acheter du pain").locator("[data-speech]").click()
     expect(page.locator("audio[controls]")).to_be_visible()
     person.opens()
-    page.locator(".ways [data-speech]").click()
+    page.locator(".hear-day").click()
     expect(page.locator("audio[controls]")).to_be_visible()
     person.opens("/agenda/search/?q=pain")
     expect(person.task("Acheter du pain")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -44,16 +45,10 @@ def task_new(request: HttpRequest) -> HttpResponse:
     form = _task_form(request, initial=new_task_values(deadline_at=_next_full_hour(at)))
     if request.method == "POST" and form.is_valid():
         try:
-            services.task_add(
-                owner_id=signed_in(request).pk,
-                given=form.task_input(),
-                identity=form.cleaned_data["identity"],
-                at=at,
-            )
+            _add(request, form, at=at)
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, _("Added."))
             return redirect("agenda")
     return _task_page(request, form, at=at, task=None)
 
@@ -102,16 +97,25 @@ def _quickly_added(request: HttpRequest, line: Line, wall: datetime, *, at: date
     form = TaskForm(line_values(read) | {"identity": request.POST.get("identity")})
     if request.method != "POST" or (line.wall and line.unread) or not form.is_valid():
         return False
-    given, identity = form.task_input(), form.cleaned_data["identity"]
     try:
-        services.task_add(owner_id=signed_in(request).pk, given=given, identity=identity, at=at)
+        _add(request, form, at=at)
     except ValidationError:
         return False
-    words = {"title": given.title, "until": times.day_and_time_at(given.deadline_at, at)}
-    said = _("Added: “%(title)s”, %(until)s.") % words
-    # base.html forgets it with the task.
-    messages.success(request, said, extra_tags=given.deadline_at.isoformat())
     return True
+
+
+def _add(request: HttpRequest, form: TaskForm, *, at: datetime) -> None:
+    """Save the task, say so and offer to undo it. Raises ValidationError and saves nothing."""
+    task = services.task_add(
+        owner_id=signed_in(request).pk,
+        given=form.task_input(),
+        identity=form.cleaned_data["identity"],
+        at=at,
+    )
+    words = {"title": task.title, "until": times.day_and_time_at(task.deadline_at, at)}
+    said = _("Added: “%(title)s”, %(until)s.") % words
+    # notice.html undoes it, and forgets it with the task.
+    messages.success(request, said, extra_tags=f"{task.deadline_at.isoformat()} {task.id}")
 
 
 @require_form
@@ -215,7 +219,9 @@ def _next_full_hour(at: datetime) -> datetime:
 @require_POST
 @sign_in_required
 def task_remove(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    return _take_away(request, task_id, services.task_remove)
+    # Undoing an addition undoes the whole series.
+    for_good = "for_good" in request.POST
+    return _take_away(request, task_id, partial(services.task_remove, for_good=for_good))
 
 
 @require_POST

@@ -273,7 +273,10 @@ const tick = () => {
     const seconds = (Date.parse(part.dataset.deadline) - now()) / 1000;
     const left = part.querySelector("[data-left]"), text = left && remaining(seconds);
     if (seconds <= 0) forget(part);
-    else if (left && left.textContent !== text) left.textContent = text;
+    else if (left && left.textContent !== text) {
+      left.textContent = text;
+      part.dataset.ebb = Math.min(13, Math.floor(Math.log2(seconds / 60 + 1)));
+    }
   }
 };
 
@@ -304,7 +307,7 @@ const keys = {
   e: () => (current() ?? tasks()[0])?.querySelector("h3 a").click(),
   s: () => (current() ?? tasks()[0])?.querySelector("[data-speech]")?.click(),
   g: () => (live.querySelector("[data-key=g]") ?? (current() ?? tasks()[0])?.querySelector("[data-key=g]"))?.click(),
-  d: () => document.querySelector(".ways [data-speech]")?.click(),
+  d: () => document.querySelector(".hear-day")?.click(),
   "?": () => words.help && say(words.help),
 };
 

@@ -1,0 +1,82 @@
+"""What the agenda shows first, on paper, after an addition, and in a narrow window."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.app.served import ServedAgenda
+from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
+from tests.e2e.person import Person
+from tests.e2e.test_screens import PRIVATE_ACCOUNT
+
+pytestmark = pytest.mark.browser
+IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
+  const { top, bottom } = task.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}).length"""
+VISIBLE = """() => [...document.querySelectorAll("main > *, body > :not(main)")]
+  .filter((one) => one.checkVisibility()).map((one) => one.className.split(" ")[0])"""
+
+
+def with_a_week(person: Person, agenda: ServedAgenda) -> Page:
+    """Somebody signed in whose week is the example's."""
+    found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
+    assert found, "agenda_demo printed no account"
+    person.name, person.password = found.groups()
+    person.opens("/agenda/sign-in/")
+    person.signs_in()
+    person.page.wait_for_url(re.compile(r"/agenda/?$"))
+    return person.page
+
+
+@pytest.mark.parametrize(
+    ("viewport", "least"),
+    [
+        pytest.param({"width": 1280, "height": 800}, 6, id="desk"),
+        pytest.param(PHONE, 5, id="phone"),
+    ],
+)
+def test_the_first_screen_is_for_tasks(viewport, least, arrive, agenda):
+    page = with_a_week(arrive("fr", viewport), agenda)
+    assert page.evaluate("innerHeight") == viewport["height"], "the page is zoomed out"
+    assert page.evaluate(IN_VIEW) >= least
+    page.screenshot(path=SCREENSHOTS / f"first-screen-{viewport['width']}.png")
+
+
+def test_the_line_below_a_task_is_as_long_as_its_time(arrive, agenda):
+    page = with_a_week(arrive("fr", DESK), agenda)
+    lines = page.locator("li.task").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one, '::after').width))"
+    )
+    assert lines == sorted(lines)
+    assert 0 < lines[0] < lines[-1] / 2
+    page.clock.install()
+    page.reload()
+    before = page.locator("li.task").first.get_attribute("data-ebb")
+    page.clock.fast_forward("15:00")
+    expect(page.locator("li.task").first).not_to_have_attribute("data-ebb", before or "")
+
+
+def test_paper_shows_the_day_and_its_tasks_alone(arrive, agenda):
+    page = with_a_week(arrive("fr", DESK, theme="dark"), agenda)
+    page.emulate_media(media="print")
+    assert set(page.evaluate(VISIBLE)) == {"head", "group"}
+    expect(page.get_by_role("button")).to_have_count(0)
+    page.screenshot(path=SCREENSHOTS / "paper.png", full_page=True)
+
+
+def test_an_addition_is_said_where_the_focus_is_and_undone_there(arrive):
+    person = arrive("en", DESK, javascript=False)
+    page = person.page
+    person.signs_up()
+    person.adds("Walk the dog")
+    notice = page.locator("#live .notice")
+    expect(notice).to_contain_text("Added: “Walk the dog”")
+    expect(notice).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(person.task("Walk the dog")).to_have_count(0)
+    expect(page.locator(".undo")).to_contain_text("Removed: “Walk the dog”")
