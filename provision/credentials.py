@@ -79,17 +79,20 @@ class Lab(BaseModel):
 
 
 def site(environment: str, *, root: Path, variables: Mapping[str, str] = os.environ) -> Site:
-    """Its state folder is made when it is missing (0700)."""
+    """Its state folder is made when it is missing (0700); the lab's by the lab alone."""
     folder = state_folder(environment, root=root, variables=variables)
+    if environment == LAB:
+        # A mistyped LAB_STATE leaves no folder behind.
+        proxy = read_lab(folder).ssh_proxy_command
+        return Site(environment=environment, state=folder, root=root, ssh_proxy_command=proxy)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CredentialsError(
             f"the folder {folder} cannot be made: {error.strerror}",
-            next_step="see that HOME (in the lab CTLV_LAB_STATE) names a folder you may write to",
+            next_step="see that HOME names a folder you may write to",
         ) from error
-    proxy = read_lab(folder).ssh_proxy_command if environment == LAB else ""
-    return Site(environment=environment, state=folder, root=root, ssh_proxy_command=proxy)
+    return Site(environment=environment, state=folder, root=root)
 
 
 def endpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ PAUSE_S, LONGEST_PAUSE_S = 0.15, 1.0
 SHOW_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 # alias, type, key
 KNOWN_HOSTS_FIELDS = 3
+# Folders of control sockets: this, the process, "-", anything.
+SOCKETS = "ctlv-ssh-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +216,8 @@ class Connections:
     def __init__(self, config: Path) -> None:
         self.config = config
         # In /tmp, 0700: a control socket's path holds at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="ctlv-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{SOCKETS}{os.getpid()}-", dir="/tmp"))
+        remove_left_folders(self.folder.parent)
         self.options = (
             f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={self.folder}/%C"
             " -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
@@ -230,6 +234,16 @@ class Connections:
             with suppress(subprocess.TimeoutExpired):
                 subprocess.run(command, capture_output=True, timeout=10, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_left_folders(place: Path) -> None:
+    """Those of this user's programs that were killed; their connections end by ControlPersist."""
+    for folder in place.glob(f"{SOCKETS}*-*"):
+        process = folder.name.removeprefix(SOCKETS).partition("-")[0]
+        with suppress(FileNotFoundError):  # another one removes it too
+            is_mine = folder.lstat().st_uid == os.geteuid()
+            if process.isdigit() and is_mine and not Path("/proc", process).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---------------------------------------------------------------- pure helpers

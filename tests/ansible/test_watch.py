@@ -234,6 +234,30 @@ def test_safety_copies_are_no_backups_and_told_apart(tmp_path, monkeypatch):
     assert text == "last 37 h ago, 1 kept, made here; 1 safety copies"
 
 
+def test_the_releases_that_a_rollback_may_go_back_to_are_named(tmp_path, monkeypatch):
+    """`make rollback` says of a wrong RELEASE= that `make status` names them."""
+    home = tmp_path / "agenda"
+    for age, (name, marks) in enumerate(
+        {
+            "serves": (".complete", "GOOD_RELEASE"),
+            "before": (".complete", "GOOD_RELEASE"),
+            "bad": (".complete", "GOOD_RELEASE", "BAD_RELEASE"),
+            "half": ("GOOD_RELEASE",),
+            "unproved": (".complete",),
+            "oldest": (".complete", "GOOD_RELEASE"),
+        }.items()
+    ):
+        (home / "releases" / name).mkdir(parents=True)
+        for mark in marks:
+            (home / "releases" / name / mark).touch()
+            os.utime(home / "releases" / name / mark, (1e9 - age, 1e9 - age))
+    (home / "current").symlink_to(home / "releases/serves")
+    monkeypatch.setattr(state, "AGENDA", home)
+    monkeypatch.setattr(state, "run", lambda *_: subprocess.CompletedProcess([], 0, "active\n"))
+    line = ("ok", "release", "serves (active); back to: before, oldest")
+    assert list(state.release()) == [line]
+
+
 def test_what_cannot_be_found_out_is_red_and_the_rest_is_told(monkeypatch):
     def breaks():
         raise OSError("gone")

@@ -135,6 +135,7 @@ def test_a_lab_that_is_not_up_says_how_to_start_it(tmp_path):
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path / "lab"))
 
     assert "make up" in error.value.next_step
+    assert not (tmp_path / "lab").exists(), "a mistyped LAB_STATE leaves no folder"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_broken_lab_file_is_said(tmp_path, text, problem):
 def test_a_folder_that_cannot_be_made_is_said(tmp_path, place):
     (tmp_path / "a file").write_text("")
 
-    with pytest.raises(CredentialsError, match=r"the folder .*a file.* cannot be made"):
+    with pytest.raises(CredentialsError, match=r"the lab of .*a file.* is not up: Not a directory"):
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path / place))
     with pytest.raises(CredentialsError, match=r"the folder .*a file.* cannot be made"):
         of(tmp_path, HOME=str(tmp_path / place))

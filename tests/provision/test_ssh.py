@@ -319,3 +319,20 @@ def test_two_writers_of_known_hosts_lose_nothing(cluster, hosts):
     lines = known(cluster).splitlines()
     assert lines[0] == "elsewhere ssh-ed25519 AAAA"
     assert len([line for line in lines if "-lab-" in line]) == 2
+
+
+def test_the_folders_of_programs_that_were_killed_are_removed_and_no_others(tmp_path):
+    """A restore that was killed left its control sockets in /tmp for ever."""
+    left = tmp_path / f"{ssh_module.SOCKETS}{2**22 + 1}-abc"  # above the kernel's PID_MAX_LIMIT
+    others = [f"{ssh_module.SOCKETS}{os.getpid()}-abc", f"{ssh_module.SOCKETS}x-abc", "ctlv-9-abc"]
+    for folder in (left, *(tmp_path / name for name in others)):
+        (folder / "below").mkdir(parents=True)
+    ssh_module.remove_left_folders(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_connections_folder_tells_whose_it_is(tmp_path):
+    connections = ssh_module.Connections(tmp_path / "ssh_config")
+    assert connections.folder.name.startswith(f"{ssh_module.SOCKETS}{os.getpid()}-")
+    connections.close()
+    assert not connections.folder.exists()

@@ -20,36 +20,48 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Beside what others may read: every log, whoever may read it, and every backup.
-ALWAYS = ("/var/log", "/var/backups")
+# Beside what others may read: every log, every backup, and what the database server writes, where
+# its own logs of statements would lie; whoever may read them.
+ALWAYS = ("/var/log", "/var/backups", "/var/lib/mysql")
 # Debian's own files, which no program of ours writes.
 DEBIAN = ("bin", "sbin", "share", "lib", "libexec", "include", "games", "src")
 SKIPPED = (
     *("/proc", "/sys", "/dev", "/boot", "/var/lib/apt", "/var/lib/dpkg", "/var/cache/apt"),
     *(f"/usr/{name}" for name in DEBIAN),
 )
-ONE_FILE_MAX_BYTES = 64 << 20
-CHUNK_BYTES = 1 << 20
+# Of a file that is longer its end is not searched: it is sparse.
+ONE_FILE_MAX_BYTES = 1 << 30
+CHUNK_BYTES, OVERLAP_BYTES = 16 << 20, 1 << 16
 
 
-def regular_files(folder: Path) -> Iterator[Path]:
+def regular_files(folder: Path, skipped: tuple[str, ...]) -> Iterator[Path]:
     """Of this file system's tree, links not followed."""
     for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
-        if str(path) in SKIPPED or path.is_symlink():
+        if str(path) in skipped or path.is_symlink():
             continue
         if path.is_dir():
-            yield from regular_files(path)
+            yield from regular_files(path, skipped)
         elif path.is_file():
             yield path
 
 
-def to_search() -> Iterator[Path]:
-    for path in regular_files(Path("/")):
-        status = path.stat()
-        if status.st_size > ONE_FILE_MAX_BYTES or "journal" in path.parts:
-            continue
-        if status.st_mode & stat.S_IROTH or str(path).startswith(ALWAYS):
+def to_search(root: str = "") -> Iterator[Path]:
+    always = tuple(root + place for place in ALWAYS)
+    for path in regular_files(Path(root or "/"), tuple(root + place for place in SKIPPED)):
+        is_open = path.stat().st_mode & stat.S_IROTH or str(path).startswith(always)
+        if is_open and "journal" not in path.parts:
             yield path
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """A secret that lies across two of them is whole in the second."""
+    with path.open("rb") as file:
+        for start in range(0, ONE_FILE_MAX_BYTES, CHUNK_BYTES):
+            file.seek(max(0, start - OVERLAP_BYTES))
+            data = file.read(CHUNK_BYTES + OVERLAP_BYTES)
+            if len(data) <= OVERLAP_BYTES and start:
+                return
+            yield data
 
 
 class Search:
@@ -84,7 +96,8 @@ def everything() -> Iterator[tuple[str, bytes]]:
     yield "the journal", journal
     for path in to_search():
         try:
-            yield str(path), path.read_bytes()
+            for piece in pieces(path):
+                yield str(path), piece
         except OSError:
             continue
 
