@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rollout import secrets
-from tests.ansible.rendering import inventory_values, rendered
+from tests.ansible.rendering import inventory_values, rendered, value_of
 
 ROOT = Path(__file__).parents[2]
 WEB, REST, DATABASE = (
@@ -126,6 +126,32 @@ def test_each_user_of_a_web_host_reaches_what_it_needs_and_nothing_else(values):
         ("ctlv-backup", "198.18.112.157", "22"),
         *((user, "198.18.28.1", "3142") for user in ("_apt", "tinyproxy")),
     }
+
+
+@pytest.mark.parametrize("host", [WEB, REST, DATABASE, "second-web", "second-rest"])
+def test_every_host_is_watched_by_all_that_have_a_way_out(values, host):
+    port = value_of("watch", "__watch_port")
+    tellers = {f"198.18.112.{last}" for last in (156, 158, 161, 162)}
+    assert admitted(values, host, port) == tellers
+    known = {entry["host"]: entry["address"] for entry in values(host, "watch_hosts")}
+    assert set(known) == {WEB, REST, DATABASE, "second-web", "second-rest"}
+    assert {known[name] for name in values(host, "watch_tellers")} == tellers
+    assert known[host] == values(host, "watch_address")
+
+
+def test_whoever_tells_reaches_the_others_and_the_operator(values, folder, tmp_path):
+    assert not any(user == "ctlv-alert" for user, _, _ in reached(values, WEB))
+    shutil.copytree(folder.parents[1], tmp_path / "tree", symlinks=True)
+    lab = tmp_path / "tree/inventory/lab"
+    url = "watch_heartbeat_url: https://beat.example:8443/x\n"
+    (lab / "group_vars/all/zz_told.yml").write_text(url)
+    found = reached(inventory_values(lab), WEB)
+    port = str(value_of("watch", "__watch_port"))
+    assert {
+        ("ctlv-alert", "198.18.112.157", port),
+        ("ctlv-alert", "198.18.112.162", port),
+        ("ctlv-alert", "0.0.0.0/0", "8443"),
+    } <= found
 
 
 def test_whoever_is_not_named_reaches_nothing_but_root(values):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "ansible/roles").iterdir() if path.is_dir())
 # What somebody may want to set, though neither environment does.
 CHOICES = re.compile(
-    r"agenda_smtp_\w+|watch_alert_\w+"  # letters and alerts
+    r"agenda_smtp_\w+|watch_(alert|heartbeat)_\w+"  # letters and alerts
     r"|tls_site_(key_)?file"  # agenda_tls: files
     r"|backup_at|agenda_(grace_s|audit_days)"  # when to back up, how long to keep what
     r"|agenda_session_\w+|agenda_most_\w+"  # how long a sign-in lasts, what one account may hold

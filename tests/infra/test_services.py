@@ -6,7 +6,7 @@ import pytest
 
 # Group: units that its hosts run. The agenda itself is a release's instance: see below.
 UNITS = {
-    "containers": ("ssh", "nftables", "ctlv-watch.timer"),
+    "containers": ("ssh", "nftables", "ctlv-watch.timer", "ctlv-answer.socket"),
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
