@@ -145,7 +145,7 @@ class Host:
         self.state = load("ctlv-state")
         for constant in ("BACKUPS", "UNITS", "STATE"):
             setattr(self.state, constant, self.folder / constant)
-        self.state.CURRENT = self.folder / "agenda/current"
+        self.state.AGENDA = self.folder / "agenda"
         self.state.MAINTENANCE = self.folder / "maintenance"
         self.state.SETTINGS = self.folder / "settings.json"
         self.state.run, self.state.os, self.state.time = self.run, self, self
@@ -158,7 +158,7 @@ class Host:
 
     def serve_release(self, name):
         (self.folder / "agenda/releases" / name).mkdir(parents=True)
-        self.state.CURRENT.symlink_to(self.folder / "agenda/releases" / name)
+        (self.folder / "agenda/current").symlink_to(self.folder / "agenda/releases" / name)
         self.units[f"agenda@{name}.service"] = "active"
 
     # It stands in the place of `time` and `os`.
