@@ -21,7 +21,12 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg] # generic to mypy only
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
         (
             "Preferences",
-            {"fields": ("language", "time_zone", "voice", "quiet_from", "quiet_until")},
+            {
+                "fields": (
+                    *("language", "time_zone", "voice"),
+                    *("has_shortcuts", "quiet_from", "quiet_until"),
+                )
+            },
         ),
     )
 

@@ -20,6 +20,7 @@ def export(user: User, *, at: datetime) -> Iterator[str]:
     """What is live, as JSON; what has been forgotten is forgotten here too. No secret is in it."""
     names = (
         *("username", "email", "language", "time_zone", "voice", "quiet_from", "quiet_until"),
+        "has_shortcuts",
         *("date_joined", "last_login", "listened_at"),
     )
     found = {

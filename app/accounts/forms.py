@@ -112,14 +112,18 @@ def _ask_in_few_words(form: forms.Form) -> None:
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only
-    """Language, time zone, voice, quiet hours."""
+    """Language, time zone, voice, keys, quiet hours."""
 
     QUIET = ("quiet_from", "quiet_until")
 
     class Meta:
         model = User
-        fields = ["language", "time_zone", "voice", "quiet_from", "quiet_until"]
-        labels = {"quiet_from": _("From"), "quiet_until": _("Until")}
+        fields = ["language", "time_zone", "voice", "has_shortcuts", "quiet_from", "quiet_until"]
+        labels = {
+            "quiet_from": _("From"),
+            "quiet_until": _("Until"),
+            "has_shortcuts": _("Single keys act in the list of tasks: ? shows which"),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -75,6 +75,8 @@ class User(AbstractUser):
     # From one wall clock to the other nothing is announced; both, or neither.
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    # Single keys in the list of tasks (WCAG 2.1.4: who speaks or trembles switches them off).
+    has_shortcuts = models.BooleanField(_("shortcuts"), default=True, db_default=True)
     # When a page last asked what to announce; and how many tasks were forgotten since pages began
     # to listen without their last announcement, and of how many of these the person was told.
     listened_at = models.DateTimeField(null=True, editable=False)

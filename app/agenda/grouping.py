@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from agenda.clock import DAYS_A_WEEK, day_start
 from agenda.models import Task
 
 Name = Literal["now", "today", "tomorrow", "week", "later"]
 NOW = timedelta(hours=1)
-DAYS_A_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,12 @@ def grouped(tasks: Iterable[Task], *, at: datetime, zone: ZoneInfo) -> list[Grou
     """`tasks` come by deadline, so each group comes once."""
     by_name = groupby(tasks, key=lambda task: group_name(task.deadline_at, at=at, zone=zone))
     return [Group(name, list(members)) for name, members in by_name]
+
+
+def turns_at(tasks: Iterable[Task], *, at: datetime, zone: ZoneInfo) -> datetime:
+    """When one of `tasks`, which come by deadline, will next stand under another heading: an hour
+    before its deadline, or at midnight.
+    """
+    midnight = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
+    begins = (task.deadline_at - NOW for task in tasks)
+    return min(next((begin for begin in begins if begin > at), midnight), midnight)

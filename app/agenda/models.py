@@ -68,6 +68,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         since = at - UNDO_WINDOW
         return self.filter(removed_at=None, moved_from__gt=at, changed_at__gt=since)
 
+    def changed(self, *, since: datetime) -> TaskQuerySet:
+        """Added, changed, taken away or brought back after `since`; not what expired."""
+        return self.filter(changed_at__gt=since)
+
     def shown(self, *, at: datetime) -> TaskQuerySet:
         """Live and restorable ones together, in one question: what the agenda's page shows."""
         is_restorable = Q(removed_at__gt=at - UNDO_WINDOW)

@@ -21,6 +21,7 @@ urlpatterns = [
         listening.missed_speech,
         name="missed-speech",
     ),
+    path("agenda/changes/", reading.changes, name="changes"),
     path("agenda/recent/", reading.recent, name="recent"),
     path("agenda/about/", reading.about, name="about"),
     path("agenda/tasks/new/", editing.task_new, name="task-new"),

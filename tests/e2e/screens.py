@@ -184,6 +184,7 @@ NOT_A_SCREEN = {
     "task-end": "a form that leads to the agenda",
     "task-keep": "a form that leads to the agenda",
     "task-quick": "shown by a form of the agenda: task-quick-read",
+    "changes": "no page: what an open page asks",
     "task-done": "a form that leads to the agenda",
     "task-remove": "a form that leads to the agenda",
     "task-restore": "a form that leads to the agenda",

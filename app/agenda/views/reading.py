@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 
 from dateutil.relativedelta import relativedelta
@@ -19,7 +19,7 @@ from agenda import month as months
 from agenda import services
 from agenda.calendar import calendar
 from agenda.clock import day_start, zone_here, zone_label, zone_of
-from agenda.grouping import grouped
+from agenda.grouping import grouped, turns_at
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.portions import portions
 from agenda.quotas import held, held_as_listed, nearly_all
@@ -29,6 +29,8 @@ from speech import services as speech
 SEARCH_RESULTS_MAX = 100
 # Whoever holds more sees the next ones: thousands would cost a worker its memory.
 SHOWN_MAX = 500
+# A change that was under way while a page was made may say an earlier moment than the page.
+UNDER_WAY = timedelta(seconds=2)
 
 
 @require_read
@@ -46,6 +48,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
     context = {
         "at": at,
         "groups": grouped(live, at=at, zone=zone_here()),
+        "turns_at": turns_at(live, at=at, zone=zone_here()),
         "live": live,
         "undo": [
             (task, services.next_deadline_of(task, at=at, zone=zone_here()))
@@ -66,6 +69,22 @@ def agenda(request: HttpRequest) -> HttpResponse:
 
 @require_read
 @sign_in_required
+def changes(request: HttpRequest) -> HttpResponse:
+    """Whether anything was changed since the page was made that asks: If-None-Match holds when."""
+    at = timezone.now()
+    try:
+        seen_at = datetime.fromisoformat(request.headers.get("If-None-Match", "").strip('"'))
+        since = seen_at.astimezone(UTC) - UNDER_WAY
+    except (ValueError, OverflowError):
+        since = datetime.min.replace(tzinfo=UTC)
+    is_changed = Task.objects.of(signed_in(request).pk).changed(since=since).exists()
+    response = HttpResponse(status=204 if is_changed else 304)
+    response["ETag"] = f'"{at.isoformat()}"'
+    return response
+
+
+@require_read
+@sign_in_required
 def search(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     words = request.GET.get("q", "").replace("\x00", "")[:TITLE_LENGTH_MAX]
@@ -77,6 +96,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "at": at,
         "words": words,
         "groups": grouped(found[:SEARCH_RESULTS_MAX], at=at, zone=zone_here()),
+        "turns_at": turns_at(found, at=at, zone=zone_here()),
         "most": SEARCH_RESULTS_MAX if len(found) > SEARCH_RESULTS_MAX else 0,
         "speaks": speech.is_enabled(),
     }

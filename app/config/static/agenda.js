@@ -7,21 +7,15 @@ const words = document.body.dataset;
 const notice = (text) => Object.assign(document.createElement("p"), { className: "notice", textContent: text });
 const say = (text) => live.replaceChildren(notice(text));
 
-// A page that is asked for anew keeps the line that is being written, in this tab and only for that.
+// A line that is being written outlives whatever this tab goes through, until it was added.
 
 const quick = document.getElementById("quick");
 
-const reload = () => {
-  if (quick?.value) sessionStorage.setItem("line", quick.value);
-  location.reload();
-};
-
-const begun = sessionStorage.getItem("line");
-sessionStorage.removeItem("line");
-if (begun && quick) {
-  quick.value = begun;
-  quick.focus();
-}
+const sent = sessionStorage.getItem("sent");
+sessionStorage.removeItem("sent");
+if (!words.announcements || (sent === "new" && live.querySelector(".success"))) sessionStorage.removeItem("line");
+if (quick && !quick.value) quick.value = sessionStorage.getItem("line") ?? "";
+if (quick?.value) quick.focus();
 
 // How the line is read stands below it while it is written, and Enter adds what stands there. The
 // server reads it once more: a reading that is no longer the same is asked about on a page.
@@ -43,6 +37,7 @@ const readLine = async () => {
 };
 
 quick?.addEventListener("input", () => {
+  sessionStorage.setItem("line", quick.value);
   clearTimeout(unreadLine);
   unreadLine = setTimeout(readLine, 250);
 });
@@ -148,8 +143,8 @@ let isSpeaking = false;
 
 const keepLonger = async (one) => {
   await post(one.keep, { seen: one.seen });
-  if (document.querySelector(".page-agenda")) reload();
-  else say(words.kept);
+  tabs.postMessage(0);
+  if (!(await refresh())) say(words.kept);
 };
 
 const show = (one) => {
@@ -242,6 +237,44 @@ const remaining = (seconds) => {
   return fill(days === 1 ? words.day : words.days, { n: days });
 };
 
+// What changed elsewhere: in another tab at once; on another device when this page is looked at again
+// or within half a minute. One question of the server, nothing held open, none while it is hidden.
+
+const tabs = new BroadcastChannel("agenda");
+const list = () => document.getElementById("list");
+const jitter = 9000 * Math.random(); // not all pages at midnight
+let page = words.now;
+let tried = 0;
+let looked = 0;
+
+const refresh = async () => {
+  const old = list();
+  if (!old || playing || !navigator.onLine) return false;
+  const response = await fetch(location, { redirect: "manual" }).catch(() => null);
+  if (!response?.ok) return false;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const focus = document.activeElement, row = old.contains(focus) && focus.closest("[id]");
+  const place = row && [...row.querySelectorAll("a, button")].indexOf(focus);
+  old.replaceWith(fresh.getElementById("list"));
+  page = fresh.body.dataset.now;
+  tick();
+  if (row) (document.getElementById(row.id)?.querySelectorAll("a, button")[place] ?? document.getElementById("main")).focus();
+  return true;
+};
+
+const look = async () => {
+  if (document.hidden || !navigator.onLine || !list() || now() - looked < 1000) return;
+  looked = now();
+  const headers = { "If-None-Match": `"${page}"` };
+  const response = await fetch(words.changes, { headers, redirect: "manual" }).catch(() => null);
+  if (response?.ok) refresh();
+};
+
+tabs.onmessage = refresh;
+setInterval(look, 30000);
+document.addEventListener("submit", ({ target }) => sessionStorage.setItem("sent", target.elements.identity?.value ? "new" : "other"));
+if (sent) tabs.postMessage(0);
+
 let isTouched = false;
 document.addEventListener("input", () => (isTouched = true));
 
@@ -264,11 +297,16 @@ const forget = (part) => {
     part.remove();
     if (group && !group.querySelector(".task")) group.remove();
     if (held) document.getElementById("main").focus();
-    if (group && !document.querySelector(".task") && navigator.onLine) reload();
+    if (group && !document.querySelector(".task")) refresh();
   }, document.hidden ? 0 : 500);
 };
 
 const tick = () => {
+  // When a task comes under another heading.
+  if (Date.parse(list()?.dataset.turn) + jitter <= now() && now() - tried > 10000) {
+    tried = now();
+    refresh();
+  }
   for (const part of document.querySelectorAll("[data-deadline]:not(.is-forgotten)")) {
     const seconds = (Date.parse(part.dataset.deadline) - now()) / 1000;
     const left = part.querySelector("[data-left]"), text = left && remaining(seconds);
@@ -282,21 +320,20 @@ const tick = () => {
 
 tick();
 setInterval(tick, 1000);
-for (const back of ["pageshow", "focus"]) addEventListener(back, tick); // after sleep, at once
-document.addEventListener("visibilitychange", tick);
+const back = () => (tick(), look()); // after sleep, at once
+addEventListener("pageshow", ({ persisted }) => persisted && back());
+addEventListener("focus", back);
+document.addEventListener("visibilitychange", back);
 
-// Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help.
+// Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help. While the
+// focus is in the list, so that no voice that types presses them; g also answers an announcement.
 
 const tasks = () => [...document.querySelectorAll(".task:not(.is-forgotten)")];
-const current = () => document.querySelector(".task.is-current");
+const current = () => document.activeElement.closest(".task");
 
 const move = (step) => {
   const all = tasks();
-  if (!all.length) return;
-  const next = all[Math.min(all.length - 1, Math.max(0, all.indexOf(current()) + step))] ?? all[0];
-  current()?.classList.remove("is-current");
-  next.classList.add("is-current");
-  next.querySelector("h3 a").focus();
+  all[Math.min(all.length - 1, Math.max(0, all.indexOf(current()) + step))]?.querySelector("h3 a").focus();
 };
 
 const keys = {
@@ -304,18 +341,19 @@ const keys = {
   "/": () => document.querySelector('[data-key="/"]')?.click(),
   j: () => move(1),
   k: () => move(-1),
-  e: () => (current() ?? tasks()[0])?.querySelector("h3 a").click(),
-  s: () => (current() ?? tasks()[0])?.querySelector("[data-speech]")?.click(),
-  g: () => (live.querySelector("[data-key=g]") ?? (current() ?? tasks()[0])?.querySelector("[data-key=g]"))?.click(),
+  e: () => current()?.querySelector("h3 a").click(),
+  s: () => current()?.querySelector("[data-speech]")?.click(),
+  g: () => (announced() ?? current()?.querySelector("[data-key=g]"))?.click(),
   d: () => document.querySelector(".hear-day")?.click(),
   "?": () => words.help && say(words.help),
 };
+const announced = () => live.querySelector("[data-key=g]");
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!words.keys || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input:not([type=checkbox]), textarea, select")) return;
   const act = keys[event.key];
-  if (!act) return;
+  if (!act || !(event.target.closest("#list") || (event.key === "g" && announced()))) return;
   event.preventDefault();
   act();
 });
