@@ -24,6 +24,7 @@ from speech.wordlists import (
     PARTS,
     PER,
     RULERS,
+    SCRIPTS,
     SPELLED,
     UNITS,
     WEEKDAYS,
@@ -54,6 +55,9 @@ Rule = tuple[re.Pattern[str], Say]
 def spoken_title(title: str, *, language: Language) -> str:
     """Return `title` as it is said; "sans titre" or "untitled" when nothing in it can be said."""
     text = _cleaned(_ruled(title[: 10 * LONGEST], BEFORE_CLEANING, language))
+    if not LATIN.search(text) and (strange := STRANGE.search(text)):
+        return _unread(strange, language, is_all=True)
+    text = STRANGE.sub(lambda words: f" {_unread(words, language, is_all=False)} ", text)
     short = text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0]
     is_loud = not any(map(str.islower, short))
     text = _ruled(short, (*RULES, LOUD if is_loud else CAPITALS), language)
@@ -78,9 +82,21 @@ def _ruled(text: str, rules: tuple[Rule, ...], language: Language) -> str:
     return text
 
 
+def _unread(words: re.Match[str], language: Language, *, is_all: bool) -> str:
+    """One sentence instead of the name of each letter: both voices know Latin letters alone."""
+    script = unicodedata.name(words.group()[0], "").partition(" ")[0]
+    named = SCRIPTS.get(script, {"fr": "étrangers", "en": "foreign"})[language]
+    if language == "fr":
+        what = "un titre" if is_all else "des mots" if " " in words.group() else "un mot"
+        return f"{what} en caractères {named}{', que la voix ne sait pas lire' * is_all}"
+    what = "a title" if is_all else "words" if " " in words.group() else "a word"
+    return f"{what} in {named} characters{', which the voice cannot read' * is_all}"
+
+
 def _cleaned(title: str) -> str:
     """One line, no control characters, none of the brackets that espeak-ng reads as phonemes."""
     text = unicodedata.normalize("NFC", title).translate(RAISED)
+    text = DRESSED.sub(lambda letters: unicodedata.normalize("NFKC", letters.group()), text)
     text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
     text = re.sub(r"[\[\]{}<>*_~`|\\]+", " ", text)
     # "!!!!!" or the same emoji ten times would be read out ten times.
@@ -481,6 +497,18 @@ CURRENCIES: dict[str, dict[Language, tuple[str, str]]] = {
     "£": {"fr": ("livre", "pence"), "en": ("pound", "pence")},
 }
 ENGLISH_ONE = {"feet": "foot", "people": "person"}
+LATIN = re.compile(r"[a-zA-ZÀ-ɏḀ-ỿ]")
+# Scripts that no voice here reads; one or two Greek letters are of a formula, which they do.
+STRANGER = (
+    r"\u0370-\u1cff\u1f00-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufefe"
+    r"\U00010000-\U0001cfff\U00020000-\U0003ffff"
+)
+STRANGE = re.compile(
+    rf"(?![\u0370-\u03ff]{{1,2}}(?![{STRANGER}]))[{STRANGER}]"
+    rf"(?:[{STRANGER}\u3000-\u303f\u200c\u200d\s]*[{STRANGER}])?"
+)
+# Bold and other letters of mathematics, and wide ones.
+DRESSED = re.compile("[\U0001d400-\U0001d7ff\uff01-\uff5e]+")
 RAISED = str.maketrans("ᵉʳᵈⁿˢᵗʰ", "erdnsth")
 PICTURES = re.compile(r"[\u2190-\u21ff\u2300-\u2bff\ufe0f\u200d\u20e3\U0001f000-\U0001faff]+")
 EMPTY = r"(?P<year>(?!))?"

@@ -507,3 +507,19 @@ def is_feminine(noun: str) -> bool:
     one = noun.lower()
     one = one if one in FEMININE else one.rstrip("sx")
     return one in FEMININE or (one.endswith(FEMININE_ENDINGS) and one not in MASCULINE)
+
+
+# By the first word of a character's name in Unicode.
+SCRIPTS = _table("""
+CJK = chinois | Chinese
+HIRAGANA, KATAKANA, KATAKANA-HIRAGANA = japonais | Japanese
+HANGUL = coréens | Korean
+ARABIC = arabes | Arabic
+HEBREW = hébreux | Hebrew
+CYRILLIC = cyrilliques | Cyrillic
+GREEK = grecs | Greek
+THAI = thaïs | Thai
+DEVANAGARI = indiens | Indian
+ARMENIAN = arméniens | Armenian
+GEORGIAN = géorgiens | Georgian
+""")

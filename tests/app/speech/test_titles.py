@@ -133,7 +133,7 @@ ALWAYS_ENGLISH = "twenty-four seven"
         ("M. Dupont, Mme Martin", "monsieur Dupont, madame Martin", "M. Dupont, Mme Martin"),
         ("Dr House", "docteur House", "doctor House"),
         ("w/ Bob w/o Ann", "w/ Bob w o Ann", "with Bob without Ann"),
-        ("漢字", "漢字", "漢字"),
+        ("α", "α", "α"),
         ("été", "été", "été"),
     ],
 )
