@@ -129,9 +129,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(repeat__in=REPEATING)
 
     def as_listed(self) -> TaskQuerySet:
-        """For pages that show many: of the notes their beginning, and how long they are."""
+        """For pages that show many: of the notes their beginning, and how long they are; and
+        nothing that such a page does not ask for.
+        """
         size = Func(F("notes"), function="LENGTH", output_field=models.IntegerField())
-        return self.defer("notes").annotate(notes_begin=Left("notes", 161), notes_bytes=size)
+        unasked = self.defer("notes", "owner", "announced", "created_at")
+        return unasked.annotate(notes_begin=Left("notes", 161), notes_bytes=size)
 
     def by_deadline(self) -> TaskQuerySet:
         return self.order_by("deadline_at", "id")

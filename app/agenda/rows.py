@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from html import escape
 from typing import Any, NamedTuple
@@ -51,10 +51,10 @@ def rows_of(tasks: Iterable[Any], *, at: datetime, is_dated: bool, speaks: bool)
     """Of tasks as_listed, in the language and the time zone of whoever is served; with their day
     where they stand under no heading that says it (`is_dated`).
     """
-    language = get_language()
+    language, today = get_language(), timezone.localtime(at).date()
     rows = []
     for task in tasks:
-        words = _words(task, at=at, is_dated=is_dated)
+        words = _words(task, at=at, today=today, is_dated=is_dated)
         shape = Shape(
             *(language, speaks, is_dated, bool(task.notes_begin), len(task.tag_names)),
             *(task.priority, task.repeat, task.repeat_rule, task.is_private),
@@ -63,7 +63,7 @@ def rows_of(tasks: Iterable[Any], *, at: datetime, is_dated: bool, speaks: bool)
     return mark_safe("".join(rows))  # noqa: S308 - a template's, and words that _words escaped
 
 
-def _words(task: Any, *, at: datetime, is_dated: bool) -> dict[str, str]:
+def _words(task: Any, *, at: datetime, today: date, is_dated: bool) -> dict[str, str]:
     """What stands in a row and in no other, as HTML."""
     local = timezone.localtime(task.deadline_at)
     notes = task.notes_begin
@@ -74,8 +74,8 @@ def _words(task: Any, *, at: datetime, is_dated: bool) -> dict[str, str]:
         "title": escape(task.title),
         "notes": escape(notes),
         "iso": local.isoformat(timespec="seconds"),
-        "clock": times.clock(task.deadline_at),
-        "day": times.short_day_at(task.deadline_at, at) if is_dated else "",
+        "clock": times.wall_clock(local),
+        "day": times.short_day(local.date(), today) if is_dated else "",
         "left": times.left_at(task.deadline_at, at),
         "ebb": str(times.ebb_at(task.deadline_at, at)),
         "seen": task.deadline_at.isoformat(),

@@ -5,12 +5,13 @@ as filters. `at` is the page's own instant, so that one page never shows two now
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext, ngettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, ngettext_lazy
 
 from agenda.models import Repeat
 
@@ -18,6 +19,7 @@ EBB_MAX = 13
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 HOURS_ARE_ENOUGH_FROM_S = 10 * HOUR_S
 DAYS_FROM_S = 2 * DAY_S
+DAYS_KEPT = 4000
 UNITS = (
     (DAY_S, ngettext_lazy("%(n)d day", "%(n)d days", "n")),
     (HOUR_S, ngettext_lazy("%(n)d hour", "%(n)d hours", "n")),
@@ -82,19 +84,26 @@ def in_words(length: timedelta) -> str:
 
 def day_at(instant: datetime, at: datetime) -> str:
     """Such as "Tuesday 24 November"; the year only when it is another one."""
-    return _dated(instant, at, "l j F")
+    return _dated(_day(instant), _day(at), "l j F", get_language())
 
 
 def short_day_at(instant: datetime, at: datetime) -> str:
     """Such as "Tue 24 Nov"; the year only when it is another one."""
-    return _dated(instant, at, "D j N")
+    return short_day(_day(instant), _day(at))
 
 
-def _dated(instant: datetime, at: datetime, pattern: str) -> str:
-    local = timezone.localtime(instant)
-    return date_format(
-        local, pattern if local.year == timezone.localtime(at).year else f"{pattern} Y"
-    )
+def short_day(day: date, today: date) -> str:
+    return _dated(day, today, "D j N", get_language())
+
+
+def _day(instant: datetime) -> date:
+    return timezone.localtime(instant).date()
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _dated(day: date, today: date, pattern: str, _language: str | None) -> str:
+    """Kept: it takes longer than all else that a row of a page says."""
+    return date_format(day, pattern if day.year == today.year else f"{pattern} Y")
 
 
 def repeat_words(repeat: str) -> str:
@@ -136,8 +145,11 @@ def _weekday(code: str) -> str:
 
 
 def clock(instant: datetime) -> str:
-    local = timezone.localtime(instant)
-    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    return wall_clock(timezone.localtime(instant))
+
+
+def wall_clock(local: datetime) -> str:
+    return local.time().isoformat("seconds" if local.second else "minutes")
 
 
 def iso(instant: datetime) -> str:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 from django.db import connection
+from django.template import engines
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
+from django.utils import translation
 
 from agenda import rows
 
@@ -95,3 +97,11 @@ def test_tasks_of_one_shape_ask_their_template_once(page, add, monkeypatch):
     page.get("/agenda/search/?q=t")
     rows._filled_in.cache_clear()
     assert len(rendered) == 3
+
+
+def test_what_is_the_same_for_all_is_kept_by_language_and_holds_nothing_of_anybody():
+    part = "{% same_for_all %}{% translate 'Now' %}{{ user }}{% endsame_for_all %}"
+    page = engines["django"].from_string("{% load i18n agenda_page %}{{ user }}: " + part)
+    for language, word in (("fr", "Maintenant"), ("en", "Now"), ("fr", "Maintenant")):
+        with translation.override(language):
+            assert page.render({"user": "alice"}) == f"alice: {word}"

@@ -414,7 +414,7 @@ def test_a_long_title_does_not_hide_when_a_removed_task_comes_back(arrive):
     back = person.page.locator(".undo").get_by_text("It comes back on")
     seen = back.evaluate("one => one.clientHeight >= one.scrollHeight && one.innerText")
     assert "at 08:00" in str(seen)
-    assert "W" not in str(seen)
+    assert "WW" not in str(seen)
 
 
 MOVES = """() => [...document.querySelectorAll('*')].filter(one => {
