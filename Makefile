@@ -40,6 +40,7 @@ override export CONFIRM := $(value CONFIRM)
 override export YES := $(value YES)
 override export FORCE := $(value FORCE)
 override export UNLOCK := $(value UNLOCK)
+override export SKIP := $(value SKIP)
 override export REBOOT := $(value REBOOT)
 override export STOP := $(value STOP)
 override export JSON := $(value JSON)
@@ -182,13 +183,13 @@ secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: al
 rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key
 	@$(ALONE) rollout.rotate
 
-deploy: ## Configure every container with Ansible
+deploy: ## Configure every container with Ansible (SKIP=names: without these web or REST hosts, which are down)
 	@$(ALONE) rollout.play deploy
 
-redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before)
+redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before; SKIP= as deploy)
 	@$(ALONE) rollout.play redeploy
 
-rollback: ## Serve the previous good release again, or the one that RELEASE= names
+rollback: ## Serve the previous good release again, or the one that RELEASE= names (SKIP= as deploy)
 	@$(ALONE) rollout.play rollback
 
 maintenance: ## A page that says so instead of the agenda: STATE=on|off
@@ -221,7 +222,7 @@ ssh: ## A shell on a container: HOST=web|database|…
 trust: ## Record a host key that you have compared on the container's console: NAME=… FINGERPRINT=SHA256:…
 	@$(RUN) provision trust
 
-verify: ## Prove that what is deployed behaves; changes nothing
+verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: what is down there is not proved)
 	@$(RUN) tests.infra
 
 ##@ Development

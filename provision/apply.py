@@ -106,9 +106,10 @@ def apply(plan: Plan, context: Context) -> tuple[Result, ...]:
     unproven = [step for step in matching_steps(plan, context) if needs_proof(step.wanted, context)]
     doable = [step for step in plan.steps if not step.is_blocked]
     steps = sorted([*doable, *unproven], key=lambda step: step.wanted.vmid)
+    # Also when no container changes: another one may lead to it now.
+    context.ssh.write_config()
     if not steps:
         return ()
-    context.ssh.write_config()
     context.reachable.update({step.wanted.host: threading.Event() for step in steps})
     with ThreadPoolExecutor(max_workers=min(context.options.parallel, len(steps))) as pool:
         return tuple(pool.map(lambda step: Worker(step, context).run(), ordered(steps)))
@@ -116,7 +117,7 @@ def apply(plan: Plan, context: Context) -> tuple[Result, ...]:
 
 def ordered(steps: Sequence[Step]) -> list[Step]:
     """Those that others jump through first: with few threads nobody waits for one not yet begun."""
-    jumps = {step.wanted.jump for step in steps}
+    jumps = {jump for step in steps for jump in step.wanted.jumps}
     return sorted(steps, key=lambda step: (step.wanted.host not in jumps, step.wanted.vmid))
 
 
@@ -459,7 +460,7 @@ class Worker:
         if wait == "none":
             return "none"
         if wait == "ssh":
-            self.wait_for_jump()
+            self.wait_for_jumps()
             self.say("waiting for SSH")
             self.context.ssh.prove(
                 self.wanted,
@@ -473,11 +474,12 @@ class Worker:
         self.say("ready: running")
         return "running"
 
-    def wait_for_jump(self) -> None:
-        jump = self.context.reachable.get(self.wanted.jump or "")
-        if jump is not None and not jump.is_set():
-            self.say(f"waiting for {self.wanted.jump}")
-            jump.wait(self.context.options.task_timeout_s)
+    def wait_for_jumps(self) -> None:
+        reachable = self.context.reachable
+        for jump in self.wanted.jumps:
+            if jump in reachable and not reachable[jump].is_set():
+                self.say(f"waiting for {jump}")
+                reachable[jump].wait(self.context.options.task_timeout_s)
 
     def reported_fingerprints(self) -> frozenset[str]:
         """What Proxmox printed when it made the host keys: the log of the newest creation."""

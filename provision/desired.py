@@ -393,7 +393,7 @@ def desired(inventory: Inventory) -> Desired:
     return Desired(
         environment=inventory.environment,
         deployment=any_host.ctlv_deployment_id,
-        containers=with_jumps(containers),
+        containers=with_jumps(containers, inventory.groups),
         assumed=tuple(map(str, any_host.lxc_assumed or ())),
         pool=any_host.lxc_pool,
         api_host=any_host.lxc_api_host or None,
@@ -524,18 +524,21 @@ def wanted(name: str, host: Host) -> Wanted:
     return Wanted(
         container=container,
         address=host.ansible_host,
-        jump=None,
+        jumps=(),
         wait=host.lxc_wait,
         template_storage=host.lxc_template_storage,
         sdn_zone=host.lxc_sdn_zone,
     )
 
 
-def with_jumps(containers: Sequence[Wanted]) -> tuple[Wanted, ...]:
-    """Give each container without an uplink the neighbour through which SSH reaches it.
+def with_jumps(
+    containers: Sequence[Wanted], groups: Mapping[str, Sequence[str]]
+) -> tuple[Wanted, ...]:
+    """Give each container without an uplink the neighbours through which SSH reaches it.
 
     A container whose address lies in a network with a gateway is reached directly; any other one
-    through the first such container that has an interface with the same tag.
+    through the first such container that has an interface with the same tag, or any other host of
+    its group: what lets the one in lets the others in.
     """
     main = {
         wanted.host: next(
@@ -543,12 +546,15 @@ def with_jumps(containers: Sequence[Wanted]) -> tuple[Wanted, ...]:
         )
         for wanted in containers
     }
-    near: dict[int | None, str] = {}
+    near: dict[int | None, list[str]] = {}
     for wanted in containers:
         for nic in wanted.container.nics if main[wanted.host].gateway else ():
-            near.setdefault(nic.tag, wanted.host)
+            near.setdefault(nic.tag, []).append(wanted.host)
+    for hosts in near.values():
+        peers = min((g for g in groups.values() if hosts[0] in g), key=len, default=hosts[:1])
+        hosts[:] = [host for host in hosts if host in peers]
     return tuple(
         wanted if main[wanted.host].gateway
-        else replace(wanted, jump=near.get(main[wanted.host].tag))
+        else replace(wanted, jumps=tuple(near.get(main[wanted.host].tag, ())))
         for wanted in containers
     )  # fmt: skip

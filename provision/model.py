@@ -119,12 +119,13 @@ class Container:
 class Wanted:
     """A container as the inventory wants it, and what apply needs to know beyond its configuration.
 
-    `jump` is the host name of the container that SSH goes through, None when it goes directly.
+    `jumps` are the host names of the containers that SSH can go through, the first that lives; none
+    when it goes directly.
     """
 
     container: Container
     address: str
-    jump: str | None
+    jumps: tuple[str, ...]
     wait: Wait
     template_storage: str
     # The zone of SDN that the bridge lies in.

@@ -187,7 +187,7 @@ class Ssh:
                 "HostKeyAlgorithms": "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512",
                 "PreferredAuthentications": "none",
                 "BatchMode": "yes",
-                "ConnectTimeout": str(CONNECT_TIMEOUT_S),
+                "ConnectTimeout": str(CONNECT_TIMEOUT_S * (1 + len(wanted.jumps))),
                 "ControlPath": "none",
             }
             arguments = [
@@ -286,8 +286,15 @@ def render_host(ssh: Ssh, wanted: Wanted) -> str:
 
 
 def route(ssh: Ssh, wanted: Wanted) -> dict[str, str]:
-    if wanted.jump is not None:
-        return {"ProxyJump": wanted.jump}
+    if len(wanted.jumps) == 1:
+        return {"ProxyJump": wanted.jumps[0]}
+    if wanted.jumps:
+        # Whichever lives. A program of its own: ssh starts a ProxyCommand with the shell's exec.
+        ways = (
+            f"for way in {' '.join(wanted.jumps)}; do ssh -F {shlex.quote(str(ssh.config))} "
+            f"-o ConnectTimeout={CONNECT_TIMEOUT_S} -W %h:%p $way && exit; done; exit 255"
+        )
+        return {"ProxyCommand": f"sh -c {shlex.quote(ways)}"}
     return {"ProxyCommand": ssh.site.ssh_proxy_command} if ssh.site.ssh_proxy_command else {}
 
 

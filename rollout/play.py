@@ -22,6 +22,7 @@ from typing import Any
 from provision.arguments import Parser
 from provision.environment import ROOT
 from provision.errors import OperatorError
+from provision.inventory import Inventory, load
 from provision.logs import new_log
 
 PLAYBOOKS = {"deploy": "site.yml", "redeploy": "redeploy.yml", "rollback": "rollback.yml"}
@@ -50,7 +51,25 @@ def arguments() -> argparse.Namespace:
     parser.add("--unlock", make="UNLOCK", action="store_true", help="take a lock that was left")
     parser.add("--verbose", make="VERBOSE", action="store_true", help="all that Ansible says")
     parser.add("--release", make="RELEASE", type=release_name, help="what rollback goes back to")
+    parser.add("--skip", nargs="+", default=[], help="web and REST hosts that are down")
     return parser.parse()
+
+
+def check_left_out(inventory: Inventory, names: list[str]) -> None:
+    """Only what others stand in for can be left out: a web or REST host of several."""
+    for group in ("web", "rest"):
+        hosts = list(inventory.groups.get(group, ()))
+        if hosts and set(hosts) <= set(names):
+            raise OperatorError(
+                f"SKIP leaves no host of the group {group}: {', '.join(hosts)}",
+                "bring one of them back (make up), or take it out of the inventory",
+            )
+    spare = [h for group in ("web", "rest") for h in inventory.groups.get(group, ())]
+    if unknown := sorted(set(names) - set(spare)):
+        raise OperatorError(
+            f"SKIP={','.join(unknown)} is no host of the groups web and rest",
+            f"give some of {', '.join(spare)}; a database cannot be left out",
+        )
 
 
 def variables(asked: argparse.Namespace) -> dict[str, Any]:
@@ -62,6 +81,8 @@ def variables(asked: argparse.Namespace) -> dict[str, Any]:
         told["agenda_unlock"] = True
     if asked.verb == "rollback" and asked.release:
         told["rollback_release"] = asked.release
+    if asked.skip:
+        told["site_left_out"] = asked.skip
     return told
 
 
@@ -90,6 +111,7 @@ def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = F
     signal.signal(signal.SIGINT, lambda *_: None)
     ended = ansible_playbook(
         *("--inventory", f"inventory/{environment}", f"ansible/{PLAYBOOKS[verb]}"),
+        *("--limit", ":!".join(["all", *told.get("site_left_out", [])])),
         *("--extra-vars", json.dumps(told)),
         ANSIBLE_LOG_PATH=str(log),
         CTLV_VERBOSE="1" if verbose else "",
@@ -105,12 +127,16 @@ def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = F
 def main() -> int:
     asked = arguments()
     try:
+        if asked.skip:
+            check_left_out(load(asked.env, root=ROOT), asked.skip)
         play(asked.verb, asked.env, variables(asked), verbose=asked.verbose)
     except OperatorError as error:
         print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
         return 1
     release = asked.release or "the previous good release"
     print(f"{asked.verb} {asked.env}: {DONE[asked.verb].format(release=release)}")
+    if asked.skip:
+        print(f"  LEFT OUT: {', '.join(asked.skip)}\n  Next: make deploy when they are back")
     return 0
 
 

@@ -20,6 +20,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -35,6 +36,7 @@ from provision.ssh import Connections
 
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
+ANSWERS_WITHIN_S = 5
 UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy")
 
 
@@ -75,10 +77,27 @@ def ssh_config(environment: str) -> Path:
     return config
 
 
+def first_that_answers(config: Path, names: Sequence[str]) -> str:
+    """Of several, one that is down stops nobody; of one alone nothing is asked."""
+    ask = [
+        "ssh",
+        "-F",
+        str(config),
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        f"ConnectTimeout={ANSWERS_WITHIN_S}",
+    ]
+    for name in names if len(names) > 1 else ():
+        if subprocess.run([*ask, name, "true"], check=False, capture_output=True).returncode == 0:
+            return name
+    return names[0]
+
+
 def ssh(environment: str, to: str, command: list[str], *, capture: bool = False) -> tuple[int, str]:
-    """Run `command` (none: a shell) on the first host of `to`. Returns its status and output."""
+    """Run `command` (none: a shell) on a host of `to`. Returns its status and output."""
     config = ssh_config(environment)
-    name = next(iter(addresses(environment, to)))
+    name = first_that_answers(config, list(addresses(environment, to)))
     ended = subprocess.run(
         ["ssh", "-F", str(config), name, *command],
         check=False,
@@ -92,9 +111,9 @@ class Hosts:
     """The containers of an environment, and commands on them: one SSH connection to each."""
 
     def __init__(self, environment: str) -> None:
-        config = ssh_config(environment)
+        self.config = ssh_config(environment)
         self.inventory = read_inventory(environment)
-        self.connections = Connections(config)
+        self.connections = Connections(self.config)
 
     def of(self, *groups: str) -> list[str]:
         return [name for group in groups for name in self.inventory.groups.get(group, ())]
@@ -105,7 +124,7 @@ class Hosts:
                 f"the inventory has no host in the group {group}",
                 next_step="add one to hosts.yml",
             )
-        return self.of(group)[0]
+        return first_that_answers(self.config, self.of(group))
 
     def way(self, host: str, *command: str) -> list[str]:
         """The words that run `command` there: one word is a line for the shell, several are not."""

@@ -144,6 +144,8 @@ def test_what_a_caller_gives_is_one_word_and_never_a_command(clone, words, arriv
         (("audit", "JSON=1", "NAME=alice"), ("name=<alice>", "json=<True>")),
         (("secrets", "AUTHORITY=new"), ("authority=<new>",)),
         (("rollback", "RELEASE=20260101-abc", "UNLOCK=1"), ("release=<20260101-abc>",)),
+        (("redeploy", "SKIP=web2 rest2"), ("skip=<['web2', 'rest2']>",)),
+        (("verify", "SKIP=web2"), ("skip=<['web2']>",)),
         (("restore", "FROM=a", "JOURNAL=incomplete", "ROWS=lost"), ("rows=<lost>",)),
         (("logs", "LINES=7", "FOLLOW=1"), ("lines=<7>", "follow=<True>")),
         (("maintenance", "STATE=off"), ("state=<off>",)),

@@ -189,6 +189,11 @@ def test_each_package_proxy_serves_all_other_containers(values):
     assert values("second-web", "package_proxy_listen") == "198.18.112.161"
 
 
+def test_the_database_gets_its_packages_through_any_web_host(values):
+    proxies = ["198.18.112.156:3128", "198.18.112.161:3128"]
+    assert sorted(values(DATABASE, "base_apt_proxies")) == proxies
+
+
 def test_a_certificate_is_for_the_hosts_own_addresses(values):
     own = ["198.18.28.161", "198.18.112.161"]
     assert values("second-web", "tls_addresses") == [*own, "127.0.0.1"]

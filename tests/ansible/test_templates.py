@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 
 import pytest
@@ -25,6 +26,20 @@ def test_a_shell_reads_the_settings_as_systemd_does(tmp_path, value):
         ["sh", "-c", told, "sh", file], capture_output=True, text=True, timeout=10, check=False
     )
     assert (ended.returncode, ended.stdout.splitlines()) == (0, [value, value]), ended.stderr
+
+
+def test_apt_takes_whichever_package_proxy_answers(tmp_path):
+    """In the order of the inventory; with one there is nothing to choose."""
+    with socket.create_server(("127.0.0.1", 0)) as lives, socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # and does not listen
+        proxies = [f"127.0.0.1:{s.getsockname()[1]}" for s in (dead, lives)]
+        script = tmp_path / "apt-proxy"
+        script.write_text(rendered("base", "apt-proxy.j2", base_apt_proxies=proxies))
+        ask = ["bash", str(script), "http://deb.example.org"]
+        said = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True)
+    assert said.stdout == f"http://{proxies[1]}\n"
+    assert "Proxy-Auto-Detect" in rendered("base", "95-ctlv.j2", base_apt_proxies=proxies)
+    assert "Proxy-Auto-Detect" not in rendered("base", "95-ctlv.j2", base_apt_proxies=proxies[:1])
 
 
 @pytest.mark.parametrize(

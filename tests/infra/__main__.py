@@ -21,7 +21,9 @@ import pytest
 from provision import files
 from provision.arguments import Parser
 from provision.errors import OperatorError
+from provision.inventory import load
 from provision.logs import new_log
+from rollout.play import check_left_out
 from tests.infra.site import ROOT, read_site, state_folder
 
 NOT_PROVED = "NOT PROVED: "
@@ -96,11 +98,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="what a user notices, only")
     parser.add_argument("--only", default="", help="pytest -k expression")
     parser.add("--verbose", make="VERBOSE", action="store_true", help="one line a test")
+    parser.add("--skip", nargs="+", default=[], help="web and REST hosts that are down")
     return parser.parse()
 
 
-def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
+def run(environment: str, *, quick: bool, only: str, verbose: bool, skip: list[str]) -> int:
     began = time.monotonic()
+    if skip:
+        check_left_out(load(environment, root=ROOT), skip)
+    os.environ["CTLV_VERIFY_SKIP"] = " ".join(skip)
     read_site(environment)
     os.environ["CTLV_VERIFY"] = environment
     os.environ["CTLV_VERIFY_QUICK"] = "1" if quick else ""
@@ -109,6 +115,7 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
     log = new_log(f"verify-{environment}", at=datetime.now())
     screen = None if verbose else os.fdopen(os.dup(sys.stdout.fileno()), "w")
     result = Result(screen)
+    result.open += [f"{name} was left out by SKIP" for name in skip]
     with alone(environment), told_to(log if screen else None):
         status = pytest.main(
             [
@@ -145,7 +152,10 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool) -> int:
 def main() -> int:
     given = arguments()
     try:
-        return run(given.env, quick=given.quick, only=given.only, verbose=given.verbose)
+        return run(
+            given.env,
+            quick=given.quick, only=given.only, verbose=given.verbose, skip=given.skip,
+        )  # fmt: skip
     except OperatorError as error:
         print(error, file=sys.stderr)
         return 1

@@ -342,23 +342,29 @@ class Evidence:
             return {name: life.result() for name, life in lives.items()}
 
     def _live_api(self, host: Host, token: str, lifetimes_s: tuple[int, int]) -> ApiLife:
-        """The API at the address of `host`, and the audio of whichever host said it."""
+        """The API at the address of `host`, and the audio of whichever hosts said it."""
         where, server = self.web_viewpoint(host), {**self.site.server(host), "token": token}
         title = f"Appeler {self._needle_of_a_life()}"
-        speaker = self.place((self.site.of("rest") or (host,))[0])
+        speakers = [self.place(each) for each in self.site.of("rest") or (host,)]
         for lives_s in lifetimes_s:
             asked = {**server, "title": title, "lives_s": lives_s, "stage": "begin"}
             begin = where.program("api_life", asked)
             if "task" not in begin:
                 return ApiLife(begin, [], {}, None)
-            files = speaker.program("audio", {"cache": CACHE, "audio": begin["audio"]})
-            if files["files"]:
+            wanted = {"cache": CACHE, "audio": begin["audio"]}
+            heard = [(place, place.program("audio", wanted)) for place in speakers]
+            if said := [(place, files) for place, files in heard if files["files"]]:
                 break
         seen = {name: begin[name] for name in ("task", "deadline_at")}
         watched = where.program("api_life", {**server, **seen, "stage": "watch"})
-        self._urge(speaker)
-        silent = speaker.program("audio", {**files, "wait_s": ERASED_WITHIN_S})
-        return ApiLife(begin, files["files"], watched, silent["seconds"])
+        gone_s = []
+        for place, files in said:
+            self._urge(place)
+            silent = place.program("audio", {**files, "wait_s": ERASED_WITHIN_S})
+            gone_s.append(silent["seconds"])
+        files = [name for _, files in said for name in files["files"]]
+        all_gone_s = max(gone_s) if gone_s and None not in gone_s else None
+        return ApiLife(begin, files, watched, all_gone_s)
 
     def _try_logins(self, host: Host) -> dict[str, Any]:
         """From a serving host with right and wrong accounts, then the right one from elsewhere."""

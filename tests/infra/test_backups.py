@@ -30,7 +30,9 @@ def test_the_backups_account_may_read_and_nothing_else(web, evidence):
 def test_each_keeper_has_one_key_and_nobody_else_has_one(database, evidence, site, on):
     keepers = [web for web in site.of("web") if on(web).file(KEEPER).exists]
     keys = evidence.facts(database)["backups"]["keys"]
-    assert len(keys) == len(keepers)
+    # Of who was left out nobody knows here whether it has one.
+    unseen = sum("web" in host.groups for host in site.left_out)
+    assert len(keepers) <= len(keys) <= len(keepers) + unseen
     assert [key for key in keys if not key.startswith(ONE_KEY)] == []
 
 

@@ -39,13 +39,13 @@ def test_an_account_can_do_no_more_than_it_needs(serving, evidence):
 
 
 def test_accounts_and_grants_are_exactly_these(site, web, evidence):
-    sources = [host.addresses["private"] for host in site.of("web")]
+    sources = site.addresses_of("web")
     accounts = evidence.logins(web)["accounts"]
     remote = {name: grants for name, grants in accounts.items() if not is_local(name)}
     wanted = {f"agenda@{address}": rights(ROWS) for address in sources}
     wanted |= {f"agenda_migrate@{address}": rights(SCHEMA) for address in sources}
-    for host in site.of("rest"):
-        wanted[f"agenda_rest@{host.addresses['private']}"] = rights_of_the_api()
+    for address in site.addresses_of("rest"):
+        wanted[f"agenda_rest@{address}"] = rights_of_the_api()
     assert remote == wanted
 
 

@@ -162,7 +162,7 @@ def containers(draw: st.DrawFn, *, hwaddr: bool = True) -> Container:
 
 def wanted(container: Container) -> Wanted:
     return Wanted(
-        container=container, address="198.18.28.2", jump=None, wait="running",
+        container=container, address="198.18.28.2", jumps=(), wait="running",
         template_storage="local",
     )  # fmt: skip
 

@@ -29,8 +29,8 @@ def test_the_two_containers_as_the_inventory_says():
     wanted = desired(inventory())
 
     web, db = wanted.containers
-    assert (web.host, web.vmid, web.address, web.jump) == ("web", 2156, "198.18.28.156", None)
-    assert (db.host, db.vmid, db.address, db.jump) == ("db", 2157, "198.18.112.157", "web")
+    assert (web.host, web.vmid, web.address, web.jumps) == ("web", 2156, "198.18.28.156", ())
+    assert (db.host, db.vmid, db.address, db.jumps) == ("db", 2157, "198.18.112.157", ("web",))
     assert [(n.tag, n.ip, n.gateway) for n in web.container.nics] == [
         (2028, "198.18.28.156/24", "198.18.28.1"),
         (2112, "198.18.112.156/24", None),
@@ -95,8 +95,25 @@ def test_a_file_name_is_a_template_too():
     )
 
 
+def test_whichever_web_container_lives_leads_to_the_database_and_no_other_does():
+    second, rest = (
+        WEB | {
+            "lxc_vmid": vmid, "ansible_host": f"198.18.28.{last}",
+            "lxc_nics": [nic(address=f"198.18.28.{last}/24"),
+                         nic(name="eth1", network="private", address=f"198.18.112.{last}/24")],
+        }
+        for vmid, last in ((2158, 158), (2161, 161))
+    )  # fmt: skip
+    hosts = {"web": WEB, "db": DB, "rest": rest, "second": second}
+    groups = {"all": list(hosts), "web": ["web", "second"], "rest": ["rest"], "database": ["db"]}
+    wanted = desired(Inventory(environment="lab", hosts=hosts, groups=groups))
+    assert {each.host: each.jumps for each in wanted.containers} == {
+        "web": (), "db": ("web", "second"), "rest": (), "second": (),
+    }  # fmt: skip
+
+
 def test_a_container_that_nobody_can_jump_to_is_reached_directly():
-    assert desired(inventory(db=DB)).containers[0].jump is None
+    assert desired(inventory(db=DB)).containers[0].jumps == ()
 
 
 @pytest.mark.parametrize(

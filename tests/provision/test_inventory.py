@@ -89,7 +89,7 @@ def test_production_is_the_topology_of_the_design(production):
     ]
     assert (web.container.protection, database.container.protection) == (False, True)
     assert database.container.startup < web.container.startup
-    assert database.jump == web.host
+    assert database.jumps == (web.host,)
     assert (wanted.api_host, web.container.node) == ("srv-px1", "srv-px5")
     assert wanted.assumed
 

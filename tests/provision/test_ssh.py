@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from provision import ssh as ssh_module
 from provision.apply import Worker
-from provision.ssh import fingerprint
+from provision.desired import desired
+from provision.ssh import fingerprint, route
 from tests.provision.conftest import PUBLIC_KEY
+from tests.provision.situations import inventory
 
 KEYS = {host: "ssh-ed25519 " + base64.b64encode(f"key of {host}".encode()).decode()
         for host in ("web", "db", "other")}  # fmt: skip
@@ -102,7 +107,7 @@ def test_the_keys_that_proxmox_reported_are_recorded_and_proof_is_ssh(cluster, h
 
 def test_the_container_behind_another_waits_for_it(cluster, hosts, monkeypatch):
     hosts.offer("db")
-    wait = Worker.wait_for_jump
+    wait = Worker.wait_for_jumps
 
     def seen(worker):
         """web's sshd answers only once db has come to wait for it."""
@@ -110,7 +115,7 @@ def test_the_container_behind_another_waits_for_it(cluster, hosts, monkeypatch):
             threading.Timer(0.2, hosts.offer, ["web"]).start()
         wait(worker)
 
-    monkeypatch.setattr(Worker, "wait_for_jump", seen)
+    monkeypatch.setattr(Worker, "wait_for_jumps", seen)
     cluster.apply()
 
     *before, last = hosts.asked()
@@ -300,6 +305,42 @@ def test_the_config_names_addresses_alias_and_jump(cluster, hosts):
     assert "  HostKeyAlias 0123456789abcdef-lab-db\n" in text
     assert text.count("StrictHostKeyChecking yes") == 2
     assert (cluster.state / "ssh_config").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_config_follows_the_inventory_also_when_no_container_changes(cluster, hosts):
+    hosts.offer("web")
+    hosts.offer("db")
+    cluster.apply()
+    config = cluster.state / "ssh_config"
+    right = config.read_text()
+    config.write_text("Host before\n")
+    cluster.apply()
+    assert config.read_text() == right
+
+
+def test_the_way_to_the_database_is_the_first_that_lives(tmp_path):
+    """The program that ssh is told to start, with one that knows who lives in the place of ssh."""
+    (tmp_path / "ssh").write_text(
+        '#!/bin/sh\nfor last; do :; done\necho "$last $*" >>"$0.asked"\n'
+        '[ "$last" = second ] && echo "SSH-2.0 by $last"\n'
+    )
+    (tmp_path / "ssh").chmod(0o755)
+    wanted = desired(inventory()).containers[1]
+    ssh = SimpleNamespace(config=tmp_path / "a folder/ssh_config")
+    way = route(ssh, replace(wanted, jumps=("web", "second", "third")))["ProxyCommand"]
+    command = "exec " + way.replace("%h:%p", "198.18.112.157:22")
+    said = subprocess.run(
+        ["sh", "-c", command],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    assert said.stdout == "SSH-2.0 by second\n"
+    asked = (tmp_path / "ssh.asked").read_text().splitlines()
+    assert [line.split()[0] for line in asked] == ["web", "second"]
+    assert "a folder/ssh_config -o ConnectTimeout=2 -W 198.18.112.157:22 web" in asked[0]
 
 
 def test_a_key_file_that_cannot_be_read_is_named(cluster):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from provision import logs
+from provision.inventory import Inventory
 from rollout import play
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +97,39 @@ def test_ansible_still_holds_the_lock_when_the_program_was_killed(tmp_path):
     held = subprocess.run(["flock", "--nonblock", str(lock), "true"], check=False).returncode
     os.kill(int(began.read_text()), signal.SIGKILL)
     assert held == 1
+
+
+SITE = Inventory(
+    environment="lab",
+    hosts={name: {} for name in ("web", "web2", "rest", "db")},
+    groups={"web": ["web", "web2"], "rest": ["rest"], "database": ["db"]},
+)
+
+
+def test_a_host_that_is_down_is_left_out_by_name_and_never_silently(
+    ansible, monkeypatch, tmp_path, capfd
+):
+    monkeypatch.setattr(play, "load", lambda *_, **__: SITE)
+    assert run(monkeypatch, "redeploy", "--skip", "web") == 0
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[told.index("--limit") + 1] == "all:!web"
+    assert json.loads(told[-1]) == {"site_left_out": ["web"]}
+    assert capfd.readouterr().out.splitlines()[-2:] == [
+        "  LEFT OUT: web",
+        "  Next: make deploy when they are back",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["nope"], "SKIP=nope is no host of the groups web and rest"),
+        (["web2", "db"], "SKIP=db is no host of the groups web and rest"),
+        (["web", "web2"], "SKIP leaves no host of the group web: web, web2"),
+        (["rest"], "SKIP leaves no host of the group rest: rest"),
+    ],
+)
+def test_only_a_host_that_others_stand_in_for_can_be_left_out(monkeypatch, capfd, names, problem):
+    monkeypatch.setattr(play, "load", lambda *_, **__: SITE)
+    assert run(monkeypatch, "deploy", "--skip", *names) == 1
+    assert capfd.readouterr().err.startswith(f"deploy lab: {problem}\n  Next: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -126,3 +127,19 @@ def test_the_audit_is_asked_of_the_agenda(asked, capsys):
     reach.act(Namespace(env="lab", verb="audit", since="2026-11-30", name="a b", json=True))
     told = ["--since=2026-11-30", "'--name=a b'", "--json"]
     assert asked == [["agenda-manage", "agenda_audit", *told]]
+
+
+def test_of_several_hosts_the_first_that_answers_is_asked(tmp_path, monkeypatch):
+    program = tmp_path / "ssh"
+    program.write_text(
+        f'#!/bin/sh\necho x >>"{tmp_path}/asked"\n'
+        'case "$*" in *" web2 true") ;; *) exit 255 ;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    answers = partial(reach.first_that_answers, tmp_path / "ssh_config")
+    assert answers(["web", "web2", "web3"]) == "web2"
+    assert answers(["web", "web3"]) == "web", "the error is then that of the first"
+    (tmp_path / "asked").unlink()
+    assert answers(["web"]) == "web"
+    assert not (tmp_path / "asked").exists(), "one alone is not asked"
