@@ -226,7 +226,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-drift drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -250,6 +250,9 @@ drill-faults: ## Kill, fill, cut off each container and move its clock under loa
 
 drill-flood: ## One address floods the web: does anybody at another one notice?
 	@$(ALONE) tests.drills.flood
+
+drill-drift: ## 51 changes by hand: does drift name each, and deploy put back what it owns?
+	@$(RUN) tests.drills.drift
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) rollout.backups drill

@@ -2,18 +2,23 @@
 
     python -m rollout.drift --env ENV [--json]
 
-Three questions: what Proxmox has (provision), what is inside the containers (site.yml in check
-mode), and the database's schema (migrations of the release that serves). Exits 0 when nothing
-differs, 2 when something does, 1 when it could not be found out. Tasks that carry a secret say that
-they differ, never how.
+Four questions: what Proxmox has (provision), what deploy would change in the containers (site.yml
+in check mode), what is in effect there that no package and no deploy explains (in_effect.py), and
+the database's schema (the release that serves). Exits 0 when nothing differs, 2 when something
+does, 1 when it could not be found out. Tasks that carry a secret say that they differ, never how.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +27,13 @@ from provision.environment import ROOT
 from provision.errors import OperatorError
 from rollout.play import ansible_playbook
 from rollout.reach import Hosts
+from rollout.release.build import MANIFEST, cache
 
 SAME, FAILED, DIFFERS = 0, 1, 2
 DIFF_LINES_MAX = 12
 WITHIN_S = 1800
+IN_EFFECT = Path(__file__).with_name("in_effect.py")
+LOOKS_WITHIN_S = 300
 
 Finding = dict[str, Any]
 """`where`, `what`, and `how` (lines), or `failed` instead of `how`."""
@@ -49,13 +57,15 @@ def proxmox(environment: str) -> Iterator[Finding]:
     yield {"where": "proxmox", "what": "containers", "how": json.loads(ended.stdout)}
 
 
-def guests(environment: str) -> Iterator[Finding]:
+def guests(environment: str, declared: Path) -> Iterator[Finding]:
+    """`declared`: a file to which each task adds the paths that it writes, by host."""
     ended = ansible_playbook(
         *("--inventory", f"inventory/{environment}", "--check", "--diff", "ansible/site.yml"),
         capture_output=True,
         timeout_s=WITHIN_S,
         ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
         ANSIBLE_CALLBACKS_ENABLED="ansible.posix.json",
+        CTLV_DECLARED=str(declared),
     )
     said = (ended.stderr or ended.stdout).strip().splitlines()[-3:]
     failed = {"where": "containers", "what": "site.yml in check mode", "failed": said}
@@ -104,10 +114,72 @@ def _lines(text: Any) -> list[str]:
     return str(text or "").splitlines()
 
 
+def in_effect(hosts: Hosts, declared: Mapping[str, Any], releases: Path) -> Iterator[Finding]:
+    """What each host does beside what deploy declared; `releases`: what was built here."""
+    program = IN_EFFECT.read_text("utf-8")
+    names = hosts.of("containers")
+
+    def look(host: str) -> list[Finding]:
+        paths = declared.get(host, {"declared": [], "absent": []})
+        words = ("python3", "-", "look", json.dumps(paths))
+        asked = hosts.run(host, *words, stdin=program, check=False, timeout_s=LOOKS_WITHIN_S)
+        try:
+            told = json.loads(asked.stdout)
+        except ValueError:
+            told = {"failed": (asked.stderr.strip().splitlines() or ["no answer"])[-1]}
+        return list(judged(host, told, releases))
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for found in pool.map(look, names):
+            yield from found
+
+
+def judged(host: str, told: Mapping[str, Any], releases: Path) -> Iterator[Finding]:
+    """One finding a kind. The manifest of a release that was built here must be the one built."""
+    if "failed" in told:
+        yield {"where": host, "what": "what is in effect", "failed": [told["failed"]]}
+        return
+    by_kind = defaultdict(list)
+    for kind, name, wrong in told["found"]:
+        by_kind[kind].append(f"{name}: {wrong}")
+    for release, found in told["manifests"].items():
+        wanted = manifest_built_here(releases / f"{release}.tar.gz")
+        if wanted not in ("", found):
+            by_kind["release"].append(f"{release}: its {MANIFEST} is not the one built here")
+    for kind, how in by_kind.items():
+        yield {"where": host, "what": kind, "how": how}
+
+
+def manifest_built_here(archive: Path) -> str:
+    """Its SHA-256; "" when this machine did not build that release."""
+    try:
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile(MANIFEST)
+            return hashlib.sha256(file.read()).hexdigest() if file else ""
+    except (OSError, KeyError, tarfile.TarError):
+        return ""
+
+
+def read_declared(lines: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """Host -> the paths that deploy writes and removes there. What a later task writes stays."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for told in map(json.loads, lines):
+        paths = found.setdefault(told["host"], {"declared": [], "absent": []})
+        for which in paths:
+            paths[which] = sorted({*paths[which], *told[which]})
+    return found
+
+
 def schema(hosts: Hosts) -> Iterator[Finding]:
     for host in hosts.of("web"):
-        asked = hosts.run(host, "agenda-manage migrate --check --plan", check=False)
         where = {"where": host, "what": "schema"}
+        asked = hosts.run(host, "agenda-manage agenda_schema", check=False)
+        if asked.returncode != 0:
+            said = asked.stderr.strip().splitlines()[-2:] or ["no answer"]
+            yield {**where, "failed": said}
+        elif asked.stdout.strip():
+            yield {**where, "how": asked.stdout.splitlines()}
+        asked = hosts.run(host, "agenda-manage migrate --check --plan", check=False)
         if asked.returncode == 0:
             continue
         planned = [line.strip() for line in asked.stdout.splitlines() if line.strip()]
@@ -141,8 +213,10 @@ def main() -> int:
     findings: list[Finding] = []
     try:
         findings += proxmox(asked.env)
-        with Hosts(asked.env) as hosts:
-            findings += [*guests(asked.env), *schema(hosts)]
+        with Hosts(asked.env) as hosts, tempfile.NamedTemporaryFile("r") as declared:
+            findings += guests(asked.env, Path(declared.name))
+            findings += in_effect(hosts, read_declared(declared), cache() / "releases")
+            findings += schema(hosts)
     except OperatorError as error:
         findings.append(
             {"where": asked.env, "what": "containers", "failed": str(error).splitlines()}

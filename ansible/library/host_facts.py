@@ -27,6 +27,7 @@ ansible_facts:
     - C(distribution_release) and C(distribution_major_version) as C(setup) names them.
     - C(packages) that are installed, C(units) that run now and start at boot.
     - C(listeners), a port and a program each, C(file_lines) by path, C(root_password_is_locked).
+    - C(came_with_is_kept), what drift compares with (rollout/in_effect.py).
   type: dict
   returned: always
 """
@@ -81,6 +82,7 @@ def main() -> None:
         "units": units(said("systemctl", "show", *of_units)),
         "listeners": listeners(said("ss", *sockets)),
         "root_password_is_locked": any(line.startswith(("root:!", "root:*")) for line in shadow),
+        "came_with_is_kept": Path("/var/lib/ctlv/came-with.json").exists(),
         "file_lines": {path: lines(path) for path in module.params["files"]},
     }
     module.exit_json(ansible_facts=facts)

@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ from rollout.packages import SHIPPED, bill_of_materials
 from rollout.release.runtime import build_runtime, run
 
 # Raise it when the way a release is built changes, so that old archives are not taken for new ones.
-RECIPE, RUNTIME_RECIPE = "4", "3"
+RECIPE, RUNTIME_RECIPE = "5", "3"
 # What the Python environment is made of, and what builds it.
 PINS = (SHIPPED, "requirements/build.txt")
 LAST = ".complete"
+# Of each file of a release what it is, so that drift sees what was changed: in_effect.py reads it.
+MANIFEST = "manifest.json"
 # Not 0: zip, and so Python's own tools, know no time before 1980.
 LONG_AGO_S = 315_619_200
 
@@ -84,8 +87,9 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def build_application(inputs: Inputs, target: Path) -> None:
-    """Write the archive of `inputs` to `target`: app/, static/, release.json, sbom.json, two links.
+def build_application(inputs: Inputs, target: Path, *, runtime_archive: Path) -> None:
+    """Write the archive of `inputs` to `target`: app/, static/, release.json, sbom.json,
+    manifest.json, two links.
 
     venv leads to its Python environment, web.sock to where it listens when it runs.
     """
@@ -106,7 +110,33 @@ def build_application(inputs: Inputs, target: Path) -> None:
         (stage / "sbom.json").write_text(json.dumps(bill, indent=1) + "\n", encoding="utf-8")
         (stage / "venv").symlink_to(f"../../shared/{inputs.runtime}")
         (stage / "web.sock").symlink_to(f"/run/agenda/{inputs.release}/web.sock")
+        described = manifest(stage) | packed(runtime_archive, prefix="venv/")
+        (stage / MANIFEST).write_text(json.dumps(described, indent=0, sort_keys=True), "utf-8")
         pack(stage, target)
+
+
+def manifest(folder: Path) -> dict[str, str]:
+    """Path below `folder` -> SHA-256 of the file, or where the link leads."""
+    return {
+        str(path.relative_to(folder)): f"link {path.readlink()}"
+        if path.is_symlink()
+        else _content(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def packed(archive: Path, *, prefix: str) -> dict[str, str]:
+    """The same of what an archive holds, hard links included."""
+    found: dict[str, str] = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = prefix + member.name.removeprefix("./")
+            if member.issym():
+                found[name] = f"link {member.linkname}"
+            elif (file := tar.extractfile(member)) is not None:
+                found[name] = hashlib.sha256(file.read()).hexdigest()
+    return found
 
 
 def _collect_static(stage: Path, *, scratch: Path) -> None:
@@ -162,7 +192,7 @@ def build(root: Path, *, debian: str, cache: Path, generation: str = "") -> dict
             )
             built = True
         if not archive.exists():
-            build_application(inputs, archive)
+            build_application(inputs, archive, runtime_archive=runtime_archive)
             built = True
     return {
         "release": inputs.release,
@@ -171,6 +201,11 @@ def build(root: Path, *, debian: str, cache: Path, generation: str = "") -> dict
         "runtime_archive": str(runtime_archive),
         "built": built,
     }
+
+
+def cache() -> Path:
+    """Where what was built here lies."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctlv"
 
 
 def said(error: OSError | subprocess.SubprocessError) -> str:
@@ -190,10 +225,8 @@ def main() -> int:
     parser.add_argument("--debian", required=True, help="codename of the target's Debian release")
     parser.add_argument("--generation", default="", help="of the secrets it is started with")
     asked = parser.parse_args()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     try:
-        cache = Path(home) / "ctlv"
-        built = build(ROOT, debian=asked.debian, cache=cache, generation=asked.generation)
+        built = build(ROOT, debian=asked.debian, cache=cache(), generation=asked.generation)
         print(json.dumps(built))
     except OperatorError as error:
         print(f"release: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -127,10 +128,21 @@ def test_an_archive_says_what_it_is_made_of(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "_collect_static", lambda *_, **__: None)
     inputs = read(tree)
 
-    build.build_application(inputs, tmp_path / "release.tar.gz")
+    runtime_archive = tmp_path / "runtime.tar.gz"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to("/usr/bin/python3")
+    with tarfile.open(runtime_archive, "w:gz") as archive:
+        archive.add(tmp_path / "bin", "./bin")
+    build.build_application(inputs, tmp_path / "release.tar.gz", runtime_archive=runtime_archive)
 
     with tarfile.open(tmp_path / "release.tar.gz") as archive:
         bill = json.load(archive.extractfile("sbom.json"))
+        manifest = json.load(archive.extractfile(build.MANIFEST))
+        names = {m.name for m in archive if not m.isdir()}
+    assert names - {build.LAST, build.MANIFEST} == manifest.keys() - {"venv/bin/python"}
+    assert manifest["app/manage.py"] == hashlib.sha256(b"print('manage')\n").hexdigest()
+    assert manifest["venv"] == f"link ../../shared/{inputs.runtime}"
+    assert manifest["venv/bin/python"] == "link /usr/bin/python3"
     assert bill["metadata"]["component"]["version"] == inputs.release
     assert [component["purl"] for component in bill["components"]] == ["pkg:pypi/django@5.2"]
 
@@ -155,7 +167,7 @@ def test_new_line_of_code_builds_no_python_environment(tree, tmp_path, monkeypat
     built = []
     monkeypatch.setattr(build, "build_runtime", None)
     monkeypatch.setattr(
-        build, "build_application", lambda _inputs, target: built.append(target.name)
+        build, "build_application", lambda _inputs, target, **_: built.append(target.name)
     )
 
     answer = build.build(tree, debian="trixie", cache=tmp_path)
