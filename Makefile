@@ -131,7 +131,8 @@ endif
 	@$(STEP) --quiet "3/6 secrets" $(MAKE) secrets
 	@$(STEP) "4/6 provision" $(MAKE) provision $(if $(filter lab,$(ENV)),YES=1)
 	@$(STEP) "5/6 deploy" $(MAKE) deploy
-	@$(STEP) "6/6 verify" $(MAKE) verify
+# 3 says that something cannot be proved from here, such as what only a machine in VLAN 2028 sees.
+	@$(STEP) "6/6 verify" $(RUN) tests.infra || [ $$? = 3 ]
 	@$(RUN) rollout.reach address
 
 down: ## Stop the lab and its containers; all data is kept

@@ -38,6 +38,8 @@ LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # Of a resource pool, which may lie in others; empty: none (AccessControl.pm, verify_poolname).
 POOL = r"([A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z][A-Za-z0-9_.-]*){0,2})?"
+# [user@]name[:port], as ssh's ProxyJump takes it; one, not a chain.
+JUMP = rf"(([a-z_][a-z0-9_.-]*@)?{LABEL}(\.{LABEL})*(:[1-9]\d{{0,4}})?)?"
 # IFNAMSIZ - 1; Proxmox also makes a bridge named BRIDGEvTAG (pve-common Network.pm).
 INTERFACE_NAME_MAX = 15
 SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
@@ -60,6 +62,8 @@ class Desired:
     api_port: int = 8006
     api_ca_file: str | None = None
     ssh_public_key_file: str = ""
+    # A bastion, [user@]name[:port], through which SSH reaches every container; empty: none.
+    ssh_jump: str = ""
 
 
 # ---------------------------------------------------------------- kinds of values
@@ -263,6 +267,7 @@ class Host(Strict):
     lxc_pool: Annotated[str, like(POOL)] = "ctlv"
     lxc_protection: bool = False
     lxc_searchdomain: Annotated[str, AfterValidator(check_domains)] = ""
+    lxc_ssh_jump: Annotated[str, like(JUMP, "is no [user@]name[:port]")] = ""
     lxc_ssh_public_key_file: Text
     # A bridge of the nodes' own lies in this one; a vnet in the zone that it was made in.
     lxc_sdn_zone: Annotated[str, like(r"[A-Za-z][A-Za-z0-9]*")] = "localnetwork"
@@ -370,7 +375,8 @@ PARTS: dict[str, type[BaseModel]] = {
 }
 # What holds for the whole environment.
 SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
-          "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_assumed", "lxc_pool")  # fmt: skip
+          "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_ssh_jump", "lxc_assumed",
+          "lxc_pool")  # fmt: skip
 
 
 def desired(inventory: Inventory) -> Desired:
@@ -400,6 +406,7 @@ def desired(inventory: Inventory) -> Desired:
         api_port=any_host.lxc_api_port,
         api_ca_file=any_host.lxc_api_ca_file or None,
         ssh_public_key_file=any_host.lxc_ssh_public_key_file,
+        ssh_jump=any_host.lxc_ssh_jump,
     )
 
 

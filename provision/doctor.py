@@ -98,6 +98,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Everything, in the order in which it would stop an operator."""
     yield from guarded("SSH key", lambda: check_key(ssh))
+    yield from guarded("SSH jump", lambda: check_jump(ssh))
     yield from check_assumed(desired)
     try:
         api = connect()
@@ -133,6 +134,15 @@ def examine(
 def check_key(ssh: Ssh) -> Iterator[Finding]:
     count = len(ssh.public_keys().splitlines())
     yield ok("SSH key", f"{ssh.public_key_file()} ({count} {'keys' if count > 1 else 'key'})")
+
+
+def check_jump(ssh: Ssh) -> Iterator[Finding]:
+    jump = ssh.desired.ssh_jump
+    if problem := ssh.problem_of_jump():
+        way = f"see that `ssh {jump}` signs you in without a question, or correct lxc_ssh_jump"
+        yield bad("SSH jump", f"{jump} does not let you through: {problem}", way)
+    elif jump:
+        yield ok("SSH jump", f"{jump} lets you through")
 
 
 def check_assumed(desired: Desired) -> Iterator[Finding]:

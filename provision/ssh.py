@@ -21,7 +21,8 @@ from provision.desired import Desired
 from provision.errors import CredentialsError, HostKeyError, WaitError
 from provision.model import Wanted
 
-CONNECT_TIMEOUT_S = 2
+CONNECT_TIMEOUT_S, JUMP_TIMEOUT_S = 2, 5
+SSH_FAILED = 255
 PAUSE_S, LONGEST_PAUSE_S = 0.15, 1.0
 SHOW_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 # alias, type, key
@@ -77,6 +78,22 @@ class Ssh:
                     next_step="set lxc_ssh_public_key_file to a .pub file of nothing but keys",
                 )
         return "\n".join(keys)
+
+    def problem_of_jump(self) -> str:
+        """Why nobody gets through the bastion from here; "" when one does, or there is none."""
+        name, _, port = self.desired.ssh_jump.partition(":")
+        if not name:
+            return ""
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"ConnectTimeout={JUMP_TIMEOUT_S}"]
+        words = [word for option in options for word in ("-o", option)]
+        command = ["ssh", "-F", "/dev/null", *words, "-p", port or "22", name, "exit"]
+        try:
+            done = run(command, timeout_s=3 * JUMP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return "no answer"
+        # What ssh itself says by 255. A bastion need not let anybody run a command.
+        said = done.stderr.strip().splitlines() or ["no answer"]
+        return said[-1] if done.returncode == SSH_FAILED else ""
 
     # ---------------------------------------------------------------- files
 
@@ -262,6 +279,8 @@ def fingerprint(key: str) -> str:
 
 def render_config(ssh: Ssh) -> str:
     blocks = [render_host(ssh, wanted) for wanted in ssh.desired.containers]
+    if ssh.desired.ssh_jump:
+        blocks.append(render_jump(ssh.desired.ssh_jump))
     return "# Written by provision from the inventory; edits are lost.\n" + "\n".join(blocks)
 
 
@@ -285,6 +304,12 @@ def render_host(ssh: Ssh, wanted: Wanted) -> str:
     return f"\nHost {names}\n" + "".join(f"  {key} {value}\n" for key, value in lines.items())
 
 
+def render_jump(jump: str) -> str:
+    """The bastion's host key is the operator's affair, and known before: nobody is there to ask."""
+    name = jump.rpartition("@")[2].partition(":")[0]
+    return f"\nHost {name}\n  BatchMode yes\n  StrictHostKeyChecking yes\n"
+
+
 def route(ssh: Ssh, wanted: Wanted) -> dict[str, str]:
     if len(wanted.jumps) == 1:
         return {"ProxyJump": wanted.jumps[0]}
@@ -295,7 +320,9 @@ def route(ssh: Ssh, wanted: Wanted) -> dict[str, str]:
             f"-o ConnectTimeout={CONNECT_TIMEOUT_S} -W %h:%p $way && exit; done; exit 255"
         )
         return {"ProxyCommand": f"sh -c {shlex.quote(ways)}"}
-    return {"ProxyCommand": ssh.site.ssh_proxy_command} if ssh.site.ssh_proxy_command else {}
+    if ssh.site.ssh_proxy_command:
+        return {"ProxyCommand": ssh.site.ssh_proxy_command}
+    return {"ProxyJump": ssh.desired.ssh_jump} if ssh.desired.ssh_jump else {}
 
 
 def quoted(path: Path) -> str:

@@ -58,3 +58,9 @@ def test_a_terminal_shows_the_last_line_while_it_works(tmp_path):
     os.close(ours)
     assert "==> lab: 1 s  unpacking" in shown
     assert shown.endswith("\r\x1b[K==> lab: done in 2 s\r\n") or "done in 3 s" in shown
+
+
+def test_what_is_not_proved_is_no_failure_and_called_by_its_name(tmp_path):
+    done = step(tmp_path, "6/6 verify", "sh", "-c", "exit 3")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "==> 6/6 verify: not proved, in " in done.stdout

@@ -218,6 +218,18 @@ def test_a_hostile_word_reaches_the_verbs_of_up_unharmed_too(clone):
     assert not (clone / "harm").exists()
 
 
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (3, 0), (1, 2)])
+def test_up_ends_with_the_address_also_where_something_cannot_be_proved(clone, code, ends):
+    """3: verify looked from a machine outside VLAN 2028."""
+    (clone / "setup/step").write_text(
+        f'#!/bin/bash\n[ "$1" != --quiet ] || shift\ncase $1 in 6/6*) exit {code};; esac\n'
+    )
+    (clone / "setup/step").chmod(0o755)
+    done = make(clone, "up")
+    assert done.returncode == ends
+    assert ("admin=<False>" in done.stdout) is (ends == 0), done.stdout + done.stderr
+
+
 def test_a_shell_that_looks_like_an_expression_is_none(clone):
     hostile = {"HOME": "/$(shell touch harm)", "KEEP": "$(shell touch harm)", "LINES": HOSTILE}
     make(clone, "plan", "ENV=srv-px5", environment=hostile)

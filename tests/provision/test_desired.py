@@ -123,6 +123,8 @@ def test_a_container_that_nobody_can_jump_to_is_reached_directly():
         ({"lxc_vmid": 99}, "lxc_vmid", "99 is not a whole number from 100"),
         ({"lxc_vmid": "2156"}, "lxc_vmid", "'2156' is not a whole number"),
         ({"lxc_vmid": True}, "lxc_vmid", "True is not a whole number"),
+        ({"lxc_ssh_jump": "a@b;reboot"}, "lxc_ssh_jump", "'a@b;reboot' is no [user@]name[:port]"),
+        ({"lxc_ssh_jump": "-oProxyCommand=x"}, "lxc_ssh_jump", "is no [user@]name[:port]"),
         ({"lxc_cores": 0}, "lxc_cores", "0 is not a whole number"),
         ({"lxc_memory_mib": "1G"}, "lxc_memory_mib", "'1G' is not a whole number"),
         ({"lxc_disk_gib": "8G"}, "lxc_disk_gib", "'8G' is not a number of GiB"),

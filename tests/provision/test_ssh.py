@@ -377,3 +377,47 @@ def test_a_connections_folder_tells_whose_it_is(tmp_path):
     assert connections.folder.name.startswith(f"{ssh_module.SOCKETS}{os.getpid()}-")
     connections.close()
     assert not connections.folder.exists()
+
+
+JUMPING = """\
+Host bastion.example.org
+  BatchMode yes
+  StrictHostKeyChecking yes
+"""
+
+
+def test_a_bastion_is_the_way_to_all_containers_that_are_no_way_themselves(cluster, hosts):
+    for host in ("web", "db"):
+        cluster.change(host, lxc_ssh_jump="eve@bastion.example.org:2222")
+    hosts.offer("web")
+    hosts.offer("db")
+    assert cluster.apply() == 0, cluster.out
+    text = (cluster.state / "ssh_config").read_text()
+    web, db = text.split("\nHost ")[1:3]
+    assert "  ProxyJump eve@bastion.example.org:2222\n" in web
+    assert "  ProxyJump web\n" in db
+    assert JUMPING in text
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict"),
+    [
+        ("exit 0", "ok    SSH jump: eve@bastion:2222 lets you through"),
+        ("echo 'This account is for jumps.'; exit 1", "ok    SSH jump"),
+        (
+            "echo refused >&2; exit 255",
+            "BAD   SSH jump: eve@bastion:2222 does not let you through: ",
+        ),
+    ],
+)
+def test_doctor_tries_the_bastion(cluster, tmp_path, monkeypatch, script, verdict):
+    program = tmp_path / "bin/ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n{script}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for host in ("web", "db"):
+        cluster.change(host, lxc_ssh_jump="eve@bastion:2222")
+    cluster.run("doctor")
+    assert verdict in cluster.out
+    assert (tmp_path / "asked").read_text().endswith("-p 2222 eve@bastion exit\n")
