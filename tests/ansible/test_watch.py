@@ -153,6 +153,7 @@ class Host:
         self.watch = load("ctlv-watch")
         self.watch.SETTINGS = self.folder / "settings.json"
         self.watch.SECRET_SETTINGS = self.folder / "secret.json"
+        self.watch.UNFINISHED = self.folder / "unfinished"
         self.watch.CAUSES = ROOT / "ansible/roles/watch/files/causes.json"
         self.watch.look, self.watch.time, self.watch.os = self.state.lines, self, self
 
@@ -372,6 +373,22 @@ def test_a_service_that_is_restarted_is_not_told(site):
     unit("nginx.service", "inactive")(web)
     web.sleep = lambda _: unit("nginx.service", "active")(web)
     assert site.look_for(300) is None
+
+
+def test_what_a_deployment_breaks_is_told_when_it_outlasts_it_or_half_an_hour(site):
+    web = site.hosts[WEB]
+    web.watch.UNFINISHED.touch()
+    os.utime(web.watch.UNFINISHED, (site.now, site.now))
+    unit("nginx.service", "inactive")(web)
+    assert site.look_for(900) is None
+    assert 1800 - 900 <= site.look_for(1800) <= 1800 - 900 + WITHIN_S
+    unit("nginx.service", "active")(web)
+    site.look_for(300)
+    web.used = 0.95
+    os.utime(web.watch.UNFINISHED, (site.now, site.now))
+    assert site.look_for(300) is None
+    web.watch.UNFINISHED.unlink()
+    assert site.look_for(300) <= WITHIN_S
 
 
 def test_a_job_that_fails_every_ten_seconds_is_told_once_while_it_runs_in_between(site):
