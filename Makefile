@@ -24,6 +24,7 @@ override export LAB_NAME := $(value LAB_NAME)
 override export LAB_API_PORT := $(value LAB_API_PORT)
 override export LAB_WEB_PORT := $(value LAB_WEB_PORT)
 override export LAB_REST_PORT := $(value LAB_REST_PORT)
+override export KEY := $(value KEY)
 override export NAMES := $(value NAMES)
 override export VMID := $(value VMID)
 override export FINGERPRINT := $(value FINGERPRINT)
@@ -177,12 +178,21 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate operators operator-add operator-remove deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 
 rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key
 	@$(ALONE) rollout.rotate
+
+operators: ## Whose SSH keys open the containers
+	@$(RUN) rollout.operators list
+
+operator-add: ## One more, from the next deploy on: NAME=anne KEY="ssh-ed25519 …" (or the .pub file)
+	@$(ALONE) rollout.operators add
+
+operator-remove: ## One less, from the next deploy on: NAME=anne
+	@$(ALONE) rollout.operators remove
 
 deploy: ## Configure every container with Ansible (SKIP=names: without these web or REST hosts, which are down)
 	@$(ALONE) rollout.play deploy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rollout import operators
+
 
 def test_ssh_takes_keys_only(host, evidence):
     sshd = evidence.facts(host)["sshd"]
@@ -13,6 +15,16 @@ def test_ssh_takes_keys_only(host, evidence):
 
 def test_ssh_offers_nothing_but_keys_to_a_stranger(host, connections):
     assert connections.offered_methods(host.name).endswith("Permission denied (publickey).")
+
+
+def test_root_lets_in_exactly_the_operators(host, evidence, site):
+    """Without a list whoever had a key when the container was created."""
+    lines = evidence.facts(host)["root_keys"]
+    let_in = [operators.key_of(" ".join(line.split()[:2])) for line in lines]
+    named = operators.read(operators.list_file(site.environment)).values()
+    assert sorted(let_in) == sorted(named or let_in)
+    assert let_in
+    assert evidence.facts(host)["sshd"]["authorizedkeysfile"] == ".ssh/authorized_keys"
 
 
 def test_no_account_has_a_password(host, evidence):

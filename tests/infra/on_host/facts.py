@@ -249,6 +249,7 @@ def main() -> None:
         "sshd": sshd(),
         "root": run("passwd", "-S", "root").split(),
         "passwords": passwords(),
+        "root_keys": keys(Path("/root/.ssh/authorized_keys")),
         "secret_files": secret_files(),
         "journald": journald(),
         "journal_age_s": journal_age_s(),
