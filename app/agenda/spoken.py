@@ -15,7 +15,7 @@ from agenda.reminders import LAST_STEP, spoken_at
 from agenda.services import day_subject
 from speech import sentences
 from speech import services as speech
-from speech.sentences import spoken_language
+from speech.sentences import Sentence, spoken_language
 from speech.services import Utterance
 
 MISSED_KEPT = timedelta(hours=1)
@@ -47,35 +47,34 @@ def _words(task: Task) -> tuple[str, str]:
 
 
 def task_utterance(task: Task, *, at: datetime, user: User, language: str | None) -> Utterance:
-    text = sentences.task_sentence(
+    sentence = sentences.task_sentence(
         title=task.title,
         deadline_at=timezone.localtime(task.deadline_at),
         at=timezone.localtime(at),
         language=spoken_language(language),
         priority=task.priority,
     )
-    return _of_task(task, text, user=user, language=language)
+    return _of_task(task, sentence, user=user)
 
 
 def reminder_utterance(
     task: Task, *, step: int, at: datetime, user: User, language: str | None
 ) -> Utterance:
     say = sentences.last_call_sentence if step == LAST_STEP else sentences.reminder_sentence
-    text = say(
+    sentence = say(
         title=task.title,
         deadline_at=timezone.localtime(task.deadline_at),
         at=timezone.localtime(spoken_at(step, deadline_at=task.deadline_at, at=at)),
         language=spoken_language(language),
     )
-    return _of_task(task, text, user=user, language=language)
+    return _of_task(task, sentence, user=user)
 
 
-def _of_task(task: Task, text: str, *, user: User, language: str | None) -> Utterance:
+def _of_task(task: Task, sentence: Sentence, *, user: User) -> Utterance:
     """Words go to Google only when the task is not private and its owner chose Google's voice."""
     return Utterance(
         subject=str(task.pk),
-        text=text,
-        language=spoken_language(language),
+        parts=sentence,
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
         tasks=(_words(task),),
@@ -89,8 +88,7 @@ def missed_utterance(
     spoken = spoken_language(language)
     return Utterance(
         subject=day_subject(user.pk),
-        text=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=spoken),
-        language=spoken,
+        parts=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=spoken),
         expires_at=at + MISSED_KEPT,
         private=user.voice != "google",
     )
@@ -111,8 +109,7 @@ def day_utterance(
     to, local_at = spoken_language(language), timezone.localtime(at)
     return Utterance(
         subject=day_subject(user.pk),
-        text=sentences.day_sentence(tasks=spoken, at=local_at, language=to),
-        language=to,
+        parts=sentences.day_sentence(tasks=spoken, at=local_at, language=to),
         expires_at=tasks[0].deadline_at if tasks else ends_at,
         private=user.voice != "google" or any(task.is_private for task in tasks),
         tasks=tuple(map(_words, tasks)),

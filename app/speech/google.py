@@ -63,11 +63,6 @@ def requests_for(text: str) -> int:
     return len(_wrapped(text))
 
 
-def accepts(text: str) -> bool:
-    """Whether `text` is short enough to ask Google for."""
-    return requests_for(text) <= MOST_REQUESTS
-
-
 def fetch(text: str, *, language: str, host: str, deadline: Deadline) -> bytes:
     """Return `text` as MP3 in Google's voice. Raises GoogleError, and nothing else."""
     asked = gTTS(text, lang=language, lang_check=False, tokenizer_func=_wrapped)

@@ -25,7 +25,7 @@ from speech import google, google_line, local
 from speech.cache import GOOGLE_LINE, Cache, Key, Mark, Now, Tasks
 from speech.errors import SpeechError
 from speech.google_line import Caller
-from speech.numbers import Language
+from speech.sentences import Sentence
 
 # What a request may wait, for another maker of the same audio and for Google together.
 PATIENCE_S = 2.5
@@ -44,7 +44,7 @@ class Utterance:
     """What is to be said.
 
     `subject` names what the words belong to: a task's id, or "day:<user id>" for the day.
-    `text` comes from sentences.py.
+    `parts` come from sentences.py.
     `expires_at` (aware) is when the audio expires: the task's deadline; for the day, the
     nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
     any of its tasks is private. `tasks` are those whose words are said: their ids, each with a
@@ -52,11 +52,14 @@ class Utterance:
     """
 
     subject: str
-    text: str
-    language: Language
+    parts: Sentence
     expires_at: datetime
     private: bool
     tasks: Tasks = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ def _made(words: Utterance, at: datetime) -> Speech:
         audio = _google(words, mark, wait_s=wait_s)
         if audio is not None:
             return _speech(words, "google", audio)
-        audio = local.speak(text=words.text, language=words.language)
+        audio = local.speak(words.parts)
         key = _key(words, "local")
         cache.write(key, audio, expires_at=words.expires_at, at=at, mark=mark)
         return _speech(words, "local", audio)
@@ -160,15 +163,15 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
     if not _may_go_to_google(words) or not google_line.google_is_open(line):
         return None
     key = _key(words, "google")
-    call_s = CALL_S + CALL_S_A_REQUEST * google.requests_for(words.text)
+    call_s = CALL_S + CALL_S_A_REQUEST * _requests(words)
 
     def call() -> bytes:
         with google_line.google_lock(line, limit_s=LINE_S):
-            audio = google.fetch(
-                words.text,
-                language=words.language,
-                host=settings.AGENDA_GOOGLE_URL.rstrip("/"),
-                deadline=google.Deadline.after(call_s),
+            host = settings.AGENDA_GOOGLE_URL.rstrip("/")
+            deadline = google.Deadline.after(call_s)
+            audio = b"".join(
+                google.fetch(part.text, language=part.language, host=host, deadline=deadline)
+                for part in words.parts
             )
         now = timezone.now()
         cache.write(key, audio, expires_at=words.expires_at, at=now, mark=mark)
@@ -184,7 +187,12 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
 
 
 def _may_go_to_google(words: Utterance) -> bool:
-    return leaves_network() and not words.private and google.accepts(words.text)
+    is_short = 0 < _requests(words) <= google.MOST_REQUESTS
+    return leaves_network() and not words.private and is_short
+
+
+def _requests(words: Utterance) -> int:
+    return sum(google.requests_for(part.text) for part in words.parts)
 
 
 def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
@@ -195,8 +203,8 @@ def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
 def _key(words: Utterance, voice: Voice) -> Key:
     return Key(
         subject=words.subject,
-        language=words.language,
-        text=words.text,
+        language=",".join(part.language for part in words.parts),
+        text="\0".join(part.text for part in words.parts),
         voice=voice,
         tasks=words.tasks,
     )

@@ -11,7 +11,7 @@ Said = dict[Language, str]
 Table = dict[str, Said]
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
@@ -366,7 +366,7 @@ sun = - | Sunday
 """)
 # Said letter by letter, where the voice would make a word or a unit of them.
 SPELLED: dict[Language, frozenset[str]] = {
-    "fr": _words("""
+    "fr": words("""
     ADE ADN AE AESH AG AI ALS ANR AO AOC AP API APL ARN ARS ATER AWS BDD BDE BDS BEP BIA BIP
     BO BU BUT CA CAO CAP CAPES CCI CEA CEB CEO CFA CHR CHU CIO CM CMI CMU CNED CO CPAM CPE CPU
     CSE CSP CTO CU CV DAO DD DEA DEUG DJ DM DNA DOI DPAE DPO DRAC DUT DVD EC ECE ECTS ECUE EDI
@@ -378,14 +378,14 @@ SPELLED: dict[Language, frozenset[str]] = {
     UC UE UEL UER UF UFR UI UL UML UO UPE URL USA USB UTC UV UX VA VAE VHU VI VIH VIP VO VOST
     VTC XL XP
     """),
-    "en": _words("""
+    "en": words("""
     AG AI AP AWS BU CO EOD FYI OOO CA CM CV DIY DM DOB ECTS EMI ENT EOM ER ERP ETA EU FAQ FO
     GI GP GUI HR IA IO IP IRS ISO IT ITV IUT JS KO MI MIT MOT NA OS PA PE PFE PO PTA QA RA
     RATP RE RH RI RIP RSI SEO SES SI TV UAT UN UE UI UK UML UPS US USA USB UX VA VAT VIP
     """),
 }
 # Capitals of two or three letters that are words: of the rest of these, each letter is said.
-CAPITAL_WORDS = _words("""
+CAPITAL_WORDS = words("""
     IT US ES OS AN AS AU AUX AVEC BAC BIO BON CAF CAR CE CES CET CLE COL DE DES DIX DON DU EAU
     ELLE EN EST ET FIN FUN GIF ICI IL ILS JE JEU JUS KIT LA LAC LE LES LOI LOT LUI MA MAI MAL
     MER MES MET MOI MOT MUR NE NEZ NI NOM NON NOS NOUS OK ON ONU OR OU OUI PAC PAR PAS PEU PIN
@@ -412,7 +412,7 @@ WEEKDAYS = _numbered(
     "lun mon/mar tue tues/mer wed/jeu thu thur thurs/ven fri/sam sat/dim sun", start=0
 )
 # Before a Roman number: the nth of that name.
-RULERS = _words("""
+RULERS = words("""
     louis charles henri henry philippe philip napoléon napoleon françois francis jean
     jean-paul paul john pie pius benoît benedict léon leo grégoire elizabeth élisabeth
     élizabeth george georges édouard edward richard james guillaume william guillaume frédéric
@@ -422,26 +422,26 @@ RULERS = _words("""
     victor-emmanuel
     """)
 # Before any number: which one, not how many.
-PARTS = _words("""
+PARTS = words("""
     partie part chapitre chapter chap tome volume vol livre book acte act scène scene mondiale
     war phase section titre title annexe appendix niveau level article type stage module leçon
     lesson unit unité épisode episode saison season étape step grade division algèbre analyse
     maths physique grammaire
     """)
-LABELS = PARTS | _words("""
+LABELS = PARTS | words("""
     exercice exercise exo ex groupe group gr question q salle room séance semaine week jour
     day lot fiche page p projet project équipe team zone quai ligne line bus tram métro devoir
     dm tp td cm ds cc ue numéro number n° no version rapport sujet topic option série étage
     bâtiment building porte place cours lecture figure table tableau note task tâche travail
     lab labo quiz test examen exam bac classe match
     """)
-FILES = _words("""
+FILES = words("""
     pdf doc docx xls xlsx ppt pptx odt ods odp csv txt md tex py js java cpp html css sql jpg
     jpeg png gif svg zip mp3 mp4 wav yaml yml json xml sh
     """)
-DOMAINS = _words("fr com org net edu eu io gov uk dev info")
+DOMAINS = words("fr com org net edu eu io gov uk dev info")
 # Enough to know that "tâche" or "réunion" is feminine: common nouns of lists, then endings.
-FEMININE = _words("""
+FEMININE = words("""
     tâche page copie heure minute seconde semaine place chaise table feuille photo vidéo image
     lettre carte boîte tasse tranche fois part partie pièce étape ligne colonne fiche note
     diapo slide commande chemise clé clef paire pomme orange carotte banane tomate baguette
@@ -493,7 +493,7 @@ FEMININE_ENDINGS = (
         "aison",
     ),
 )
-MASCULINE = _words("""
+MASCULINE = words("""
     été côté comité traité député pâté arrêté doigté velouté musée lycée trophée colisée
     apogée squelette silence murmure portefeuille gorille quadrille cimetière derrière arrière
     modèle violoncelle vermicelle avion million camion pion bastion stade grade jade

@@ -271,7 +271,7 @@ def test_a_page_gets_sentence_sound_and_the_way_to_keep(page, add):
     add("Rendre le TP3", left=timedelta(minutes=9, seconds=50))
     answer = page.post(ASK, {"since": ""}).json()
     [one] = answer["say"]
-    text = 'Last reminder: "Rendre le TP three" will be forgotten in ten minutes.'
+    text = 'Last reminder: "Rendre le TP trois" will be forgotten in ten minutes.'
     assert one["text"] == f"{text} Press G to keep it."
     sound = page.get(one["sound"])
     assert (sound.status_code, sound["Content-Type"]) == (200, "audio/mpeg")

@@ -69,6 +69,8 @@ SUBJECTS = (
         kinds=("LookupBoundary",),
     ),
     _speech("times"),
+    _speech("languages"),
+    _speech("loudness"),
     _speech("mp3", "tests/app/speech/test_google.py"),
     _speech("numbers", "tests/app/speech/test_titles.py"),
     _speech("sentences"),

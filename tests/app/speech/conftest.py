@@ -12,6 +12,7 @@ import pytest
 from speech import google as google_client
 from speech import services
 from speech.google_line import Caller
+from speech.sentences import Part
 from speech.services import Speech, Utterance
 from tests.app.speech.google_stand_in import StandIn
 
@@ -43,11 +44,12 @@ class Site:
     def words(self, **changes: Any) -> Utterance:
         fields: dict[str, Any] = {
             "subject": "a-task",
-            "text": "Rendre le TP trois, demain à midi.",
-            "language": "fr",
+            "parts": (Part("fr", "Rendre le TP trois, demain à midi."),),
             "expires_at": self.at + timedelta(hours=1),
             "private": False,
         }
+        if text := changes.pop("text", ""):
+            fields["parts"] = (Part("fr", text),)
         return Utterance(**fields | changes)
 
     def speak(self, **changes: Any) -> Speech:

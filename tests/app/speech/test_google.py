@@ -44,8 +44,8 @@ def test_a_long_text_goes_in_parts_of_a_hundred_characters(google):
 
 def test_a_text_of_too_many_requests_is_not_accepted():
     # Twenty-five words of these fill the hundred characters of a request.
-    assert client.accepts("mot " * 25 * 20)
-    assert not client.accepts("mot " * 25 * 20 + "mot")
+    assert client.requests_for("mot " * 25 * 20) == client.MOST_REQUESTS
+    assert client.requests_for("mot " * 25 * 20 + "mot") > client.MOST_REQUESTS
 
 
 @pytest.mark.parametrize(

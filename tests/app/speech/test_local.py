@@ -6,11 +6,16 @@ import pytest
 
 from speech import local, mp3
 from speech.errors import SpeechError
+from speech.sentences import Part
+
+
+def spoken(text, language="fr"):
+    return local.speak((Part(language, text),))
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_sentence_becomes_mp3(language):
-    audio = local.speak(text="Rendre le TP trois, demain à midi.", language=language)
+    audio = spoken("Rendre le TP trois, demain à midi.", language)
 
     assert mp3.is_mp3(audio)
     assert 1.5 < mp3.duration_s(audio) < 6
@@ -34,7 +39,7 @@ def test_the_samples_are_as_the_encoder_is_told():
 
 @pytest.mark.parametrize("text", ["-v de --help", "$(reboot)", "<speak>x</speak>", "😀", "漢字"])
 def test_hostile_text_is_only_spoken(text):
-    assert mp3.is_mp3(local.speak(text=text, language="fr"))
+    assert mp3.is_mp3(spoken(text))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +50,9 @@ def test_hostile_text_is_only_spoken(text):
     ],
 )
 def test_special_marks_are_only_text(marked, plain):
-    said = local.speak(text=marked, language="fr")
+    said = spoken(marked)
 
-    assert said == local.speak(text=plain, language="fr")
+    assert said == spoken(plain)
 
 
 def test_the_words_are_in_no_argument_list(monkeypatch):
@@ -59,7 +64,7 @@ def test_the_words_are_in_no_argument_list(monkeypatch):
         return run(command, **options)
 
     monkeypatch.setattr(subprocess, "run", spy)
-    local.speak(text="secret", language="fr")
+    spoken("secret")
 
     assert seen
     assert "secret" not in " ".join(seen)
@@ -85,7 +90,7 @@ def test_a_broken_voice_is_an_error_that_says_why(monkeypatch, tmp_path, script,
     monkeypatch.setattr(local, "TIMEOUT_S", 0.2)
 
     with pytest.raises(SpeechError, match=problem):
-        local.speak(text="Bonjour", language="fr")
+        spoken("Bonjour")
 
 
 def test_a_machine_without_the_voice_says_so(monkeypatch, tmp_path):
@@ -94,4 +99,4 @@ def test_a_machine_without_the_voice_says_so(monkeypatch, tmp_path):
 
     assert local.problem() == "espeak-ng is not installed"
     with pytest.raises(SpeechError, match="FileNotFoundError"):
-        local.speak(text="Bonjour", language="fr")
+        spoken("Bonjour")

@@ -4,9 +4,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from speech import sentences
-from speech.sentences import Spoken
+from speech.sentences import Part, Spoken
 
 PARIS = ZoneInfo("Europe/Paris")
+
+
+def text(sentence):
+    return "".join(part.text for part in sentence)
+
+
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=PARIS)
 
 
@@ -71,7 +77,7 @@ def test_what_is_not_french_is_spoken_in_english(code, language):
 def test_task_sentences(title, left, language, sentence):
     said = sentences.task_sentence(title=title, deadline_at=AT + left, at=AT, language=language)
 
-    assert said == sentence
+    assert text(said) == sentence
 
 
 def tasks(*titles):
@@ -106,7 +112,7 @@ def tasks(*titles):
     ],
 )
 def test_day_sentences(titles, language, sentence):
-    assert sentences.day_sentence(tasks=tasks(*titles), at=AT, language=language) == sentence
+    assert text(sentences.day_sentence(tasks=tasks(*titles), at=AT, language=language)) == sentence
 
 
 @pytest.mark.parametrize(
@@ -119,7 +125,7 @@ def test_day_sentences(titles, language, sentence):
 def test_a_full_day_is_told_in_part_and_counted_whole(language, opening, ending):
     full = [Spoken(title=f"t{i}", deadline_at=AT) for i in range(21)]
 
-    said = sentences.day_sentence(tasks=full, at=AT, language=language)
+    said = text(sentences.day_sentence(tasks=full, at=AT, language=language))
 
     assert opening in said
     assert "t19." in said
@@ -130,7 +136,8 @@ def test_a_full_day_is_told_in_part_and_counted_whole(language, opening, ending)
 def test_a_day_that_is_just_full_is_told_whole():
     full = [Spoken(title=f"t{i}", deadline_at=AT) for i in range(20)]
 
-    assert sentences.day_sentence(tasks=full, at=AT, language="en").endswith(": t19.")
+    said = text(sentences.day_sentence(tasks=full, at=AT, language="en"))
+    assert said.endswith(": t19.")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +152,7 @@ def test_reminders(language, sentence):
         title="TP3", deadline_at=AT + timedelta(days=1), at=AT, language=language
     )
 
-    assert said == sentence
+    assert text(said) == sentence
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,7 @@ def test_the_last_call_says_how_to_keep(language, sentence):
         title="TP3", deadline_at=AT + timedelta(minutes=10), at=AT, language=language
     )
 
-    assert said == sentence
+    assert text(said) == sentence
 
 
 @pytest.mark.parametrize(
@@ -195,8 +202,8 @@ def test_the_last_call_says_how_to_keep(language, sentence):
 )
 def test_what_was_missed_is_one_sentence(reminders, forgotten, french, english):
     def said(language):
-        return sentences.missed_sentence(
-            reminders=reminders, forgotten=forgotten, language=language
+        return text(
+            sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=language)
         )
 
     assert said("fr") == french
@@ -209,7 +216,7 @@ def test_what_was_missed_is_one_sentence(reminders, forgotten, french, english):
         (0, "fr", "Rendre le TP trois, demain à midi."),
         (1, "fr", "Important : Rendre le TP trois, demain à midi."),
         (2, "fr", "Urgent : Rendre le TP trois, demain à midi."),
-        (2, "en", "Urgent: Rendre le TP three, tomorrow at noon."),
+        (2, "en", "Urgent: Rendre le TP trois, tomorrow at noon."),
     ],
 )
 def test_what_is_important_begins_with_that(priority, language, sentence):
@@ -217,10 +224,54 @@ def test_what_is_important_begins_with_that(priority, language, sentence):
     found = sentences.task_sentence(
         title="rendre le TP3", deadline_at=noon, at=AT, language=language, priority=priority
     )
-    assert found == sentence
+    assert text(found) == sentence
 
 
 def test_the_day_says_what_is_urgent():
     tasks = [Spoken(title="réunion", deadline_at=AT.replace(hour=14, minute=30), priority=2)]
     found = sentences.day_sentence(tasks=tasks, at=AT, language="fr")
-    assert found.endswith("À quatorze heures trente, urgent : réunion.")
+    assert text(found).endswith("À quatorze heures trente, urgent : réunion.")
+
+
+ENGLISH_CALL = Part("en", "Call the bank,")
+
+
+@pytest.mark.parametrize(
+    ("title", "language", "parts"),
+    [
+        ("call the bank", "fr", (ENGLISH_CALL, Part("fr", " demain à midi."))),
+        (
+            "appeler la banque",
+            "en",
+            (Part("fr", "Appeler la banque,"), Part("en", " tomorrow at noon.")),
+        ),
+        ("call the bank", "en", (Part("en", "Call the bank, tomorrow at noon."),)),
+        ("sport", "fr", (Part("fr", "Sport, demain à midi."),)),
+        (
+            "7pm-9pm: call the bank",
+            "fr",
+            (Part("en", "Seven p.m. to nine p.m.: call the bank,"), Part("fr", " demain à midi.")),
+        ),
+    ],
+)
+def test_a_title_is_said_in_its_own_language(title, language, parts):
+    noon = datetime(2026, 11, 25, 12, 0, tzinfo=PARIS)
+    said = sentences.task_sentence(title=title, deadline_at=noon, at=AT, language=language)
+
+    assert said == parts
+
+
+def test_each_title_of_a_day_is_said_in_its_own_language():
+    said = sentences.day_sentence(tasks=tasks("TP3", "call the bank"), at=AT, language="fr")
+
+    assert said[0].text.endswith("À quatorze heures trente : TP trois. À quinze heures trente : ")
+    assert said[1:] == (Part("en", "call the bank."),)
+
+
+def test_the_last_call_names_a_title_in_its_own_language():
+    said = sentences.last_call_sentence(
+        title="call the bank", deadline_at=AT + timedelta(minutes=10), at=AT, language="fr"
+    )
+
+    assert [part.language for part in said] == ["fr", "en", "fr"]
+    assert said[1].text == "call the bank"

@@ -9,6 +9,7 @@ from speech import google as client
 from speech import google_line, local, mp3, services
 from speech.cache import GOOGLE_LINE
 from speech.errors import SpeechError
+from speech.sentences import Part
 from speech.services import (
     erase_changed,
     erase_expired,
@@ -263,9 +264,9 @@ def test_many_listeners_at_once_make_the_local_voice_once(site, monkeypatch):
     site.settings.AGENDA_SPEECH = "local"
     made, speak = [], local.speak
 
-    def counted(**options):
-        made.append(options)
-        return speak(**options)
+    def counted(sentence):
+        made.append(sentence)
+        return speak(sentence)
 
     monkeypatch.setattr(local, "speak", counted)
 
@@ -356,3 +357,38 @@ def test_many_are_forgotten_at_once(site):
     forget_all(["a-task", "never-heard"])
 
     assert site.kept() == ["local"]
+
+
+BOTH = (Part("en", "Call the bank,"), Part("fr", " demain à midi."))
+
+
+def test_google_is_asked_for_each_language_in_its_own_voice(site):
+    speech = site.speak(parts=BOTH)
+
+    assert site.words(parts=BOTH).text == "Call the bank, demain à midi."
+    assert speech.audio == site.google.audio * 2
+    assert [asked["language"] for asked in site.google.asked] == ["en", "fr"]
+
+
+def test_two_languages_are_one_sound_of_the_machine(site):
+    whole, first, second = (
+        mp3.duration_s(site.speak(private=True, parts=parts).audio)
+        for parts in (BOTH, BOTH[:1], BOTH[1:])
+    )
+
+    assert whole == pytest.approx(first + second, abs=0.1)
+
+
+def test_words_in_another_language_are_another_sound(site):
+    english, french = (
+        site.speak(private=True, parts=(Part(language, "Station"),)) for language in ("en", "fr")
+    )
+
+    assert english.etag != french.etag
+    assert english.audio != french.audio
+
+
+def test_of_no_words_nothing_is_asked(site):
+    with pytest.raises(SpeechError, match="nothing to say"):
+        site.speak(parts=())
+    assert site.google.asked == []
