@@ -64,11 +64,14 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """An MP3, the voice that speaks in it, and its strong ETag (quotes included)."""
+    """An MP3, the voice that speaks in it, its strong ETag (quotes included), and whether its words
+    stay on this machine: they may also be on their way to Google while the local voice speaks.
+    """
 
     audio: bytes
     voice: Voice
     etag: str
+    stays_here: bool
 
 
 def speak(words: Utterance, *, at: datetime) -> Speech:
@@ -197,7 +200,8 @@ def _requests(words: Utterance) -> int:
 
 def _speech(words: Utterance, voice: Voice, audio: bytes) -> Speech:
     name = _cache().name(_key(words, voice)).removesuffix(".mp3")
-    return Speech(audio=audio, voice=voice, etag=f'"{name}"')
+    stays_here = not _may_go_to_google(words)
+    return Speech(audio=audio, voice=voice, etag=f'"{name}"', stays_here=stays_here)
 
 
 def _key(words: Utterance, voice: Voice) -> Key:

@@ -11,6 +11,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from agenda.identity import uuid7
 from agenda.models import UNDO_WINDOW, Task
 
@@ -361,6 +362,20 @@ def test_the_hearing_page_says_whose_voice_it_is(page, add):
     content = page.get(f"/agenda/tasks/{add('Rendre').id}/hear/").content.decode()
     assert "this site&#x27;s own voice" in content or "this site's own voice" in content
     assert "<audio" in content
+
+
+@pytest.mark.parametrize(
+    ("is_private", "said"),
+    [(True, "nothing was sent anywhere"), (False, "until Google's has come")],
+)
+def test_nothing_was_sent_only_when_nothing_is_on_its_way_to_google(
+    page, add, settings, is_private, said
+):
+    settings.AGENDA_SPEECH, settings.AGENDA_GOOGLE_URL = "google", "http://127.0.0.1:9"
+    User.objects.update(voice="google")
+    content = page.get(f"/agenda/tasks/{add(is_private=is_private).id}/hear/").content.decode()
+    assert said in content
+    assert content.count("Spoken by this site") == 1
 
 
 def test_without_any_voice_there_is_the_text(page, add, settings):

@@ -146,10 +146,10 @@ def _player(
     task: Task | None = None,
 ) -> HttpResponse:
     try:
-        voice = speech.speak(words, at=at).voice
+        said = speech.speak(words, at=at)
     except SpeechError:
-        voice = None
-    context = {"at": at, "task": task, "words": words, "voice": voice, "sound": sound_at}
+        said = None
+    context = {"at": at, "task": task, "words": words, "said": said, "sound": sound_at}
     return render(request, "agenda/hear.html", context)
 
 

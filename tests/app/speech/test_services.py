@@ -392,3 +392,18 @@ def test_of_no_words_nothing_is_asked(site):
     with pytest.raises(SpeechError, match="nothing to say"):
         site.speak(parts=())
     assert site.google.asked == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "private", "stays_here"),
+    [("google", False, False), ("google", True, True), ("local", False, True)],
+)
+def test_the_local_voice_says_whether_its_words_may_be_on_their_way(
+    site, mode, private, stays_here
+):
+    site.settings.AGENDA_SPEECH = mode
+    site.google.behave("missing")
+
+    speech = site.speak(private=private)
+
+    assert (speech.voice, speech.stays_here) == ("local", stays_here)
