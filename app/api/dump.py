@@ -10,11 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
-from icalendar import Todo
 from ninja import Query, Router
 
-from agenda.calendar import ICS_PRIORITIES, component_bytes
-from agenda.models import Priority
+from agenda.calendar import described, line, moment, text
 from agenda.portions import portions
 from api.auth import READ, token_of
 from api.openapi import READS, contract
@@ -136,23 +134,15 @@ def _calendar(told: Iterator[list[Row]]) -> Iterator[bytes]:
 
 
 def _todo(row: Row) -> bytes:
-    todo = Todo()
-    todo.add("uid", f"{row.id}@agenda")
-    todo.add("dtstamp", read_instant(row.created_text))
-    todo.add("created", read_instant(row.created_text))
-    todo.add("due", read_instant(row.deadline_text))
-    todo.add("summary", row.title)
-    if row.notes:
-        todo.add("description", row.notes)
-    if row.tags:
-        todo.add("categories", row.tags.split())
-    if row.priority:
-        todo.add("priority", ICS_PRIORITIES[Priority(row.priority)])
-    if row.repeat:
-        todo.add("x-agenda-repeat", row.repeat)
-    if row.is_private:
-        todo.add("class", "PRIVATE")
-    return component_bytes(todo)
+    created, due = (moment(read_instant(one)) for one in (row.created_text, row.deadline_text))
+    lines = (
+        f"BEGIN:VTODO\r\nUID:{row.id}@agenda\r\nDTSTAMP{created}CREATED{created}DUE{due}",
+        line(f"SUMMARY:{text(row.title)}"),
+        *described(row.notes, row.tags, row.priority, is_private=bool(row.is_private)),
+        line(f"X-AGENDA-REPEAT:{text(row.repeat)}") if row.repeat else "",
+        "END:VTODO\r\n",
+    )
+    return "".join(lines).encode()
 
 
 FORMATS: dict[str, tuple[str, Callable[[Iterator[list[Row]]], Iterator[bytes]]]] = {

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from accounts.models import User
+from agenda.calendar import calendar
+from agenda.clock import instant_or_later
+from agenda.models import Task
+from tests.app.calendar_oracle import calendar_of
 
+PARIS = ZoneInfo("Europe/Paris")
 PAGE = "/agenda/account/calendar/"
 AGAIN = {"password": "a long enough password"}
 
@@ -76,3 +84,41 @@ def test_the_address_is_shown_once_and_only_its_digest_is_kept(page, feed, alice
 @pytest.mark.parametrize("token", ["x", "None", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c"])
 def test_a_guess_is_404(client, alice, token):
     assert client.get(f"/agenda/calendar/{token}.ics").status_code == 404
+
+
+WORDS = st.text(alphabet="aé\U0001f382 ;,:\\\"'\n=#x", min_size=1, max_size=120)
+RULES = (
+    *("", "daily", "weekdays", "weekly", "monthly", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH"),
+    *("FREQ=MONTHLY;BYDAY=-1FR;UNTIL=20270630", "FREQ=YEARLY"),
+)
+
+
+@st.composite
+def tasks(draw):
+    wall = draw(st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)))
+    deadline_at = instant_or_later(wall.replace(microsecond=0), zone=PARIS)
+    repeat = draw(st.sampled_from(RULES))
+    is_rule = repeat.startswith("FREQ")
+    return Task(
+        title=draw(WORDS),
+        notes=draw(st.one_of(st.just(""), WORDS)),
+        deadline_at=deadline_at,
+        created_at=draw(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1))).replace(
+            tzinfo=UTC
+        ),
+        is_private=draw(st.booleans()),
+        tags=draw(st.sampled_from(["", " tp ", " été b-2 "])),
+        priority=draw(st.integers(0, 2)),
+        repeat="rule" if is_rule else repeat,
+        repeat_rule=repeat if is_rule else "",
+        repeat_from=wall.date() if repeat else None,
+        repeat_time=wall.time().replace(microsecond=0) if repeat else None,
+    )
+
+
+@given(st.lists(tasks(), min_size=1, max_size=4))
+def test_a_calendar_says_what_icalendar_writes_of_the_same_tasks(some):
+    told = {"name": "a", "zone": PARIS, "is_repeating": True}
+    body = b"".join(calendar(some, **told))
+    assert max(map(len, body.split(b"\r\n"))) <= 75
+    assert Calendar.from_ical(body).to_ical() == calendar_of(some, **told).to_ical()

@@ -17,7 +17,7 @@ from accounts.access import sign_in_required, signed_in
 from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services
-from agenda.calendar import calendar
+from agenda.calendar import TaskTold, calendar
 from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped, turns_at
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
@@ -147,8 +147,9 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponseBase:
     if etag in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
     is_repeating = Task.objects.of(owner.pk).live(at=timezone.now()).repeating().exists()
+    told = (portion.values_list(*TaskTold._fields) for portion in portions(owner.pk))
     body = calendar(
-        chain.from_iterable(portions(owner.pk)),
+        map(TaskTold._make, chain.from_iterable(told)),
         name=owner.username,
         zone=zone_of(owner.time_zone),
         is_repeating=is_repeating,
