@@ -1,19 +1,21 @@
-"""The agenda's addresses, and beside them a view that does nothing."""
+"""The agenda's addresses, and beside them a view that says nothing."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from accounts.access import sign_in_required
 from config import urls
 from config.urls import handler400, handler403, handler404, handler500
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 
-def bare(request: HttpRequest) -> HttpResponse:
-    """What Django, the middleware and gunicorn cost alone: no user, no question, no template."""
-    return HttpResponse(b"bare\n")
+@sign_in_required
+def empty(request: HttpRequest) -> HttpResponse:
+    """What Django, the middleware and gunicorn cost alone: the user is known, nothing is said."""
+    return HttpResponse(b"empty\n")
 
 
-urlpatterns = [path("bare", bare), *urls.urlpatterns]
+urlpatterns = [path("empty", empty), *urls.urlpatterns]

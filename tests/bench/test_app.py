@@ -15,7 +15,8 @@ pytestmark = pytest.mark.tools
 
 ROOT = Path(__file__).parents[2]
 FIGURES = [
-    r"agenda page of 50 tasks, .* [\d.]+ times",
+    r"agenda page of 50 tasks, beside a signed-in empty view .* [\d.]+ times",
+    r"agenda page of 500 tasks, .* [\d.]+ times",
     r"a task's sound, local voice, .* [\d.]+ times",
     r"pages a second as deployed, beside runserver, 1 clients .*; 0\) .*; 0\) \| [\d.]+ times",
     r"pages a second as deployed, beside runserver, 2 clients .*; 0\) .* [\d.]+ times",
