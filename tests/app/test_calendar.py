@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from time import thread_time
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
@@ -53,10 +56,10 @@ def test_lines_are_folded_where_no_character_is_cut(feed, add):
 def test_long_tasks_are_told_as_they_are_read(feed, add):
     for number in range(100):
         add(notes="é" * 10_000, left=timedelta(hours=1 + number))
-    began, response = time.thread_time(), Client().get(feed)
+    began, response = thread_time(), Client().get(feed)
     assert response.streaming
     assert max(map(len, response)) < 50_000
-    assert time.thread_time() - began < 2
+    assert thread_time() - began < 2
 
 
 def test_an_unchanged_feed_is_not_sent_again(feed, add):
@@ -65,6 +68,33 @@ def test_an_unchanged_feed_is_not_sent_again(feed, add):
     assert Client().get(feed, HTTP_IF_NONE_MATCH=etag).status_code == 304
     task.delete()
     assert Client().get(feed, HTTP_IF_NONE_MATCH=etag).status_code == 200
+
+
+def test_what_a_feed_says_makes_its_etag_and_nothing_else_does(feed, add):
+    task = add(repeat="daily", repeat_from=date(2026, 11, 30), repeat_time=time(9))
+    add("another")
+    seen = [Client().get(feed)["ETag"]]
+    changes = (
+        *({"title": "b"}, {"notes": "b"}, {"tags": " b "}, {"priority": 1}, {"is_private": True}),
+        *({"repeat": "weekly"}, {"repeat_rule": "FREQ=YEARLY"}, {"repeat_time": time(10)}),
+        *({"repeat_from": date(2026, 12, 1)}, {"created_at": timezone.now()}),
+        {"deadline_at": task.deadline_at + timedelta(minutes=1)},
+    )
+    for change in changes:
+        Task.objects.filter(pk=task.pk).update(**change)
+        seen.append(Client().get(feed)["ETag"])
+    assert len(set(seen)) == len(seen) == 12
+    Task.objects.filter(pk=task.pk).update(announced=2)
+    assert Client().get(feed)["ETag"] == seen[-1]
+
+
+def test_an_unchanged_feed_asks_who_it_is_of_and_one_question_more(feed, add):
+    for number in range(30):
+        add(f"t{number}", notes="x" * 10_000)
+    etag = Client().get(feed)["ETag"]
+    with CaptureQueriesContext(connection) as questions:
+        assert Client().get(feed, HTTP_IF_NONE_MATCH=etag).status_code == 304
+    assert len(questions) == 2
 
 
 def test_a_new_address_ends_the_old_one_and_closing_ends_all(page, feed):

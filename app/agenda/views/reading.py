@@ -21,7 +21,7 @@ from agenda.calendar import TaskTold, calendar
 from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped, turns_at
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
-from agenda.portions import portions
+from agenda.portions import digest, portions
 from agenda.quotas import held, held_as_listed, nearly_all
 from agenda.views.lookups import require_read
 from speech import services as speech
@@ -139,20 +139,18 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponseBase:
     owner = calendar_owner(token)
     if owner is None:
         raise Http404("no such feed, or it was closed")
-    digest = hashlib.sha256(repr((settings.RELEASE, owner.username, owner.time_zone)).encode())
-    for portion in portions(owner.pk):
-        digest.update(repr(list(portion.values_list())).encode())
-    etag = f'"{digest.hexdigest()}"'
+    live = Task.objects.of(owner.pk).live(at=timezone.now())
+    said = settings.RELEASE, owner.username, owner.time_zone, digest(live, TaskTold._fields)
+    etag = f'"{hashlib.sha256(repr(said).encode()).hexdigest()}"'
     headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
     if etag in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
-    is_repeating = Task.objects.of(owner.pk).live(at=timezone.now()).repeating().exists()
     told = (portion.values_list(*TaskTold._fields) for portion in portions(owner.pk))
     body = calendar(
         map(TaskTold._make, chain.from_iterable(told)),
         name=owner.username,
         zone=zone_of(owner.time_zone),
-        is_repeating=is_repeating,
+        is_repeating=live.repeating().exists(),
     )
     return StreamingHttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
 
