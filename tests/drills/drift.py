@@ -328,8 +328,10 @@ def run(site: Site) -> tuple[str, list[str]]:
         drill.each((change.group, change.breaks) for change in CHANGES.values())
         first, first_s = drill.drift()
         named = drill.named(first)
+        print(f"drift named {len(named)} in {first_s:.0f} s", flush=True)
         deploy_s = drill.deploy()
         left = drill.named(drill.drift()[0])
+        print(f"after a deploy of {deploy_s:.0f} s it names {len(left)}", flush=True)
     finally:
         drill.each((c.group, c.undoes) for c in reversed(CHANGES.values()) if c.undoes)
     after, _ = drill.drift()
