@@ -39,7 +39,9 @@ class Change:
 
 
 def file(path: str, named: str, content: str = "# drill", group: str = "web") -> Change:
-    return Change(group, f"echo '{content}' > {path}", named, f"rm -f {path}")
+    return Change(
+        group, f"mkdir -p $(dirname {path}); echo '{content}' > {path}", named, f"rm -f {path}"
+    )
 
 
 def edited(path: str, *, group: str = "web", named: str = "") -> Change:
@@ -328,10 +330,12 @@ def run(site: Site) -> tuple[str, list[str]]:
         drill.each((change.group, change.breaks) for change in CHANGES.values())
         first, first_s = drill.drift()
         named = drill.named(first)
-        print(f"drift named {len(named)} in {first_s:.0f} s", flush=True)
+        print(
+            f"drift named {len(named)} in {first_s:.0f} s; not {CHANGES.keys() - named}", flush=True
+        )
         deploy_s = drill.deploy()
         left = drill.named(drill.drift()[0])
-        print(f"after a deploy of {deploy_s:.0f} s it names {len(left)}", flush=True)
+        print(f"after a deploy of {deploy_s:.0f} s it names {sorted(left)}", flush=True)
     finally:
         drill.each((c.group, c.undoes) for c in reversed(CHANGES.values()) if c.undoes)
     after, _ = drill.drift()
