@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import pytest
+import yaml
 
 from tests.ansible.rendering import ROLES, rendered, value_of
 
@@ -90,6 +91,21 @@ def test_what_is_open_to_everybody_is_shared_out_by_address():
     ends = re.findall(r"dport (\d+) ct state new (.+)", text)
     assert ends == [("80", "goto everybody"), ("22", "accept")]
     assert "ct count over 1000 }" in text
+
+
+def test_who_comes_while_nginx_is_restarted_waits_for_a_few_seconds():
+    """In the kernel's own words; in this order, for what is notified runs as it is written."""
+    handlers = yaml.safe_load((ROLES / "nginx/handlers/main.yml").read_text())
+    names = [task["name"] for task in handlers]
+    assert names[1:] == ["Let new connections wait", "Restart nginx", "Let them in again"]
+    assert {task["listen"] for task in (handlers[1], handlers[3])} == {"Restart nginx"}
+    pause = handlers[1]["ansible.builtin.command"]["argv"]
+    assert set(re.findall(r"(\d+) timeout 5s", pause[-1])) == {"80", "443", "8443"}
+    nic = {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}
+    ports = [{"network": "campus", "port": 80, "from": ["0.0.0.0/0"]}]
+    text = rendered("base", "nftables.conf.j2", base_nics=[nic], base_open_ports=ports)
+    assert text.index("tcp dport @paused counter drop") < text.index("goto everybody")
+    assert text.index("established : accept") < text.index("tcp dport @paused")
 
 
 @pytest.mark.parametrize(("serves", "refused"), [("agenda", "agenda"), ("api", "api")])

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,6 +128,45 @@ def test_a_database_that_dies_in_mid_request_is_a_503_and_the_form_can_be_sent_a
         close_old_connections()
         assert browser.post("/agenda/tasks/new/", given).status_code == 302
     assert [task.title for task in Task.objects.all()] == ["only once"]
+
+
+def test_a_request_waits_for_a_database_that_is_restarted(mariadb, owner):
+    browser = Client()
+    browser.force_login(owner)
+    mariadb.kill()
+    connection.close()
+    soon = threading.Timer(1, mariadb.start)
+    soon.start()
+    begun = time.monotonic()
+    try:
+        assert browser.get("/agenda").status_code == 200
+    finally:
+        soon.join()
+    assert time.monotonic() - begun > 1
+
+
+def test_a_database_that_stays_away_is_waited_for_once_and_not_by_everybody(
+    mariadb, owner, monkeypatch
+):
+    """Whoever waits holds a thread: later ones are told at once, and are let in when it is back."""
+    browser = Client(raise_request_exception=False)
+    browser.force_login(owner)
+    monkeypatch.setattr(base, "WAITS_S", 1.5)
+    mariadb.kill()
+    connection.close()
+    took_s = []
+    try:
+        for _ in range(3):
+            begun = time.monotonic()
+            assert browser.get("/agenda").status_code == 503
+            took_s.append(time.monotonic() - begun)
+    finally:
+        connection.close()
+        mariadb.start()
+    assert took_s[0] > 1
+    assert max(took_s[1:]) < 1
+    assert browser.get("/agenda").status_code == 200
+    assert base.DatabaseWrapper.away_since is None
 
 
 def test_the_same_form_sent_twice_at_once_is_one_task(mariadb, owner):
