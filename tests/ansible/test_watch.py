@@ -143,7 +143,7 @@ class Host:
         self.lives, self.watches, self.apart_s = True, True, 0
         self.state_file = self.folder / "watch.json"
         self.state = load("ctlv-state")
-        for constant in ("BACKUPS", "UNITS", "STATE"):
+        for constant in ("BACKUPS", "BACKUPS_TOLD", "UNITS", "STATE"):
             setattr(self.state, constant, self.folder / constant)
         self.state.AGENDA = self.folder / "agenda"
         self.state.MAINTENANCE = self.folder / "maintenance"
@@ -562,6 +562,22 @@ def test_a_backup_with_far_fewer_rows_than_the_one_before_is_red(
         made.with_suffix(".age").touch()
     red = [text for mark, _, text in state.backups() if mark == "red"]
     assert red == ([f"the last has only {said}: was something lost?"] if said else [])
+
+
+@pytest.mark.parametrize(("age_h", "red"), [(1, ["backup rows"]), (37, ["backup", "backup rows"])])
+def test_the_watch_reads_what_was_judged_when_the_backup_was_made(
+    tmp_path, monkeypatch, age_h, red
+):
+    monkeypatch.setattr(state, "BACKUPS", tmp_path / "closed")
+    monkeypatch.setattr(state, "UNITS", tmp_path)
+    monkeypatch.setattr(state, "BACKUPS_TOLD", tmp_path / "state.json")
+    (tmp_path / "ctlv-backup.timer").touch()
+    assert list(state.backups()) == []
+    told = [["ok", "backup", "last 1 s ago"], ["red", "backup rows", "the last has only 3 of 400"]]
+    state.BACKUPS_TOLD.write_text(json.dumps(told))
+    made_at = time.time() - age_h * 3600
+    os.utime(state.BACKUPS_TOLD, (made_at, made_at))
+    assert [subject for how, subject, _ in state.backups() if how == "red"] == red
 
 
 def test_safety_copies_are_no_backups_and_told_apart(tmp_path, monkeypatch):
