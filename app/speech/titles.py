@@ -160,8 +160,11 @@ def _date(match: re.Match[str], language: Language) -> str | None:
     """Day before month, also in English: this agenda lives in Europe. English alone tries the other
     way round where that is no date.
     """
+    if not match["year"] and LABEL.search(match.string[: match.start()]):
+        return None
     day, month = int(match["day"]), int(match["month"])
-    if language == "en" and month > len(DAYS_OF_MONTH) and match["year"]:
+    is_named = bool(match["year"] or match.groupdict().get("before"))
+    if language == "en" and month > len(DAYS_OF_MONTH) and is_named:
         day, month = month, day
     if not (1 <= month <= len(DAYS_OF_MONTH) and 1 <= day <= DAYS_OF_MONTH[month - 1]):
         return None
@@ -203,7 +206,9 @@ def _named_day(match: re.Match[str], language: Language) -> str | None:
 
 
 def _month(match: re.Match[str], language: Language) -> str:
-    return month_name(MONTHS[match["name"].lower()], language=language)
+    name = match["name"].lower()
+    number = int(name) if name.isdecimal() else MONTHS[name]
+    return month_name(number, language=language) + " " * name.isdecimal()
 
 
 def _weekdays(match: re.Match[str], language: Language) -> str:
@@ -212,6 +217,10 @@ def _weekdays(match: re.Match[str], language: Language) -> str:
     names = [weekday_name(WEEKDAYS[day], language=language) for day in written]
     is_range = len(names) == 2 and re.search("[-–]", match.group())  # noqa: PLR2004
     return (f" {_to(language)} " if is_range else ", ").join(names)
+
+
+def _english_weekday(match: re.Match[str], language: Language) -> str | None:
+    return _weekdays(match, language) if language == "en" else None
 
 
 def _english_day(match: re.Match[str], language: Language) -> str | None:
@@ -308,7 +317,7 @@ def _range(match: re.Match[str], language: Language) -> str | None:
     ):
         return None
     is_season = len(first) == YEAR_DIGITS and int(last) % 100 == (int(first) + 1) % 100
-    if int(first) >= int(last) > LARGEST_SCORE and not is_season:
+    if int(first) >= int(last) and int(first) > LARGEST_SCORE and not is_season:
         return None
     between = " " if is_season or match.group() in WARS else f" {_to(language)} "
     return f"{first}{between}{last}"
@@ -326,6 +335,8 @@ def _fraction(match: re.Match[str], language: Language) -> str | None:
             return f"{'une' if is_feminine(noun) else 'un'} demi-{noun}"
         return f"{french} {'d’' if noun == 'heure' else ''}{noun}".replace("’", "'")
     noun = "hour" if noun == "h" else noun
+    if noun not in MEASURES:
+        return f"{english} {noun}"
     article = "an" if re.match(r"[aeio]|hour", noun) else "a"
     return f"{english} {'' if part == '1/2' else 'of '}{article} {noun}"
 
@@ -355,11 +366,8 @@ def _unit(match: re.Match[str], language: Language) -> str | None:
 
 def _large_price(match: re.Match[str], language: Language) -> str | None:
     """ "$10k": the sign comes last, as it is said."""
-    written = {
-        "name": f"{match['power'].replace('K', 'k')}{match['name']}",
-        "number": match["number"],
-    }
-    words = UNITS.get(written["name"], {}).get(language)
+    power = {"K": "k", "m": "M", "bn": "Md"}.get(match["power"], match["power"])
+    words = UNITS[power + match["name"]].get(language)
     return words and f"{match['number']} {words}"
 
 
@@ -381,6 +389,12 @@ def _countdown(match: re.Match[str], language: Language) -> str:
     """ "J-3" is three days before."""
     minus = "moins" if language == "fr" else "minus"
     return f"{match[1] or match[2]} {minus} {_number(match[3], language)}"
+
+
+def _metres(match: re.Match[str], language: Language) -> str:
+    """ "1m80"."""
+    one = {"fr": "mètre", "en": "metre"}[language]
+    return f"{match[1]} {one}{'s' * (match[1] != '1')} {match[2]}"
 
 
 def _label(match: re.Match[str], language: Language) -> str:
@@ -438,7 +452,7 @@ def _one_and_more(match: re.Match[str], language: Language) -> str | None:
 
 def _decade(match: re.Match[str], language: Language) -> str:
     """ "1990s" is "nineteen nineties"."""
-    words = numbers.english_year(int(match[1]))
+    words = numbers.english_year(int(match[1])) if match[1] else numbers.english(int(match[2]))
     return f"{words.removesuffix('y')}{'ies' if words.endswith('y') else 's'}"
 
 
@@ -478,12 +492,13 @@ def _exact(pattern: str, say: Say) -> Rule:
 
 FRENCH_PHONE = 10
 YEAR_DIGITS = 4
-LARGEST_SCORE = 12
+LARGEST_SCORE = 20
 SHORT = 3
 VOWELS = set("AEIOUY")
 PER_FOLDED = {name.lower(): said for name, said in PER.items()}
 WARS = {"14-18", "39-45"}
 COURSES = {"tp", "td", "cm", "ds", "cc", "qcm", "ue", "ec"}
+MEASURES = frozenset(("cup", "day", "hour", "inch", "mile", "pint", "pound", "teaspoon", "tsp"))
 FRACTIONS = {
     "1/2": ("un demi", "half"),
     "1/3": ("un tiers", "a third"),
@@ -500,7 +515,7 @@ ENGLISH_ONE = {"feet": "foot", "people": "person"}
 LATIN = re.compile(r"[a-zA-ZÀ-ɏḀ-ỿ]")
 # Scripts that no voice here reads; one or two Greek letters are of a formula, which they do.
 STRANGER = (
-    r"\u0370-\u1cff\u1f00-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufefe"
+    r"\u0370-\u1cff\u1f00-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefe"
     r"\U00010000-\U0001cfff\U00020000-\U0003ffff"
 )
 STRANGE = re.compile(
@@ -566,7 +581,9 @@ RULES = (
         _date_range,
     ),
     # "12/3" alone may be a mark out of 3; after a word of dates it is a day.
-    _rule(rf"\b(?P<before>{OF_DATES}) (?P<day>\d{{1,2}})/(?P<month>\d){EMPTY}(?![\w/])", _dated),
+    _rule(
+        rf"\b(?P<before>{OF_DATES}) (?P<day>\d{{1,2}})/(?P<month>\d{{1,2}}){EMPTY}(?![\w/])", _dated
+    ),
     _rule(
         r"(?<![\w/.,-])(?:(?P<first>\d{1,2}) ?[-–] ?)?(?P<day>\d{1,2})(?:er|st|nd|rd|th)? "
         rf"(?P<name>{MONTH})\b\.?",
@@ -580,6 +597,8 @@ RULES = (
     _rule(rf"(?P<name>{MONTH})\.?(?= (?:19|20)\d\d\b)", _month),
     _rule(rf"(?<![\w.])(?:{DAYS})\b\.?(?: ?[-–/,&] ?(?:{DAYS})\b\.?)+", _weekdays),
     _exact(rf"\b(?i:{DAYS})\b\.?(?=,? the \w)", _weekdays),
+    _exact(r"\b(?:Tues?|Wed|Thur?s?|Fri)\b(?!\.)", _english_weekday),
+    _rule(r"(?<![\w/])(?P<name>0[1-9]|1[0-2])/(?=20\d\d(?![\w/]))", _month),
     # Always.
     _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7 ?[jd]?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
     # Telephones and other long numbers, before anything reads a part of them.
@@ -599,6 +618,11 @@ RULES = (
         r"(?<![\d.,])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d]| \d)",
         lambda match, _: match.group().replace(" ", ""),
     ),
+    # "1.234,56" and "1,234.56" are sure in both languages.
+    _rule(
+        r"(?<![\w.,])\d{1,3}(?:(?:\.\d{3})+(?=,\d\d\b)|(?:,\d{3})+(?=\.\d\d\b))",
+        lambda match, _: re.sub("[.,]", "", match.group()),
+    ),
     _rule(
         r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])",
         lambda match, to: match.group().replace(",", "") if to == "en" else None,
@@ -615,6 +639,7 @@ RULES = (
         _per,
     ),
     # Times.
+    _rule(r"(?<=\d)( ?h) ?1/2\b", _said(r"\g<1>30", r"\g<1>30")),
     _rule(
         rf"\b({TWELVE})([:.][0-5]\d)? ?[-–—] ?(({TWELVE})(?:[:.][0-5]\d)? ?([ap])\.?m)\b",
         _half_day_range,
@@ -634,17 +659,22 @@ RULES = (
     _rule(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])", _hour),
     _rule(r"(?<![\w.,/:+-])(\d{1,4}) ?[-–—] ?(\d{1,4})(?![\d/:-]|[.,]\d|\w\d)", _range),
     _rule(r"(?<![\w/-])((?:19|20)\d\d)/((?:19|20)?\d\d)(?![\w/-])", _range),
-    _rule(r"\b((?:1[5-9]|20)\d0)s\b", _decade),
+    _rule(r"\b((?:1[5-9]|20)\d0)s\b|(?:(?<=the )|')([2-9]0)s\b", _decade),
+    _rule(r"(?<=\d)( ?[%€$]) ?[-–] ?(?=\d)", _said(r"\1 à ", r"\1 to ")),
     _rule(
         r"\b(\d{1,4})\s?(?:min|mn)\b",
         lambda match, to: counted(int(match[1]), "minute", "minute", to),
     ),
     # Quantities.
+    _rule(r"(?<![\w.,])(\d+)m(\d\d)\b", _metres),
     _rule(r"(?<=\d)°\)", _said(")", ")")),
     _rule(r"(?<![\d.,])(?P<units>\d+)(?P<sign>[€$£])(?P<cents>\d\d)\b", _price),
-    _rule(r"(?P<sign>[€$£]) ?(?P<units>\d+)(?:[.,](?P<cents>\d\d))?(?![.,]?\d| ?[km]\b)", _price),
+    _rule(
+        r"(?P<sign>[€$£]) ?(?P<units>\d+)(?:[.,](?P<cents>\d\d))?(?![.,]?\d| ?(?:[km]|bn)\b)",
+        _price,
+    ),
     _rule(r"(?<![\d.,])(?P<units>\d+)(?:[.,](?P<cents>\d\d))? ?(?P<sign>[€$£])(?!\d)", _price),
-    _exact(r"(?P<name>[€$£]) ?(?P<number>\d+(?:[.,]\d+)?)(?P<power>[kKM])\b", _large_price),
+    _exact(r"(?P<name>[€$£]) ?(?P<number>\d+(?:[.,]\d+)?)(?P<power>[kKMm]|bn)\b", _large_price),
     _exact(
         rf"(?<![\w.,/])(?P<number>{AMOUNT}) ?(?P<name>{_names(UNITS)})(?![\w²³/])(?:\.(?= |$))?",
         _unit,
@@ -660,7 +690,7 @@ RULES = (
     _rule(
         r"\b(?P<name>tp|td|cm|ue|ec|ex|exo|exercice|exercise|section|chapitre|chapter|partie|part"
         r"|python|django|php|java|node|debian|ubuntu|android|ios|v(?=\d)|version|release"
-        r"|salle|room|bureau) ?(?P<parts>\d+(?:\.\d+)+)\b",
+        r"|salle|room|bureau|article|bluetooth|usb|hdmi|wi-fi) ?(?P<parts>\d+(?:\.\d+)+)\b",
         _version,
     ),
     _exact(r"\b(?P<name>[A-ZÉ]{2,5}) ?(?P<parts>\d+(?:\.\d+)+)\b(?! [a-z])", _version),
@@ -682,7 +712,7 @@ RULES = (
     _rule(r"\b2nde\b", _said("seconde", "second")),
     _rule(r"\b2nd\b", _said("second", "second")),
     _rule(r"\b(\d{1,4})(?:e|è|[èe]?me|i[èe]me|st|nd|rd|th)s?\b", _ordinal),
-    _rule(r"(?<=ième) s\b\.?", _said(" siècle", " siècle")),
+    _rule(r"(?:(?<=ième)|(?<=premier)) s\.", _said(" siècle", None)),
     # What is left of numbers.
     _rule(r"(?<![\w.,])(\d+)[.,](\d+)(?![\w.,]*\d)", _said(r"\1,\2", r"\1.\2")),
     _rule(r"(?<!\S)[-−](?=\d)", _said("moins ", "minus ")),
@@ -694,7 +724,7 @@ RULES = (
         _said(r"\1 \2 à \3", r"\1 \2 to \3"),
     ),
     _exact(r"\b([CF])#(?!\w)", _said(r"\1 dièse", r"\1 sharp")),
-    _exact(r"\bM\. (?=[A-ZÀ-Þ]|et )", _said("monsieur ", None)),
+    _exact(r"\bM\. (?=[A-ZÀ-Þ]|et |l[ea] )", _said("monsieur ", None)),
     _exact(r"\bMM\. (?=[A-ZÀ-Þ])", _said("messieurs ", None)),
     _exact(r"\bMe (?=[A-ZÀ-Þ])", _said("maître ", None)),
     _exact(r"\bPr\b\.? (?=[A-ZÀ-Þ])", _said("professeur ", "professor ")),
