@@ -378,6 +378,12 @@ def test_nothing_was_sent_only_when_nothing_is_on_its_way_to_google(
     assert content.count("Spoken by this site") == 1
 
 
+def test_a_screen_reader_is_told_the_language_of_a_title(page, add):
+    """WCAG 3.1.2. The page of these tests is in English."""
+    content = page.get(f"/agenda/tasks/{add('appeler la banque').id}/hear/").content.decode()
+    assert '<span lang="fr">Appeler la banque,</span><span lang="en"> ' in content
+
+
 def test_without_any_voice_there_is_the_text(page, add, settings):
     settings.AGENDA_SPEECH = "off"
     task = add("Rendre")
