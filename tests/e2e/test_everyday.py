@@ -209,7 +209,7 @@ def test_a_line_that_is_being_written_outlives_the_last_task(arrive):
     expect(line).to_have_value("Half a li")
     expect(line).to_be_focused()
     person.opens()
-    expect(line).to_have_value("")
+    expect(line).to_have_value("Half a li")
 
 
 def test_a_session_that_ends_while_writing_loses_no_text(arrive):

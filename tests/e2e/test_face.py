@@ -17,7 +17,7 @@ IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
   const { top, bottom } = task.getBoundingClientRect();
   return top >= 0 && bottom <= innerHeight;
 }).length"""
-VISIBLE = """() => [...document.querySelectorAll("main > *, body > :not(main)")]
+VISIBLE = """() => [...document.querySelectorAll("main > :not(#list), #list > *, body > :not(main)")]
   .filter((one) => one.checkVisibility()).map((one) => one.className.split(" ")[0])"""
 
 

@@ -81,7 +81,7 @@ def test_a_task_comes_under_the_next_heading_by_itself(arrive: Callable[..., Per
     person.adds("soon", lives=timedelta(hours=1, seconds=5))
     page = left_open(person.page)
     expect(page.locator(".group-now")).to_have_count(0)
-    expect(page.locator(".group-now", has_text="soon")).to_be_visible()
+    expect(page.locator(".group-now", has_text="soon")).to_be_visible(timeout=15_000)
     assert is_the_same(page)
 
 
@@ -95,7 +95,7 @@ def test_single_keys_act_in_the_list_alone_and_can_be_switched_off(
     page.locator("h1").click()
     for key in "?n":
         page.keyboard.press(key)
-    expect(page.locator("#live .notice")).to_have_text("Added.")
+    expect(page.locator("#live .notice")).to_contain_text("Added: “one”")
     expect(page.locator("#quick")).not_to_be_focused()
     page.locator(".task h3 a").focus()
     page.keyboard.press("?")

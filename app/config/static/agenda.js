@@ -13,7 +13,7 @@ const quick = document.getElementById("quick");
 
 const sent = sessionStorage.getItem("sent");
 sessionStorage.removeItem("sent");
-if (!words.announcements || (sent === "new" && live.querySelector(".success"))) sessionStorage.removeItem("line");
+if (!words.announcements || (sent === "new" && live.querySelector(".undo"))) sessionStorage.removeItem("line");
 if (quick && !quick.value) quick.value = sessionStorage.getItem("line") ?? "";
 if (quick?.value) quick.focus();
 
@@ -263,7 +263,7 @@ const refresh = async () => {
 };
 
 const look = async () => {
-  if (document.hidden || !navigator.onLine || !list() || now() - looked < 1000) return;
+  if (document.hidden || !navigator.onLine || !list() || now() - looked < 300) return;
   looked = now();
   const headers = { "If-None-Match": `"${page}"` };
   const response = await fetch(words.changes, { headers, redirect: "manual" }).catch(() => null);
