@@ -78,7 +78,6 @@ def _words(task: Any, *, at: datetime, today: date, is_dated: bool) -> dict[str,
         "day": times.short_day(local.date(), today) if is_dated else "",
         "left": times.left_at(task.deadline_at, at),
         "ebb": str(times.ebb_at(task.deadline_at, at)),
-        "seen": task.deadline_at.isoformat(),
     }
     for number, name in enumerate(task.tag_names):
         words[f"tag{number}"], words[f"tag{number} quoted"] = escape(name), quote(name)
@@ -99,7 +98,7 @@ def _filled_in(shape: Shape) -> str:
         is_private=shape.is_private,
         notes=_mark("notes") if shape.has_notes else "",
     )
-    for name in ("iso", "clock", "left", "ebb", "seen"):
+    for name in ("iso", "clock", "left", "ebb"):
         setattr(sample, name, _mark(name))
     sample.day = _mark("day") if shape.is_dated else ""
     told = render_to_string("agenda/task.html", {"task": sample, "speaks": shape.speaks})

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 SITE_ZONE = ZoneInfo("Europe/Paris")
+REMOVE, A_DAY_LATER = "[formaction$='/remove/']", "[value=day]"
 WORDS = {
     "fr": {
         "sign up": "Créer mon compte",
@@ -89,6 +90,11 @@ class Person:
 
     def task(self, title: str) -> Locator:
         return self.page.locator("li.task", has_text=title)
+
+    def chooses(self, act: str, title: str) -> None:
+        """What a row's menu offers; without JavaScript it is a part of the task's page."""
+        self.task(title).locator("[data-menu]").click()
+        self.page.locator("#acts-of-one").locator(act).click()
 
     def photographs(self, name: str) -> None:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.app.served import ServedAgenda
 from tests.app.smtp_stand_in import MailServer
 from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
-from tests.e2e.person import WORDS, Person
+from tests.e2e.person import A_DAY_LATER, REMOVE, WORDS, Person
 from tests.e2e.test_second_factor import sets_up
 
 pytestmark = pytest.mark.browser
@@ -56,7 +56,7 @@ def test_at_its_deadline_a_task_leaves_every_open_page_without_a_server(arrive):
     # The others are not told: they shall know by themselves.
     removed.add_init_script("BroadcastChannel.prototype.postMessage = () => {}")
     removed.reload()
-    removed.locator(".task", has_text=title).locator("[formaction$='/remove/']").click()
+    removed.locator(".task", has_text=title).locator("[formaction$='/done/']").click()
     expect(removed.locator(".undo", has_text=title)).to_be_visible()
     for page in (*pages, spoken, removed):
         # Today's sentence has none of tomorrow's, and it may be midnight.
@@ -88,19 +88,19 @@ def test_words_that_are_being_written_outlive_the_task_they_change(arrive):
     [
         pytest.param(
             *("fr", DESK),
-            ("Rendre le TP 3", "demain 18h", "Chercher", "Mois", "Garder un jour de plus"),
+            ("Rendre le TP 3", "demain 18h", "Chercher", "Mois"),
             id="french-desk",
         ),
         pytest.param(
             *("en", PHONE),
-            ("call the bank", "tomorrow 6pm", "Search", "Month", "Keep one more day"),
+            ("call the bank", "tomorrow 6pm", "Search", "Month"),
             id="english-phone",
         ),
     ],
 )
 def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     person = arrive(language, viewport)
-    title, moment, search, month, keep = words
+    title, moment, search, month = words
     person.signs_up()
     adds_in_a_line(person, f"{title} {moment}")
     expect(person.task(title).locator(".clock")).to_have_text("18:00")
@@ -116,9 +116,9 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     person.presses("save")
     expect(person.task(f"{title} (2)")).to_be_visible()
     before = person.task(title).get_attribute("data-deadline")
-    person.task(title).get_by_role("button", name=keep).click()
+    person.chooses(A_DAY_LATER, title)
     expect(person.task(title)).not_to_have_attribute("data-deadline", before or "")
-    person.task(title).locator("[formaction$='/remove/']").click()
+    person.chooses(REMOVE, title)
     expect(person.task(title)).to_have_count(0)
     person.presses("undo")
     expect(person.task(title)).to_be_visible()
@@ -277,9 +277,9 @@ def test_a_whole_life_without_javascript(arrive):
     person.presses("save")
     expect(person.task("Acheter du pain complet")).to_be_visible()
     person.opens("/agenda/search/?q=pain")
-    person.task("Acheter du pain").get_by_role("button", name="Garder").click()
+    person.chooses(A_DAY_LATER, "Acheter du pain")
     expect(page.locator(".undo")).to_contain_text("Plus tard")
-    person.task("Acheter du pain").get_by_role("button", name="Enlever").click()
+    person.task("Acheter du pain").get_by_role("button", name="Faite").click()
     person.presses("undo")
     expect(person.task("Acheter du pain")).to_be_visible()
     person.opens("/agenda/account/")
@@ -401,7 +401,7 @@ def test_words_written_from_right_to_left_end_at_their_left(arrive):
     for place in (".what h3 a", ".notes"):
         first, last = person.page.locator(place).evaluate(LEFTS)
         assert last < first, place
-    person.task("هذه").get_by_role("button", name="Remove").click()
+    person.chooses(REMOVE, "هذه")
     notice = person.page.locator(".undo .cut")
     expect(notice).to_contain_text("Removed: “هذه مهمة!”.")
 
@@ -410,7 +410,7 @@ def test_a_long_title_does_not_hide_when_a_removed_task_comes_back(arrive):
     person = arrive("en", PHONE)
     person.signs_up()
     adds_in_a_line(person, f"{'W' * 150} every day 8am")
-    person.page.locator("[formaction$='/remove/']").click()
+    person.page.locator(".done").click()
     back = person.page.locator(".undo").get_by_text("It comes back on")
     seen = back.evaluate("one => one.clientHeight >= one.scrollHeight && one.innerText")
     assert "at 08:00" in str(seen)

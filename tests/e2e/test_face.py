@@ -17,8 +17,9 @@ IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
   const { top, bottom } = task.getBoundingClientRect();
   return top >= 0 && bottom <= innerHeight;
 }).length"""
-VISIBLE = """() => [...document.querySelectorAll("main > :not(#list), #list > *, body > :not(main)")]
-  .filter((one) => one.checkVisibility()).map((one) => one.className.split(" ")[0])"""
+VISIBLE = """() => [
+    ...document.querySelectorAll("main > :not(#list), #list > *, body > :not(main)")
+  ].filter((one) => one.checkVisibility()).map((one) => one.className.split(" ")[0])"""
 
 
 def with_a_week(person: Person, agenda: ServedAgenda) -> Page:

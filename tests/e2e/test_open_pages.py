@@ -42,13 +42,13 @@ def test_what_is_changed_in_one_tab_is_seen_in_the_others_at_once(
         for path in ("/agenda", "/agenda/month/", "/agenda/search/?q=second")
     )
     agenda.locator("#quick").fill(LINE)
-    agenda.locator(".task [data-key=g]").focus()
+    agenda.locator(".task [data-menu]").focus()
     person.adds("second", lives=timedelta(hours=30))
     for page in (agenda, month, search):
         expect(page.locator("#list", has_text="second")).to_be_visible()
         assert is_the_same(page)
     expect(agenda.locator("#quick")).to_have_value(LINE)
-    expect(agenda.locator(".task", has_text="first").locator("[data-key=g]")).to_be_focused()
+    expect(agenda.locator(".task", has_text="first").locator("[data-menu]")).to_be_focused()
 
 
 def test_what_is_changed_on_another_device_is_seen_at_the_next_look(

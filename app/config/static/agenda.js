@@ -6,6 +6,7 @@ const words = document.body.dataset;
 
 const notice = (text) => Object.assign(document.createElement("p"), { className: "notice", textContent: text });
 const say = (text) => live.replaceChildren(notice(text));
+const ask = (url, headers) => fetch(url, { headers, redirect: "manual", cache: "no-store" }).catch(() => null);
 
 // A line that is being written outlives whatever this tab goes through, until it was added.
 
@@ -81,10 +82,8 @@ const hear = async (link) => {
   if (again) return;
   playing = link;
   link.classList.add("is-playing");
-  let response;
-  try {
-    response = await fetch(link.dataset.speech, { cache: "no-store" });
-  } catch {
+  const response = await ask(link.dataset.speech);
+  if (!response) {
     silence();
     return say(words.offline);
   }
@@ -108,7 +107,7 @@ const hear = async (link) => {
 };
 
 const showSaid = (link, response, text, voice) => {
-  const said = (link.closest(".task") ?? link.closest("main"))?.querySelector(".said");
+  const said = link.closest(".task, main")?.querySelector(".said");
   if (!said) return;
   said.textContent = voice ? `${text} (${voice})` : text;
   said.hidden = false;
@@ -116,10 +115,10 @@ const showSaid = (link, response, text, voice) => {
 };
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-speech]");
+  const link = event.target.closest("[data-speech], [data-menu]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  hear(link);
+  (link.dataset.speech ? hear : openMenu)(link);
 });
 
 // Reminders, once a person has armed them on this device. Who asks first gets them, and no other
@@ -250,7 +249,7 @@ let looked = 0;
 const refresh = async () => {
   const old = list();
   if (!old || playing || !navigator.onLine) return false;
-  const response = await fetch(location, { redirect: "manual" }).catch(() => null);
+  const response = await ask(location);
   if (!response?.ok) return false;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const focus = document.activeElement, row = old.contains(focus) && focus.closest("[id]");
@@ -265,9 +264,7 @@ const refresh = async () => {
 const look = async () => {
   if (document.hidden || !navigator.onLine || !list() || now() - looked < 300) return;
   looked = now();
-  const headers = { "If-None-Match": `"${page}"` };
-  const response = await fetch(words.changes, { headers, redirect: "manual" }).catch(() => null);
-  if (response?.ok) refresh();
+  if ((await ask(words.changes, { "If-None-Match": `"${page}"` }))?.ok) refresh();
 };
 
 tabs.onmessage = refresh;
@@ -325,6 +322,22 @@ addEventListener("pageshow", ({ persisted }) => persisted && back());
 addEventListener("focus", back);
 document.addEventListener("visibilitychange", back);
 
+// What else can be done to a task, as its page says it, in place.
+
+const openMenu = async (link) => {
+  const response = await ask(`${link.pathname}?menu`);
+  if (!response?.ok) return location.assign(link.href);
+  const menu = document.createElement("dialog");
+  menu.innerHTML = await response.text();
+  menu.dataset.deadline = link.closest(".task").dataset.deadline;
+  menu.setAttribute("aria-labelledby", "menu-of");
+  menu.setAttribute("closedby", "any");
+  menu.addEventListener("close", () => menu.remove());
+  document.body.append(menu);
+  menu.showModal();
+  return menu;
+};
+
 // Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help. While the
 // focus is in the list, so that no voice that types presses them; g also answers an announcement.
 
@@ -343,7 +356,10 @@ const keys = {
   k: () => move(-1),
   e: () => current()?.querySelector("h3 a").click(),
   s: () => current()?.querySelector("[data-speech]")?.click(),
-  g: () => (announced() ?? current()?.querySelector("[data-key=g]"))?.click(),
+  g: async () => {
+    const link = !announced() && current()?.querySelector("[data-menu]");
+    ((link && (await openMenu(link))) || live).querySelector("[data-key=g]")?.click();
+  },
   d: () => document.querySelector(".hear-day")?.click(),
   "?": () => words.help && say(words.help),
 };
