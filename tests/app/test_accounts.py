@@ -428,7 +428,6 @@ def test_words_survive_another_language_on_the_sign_in_page(client, add):
     ("path", "words"),
     [
         ("/agenda/tasks/new/", {"title": "Half a thought", "deadline_at": "nonsense"}),
-        ("/agenda/tasks/quick/", {"line": "Half a thought"}),
     ],
 )
 def test_words_survive_another_language_on_the_page_that_shows_them(page, alice, path, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from agenda.models import Task
 from agenda.quick_add.line import read_line
 from agenda.times import day_and_time_at, rule_words
+from agenda.views.lookups import LINE_COOKIE
 
+QUICK = "/agenda/tasks/quick/"
 TUESDAY = datetime(2026, 11, 24, 10, 0)
 RULED = "bins every other monday 18:00 until 2099-12-31"
 SIX = datetime(2026, 11, 24, 18)
@@ -205,7 +208,7 @@ def test_no_line_is_too_strange(line):
 
 
 def test_what_was_read_is_shown_and_not_yet_saved(page):
-    response = page.post("/agenda/tasks/quick/", {"line": "Rendre le TP tomorrow 18:00"})
+    response = page.post(QUICK, {"line": "Rendre le TP tomorrow 18:00"}, follow=True)
     content = response.content.decode()
     assert 'value="Rendre le TP"' in content
     assert "T18:00" in content
@@ -230,13 +233,13 @@ def test_the_deadline_that_was_read_is_said_in_words(language, left, said):
 
 
 def test_the_deadline_stands_in_words_above_the_form(page):
-    content = page.post("/agenda/tasks/quick/", {"line": "TP tomorrow 18:00"}).content.decode()
+    content = page.post(QUICK, {"line": "TP tomorrow 18:00"}, follow=True).content.decode()
     before = content[: content.index('action="/agenda/tasks/new/"')]
     assert re.search(r'class="until">\w+day \d+ \w+( \d{4})? at 18:00, in \d+ hours<', before)
 
 
 def test_a_rule_goes_through_the_form_into_the_task_and_is_said_in_words(page):
-    content = page.post("/agenda/tasks/quick/", {"line": RULED}).content.decode()
+    content = page.post(QUICK, {"line": RULED}, follow=True).content.decode()
     rule = "FREQ=WEEKLY;INTERVAL=2;UNTIL=20991231"
     assert f'<option value="{rule}" selected>every 2 weeks, until 31 December 2099<' in content
     sent = {"title": "bins", "deadline_at": "2098-12-01T18:00", "priority": "0", "repeat": rule}
@@ -269,7 +272,6 @@ def test_a_rule_is_said_in_words(language, rule, words):
         assert rule_words(rule) == words
 
 
-QUICK = "/agenda/tasks/quick/"
 CHOSEN = re.compile(r'name="chosen"\s+value="([^"]+)"')
 
 
@@ -313,7 +315,9 @@ def test_undoing_an_addition_undoes_the_whole_series(page, alice):
 
 @pytest.mark.parametrize("chosen", ["2026-01-01T18:00 ", "2030-01-01T18:00 ", "x", "9999"])
 def test_a_reading_that_is_no_longer_the_same_is_asked_about(page, chosen):
-    content = page.post(QUICK, {"line": "TP tomorrow 18:00", "chosen": chosen}).content.decode()
+    content = page.post(
+        QUICK, {"line": "TP tomorrow 18:00", "chosen": chosen}, follow=True
+    ).content.decode()
     assert "was read as the deadline" in content
     assert not Task.objects.exists()
 
@@ -341,7 +345,7 @@ def test_of_a_range_it_is_said_that_its_end_counts(page):
     line = "meeting tomorrow from 5pm to 6pm"
     assert "18:00" in chips(page, line)[0]
     assert "the end of that time" in chips(page, line)[0]
-    assert "the end of that time" in page.post(QUICK, {"line": line}).content.decode()
+    assert "the end of that time" in page.post(QUICK, {"line": line}, follow=True).content.decode()
 
 
 def test_a_line_without_a_moment_has_no_chips(page):
@@ -351,21 +355,53 @@ def test_a_line_without_a_moment_has_no_chips(page):
 def test_a_title_that_is_too_long_is_asked_about(page):
     line = f"{'x' * 201} tomorrow 18:00"
     _, (chosen,) = chips(page, line)
-    assert page.post(QUICK, {"line": line, "chosen": chosen}).status_code == 200
+    assert page.post(QUICK, {"line": line, "chosen": chosen}).url == QUICK
     assert not Task.objects.exists()
 
 
 def test_what_cannot_be_read_is_said(page):
-    response = page.post("/agenda/tasks/quick/", {"line": "Rendre le TP"})
+    response = page.post(QUICK, {"line": "Rendre le TP"}, follow=True)
     assert b"No moment could be read" in response.content
     assert b'value="Rendre le TP"' in response.content
 
 
 def test_all_that_was_read_is_in_the_form(page):
     line = "standup every weekday 9:30 #team !! 25h"
-    content = page.post("/agenda/tasks/quick/", {"line": line}).content.decode()
+    content = page.post(QUICK, {"line": line}, follow=True).content.decode()
     assert 'value="team"' in content
     assert '<option value="2" selected>' in content
     assert '<option value="weekdays" selected>' in content
     assert "Not understood: “25h”" in content
     assert "“every weekday” was read as how often. Say until when." in content
+
+
+def test_a_line_outlives_back_cancel_and_another_language_until_it_is_added(page, alice, bob):
+    line = "Rendre le TP 🎉 tomorrow 18:00"
+    assert page.post(QUICK, {"line": line}).url == QUICK
+    for _ in range(2):  # Back, or loaded again
+        asked = page.get(QUICK).text
+        assert 'value="Rendre le TP 🎉"' in asked
+    assert f'value="{line}"' in page.get("/agenda").text
+    page.post("/agenda/language/", {"language": "fr", "next": QUICK})
+    assert 'value="Rendre le TP 🎉' in page.get(QUICK).text
+    page.force_login(bob)
+    assert "Rendre le TP" not in page.get("/agenda").text
+    page.force_login(alice)
+    identity = re.search(r'name="identity" value="([^"]+)"', asked)[1]
+    sent = {"identity": identity, "title": "Rendre le TP", "deadline_at": "2090-01-01T10:00"}
+    page.post("/agenda/tasks/new/", sent)
+    assert Task.objects.get().title == "Rendre le TP"
+    assert page.get(QUICK).url == "/agenda/tasks/new/"
+    assert line not in page.get("/agenda").text
+
+
+def test_a_line_too_long_for_a_cookie_is_asked_about_at_once(page):
+    line = " ".join(secrets.token_hex(8) for _ in range(300))
+    answer = page.post(QUICK, {"line": line})
+    assert (answer.status_code, LINE_COOKIE in answer.cookies) == (200, False)
+
+
+def test_a_line_that_somebody_else_wrote_into_a_cookie_is_nobody_s(page):
+    page.cookies[LINE_COOKIE] = "WyJ4IiwgInkiXQ:1abc:x"
+    assert page.get("/agenda").status_code == 200
+    assert page.get(QUICK).url == "/agenda/tasks/new/"

@@ -417,6 +417,47 @@ def test_a_long_title_does_not_hide_when_a_removed_task_comes_back(arrive):
     assert "WW" not in str(seen)
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "plain"])
+def test_a_typed_line_outlives_cancel_back_and_another_language(arrive, javascript):
+    person, line = arrive("en", PHONE, javascript=javascript), "call the bank"
+    page = person.page
+    person.signs_up()
+    page.locator("#quick").fill(line)
+    page.locator("#quick").press("Enter")
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator("#quick")).to_have_value(line)
+    page.locator("footer").get_by_role("button", name="Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator("#quick")).to_have_value(line)
+    page.locator("#quick").press("Enter")
+    expect(page.locator("[name=title]")).to_have_value(line)
+    page.locator("[name=deadline_at]").fill("2090-01-01T10:00")
+    person.words = WORDS["fr"]
+    person.presses("add")
+    expect(page.locator("#quick")).to_have_value("")
+    for _ in range(2):
+        answer = page.go_back()
+        assert answer is None or answer.ok
+    person.opens()
+    expect(page.locator("#quick")).to_have_value("")
+    expect(person.task(line)).to_have_count(1)
+
+
+def test_a_line_sent_without_a_network_stays_and_says_so(arrive):
+    person = arrive("en", DESK)
+    page = person.page
+    person.signs_up()
+    page.locator("#quick").fill("call tomorrow 9am")
+    expect(page.locator("#reading strong")).to_be_visible()
+    page.context.set_offline(True)
+    page.locator("#quick").press("Enter")
+    expect(page.locator("#live")).to_contain_text("cannot be reached")
+    expect(page.locator("#quick")).to_have_value("call tomorrow 9am")
+    page.context.set_offline(False)
+    page.locator("#quick").press("Enter")
+    expect(person.task("call")).to_be_visible()
+
+
 MOVES = """() => [...document.querySelectorAll('*')].filter(one => {
   const style = getComputedStyle(one);
   const lasts = value => value.split(',').some(part => parseFloat(part) > 0);

@@ -33,7 +33,14 @@ from agenda.forms import (
 from agenda.identity import uuid7
 from agenda.models import NOTES_LENGTH_MAX, Priority, Task
 from agenda.quick_add.line import Line, read_line
-from agenda.views.lookups import live_task, require_form, task_or_404
+from agenda.views.lookups import (
+    line_forget,
+    line_keep,
+    line_kept,
+    live_task,
+    require_form,
+    task_or_404,
+)
 from speech import services as speech
 
 
@@ -49,7 +56,7 @@ def task_new(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return redirect("agenda")
+            return line_forget(redirect("agenda"))
     return _task_page(request, form, at=at, task=None)
 
 
@@ -58,14 +65,18 @@ def task_new(request: HttpRequest) -> HttpResponse:
 @text_keeping
 def task_quick(request: HttpRequest) -> HttpResponse:
     """One line read as a title and a deadline. While it is written (`peek`) chips say how; what was
-    `chosen` from them is saved, if it still means that; else the form shows it first.
+    `chosen` from them is saved, if it still means that; else the form shows it first, at an address
+    that may be loaded again.
     """
     at = timezone.now()
     given = words_kept(request) or request.POST
-    if request.method != "POST" and "line" not in given:
-        return redirect("task-new")  # no line was written, such as after a change of language
+    text = given.get("line", "")[:NOTES_LENGTH_MAX]
+    if request.method != "POST" and not text:
+        text = line_kept(request)
+    if request.method != "POST" and not text:
+        return redirect("task-new")
     line = read_line(
-        given.get("line", "")[:NOTES_LENGTH_MAX],
+        text,
         at=timezone.localtime(at).replace(tzinfo=None),
         language=get_language() or "fr",
         zone=zone_here(),
@@ -82,7 +93,10 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     if (wall := readings.get(given.get("chosen", ""))) and _quickly_added(
         request, line, wall, at=at
     ):
-        return redirect("agenda")
+        return line_forget(redirect("agenda"))
+    again = redirect("task-quick")
+    if request.method == "POST" and text and line_keep(request, again, text):
+        return again
     initial = new_task_values(deadline_at=_next_full_hour(at)) | line_values(line)
     form = TaskForm(initial=initial)
     context = _task_context(request, form, at=at) | {"line": line, "was_kept": False}

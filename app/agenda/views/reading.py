@@ -23,7 +23,7 @@ from agenda.grouping import grouped, turns_at
 from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
 from agenda.portions import digest, portions
 from agenda.quotas import held, held_as_listed, nearly_all
-from agenda.views.lookups import require_read
+from agenda.views.lookups import line_kept, require_read
 from speech import services as speech
 
 SEARCH_RESULTS_MAX = 100
@@ -50,6 +50,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "groups": grouped(live, at=at, zone=zone_here()),
         "turns_at": turns_at(live, at=at, zone=zone_here()),
         "live": live,
+        "line": line_kept(request),
         "undo": [
             (task, services.next_deadline_of(task, at=at, zone=zone_here()))
             for task in (*removed, *live)

@@ -8,7 +8,7 @@ const notice = (text) => Object.assign(document.createElement("p"), { className:
 const say = (text) => live.replaceChildren(notice(text));
 const ask = (url, headers) => fetch(url, { headers, redirect: "manual", cache: "no-store" }).catch(() => null);
 
-// A line that is being written outlives whatever this tab goes through, until it was added.
+// A line that is being written stays in this tab until it was added.
 
 const quick = document.getElementById("quick");
 
@@ -18,8 +18,8 @@ if (!words.announcements || (sent === "new" && live.querySelector(".undo"))) ses
 if (quick && !quick.value) quick.value = sessionStorage.getItem("line") ?? "";
 if (quick?.value) quick.focus();
 
-// How the line is read stands below it while it is written, and Enter adds what stands there. The
-// server reads it once more: a reading that is no longer the same is asked about on a page.
+// How the line is read stands below it, and Enter adds that. The server reads it once more: a
+// reading that is no longer the same is asked about on a page.
 
 const reading = document.getElementById("reading");
 let unreadLine = 0;
@@ -44,8 +44,9 @@ quick?.addEventListener("input", () => {
 });
 
 quick?.form.addEventListener("submit", async (event) => {
-  if (!unreadLine) return;
+  if (navigator.onLine && !unreadLine) return;
   event.preventDefault();
+  if (!navigator.onLine) return say(words.offline);
   await readLine();
   quick.form.requestSubmit(event.submitter);
 });
@@ -236,8 +237,8 @@ const remaining = (seconds) => {
   return fill(days === 1 ? words.day : words.days, { n: days });
 };
 
-// What changed elsewhere: in another tab at once; on another device when this page is looked at again
-// or within half a minute. One question of the server, nothing held open, none while it is hidden.
+// What changed elsewhere: in another tab at once; on another device when this page is looked at
+// again or within half a minute. Nothing is held open, nothing asked while it is hidden.
 
 const tabs = new BroadcastChannel("agenda");
 const list = () => document.getElementById("list");
@@ -257,7 +258,7 @@ const refresh = async () => {
   old.replaceWith(fresh.getElementById("list"));
   page = fresh.body.dataset.now;
   tick();
-  if (row) (document.getElementById(row.id)?.querySelectorAll("a, button")[place] ?? document.getElementById("main")).focus();
+  if (row) (document.getElementById(row.id)?.querySelectorAll("a, button")[place] ?? live.parentElement).focus();
   return true;
 };
 
@@ -293,7 +294,7 @@ const forget = (part) => {
     const held = part.contains(document.activeElement);
     part.remove();
     if (group && !group.querySelector(".task")) group.remove();
-    if (held) document.getElementById("main").focus();
+    if (held) live.parentElement.focus();
     if (group && !document.querySelector(".task")) refresh();
   }, document.hidden ? 0 : 500);
 };
