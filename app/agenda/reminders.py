@@ -65,6 +65,8 @@ SHORTEST_WAIT = timedelta(seconds=1)
 CUT_OFF = 2 * LONGEST_WAIT
 # Whose pages have not listened for so long hears nothing of the time between.
 LISTENING = timedelta(days=7)
+# To know that, a row a day is enough.
+LISTENED_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class Claimed:
 
 def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Claimed:
     """Claim for one page what is to be said at `at`; `since` is when it last had a response."""
-    if user.listened_at is None or at - user.listened_at > LONGEST_WAIT:
+    if user.listened_at is None or at - user.listened_at > LISTENED_EVERY:
         User.objects.filter(pk=user.pk).update(listened_at=at)
     if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):
         _claim_unheard(user)

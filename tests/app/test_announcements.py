@@ -232,6 +232,16 @@ def test_without_a_cut_nothing_was_missed(alice, add):
     assert claimed(alice, AT, since=AT - HOUR).forgotten == 0
 
 
+def test_a_page_that_listens_all_day_writes_once(alice):
+    for hours in range(24):
+        reminders_claim(alice, at=AT + hours * HOUR, since=None)
+        alice.refresh_from_db()
+        assert alice.listened_at == AT
+    reminders_claim(alice, at=AT + 25 * HOUR, since=None)
+    alice.refresh_from_db()
+    assert alice.listened_at == AT + 25 * HOUR
+
+
 def test_an_account_without_pages_is_not_counted_for(alice, add):
     add(deadline_at=AT - TEN)
     tasks_forget(at=AT)
