@@ -72,7 +72,9 @@ TUESDAY = datetime(2026, 11, 24, 10, tzinfo=PARIS)
         (datetime(2026, 11, 25, 0, 0, tzinfo=PARIS), "tomorrow"),
         (datetime(2026, 11, 26, 0, 0, tzinfo=PARIS), "week"),
         (datetime(2026, 11, 29, 23, 59, tzinfo=PARIS), "week"),
-        (datetime(2026, 11, 30, 0, 0, tzinfo=PARIS), "later"),
+        (datetime(2026, 11, 30, 0, 0, tzinfo=PARIS), "day"),
+        (datetime(2026, 12, 24, 23, 59, tzinfo=PARIS), "day"),
+        (datetime(2026, 12, 25, 0, 0, tzinfo=PARIS), "far"),
     ],
 )
 def test_a_task_stands_in_its_group(deadline_at, name):
@@ -82,7 +84,7 @@ def test_a_task_stands_in_its_group(deadline_at, name):
 def test_on_sunday_monday_is_tomorrow_and_nothing_is_this_week():
     sunday = datetime(2026, 11, 29, 10, tzinfo=PARIS)
     names = [group_name(sunday + timedelta(days=n), at=sunday, zone=PARIS) for n in range(1, 4)]
-    assert names == ["tomorrow", "later", "later"]
+    assert names == ["tomorrow", "day", "day"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from time import thread_time
 from zoneinfo import ZoneInfo
@@ -124,3 +125,36 @@ def test_search_says_when_there_is_more_than_it_shows(page, add, monkeypatch):
     content = page.get("/agenda/search/?q=bread").text
     assert "These are the first 2." in content
     assert content.count('id="task-') == 2
+
+
+def test_later_days_have_headings_and_what_is_far_is_folded(page, add):
+    for days in (12, 12, 13, 40, 90):
+        add(f"t{days}", left=timedelta(days=days))
+    content = page.get("/agenda").text
+    assert content.count('class="group group-day"') == 2
+    near, far = content.split("<details")
+    assert [near.count(f">t{days}<") for days in (12, 13, 40)] == [2, 1, 0]
+    assert "In more than a month: 2 tasks" in far
+    assert not far.startswith(" open")
+    assert "<details open" in page.get("/agenda/search/?q=t").text
+
+
+def test_the_list_is_narrowed_to_a_tag_or_a_priority_in_place(page, add):
+    add("plain")
+    add("tagged", tags=" été ")
+    add("urgent", priority=2)
+    add("important", priority=1)
+
+    def titles(query):
+        content = page.get(f"/agenda?{query}").text
+        assert ("All tasks" in content) is bool(query)
+        return set(re.findall(r"<h3> ?<a [^>]*>(\w+)<", content))
+
+    assert titles("") == {"plain", "tagged", "urgent", "important"}
+    assert titles("tag=ETE") == {"tagged"}
+    assert titles("priority=1") == {"urgent", "important"}
+    assert titles("priority=2") == {"urgent"}
+    assert titles("tag=none") == set()
+    assert "Nothing. It may" in page.get("/agenda?tag=none").text
+    assert 'aria-current="true">#été' in page.get("/agenda?tag=été").text
+    assert len(re.findall("<h3>", page.get("/agenda?priority=x").text)) == 4

@@ -93,7 +93,7 @@ SCREENS = (
         name="agenda-removed",
         url="agenda",
         path="/agenda",
-        press=".group-later li.task:last-child .done",
+        press=".group-day li.task .done",
     ),
     Screen(name="recent", url="recent", path="/agenda/recent/"),
     Screen(name="recent-empty", url="recent", path="/agenda/recent/", who="newcomer"),

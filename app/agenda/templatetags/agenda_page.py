@@ -49,5 +49,5 @@ class SameForAll(template.Node):
 
 @register.simple_tag(takes_context=True)
 def rows(context: template.Context, group: Group) -> SafeString:
-    is_dated = group.name in {"week", "later"}
+    is_dated = group.name in {"week", "far"}
     return rows_of(group.tasks, at=context["at"], is_dated=is_dated, speaks=bool(context["speaks"]))

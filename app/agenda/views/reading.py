@@ -20,13 +20,15 @@ from agenda import services
 from agenda.calendar import TaskTold, calendar
 from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped, turns_at
-from agenda.models import TITLE_LENGTH_MAX, Task, erased_at, grace, removal_grace
+from agenda.models import TITLE_LENGTH_MAX, Priority, Task, erased_at, grace, removal_grace
 from agenda.portions import digest, portions
 from agenda.quotas import held, held_as_listed, nearly_all
 from agenda.views.lookups import line_kept, require_read
 from speech import services as speech
 
 SEARCH_RESULTS_MAX = 100
+# What the list may be narrowed to.
+PRIORITIES = {str(priority.value) for priority in Priority if priority}
 # Whoever holds more sees the next ones: thousands would cost a worker its memory.
 SHOWN_MAX = 500
 # A change that was under way while a page was made may say an earlier moment than the page.
@@ -39,6 +41,11 @@ def agenda(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     user = signed_in(request)
     shown = Task.objects.of(user.pk).shown(at=at).as_listed().by_deadline()
+    only_tag, only_priority = request.GET.get("tag", ""), request.GET.get("priority", "")
+    if only_tag:
+        shown = shown.tagged(only_tag)
+    if is_filtered := only_priority in PRIORITIES:
+        shown = shown.at_least(int(only_priority))
     tasks = list(shown[: SHOWN_MAX + 1])
     live = [task for task in tasks if task.removed_at is None]
     removed = [task for task in tasks if task.removed_at is not None]
@@ -57,10 +64,19 @@ def agenda(request: HttpRequest) -> HttpResponse:
             if (until := task.undo_until()) and until > at
         ],
         "tags": sorted({name for task in live for name in task.tag_names}),
+        "priorities": [
+            (str(priority.value), priority.label)
+            for priority in (Priority.IMPORTANT, Priority.URGENT)
+            if any(task.priority >= priority for task in live)
+        ],
+        "only_tag": only_tag,
+        "only_priority": only_priority if is_filtered else "",
         "zone": zone_label(at, zone=zone_here()),
         "grace": grace(),
         "first": SHOWN_MAX if is_more else 0,
-        "nearly_all": nearly_all(held(user.pk) if is_more else held_as_listed(tasks)),
+        "nearly_all": nearly_all(
+            held(user.pk) if is_more or only_tag or is_filtered else held_as_listed(tasks)
+        ),
         "most": {"tasks": settings.MOST_TASKS, "kib": settings.MOST_KIB},
         "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),

@@ -103,7 +103,7 @@ const hear = async (link) => {
   showSaid(link, response, decodeURIComponent(response.headers.get("X-Agenda-Text") ?? ""), voice);
   URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(await response.blob());
-  // Interrupted by the next sound is no failure, and must not silence that one.
+  // Interrupted by the next sound is no failure.
   player.play().catch((error) => error.name === "AbortError" || silence());
 };
 
@@ -122,8 +122,8 @@ document.addEventListener("click", (event) => {
   (link.dataset.speech ? hear : openMenu)(link);
 });
 
-// Reminders, once a person has armed them on this device. Who asks first gets them, and no other
-// page: the server keeps count. What cannot sound yet stands on the page.
+// Reminders, once armed on this device. Who asks first gets them, and no other page: the server
+// keeps count. What cannot sound yet stands on the page.
 
 const arm = document.getElementById("arm");
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -163,7 +163,7 @@ const sounded = (audio) =>
     setTimeout(done, 30000); // whatever becomes of the sound, the next one gets its turn
     player.addEventListener("ended", done, { once: true });
     player.src = URL.createObjectURL(audio);
-    // Before the first touch of a page browsers stay silent: then it sounds at that touch.
+    // Before the first touch of a page browsers stay silent.
     player.play().catch(() => addEventListener("pointerdown", () => player.play(), { once: true }));
   });
 
@@ -218,8 +218,8 @@ if (arm) {
 }
 listen();
 
-// Deadlines: counting down, and forgetting on time, on every page and offline too. The server's clock
-// counts, not this machine's, which may be set anew or stand still in sleep: the later one is right.
+// Deadlines: counting down, and forgetting on time, on every page and offline too. The server's
+// clock counts, not this machine's, which may be set anew or sleep: the later one is right.
 
 const opened = { at: Date.parse(words.now ?? "") || Date.now(), date: Date.now(), ran: performance.now() };
 const now = () => opened.at + Math.max(Date.now() - opened.date, performance.now() - opened.ran);
@@ -255,7 +255,9 @@ const refresh = async () => {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const focus = document.activeElement, row = old.contains(focus) && focus.closest("[id]");
   const place = row && [...row.querySelectorAll("a, button")].indexOf(focus);
+  const isOpen = !!old.querySelector("[open]");
   old.replaceWith(fresh.getElementById("list"));
+  list().querySelector("details")?.toggleAttribute("open", isOpen);
   page = fresh.body.dataset.now;
   tick();
   if (row) (document.getElementById(row.id)?.querySelectorAll("a, button")[place] ?? live.parentElement).focus();
@@ -323,7 +325,7 @@ addEventListener("pageshow", ({ persisted }) => persisted && back());
 addEventListener("focus", back);
 document.addEventListener("visibilitychange", back);
 
-// What else can be done to a task, as its page says it, in place.
+// The menu of a row: a part of its task's page, in place.
 
 const openMenu = async (link) => {
   const response = await ask(`${link.pathname}?menu`);
@@ -339,10 +341,10 @@ const openMenu = async (link) => {
   return menu;
 };
 
-// Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help. While the
-// focus is in the list, so that no voice that types presses them; g also answers an announcement.
+// Keys: n add, / search, j k move, e edit, s speak, g keep longer, d the whole day, ? help. With the
+// focus in the list, so that no voice that types presses them; g also answers an announcement.
 
-const tasks = () => [...document.querySelectorAll(".task:not(.is-forgotten)")];
+const tasks = () => [...document.querySelectorAll(".task:not(.is-forgotten, details:not([open]) *)")];
 const current = () => document.activeElement.closest(".task");
 
 const move = (step) => {
