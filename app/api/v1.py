@@ -1,5 +1,5 @@
 """Version 1: the routes together, every exception as a problem, and what a person or a client's
-generator reads first: from this server alone, without scripts.
+generator reads first: from this server alone.
 
 Rules for versions. Within v1 things are only added: new addresses, fields in responses, optional
 fields and parameters, problem types. Clients ignore what they do not know. What must go is first
@@ -15,17 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ninja
+from django.conf import settings
 from django.core.exceptions import ValidationError as ModelError
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path
+from django.utils import translation
 from django.views.decorators.http import require_GET
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from api import account, dump, sound, tasks
 from api.auth import CHALLENGE
-from api.openapi import AgendaApi, Node, StrictParser
+from api.openapi import AgendaApi, StrictParser
 from api.problems import KINDS, Problem, model_faults, problem_response, request_faults
 from api.responses import json_response
 
@@ -76,8 +79,17 @@ for kind, problem_of in PROBLEMS.items():
     api.add_exception_handler(kind, partial(on_error, problem_of))
 
 
-STYLE = Path(__file__).with_name("docs.css").read_bytes()
 FRESH = "public, max-age=300"
+NINJA = Path(ninja.__file__).with_name("static") / "ninja"
+# What the documentation is made of: this server may stand alone, without the agenda's /static/.
+FILES = {
+    "agenda.css": ("text/css", settings.BASE_DIR / "config/static/agenda.css"),
+    "icon.svg": ("image/svg+xml", settings.BASE_DIR / "config/static/icon.svg"),
+    "docs.css": ("text/css", Path(__file__).with_name("docs.css")),
+    "swagger-ui.css": ("text/css", NINJA / "swagger-ui.css"),
+    "swagger-ui-bundle.js": ("text/javascript", NINJA / "swagger-ui-bundle.js"),
+    "swagger-ui-init.js": ("text/javascript", NINJA / "swagger-ui-init.js"),
+}
 
 
 @require_GET
@@ -100,80 +112,38 @@ def openapi(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def style(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(STYLE, content_type="text/css", headers={"Cache-Control": FRESH})
+def file(request: HttpRequest, name: str) -> FileResponse:
+    if name not in FILES:
+        raise Http404("no such file")
+    media_type, path = FILES[name]
+    return FileResponse(
+        path.open("rb"), content_type=media_type, headers={"Cache-Control": "public, max-age=86400"}
+    )
 
 
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
+    """Ninja's Swagger UI in a frame of ours. Its own words and the contract's are English."""
+    chosen = request.GET.get("language", "")
+    language = chosen if chosen in dict(settings.LANGUAGES) else translation.get_language()
     # No request in the context: what goes with it would ask for sessions, which are not for here.
     context = {
         "address": f"{request.scheme}://{request.get_host()}/api/v1",
+        "home": "" if settings.IS_WEB else settings.SITE,
+        "languages": settings.LANGUAGES,
+        "language": language,
         "contract": api.contract,
-        "groups": _groups(api.contract),
-        "schemas": [_schema(name, api.contract) for name in SCHEMAS_SHOWN],
-        "problems": {
-            name: (kind.status, kind.title_in("en"), kind.title_in("fr"))
-            for name, kind in KINDS.items()
-        },
+        "problems": KINDS,
     }
-    page = render_to_string("api/docs.html", context)
+    with translation.override(language):
+        page = render_to_string("api/docs.html", context)
     return HttpResponse(page, headers={"Cache-Control": FRESH})
-
-
-SCHEMAS_SHOWN = ("TaskIn", "TaskPatch", "Keep", "TaskOut", "TaskPage", "Me", "ProblemOut")
-
-
-def _groups(document: Node) -> dict[str, list[Node]]:
-    groups: dict[str, list[Node]] = {}
-    for address, operations in document["paths"].items():
-        for method, operation in operations.items():
-            parameters = [
-                about | {"kind": _kind(about["schema"], is_needed=about["required"])}
-                for about in operation["parameters"]
-            ]
-            shown = {"method": method.upper(), "path": address, "parameters": parameters}
-            groups.setdefault(operation["tags"][0], []).append(operation | shown)
-    return groups
-
-
-def _schema(name: str, document: Node) -> Node:
-    schema = document["components"]["schemas"][name]
-    required = schema.get("required", [])
-    fields = [
-        about | {"name": field, "kind": _kind(about, is_needed=field in required)}
-        for field, about in schema["properties"].items()
-    ]
-    return {"name": name, "description": schema.get("description", ""), "fields": fields}
-
-
-def _kind(about: Node, *, is_needed: bool = False) -> str:
-    if is_needed:
-        return f"{_kind(about)}, needed"
-    if "$ref" in about:
-        return str(about["$ref"].rsplit("/", 1)[-1])
-    if "anyOf" in about:
-        return " | ".join(_kind(choice) for choice in about["anyOf"])
-    if "enum" in about:
-        return " | ".join(choice or "(nothing)" for choice in about["enum"])
-    if about.get("type") == "array":
-        most = f", {about['maxItems']} at most" if "maxItems" in about else ""
-        return f"[{_kind(about['items'])}]{most}"
-    return str(about.get("format") or about.get("type", "")) + _limits(about)
-
-
-def _limits(about: Node) -> str:
-    if "maxLength" in about:
-        return f", {about.get('minLength', 0)} to {about['maxLength']} characters"
-    if "maximum" in about:
-        return f", {about.get('minimum', 0)} to {about['maximum']}"
-    return ""
 
 
 urlpatterns = [
     path("", index),
     path("openapi.json", openapi, name="api-contract"),
     path("docs", page, name="api-docs"),
-    path("docs.css", style),
+    path("docs/<str:name>", file, name="api-docs-file"),
     path("", api.urls),
 ]

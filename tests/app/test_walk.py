@@ -250,7 +250,8 @@ class Inline(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         names = {name for name, _ in attrs}
-        if tag == "style" or (tag == "script" and "src" not in names):
+        is_data = ("type", "application/json") in attrs
+        if tag == "style" or (tag == "script" and "src" not in names and not is_data):
             self.found.append(tag)
         self.found += [f"{tag} {n}" for n in names if n == "style" or n.startswith("on")]
         self.found += [f"{tag} {value}" for _, value in attrs if (value or "").startswith("javas")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.app.served import ServedAgenda
@@ -81,3 +82,20 @@ def test_an_addition_is_said_where_the_focus_is_and_undone_there(arrive):
     page.keyboard.press("Enter")
     expect(person.task("Walk the dog")).to_have_count(0)
     expect(page.locator(".undo")).to_contain_text("Removed: “Walk the dog”")
+
+
+def test_the_documentation_opens_and_tries_a_request_in_a_narrow_window(arrive):
+    """Under our policy: a refused script or style would be in the console, which `arrive` reads."""
+    page = arrive("fr", PHONE).page
+    page.goto("/api/v1/docs")
+    health = page.locator(".opblock", has_text="/api/v1/health")
+    health.locator(".opblock-summary-control").click()
+    health.get_by_role("button", name="Try it out").click()
+    health.get_by_role("button", name="Execute").click()
+    expect(health.locator(".live-responses-table .response").first).to_contain_text("200")
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], node["html"][:200]) for rule in found for node in rule["nodes"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="English").click()
+    page.get_by_role("link", name="Back to the agenda").click()
+    page.wait_for_url(re.compile(r"/agenda/sign-in/"))

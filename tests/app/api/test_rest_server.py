@@ -50,7 +50,7 @@ def test_it_does_everything_the_api_can_with_its_small_account(rest):
     here, tag = made["location"], made["etag"]
     for path in (here, "/api/v1/tasks?q=B2.04", "/api/v1/dump", "/api/v1/me", "/api/v1/tokens"):
         assert rest.ask("GET", path, **sent)[0] == 200
-    for path in (f"{here}/speech", "/api/v1/day/speech", "/api/v1/docs", "/api/v1/docs.css"):
+    for path in (f"{here}/speech", "/api/v1/day/speech", "/api/v1/docs", "/api/v1/docs/docs.css"):
         assert rest.ask("GET", path, **sent)[0] == 200
     changed = rest.ask("PATCH", here, '{"notes": "x"}', **sent | {"If-Match": tag})
     assert changed[0] == 200
