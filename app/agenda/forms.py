@@ -172,7 +172,7 @@ class TaskForm(forms.Form):
         return TaskInput(**{field.name: given[field.name] for field in fields(TaskInput)})
 
 
-def new_task_values(*, deadline_at: datetime) -> dict[str, Any]:
+def new_task_values(*, deadline_at: datetime | str) -> dict[str, Any]:
     return {"identity": uuid7(), "deadline_at": deadline_at}
 
 

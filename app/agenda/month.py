@@ -1,6 +1,4 @@
-"""A month as weeks of days, each with its tasks, and with the next times of those that repeat.
-Pure.
-"""
+"""Weeks of days, each with its tasks, and with the next times of those that repeat. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from calendar import Calendar
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agenda.clock import instant_or_later
@@ -17,6 +15,7 @@ from agenda.repeat import walls_after
 
 FIRST_YEAR, LAST_YEAR = 1970, 9997
 DECEMBER = 12
+WEEKS = 5
 # Of a day: thousands would cost a worker its memory.
 DAY_SHOWN_MAX = 50
 
@@ -33,7 +32,6 @@ class Entry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
     day: date
-    is_in_month: bool
     entries: list[Entry]
     more: int  # not shown
 
@@ -46,8 +44,14 @@ def days_of(year: int, month: int) -> list[list[date]]:
     return Calendar().monthdatescalendar(year, month)
 
 
-def weeks(year: int, month: int, tasks: Iterable[Task], *, zone: ZoneInfo) -> list[list[Day]]:
-    shown = days_of(year, month)
+def days_from(today: date) -> list[list[date]]:
+    """The week of `today` and those after it: what lies behind is forgotten anyway."""
+    monday = today - timedelta(days=today.weekday())
+    days = [monday + timedelta(days=n) for n in range(WEEKS * 7)]
+    return [days[n : n + 7] for n in range(0, len(days), 7)]
+
+
+def weeks(shown: list[list[date]], tasks: Iterable[Task], *, zone: ZoneInfo) -> list[list[Day]]:
     by_day: dict[date, list[Entry]] = defaultdict(list)
     count: Counter[date] = Counter()
 
@@ -65,7 +69,6 @@ def weeks(year: int, month: int, tasks: Iterable[Task], *, zone: ZoneInfo) -> li
         [
             Day(
                 day=day,
-                is_in_month=day.month == month,
                 entries=sorted(by_day[day], key=lambda entry: entry.until),
                 more=max(0, count[day] - DAY_SHOWN_MAX),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from time import thread_time
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,47 @@ def test_the_month_is_a_table_of_ones_own_live_tasks(page, add, bob):
     assert "mine" in content
     assert "theirs" not in content
     assert content.count('scope="col"') == 7
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 30), date(2026, 12, 6), date(2028, 2, 29)])
+def test_the_weeks_from_today_begin_with_its_week_and_are_five(today):
+    days = [day for week in months.days_from(today) for day in week]
+    assert len(days) == 35
+    assert days[0].weekday() == 0
+    assert today in days[:7]
+    assert days == sorted(set(days))
+
+
+def test_the_month_begins_today_and_its_days_add(page, add):
+    add("soon", left=timedelta(minutes=5))
+    content = page.get("/agenda/month/").text
+    today = timezone.localtime().date()
+    assert "<caption" in content
+    assert "soon" in content
+    for days, is_offered in ((-1, False), (0, True), (28, True)):
+        day = today + timedelta(days=days)
+        assert (f"?day={day.isoformat()}" in content) is is_offered
+
+
+@pytest.mark.parametrize("chosen", ["", "x", "0001-01-01", "2026-13-01"])
+def test_a_day_that_is_none_or_over_offers_what_no_day_offers(page, chosen):
+    offered = page.get("/agenda/tasks/new/", {"day": chosen}).context["form"]["deadline_at"]
+    assert offered.value() > timezone.now()
+
+
+@pytest.mark.parametrize("chosen", ["2099-05-04", "9999-12-31"])
+def test_a_chosen_day_is_offered_at_its_evening(page, chosen):
+    content = page.get("/agenda/tasks/new/", {"day": chosen}).text
+    assert f'value="{chosen}T18:00"' in content
+
+
+def test_links_in_notes_can_be_followed(page, add):
+    notes = "see (https://example.org/a?b=1&c=2), javascript:alert(1) and http://x.example/."
+    content = page.get(f"/agenda/tasks/{add(notes=notes).pk}/").text
+    assert re.findall(r'<a href="(\S+)" rel="noreferrer"', content) == [
+        "https://example.org/a?b=1&amp;c=2",
+        "http://x.example/",
+    ]
 
 
 @pytest.mark.parametrize("path", ["2026/13/", "2026/0/", "1/1/", "9999/12/", "9998/1/", "x/1/"])
@@ -111,7 +152,7 @@ def test_one_kept_longer_stands_where_it_is_and_its_series_where_it_was(page, al
     given = TaskInput(title="meet", deadline_at=monday, repeat="weekly")
     task = task_add(owner_id=alice.pk, given=given, at=at)
     task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, at=at)
-    shown = months.weeks(2027, 3, Task.objects.all(), zone=ZoneInfo("Europe/Paris"))
+    shown = months.weeks(months.days_of(2027, 3), Task.objects.all(), zone=ZoneInfo("Europe/Paris"))
     days = [day.day.isoformat() for week in shown for day in week if day.entries]
     assert days == [f"2027-03-{day}" for day in ("02", "08", "15", "22", "29")]
 

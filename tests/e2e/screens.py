@@ -85,6 +85,9 @@ SCREENS = (
         status=404,
     ),
     Screen(name="about", url="about", path="/agenda/about/", who="stranger"),
+    Screen(
+        name="accessibility", url="accessibility", path="/agenda/accessibility/", who="stranger"
+    ),
     Screen(name="not-found", url="", path="/agenda/nothing-here", who="stranger", status=404),
     Screen(name="button-s-address", url="", path="/agenda/sign-out/", who="stranger", status=405),
     Screen(name="agenda-empty", url="agenda", path="/agenda", who="newcomer"),

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.app.served import ServedAgenda
 from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
 from tests.e2e.person import Person
-from tests.e2e.test_screens import PRIVATE_ACCOUNT
+from tests.e2e.screens import SCREENS
+from tests.e2e.test_screens import PRIVATE_ACCOUNT, Places
 
 pytestmark = pytest.mark.browser
 IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
@@ -21,6 +22,15 @@ IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
 VISIBLE = """() => [
     ...document.querySelectorAll("main > :not(#list), #list > *, body > :not(main)")
   ].filter((one) => one.checkVisibility()).map((one) => one.className.split(" ")[0])"""
+
+# The spacing of WCAG 1.4.12; a sheet that is made in the page is no style of the page's policy.
+SPACED = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+    word-spacing: 0.16em !important } p { margin-bottom: 2em !important }`);
+  document.adoptedStyleSheets = [sheet];
+  return document.documentElement.scrollWidth;
+}"""
 
 
 def with_a_week(person: Person, agenda: ServedAgenda) -> Page:
@@ -99,3 +109,38 @@ def test_the_documentation_opens_and_tries_a_request_in_a_narrow_window(arrive):
     page.get_by_role("link", name="English").click()
     page.get_by_role("link", name="Back to the agenda").click()
     page.wait_for_url(re.compile(r"/agenda/sign-in/"))
+
+
+def test_every_screen_fits_320_pixels_with_text_spacing(arrive, agenda, mail_server):
+    narrow = {"width": 320, "height": 640}
+    places = Places(lambda: arrive("fr", narrow), agenda, mail_server, "fr")
+    found = {}
+    for screen in SCREENS:
+        page, _ = places.show(screen)
+        if (width := page.evaluate(SPACED)) > narrow["width"]:
+            found[screen.name] = width
+        page.screenshot(path=SCREENSHOTS / f"narrow-{screen.name}.png", full_page=True)
+    assert found == {}
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_after_a_mistake_title_and_focus_say_what_is_wrong(arrive, javascript):
+    person = arrive("en", DESK, javascript=javascript)
+    page = person.page
+    person.signs_up()
+    person.opens("/agenda/tasks/new/")
+    page.locator("[name=tags]").fill("b/c")
+    page.locator("[name=title]").fill("x")
+    page.locator("[name=deadline_at]").fill("2020-01-01T10:00")
+    person.presses("add")
+    assert page.title().startswith("Error:")
+    expect(page.locator(".errors")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).not_to_have_attribute("href", "#id_deadline_at")
+    assert page.url.endswith("#id_deadline_at")
+    person.opens("/agenda/account/leave/")
+    page.locator("[name=password]").fill("wrong")
+    page.locator("main form button").first.click()
+    expect(page.locator(".errors")).to_be_focused()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -43,13 +44,17 @@ from agenda.views.lookups import (
 )
 from speech import services as speech
 
+# Without what ends a sentence or a bracket around it.
+LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]»”’']")
+LINKS_MAX = 20
+
 
 @require_form
 @sign_in_required
 @text_keeping
 def task_new(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
-    form = _task_form(request, initial=new_task_values(deadline_at=_next_full_hour(at)))
+    form = _task_form(request, initial=new_task_values(deadline_at=_deadline_offered(request, at)))
     if request.method == "POST" and form.is_valid():
         try:
             _add(request, form, at=at)
@@ -218,12 +223,23 @@ def _task_context(
     return words_along(request) | {
         "at": at,
         "task": task,
+        "links": LINK.findall(task.notes)[:LINKS_MAX] if task else [],
         "heading": _("Edit a task") if task else _("Add a task"),
         "button": _("Save") if task else _("Add"),
         "form": form,
         "zone": zone_label(at, zone=zone_here()),
         "leaves_network": speech.leaves_network(),
     }
+
+
+def _deadline_offered(request: HttpRequest, at: datetime) -> datetime | str:
+    """In the evening of the day that was chosen in the month, else the next full hour but one."""
+    try:
+        day = date.fromisoformat(request.GET.get("day", ""))
+    except ValueError:
+        return _next_full_hour(at)
+    is_later = day > timezone.localtime(at).date()
+    return f"{day.isoformat()}T18:00" if is_later else _next_full_hour(at)
 
 
 def _next_full_hour(at: datetime) -> datetime:

@@ -123,28 +123,35 @@ def search(request: HttpRequest) -> HttpResponse:
 @require_read
 @sign_in_required
 def month(request: HttpRequest, year: int | None = None, number: int | None = None) -> HttpResponse:
+    """The weeks from today on, or a month of the calendar."""
     at = timezone.now()
     zone = zone_here()
     today = at.astimezone(zone).date()
     if year is None or number is None:
-        year, number = today.year, today.month
-    if not months.is_month(year, number):
+        days = months.days_from(today)
+        first, last = today, days[-1][-1]
+        middle = today.replace(day=1)
+    elif months.is_month(year, number):
+        days = months.days_of(year, number)
+        first = middle = date(year, number, 1)
+        last = first + relativedelta(day=31)
+    else:
         raise Http404("no such month")
-    days = months.days_of(year, number)
     since = day_start(days[0][0], zone=zone)
     until = day_start(days[-1][-1] + timedelta(days=1), zone=zone)
     mine = Task.objects.of(signed_in(request).pk).live(at=at)
     mine = mine.due_or_repeating(since=since, until=until)
-    first = date(year, number, 1)
-    before, after = first - relativedelta(months=1), first + relativedelta(months=1)
+    before, after = middle - relativedelta(months=1), middle + relativedelta(months=1)
     context = {
         "at": at,
         "first": first,
+        "last": last,
+        "is_rolling": year is None,
         "today": today,
         "weeks": months.weeks(
-            year, number, mine.defer("notes").by_deadline().iterator(chunk_size=500), zone=zone
+            days, mine.defer("notes").by_deadline().iterator(chunk_size=500), zone=zone
         ),
-        "before": before if months.is_month(before.year, before.month) else None,
+        "before": before if year and months.is_month(before.year, before.month) else None,
         "after": after if months.is_month(after.year, after.month) else None,
     }
     return render(request, "agenda/month.html", context)
@@ -182,6 +189,11 @@ def about(request: HttpRequest) -> HttpResponse:
         "backups_kept": timedelta(days=settings.BACKUP_DAYS),
     }
     return render(request, "agenda/about.html", context)
+
+
+@require_read
+def accessibility(request: HttpRequest) -> HttpResponse:
+    return render(request, "agenda/accessibility.html")
 
 
 @require_read
