@@ -24,6 +24,7 @@ urlpatterns = [
     path("agenda/changes/", reading.changes, name="changes"),
     path("agenda/recent/", reading.recent, name="recent"),
     path("agenda/about/", reading.about, name="about"),
+    path("agenda/manifest.webmanifest", reading.manifest, name="manifest"),
     path("agenda/accessibility/", reading.accessibility, name="accessibility"),
     path("agenda/tasks/new/", editing.task_new, name="task-new"),
     path("agenda/tasks/quick/", editing.task_quick, name="task-quick"),

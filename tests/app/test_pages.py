@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import OperationalError, close_old_connections
 from django.test import Client
 from django.utils import translation
@@ -183,3 +184,15 @@ def test_a_body_of_10_megabytes_is_refused(page):
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "trace", "options"])
 def test_other_methods_are_refused(page, method):
     assert getattr(page, method)("/agenda").status_code == 405
+
+
+@pytest.mark.parametrize(("language", "word"), [("fr", "Ajouter une tâche"), ("en", "Add a task")])
+def test_the_agenda_can_be_installed(client, language, word):
+    answer = client.get("/agenda/manifest.webmanifest", HTTP_ACCEPT_LANGUAGE=language)
+    told = answer.json()
+    assert answer["Content-Type"] == "application/manifest+json"
+    assert (told["start_url"], told["display"], told["lang"]) == ("/agenda", "standalone", language)
+    assert told["shortcuts"][0]["name"] == word
+    for icon in told["icons"]:
+        assert finders.find(icon["src"].removeprefix("/static/"))
+    assert 'rel="manifest"' in client.get("/agenda/sign-in/").text

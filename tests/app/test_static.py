@@ -92,7 +92,7 @@ def collected(settings, tmp_path):
 def test_a_release_serves_files_whose_names_carry_a_hash(client, collected):
     content = client.get("/agenda/about/").content.decode()
     for name in re.findall(r'"/static/([^"]+)"', content):
-        assert re.search(r"\.[0-9a-f]{12}\.(css|js|svg)$", name)
+        assert re.search(r"\.[0-9a-f]{12}\.(css|js|svg|png)$", name)
         assert (collected / name).exists()
 
 

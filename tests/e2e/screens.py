@@ -181,6 +181,7 @@ NOT_A_SCREEN = {
     "calendar-feed": "a calendar for programs",
     "day-speech": "sound",
     "language": "a form that leads back",
+    "manifest": "for the browser",
     "missed-speech": "sound",
     "sign-in-code": "after a password: test_second_factor.py looks at it",
     "sign-out": "a form that leads to sign-in",

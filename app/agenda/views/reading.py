@@ -8,10 +8,20 @@ from itertools import chain
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from accounts.access import sign_in_required, signed_in
 from accounts.services import calendar_owner
@@ -189,6 +199,38 @@ def about(request: HttpRequest) -> HttpResponse:
         "backups_kept": timedelta(days=settings.BACKUP_DAYS),
     }
     return render(request, "agenda/about.html", context)
+
+
+@require_read
+def manifest(request: HttpRequest) -> HttpResponse:
+    """With which a phone or a desk puts the agenda among its programs."""
+    icons = [
+        {"src": static("icon.svg"), "sizes": "any", "type": "image/svg+xml"},
+        {"src": static("icon-512.png"), "sizes": "512x512", "type": "image/png"},
+        {
+            "src": static("icon-maskable-512.png"),
+            "sizes": "512x512",
+            "type": "image/png",
+            "purpose": "maskable",
+        },
+    ]
+    told = {
+        "name": _("Agenda"),
+        "short_name": _("Agenda"),
+        "lang": get_language(),
+        "id": reverse("agenda"),
+        "start_url": reverse("agenda"),
+        "scope": "/agenda",
+        "display": "standalone",
+        "background_color": "#fbf8f3",
+        "theme_color": "#0b5c63",
+        "icons": icons,
+        "shortcuts": [
+            {"name": _("Add a task"), "url": reverse("task-new")},
+            {"name": _("Hear my day"), "url": reverse("day-hear")},
+        ],
+    }
+    return JsonResponse(told, content_type="application/manifest+json")
 
 
 @require_read
