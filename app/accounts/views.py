@@ -406,4 +406,6 @@ def voice(request: HttpRequest) -> HttpResponse:
         user = signed_in(request)
         user.voice = chosen
         user.save(update_fields=["voice"])
-    return redirect("agenda")
+    after = request.POST.get("next", "")
+    is_here = url_has_allowed_host_and_scheme(after, allowed_hosts=None)
+    return HttpResponseRedirect(after if is_here else reverse("agenda"))

@@ -110,7 +110,7 @@ def test_every_mistake_is_told_at_once(page):
     wrong = {"title": " ", "deadline_at": "2020-01-01T10:00", "tags": "no$tag"}
     content = page.post(NEW, form(**wrong)).text
     for said in ("Say what is to be done.", "This moment has passed.", "cannot be a tag"):
-        assert content.count(said) == 1
+        assert content.count(said) == 2  # in the list, and beside the field
 
 
 def test_a_year_long_past_has_passed(page):
@@ -406,11 +406,31 @@ def test_words_leave_only_when_chosen_and_not_private(alice, add, voice, is_priv
     assert words.private is kept_here
 
 
-def test_the_voice_is_asked_for_once_where_google_may_speak(page, add, alice, settings):
+def test_the_voice_is_asked_for_once_at_the_first_press_where_google_may_speak(
+    page, add, alice, settings
+):
     settings.AGENDA_SPEECH = "google"
-    add()
-    assert b"Use Google" in page.get("/agenda").content
-    page.post("/agenda/account/voice/", {"voice": "local"})
+    task = add()
     assert b"Use Google" not in page.get("/agenda").content
+    for path in ("/agenda/day/", f"/agenda/tasks/{task.id}/"):
+        assert page.get(f"{path}speech.mp3").status_code == 409
+        assert b"Use Google" in page.get(f"{path}hear/").content
+    here = f"/agenda/tasks/{task.id}/hear/"
+    answer = page.post("/agenda/account/voice/", {"voice": "local", "next": here})
+    assert answer["Location"] == here
+    assert b"Use Google" not in page.get(here).content
+    assert page.get(f"/agenda/tasks/{task.id}/speech.mp3").status_code == 200
     alice.refresh_from_db()
     assert alice.voice == "local"
+
+
+def test_whose_voice_is_not_asked_of_a_private_task(page, add, settings):
+    settings.AGENDA_SPEECH = "google"
+    task = add(is_private=True)
+    assert page.get(f"/agenda/tasks/{task.id}/speech.mp3").status_code == 200
+
+
+@pytest.mark.parametrize("after", ["https://elsewhere.example/", "//elsewhere.example", ""])
+def test_choosing_a_voice_never_leads_elsewhere(page, after):
+    answer = page.post("/agenda/account/voice/", {"voice": "local", "next": after})
+    assert answer["Location"] == "/agenda"

@@ -145,6 +145,7 @@ class ClosedAgenda:
 
     def voice_notice(self) -> tuple[Page, int]:
         self.owner.opens()
+        self.owner.page.locator(".hear-day").click()  # asked at the first press
         expect(self.owner.page.locator("form.voice")).to_be_visible()
         return self.owner.page, 200
 

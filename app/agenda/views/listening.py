@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,8 @@ def day_hear(request: HttpRequest) -> HttpResponse:
 @sign_in_required
 def day_speech(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
+    if _asks_for_voice(request):
+        return HttpResponse(status=HTTPStatus.CONFLICT)
     return _spoken(request, _day_words(request, at=at), at=at)
 
 
@@ -68,6 +71,8 @@ def task_hear(request: HttpRequest, task_id: UUID) -> HttpResponse:
 def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
     at = timezone.now()
     task = task_or_404(request, task_id, at=at)
+    if _asks_for_voice(request, task):
+        return HttpResponse(status=HTTPStatus.CONFLICT)
     return _spoken(request, task_utterance(task, at=at, **_listener(request)), at=at)
 
 
@@ -137,6 +142,12 @@ def _listener(request: HttpRequest) -> dict[str, Any]:
     return {"user": signed_in(request), "language": get_language()}
 
 
+def _asks_for_voice(request: HttpRequest, task: Task | None = None) -> bool:
+    """Whose voice it is, is asked at the first press of Hear: agenda.js opens that page then."""
+    is_private = task is not None and task.is_private
+    return speech.leaves_network() and not signed_in(request).voice and not is_private
+
+
 def _player(
     request: HttpRequest,
     words: Utterance,
@@ -145,11 +156,13 @@ def _player(
     sound_at: str,
     task: Task | None = None,
 ) -> HttpResponse:
+    context: dict[str, Any] = {"at": at, "task": task, "words": words, "sound": sound_at}
+    if _asks_for_voice(request, task):
+        return render(request, "agenda/hear.html", context | {"asks_for_voice": True})
     try:
-        said = speech.speak(words, at=at)
+        context["said"] = speech.speak(words, at=at)
     except SpeechError:
-        said = None
-    context = {"at": at, "task": task, "words": words, "said": said, "sound": sound_at}
+        context["said"] = None
     return render(request, "agenda/hear.html", context)
 
 

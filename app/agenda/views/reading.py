@@ -88,7 +88,6 @@ def agenda(request: HttpRequest) -> HttpResponse:
             held(user.pk) if is_more or only_tag or is_filtered else held_as_listed(tasks)
         ),
         "most": {"tasks": settings.MOST_TASKS, "kib": settings.MOST_KIB},
-        "asks_for_voice": bool(live) and speech.leaves_network() and not user.voice,
         "speaks": speech.is_enabled(),
     }
     return render(request, "agenda/agenda.html", context)
