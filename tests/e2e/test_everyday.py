@@ -113,7 +113,8 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     found = person.page.locator("td li a", has_text="18:00")
     expect(found).to_have_count(1)
     if viewport == PHONE:
-        person.page.locator("td", has=found).locator(".opens").click()
+        own = person.page.locator("li a", has_text="18:00")
+        person.page.locator("td", has=own).locator(".opens").click()
     found.click()
     person.page.locator("[name=title]").fill(f"{title} (2)")
     person.presses("save")
