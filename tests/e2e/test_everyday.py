@@ -128,6 +128,22 @@ def test_a_task_from_its_line_to_its_end(language, viewport, words, arrive):
     expect(person.task(title)).to_be_visible()
 
 
+def test_enter_in_the_date_of_a_menu_means_that_date(arrive):
+    person = arrive("en", DESK)
+    page = person.page
+    person.signs_up()
+    person.adds("write", lives=timedelta(hours=5))
+    page.locator("[data-menu]").click()
+    expect(page.get_by_role("dialog", name="write")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    page.screenshot(path=SCREENSHOTS / "menu-en-1280.png")
+    page.locator("#later-until").fill("2090-01-01T10:00")
+    page.locator("#later-until").press("Enter")
+    expect(page.locator(".undo").last).to_contain_text(
+        "Later: “write”, until Sunday 1 January 2090"
+    )
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize(
     "viewport", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "low-desk"]
@@ -264,6 +280,7 @@ def test_a_whole_life_without_javascript(arrive):
     person = arrive("fr", PHONE, javascript=False)
     page = person.page
     person.signs_up()
+    expect(page.locator("#arm")).to_be_hidden()
     page.locator("#quick").fill("Acheter du pain demain 8h")
     page.locator("#quick").press("Enter")
     expect(page.locator("main .until")).to_contain_text("08:00")

@@ -146,7 +146,7 @@ def task_edit(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if task is None:
         return _no_such_task(request, at=at)
     if "menu" in request.GET:
-        return render(request, "agenda/acts.html", _acts(task, at=at) | {"is_menu": True})
+        return render(request, "agenda/menu.html", _acts(task, at=at))
     form = _task_form(request, initial=task_values(task), shown=task.deadline_at)
     mark = seen_mark(task)
     if request.method == "POST" and request.POST.get("seen", mark) != mark:

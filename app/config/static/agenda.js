@@ -330,13 +330,9 @@ document.addEventListener("visibilitychange", back);
 const openMenu = async (link) => {
   const response = await ask(`${link.pathname}?menu`);
   if (!response?.ok) return location.assign(link.href);
-  const menu = document.createElement("dialog");
-  menu.innerHTML = await response.text();
-  menu.dataset.deadline = link.closest(".task").dataset.deadline;
-  menu.setAttribute("aria-labelledby", "menu-of");
-  menu.setAttribute("closedby", "any");
+  document.body.insertAdjacentHTML("beforeend", await response.text());
+  const menu = document.body.lastElementChild;
   menu.addEventListener("close", () => menu.remove());
-  document.body.append(menu);
   menu.showModal();
   return menu;
 };
