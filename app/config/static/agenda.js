@@ -15,7 +15,7 @@ const quick = document.getElementById("quick");
 const sent = sessionStorage.getItem("sent");
 sessionStorage.removeItem("sent");
 if (!words.announcements || (sent === "new" && live.querySelector(".undo"))) sessionStorage.removeItem("line");
-if (quick && !quick.value) quick.value = sessionStorage.getItem("line") ?? "";
+if (quick) quick.value = sessionStorage.getItem("line") ?? quick.value;
 if (quick?.value) quick.focus();
 
 // How the line is read stands below it, and Enter adds that. The server reads it once more: a
