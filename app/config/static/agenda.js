@@ -144,7 +144,8 @@ let isSpeaking = false;
 const keepLonger = async (one) => {
   await post(one.keep, { seen: one.seen });
   tabs.postMessage(0);
-  if (!(await refresh())) say(words.kept);
+  say(words.kept);
+  refresh();
 };
 
 const show = (one) => {
@@ -249,9 +250,9 @@ let looked = 0;
 
 const refresh = async () => {
   const old = list();
-  if (!old || playing || !navigator.onLine) return false;
+  if (!old || playing || !navigator.onLine) return;
   const response = await ask(location);
-  if (!response?.ok) return false;
+  if (!response?.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const focus = document.activeElement, row = old.contains(focus) && focus.closest("[id]");
   const place = row && [...row.querySelectorAll("a, button")].indexOf(focus);
@@ -261,7 +262,6 @@ const refresh = async () => {
   page = fresh.body.dataset.now;
   tick();
   if (row) (document.getElementById(row.id)?.querySelectorAll("a, button")[place] ?? live.parentElement).focus();
-  return true;
 };
 
 const look = async () => {
