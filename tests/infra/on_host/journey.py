@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
+from http import HTTPStatus
 from urllib.parse import urlencode, urljoin, urlsplit
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -170,10 +171,22 @@ def add(browser: Browser, agenda: Answer, asked: dict[str, str]) -> tuple[dateti
     position = listed.text.find(asked["title"])
     if position < 0:
         raise SystemExit(f"the task was not added (HTTP {answer.status}): {answer.text[:2000]!r}")
-    ids = {match[0]: match.start() for match in re.finditer(UUID, listed.text)}
+    ids = [(abs(match.start() - position), match[0]) for match in re.finditer(UUID, listed.text)]
     if not ids:
         raise SystemExit("the task is on the page, but no task's address is")
-    return deadline_at, min(ids, key=lambda task: abs(ids[task] - position))
+    return deadline_at, min(ids)[1]
+
+
+def hear(browser: Browser, task: str) -> Answer:
+    """Whoever hears something for the first time is asked whose voice it may be: this site's."""
+    path = f"/agenda/tasks/{task}"
+    sound = browser.ask("GET", f"{path}/speech.mp3")
+    if sound.status != HTTPStatus.CONFLICT:
+        return sound
+    page = browser.get(f"{path}/hear/")
+    form = need(Forms(page.text).with_field("next"), "voice", page)
+    browser.submit(page, form, {"voice": "local"})
+    return browser.ask("GET", f"{path}/speech.mp3")
 
 
 def iso(moment: datetime) -> str:
@@ -227,7 +240,7 @@ def begin(browser: Browser, asked: dict[str, str]) -> dict[str, object]:
     agenda = sign_in(browser, asked)
     deadline_at, task = add(browser, agenda, asked)
     asked_at = time.monotonic()
-    speech = browser.ask("GET", f"/agenda/tasks/{task}/speech.mp3")
+    speech = hear(browser, task)
     seconds = round(time.monotonic() - asked_at, 2)
     return {
         "task": task,
