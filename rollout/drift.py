@@ -171,14 +171,15 @@ def read_declared(lines: Iterable[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def schema(hosts: Hosts) -> Iterator[Finding]:
+    """The database's, beside the models of a release, and what each host's would migrate."""
+    where = {"where": hosts.first("database"), "what": "schema"}
+    asked = hosts.run(hosts.first("web"), "agenda-manage agenda_schema", check=False)
+    if asked.returncode != 0:
+        yield {**where, "failed": asked.stderr.strip().splitlines()[-2:] or ["no answer"]}
+    elif asked.stdout.strip():
+        yield {**where, "how": asked.stdout.splitlines()}
     for host in hosts.of("web"):
         where = {"where": host, "what": "schema"}
-        asked = hosts.run(host, "agenda-manage agenda_schema", check=False)
-        if asked.returncode != 0:
-            said = asked.stderr.strip().splitlines()[-2:] or ["no answer"]
-            yield {**where, "failed": said}
-        elif asked.stdout.strip():
-            yield {**where, "how": asked.stdout.splitlines()}
         asked = hosts.run(host, "agenda-manage migrate --check --plan", check=False)
         if asked.returncode == 0:
             continue

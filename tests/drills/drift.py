@@ -163,7 +163,7 @@ CHANGES = {
     ),
     "a unit of deploy's": edited(f"{UNITS}/agenda-expiry.timer"),
     "a timer of deploy's that is off": Change(
-        "web", "systemctl disable -q --now ctlv-watch.timer", "Start the watch now and at boot"
+        "web", "systemctl disable -q --now ctlv-watch.timer", "Start the watch"
     ),
     "a timer of Debian's that is off": Change(
         "web",
