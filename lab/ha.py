@@ -205,23 +205,27 @@ class HaPve(PendingPve):
             state = self.wanted(ct)
             if ct not in self.cts or not state or not self.nodes[ct.node].get("online", True):
                 return
-            if ct.status == RUNS_AS[state]:
+            done = ct.status == RUNS_AS[state]
+            if done:
                 pass
             elif state == "started":
-                await self._lrm(ct, "vzstart", lambda: self._start_steps(ct, "root@pam"))
+                done = await self._lrm(ct, "vzstart", lambda: self._start_steps(ct, "root@pam"))
             elif timeout_s:
-                await self._lrm(
+                done = await self._lrm(
                     ct, "vzshutdown", lambda: self._ct_powerdown(ct, timeout_s, force=False)
                 )
             else:
-                await self._lrm(ct, "vzstop", lambda: self._ct_powerdown(ct, 0, force=True))
-            ct.ha_state = state if ct.status == RUNS_AS[state] else "error"
+                done = await self._lrm(ct, "vzstop", lambda: self._ct_powerdown(ct, 0, force=True))
+            # Of the task, as LRM.pm: by now somebody else may have stopped what it started.
+            ct.ha_state = state if done else "error"
         self.remember()
 
-    async def _lrm(self, ct: FakeCt, kind: str, body: Callable[[], Awaitable[Any]]) -> None:
+    async def _lrm(self, ct: FakeCt, kind: str, body: Callable[[], Awaitable[Any]]) -> bool:
+        """Whether its task succeeded."""
         upid = await self._ct_task(ct, kind, "root@pam", body)
         while self.tasks[upid]["status"] == "running":
             await asyncio.sleep(0.05)
+        return bool(self.tasks[upid]["exitstatus"] == "OK")
 
     async def _ct_ha(self, ct: FakeCt, user: str, state: str, timeout: int | None = None) -> Any:
         """Hand a start or stop to HA (API2/LXC/Status.pm): the task ends before anything is done.
