@@ -246,8 +246,11 @@ CHANGES = {
         "DROP TRIGGER agenda.drill",
     ),
     "a database": sql("CREATE DATABASE drill", "drill: is there", "DROP DATABASE drill"),
-    # Gone with the restart that the next one makes deploy do.
-    "a log of all statements": sql("SET GLOBAL general_log = ON", "general_log: ON"),
+    # Gone with the restart that the next one makes deploy do. To nowhere: its file would keep the
+    # passwords that deploy sets.
+    "a log of all statements": sql(
+        "SET GLOBAL log_output = 'NONE'; SET GLOBAL general_log = ON", "general_log: ON"
+    ),
     "settings of MariaDB's": edited("/etc/mysql/mariadb.conf.d/90-agenda.cnf", group="database"),
     "more settings of MariaDB's": file(
         "/etc/mysql/mariadb.conf.d/99-drill.cnf", "99-drill.cnf", group="database"
