@@ -254,6 +254,9 @@ def test_what_is_ours_and_no_longer_in_the_inventory_is_left_and_said(world, run
         assert run("drift") == 2
     finally:
         world.hosts["web"] = kept
+    # The way there is of the inventory: it comes back with it.
+    assert run("apply", "--yes") == 0, world.text
+    assert "Nothing to do" in world.text
     assert world.inside("web", "hostname") == "web"
 
 
