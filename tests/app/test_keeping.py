@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from agenda.calendar import calendar
-from agenda.clock import later_choices, one_day_later
+from agenda.clock import one_day_later
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task
 from agenda.services import TaskInput, task_add, task_done, task_edit, task_keep, task_restore
@@ -53,40 +53,6 @@ def test_nobody_keeps_anothers_task(page, add, bob):
 )
 def test_a_day_is_a_day_on_the_wall_over_both_clock_changes(before, after):
     assert one_day_later(before, zone=PARIS) == after.astimezone(UTC)
-
-
-@pytest.mark.parametrize(
-    ("due", "expected"),
-    [
-        pytest.param(
-            "2026-12-03T18:00",
-            "hour Thu 03 19:00, evening Thu 03 20:00, day Fri 04 18:00, monday Mon 07 18:00",
-            id="today",
-        ),
-        pytest.param(
-            "2026-12-03T21:00",
-            "hour Thu 03 22:00, day Fri 04 21:00, monday Mon 07 21:00",
-            id="after the evening began",
-        ),
-        pytest.param(
-            "2026-12-07T09:00",
-            "hour Mon 07 10:00, day Tue 08 09:00, monday Mon 14 09:00",
-            id="on a Monday to come",
-        ),
-        pytest.param(
-            "2027-03-27T02:30",
-            "hour Sat 27 03:30, day Sun 28 03:30, monday Mon 29 02:30",
-            id="before a night that skips its hour",
-        ),
-        pytest.param("9998-12-30T12:00", "hour Wed 30 13:00", id="at the calendar's end"),
-    ],
-)
-def test_later_offers_only_what_is_later(due, expected):
-    at = datetime(2026, 12, 3, 12, tzinfo=PARIS)
-    deadline_at = datetime.fromisoformat(due).replace(tzinfo=PARIS).astimezone(UTC)
-    choices = later_choices(deadline_at, at=at, zone=PARIS)
-    told = (f"{name} {until.astimezone(PARIS):%a %d %H:%M}" for name, until in choices.items())
-    assert ", ".join(told) == expected
 
 
 def undo_notices(page):

@@ -26,6 +26,15 @@ def hears(person, title: str) -> None:
     assert decoded_seconds(person.page, answer.value.url) > 1
 
 
+def answers_whose_voice(person, title: str) -> None:
+    """The first press asks whose voice may say it: the words stay here."""
+    person.task(title).locator("[data-speech]").click()
+    answer = re.compile("Keep my words here|Garder mes mots ici")
+    person.page.get_by_role("button", name=answer).click()
+    expect(person.page.locator("audio")).to_be_visible()
+    person.opens()
+
+
 def decoded_seconds(page: Page, url: str) -> float:
     """How long the browser itself finds the sound, once it has played a little of it."""
     return page.evaluate(
@@ -58,7 +67,9 @@ def test_a_stranger_uses_the_agenda(language, viewport, title, visit):
     stranger.photographs(f"{shot}-1-sign-in")
     stranger.signs_up()
     stranger.photographs(f"{shot}-2-empty")
-    stranger.adds("Préparer l’exposé" if language == "fr" else "Prepare the talk", notes="20 min")
+    talk = "Préparer l’exposé" if language == "fr" else "Prepare the talk"
+    stranger.adds(talk, notes="20 min")
+    answers_whose_voice(stranger, talk)
     deadline_at = stranger.adds(title, lives=LIVES)
     task = stranger.task(title)
     expect(task).to_be_visible()
