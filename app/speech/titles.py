@@ -706,7 +706,7 @@ RULES = (
     # Places in a row.
     _exact(r"\b(?P<roman>[IVX]+)(?P<ending>er|re|ère|e|è?me)\b", _century),
     _exact(rf"\b(?P<before>(?i:{_names(RULERS | PARTS)}) )(?P<roman>[IVX]+)\b", _roman),
-    _exact(r"(?<![\w.'’-])(?P<before>)(?P<roman>(?!XX\b|XXX\b)[IVX]{2,})(?![\w'’-])", _roman),
+    _exact(r"(?<![\w.'’-])(?P<before>)(?P<roman>(?!X{2,3}\b)[IVX]{2,})(?![\w'’-])", _roman),
     _rule(r"\b1ers?\b", _said("premier", "first")),
     _rule(r"\b1(?:re|[èe]re)s?\b", _said("première", "first")),
     _rule(r"\b2nde\b", _said("seconde", "second")),
