@@ -368,13 +368,7 @@ def main() -> int:
         return 1
     print(table)
     kept = result.keep("drift", table, wrong=wrong, recorded=given.keep)
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print(
-        f"drill-drift {given.env}: {'FAILED' if wrong else 'passed'}: {len(CHANGES)} changes, "
-        f"{len(wrong)} wrong; the table is in {kept}"
-    )
-    return 1 if wrong else 0
+    return result.end("drift", given.env, kept, wrong=wrong, of=f"{len(CHANGES)} changes")
 
 
 if __name__ == "__main__":

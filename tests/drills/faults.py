@@ -293,13 +293,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     kept = result.keep("faults", table, wrong=wrong, recorded=given.keep)
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print(
-        f"drill-faults {given.env}: {'FAILED' if wrong else 'passed'}: {len(names)} faults, "
-        f"{len(wrong)} wrong; the table is in {kept}"
-    )
-    return 1 if wrong else 0
+    return result.end("faults", given.env, kept, wrong=wrong, of=f"{len(names)} faults")
 
 
 if __name__ == "__main__":

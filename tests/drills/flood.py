@@ -120,12 +120,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     kept = result.keep("flood", table, wrong=wrong, recorded=given.keep)
-    print("".join(f"WRONG: {line}\n" for line in wrong), end="")
-    print(
-        f"drill-flood {given.env}: {'FAILED' if wrong else 'passed'}, {len(KINDS)} attacks;"
-        f" the table is in {kept}"
-    )
-    return 1 if wrong else 0
+    return result.end("flood", given.env, kept, wrong=wrong, of=f"{len(KINDS)} attacks")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,17 @@ def keep(name: str, table: str, *, wrong: Sequence[str], recorded: bool = False)
     return path
 
 
+def end(drill: str, environment: str, kept: Path, *, wrong: Sequence[str], of: str) -> int:
+    """Say what was wrong and the verdict (`of`: of what, "51 changes"); the drill's exit code."""
+    for line in wrong:
+        print(f"WRONG: {line}")
+    verdict = "FAILED" if wrong else "passed"
+    print(
+        f"drill-{drill} {environment}: {verdict}: {of}, {len(wrong)} wrong; the table is in {kept}"
+    )
+    return 1 if wrong else 0
+
+
 def keep_log(name: str, text: str) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.log"

@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.app.served import ServedAgenda
+
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
+PRIVATE_ACCOUNT = re.compile(r"sign in as (\S+) with (\S+)")
 SITE_ZONE = ZoneInfo("Europe/Paris")
 REMOVE, A_DAY_LATER = "[formaction$='/remove/']", "[value=day]"
 WORDS = {
@@ -66,6 +69,16 @@ class Person:
         self.page.locator("[name=username]").fill(self.name)
         self.page.locator("[name=password]").fill(self.password)
         self.presses("sign in")
+
+    def signs_in_with_a_week(self, agenda: ServedAgenda) -> Page:
+        """As the account of the example, which is made for it: only on a machine of the tests'."""
+        found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
+        assert found, "agenda_demo printed no account"
+        self.name, self.password = found.groups()
+        self.opens("/agenda/sign-in/")
+        self.signs_in()
+        self.page.wait_for_url(re.compile(r"/agenda/?$"))
+        return self.page
 
     def writes(self, title: str, *, lives: timedelta | None = None, notes: str = "") -> datetime:
         """Fill the form of a task without sending it; return the deadline, aware."""

@@ -6,7 +6,6 @@ from playwright.sync_api import sync_playwright
 
 from tests.app.served import ServedAgenda
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, ROOT, Doors
-from tests.e2e.test_face import with_a_week
 
 # Name, address, width, height, theme.
 PICTURES = (
@@ -25,7 +24,7 @@ def main() -> None:
             for name, path, width, height, theme in PICTURES:
                 doors = Doors(chromium, agenda.address)
                 size = {"width": width, "height": height}
-                page = with_a_week(doors.enter("fr", size, theme=theme), agenda)
+                page = doors.enter("fr", size, theme=theme).signs_in_with_a_week(agenda)
                 page.goto(path)
                 page.screenshot(path=ROOT / f"docs/{name}.png")
                 doors.close()

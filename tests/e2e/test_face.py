@@ -6,13 +6,11 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.app.served import ServedAgenda
 from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
-from tests.e2e.person import Person
 from tests.e2e.screens import SCREENS
-from tests.e2e.test_screens import PRIVATE_ACCOUNT, Places
+from tests.e2e.test_screens import Places
 
 pytestmark = pytest.mark.browser
 IN_VIEW = """() => [...document.querySelectorAll("li.task")].filter((task) => {
@@ -33,17 +31,6 @@ SPACED = """() => {
 }"""
 
 
-def with_a_week(person: Person, agenda: ServedAgenda) -> Page:
-    """Somebody signed in whose week is the example's."""
-    found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
-    assert found, "agenda_demo printed no account"
-    person.name, person.password = found.groups()
-    person.opens("/agenda/sign-in/")
-    person.signs_in()
-    person.page.wait_for_url(re.compile(r"/agenda/?$"))
-    return person.page
-
-
 @pytest.mark.parametrize(
     ("viewport", "least"),
     [
@@ -52,14 +39,14 @@ def with_a_week(person: Person, agenda: ServedAgenda) -> Page:
     ],
 )
 def test_the_first_screen_is_for_tasks(viewport, least, arrive, agenda):
-    page = with_a_week(arrive("fr", viewport), agenda)
+    page = arrive("fr", viewport).signs_in_with_a_week(agenda)
     assert page.evaluate("innerHeight") == viewport["height"], "the page is zoomed out"
     assert page.evaluate(IN_VIEW) >= least
     page.screenshot(path=SCREENSHOTS / f"first-screen-{viewport['width']}.png")
 
 
 def test_the_line_below_a_task_is_as_long_as_its_time(arrive, agenda):
-    page = with_a_week(arrive("fr", DESK), agenda)
+    page = arrive("fr", DESK).signs_in_with_a_week(agenda)
     lines = page.locator("li.task").evaluate_all(
         "all => all.map(one => parseFloat(getComputedStyle(one, '::after').width))"
     )
@@ -73,7 +60,7 @@ def test_the_line_below_a_task_is_as_long_as_its_time(arrive, agenda):
 
 
 def test_paper_shows_the_day_and_its_tasks_alone(arrive, agenda):
-    page = with_a_week(arrive("fr", DESK, theme="dark"), agenda)
+    page = arrive("fr", DESK, theme="dark").signs_in_with_a_week(agenda)
     page.emulate_media(media="print")
     assert set(page.evaluate(VISIBLE)) == {"head", "group"}
     expect(page.get_by_role("button")).to_have_count(0)

@@ -20,7 +20,6 @@ from tests.e2e.screens import SCREENS, Screen
 
 pytestmark = pytest.mark.browser
 THEMES = ("light", "dark")
-PRIVATE_ACCOUNT = re.compile(r"sign in as (\S+) with (\S+)")
 
 
 class Places:
@@ -55,14 +54,8 @@ class Places:
 
     def _owner_signs_in(self, agenda: ServedAgenda) -> str:
         """Return the first task of the owner's week."""
-        owner = self.people["owner"]
-        found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
-        assert found, "agenda_demo printed no account"
-        owner.name, owner.password = found.groups()
-        owner.opens("/agenda/sign-in/")
-        owner.signs_in()
-        owner.page.wait_for_url(re.compile(r"/agenda/?$"))
-        return (owner.page.locator("li.task").first.get_attribute("id") or "").removeprefix("task-")
+        page = self.people["owner"].signs_in_with_a_week(agenda)
+        return (page.locator("li.task").first.get_attribute("id") or "").removeprefix("task-")
 
     def show(self, screen: Screen) -> tuple[Page, int]:
         """The page that shows the screen, and the status of the answer that it is."""
@@ -133,12 +126,7 @@ class ClosedAgenda:
     def __init__(self, agenda: ServedAgenda, arrive: Callable[[], Person]) -> None:
         self.agenda = agenda
         self.stranger, self.owner = arrive(), arrive()
-        found = PRIVATE_ACCOUNT.search(agenda.manage("agenda_demo"))
-        assert found, "agenda_demo printed no account"
-        self.owner.name, self.owner.password = found.groups()
-        self.owner.opens("/agenda/sign-in/")
-        self.owner.signs_in()
-        self.owner.page.wait_for_url(re.compile(r"/agenda/?$"))
+        self.owner.signs_in_with_a_week(agenda)
 
     def sign_up_closed(self) -> tuple[Page, int]:
         return self.stranger.page, self.stranger.page.goto("/agenda/sign-up/").status
