@@ -197,6 +197,8 @@ def open_lock(path: Path) -> IO[str]:
 
     The kernel keeps even root from opening another user's file there, when it might be made.
     """
+    # Without an init of its own a machine may lack /run/lock.
+    path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("r+" if path.exists() else "w")
 
 
