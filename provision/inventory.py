@@ -26,6 +26,14 @@ KEPT = re.compile(
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 TIMEOUT_S = 60.0
+# How many hosts a group may have, and why no other number.
+SIZES = {
+    "database": (
+        (1, 3),
+        "the rows are on one host, or on three, of which two outvote one that is cut off: with two "
+        "or four neither half may go on, and each more waits for one more at every write",
+    )
+}
 # Not the project's: that one names a vault client, which must not be asked here. A file that cannot
 # be read is a failure, not a warning and an inventory without its hosts; and so is a key that is
 # written twice, of which the last one would count.
@@ -80,8 +88,24 @@ def load(environment: str, *, root: Path) -> Inventory:
             f"inventory/{environment} has no host in the group 'containers'",
             next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
         )
+    check_sizes(environment, groups)
     places = cache(lambda: find_places(folder, groups))
     return Inventory(environment=environment, hosts=hosts, groups=groups, places=places)
+
+
+def check_sizes(environment: str, groups: Mapping[str, Sequence[str]]) -> None:
+    """Raises InventoryError for a group that has another number of hosts than SIZES allows."""
+    for group, (allowed, why) in SIZES.items():
+        hosts = groups.get(group, ())
+        # An inventory of something else than a site has no web container.
+        if groups.get("web") and len(hosts) not in allowed:
+            named = f": {', '.join(hosts)}" if hosts else ""
+            raise InventoryError(
+                f"the group {group} of inventory/{environment} has {len(hosts)} hosts{named}; "
+                f"{why}",
+                next_step=f"let it have {' or '.join(map(str, allowed))} in the inventory's hosts "
+                "files; nothing was called",
+            )
 
 
 def listed(folder: Path) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:

@@ -127,8 +127,7 @@ def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = F
 def main() -> int:
     asked = arguments()
     try:
-        if asked.skip:
-            check_left_out(load(asked.env, root=ROOT), asked.skip)
+        check_left_out(load(asked.env, root=ROOT), asked.skip)
         play(asked.verb, asked.env, variables(asked), verbose=asked.verbose)
     except OperatorError as error:
         print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)

@@ -232,6 +232,26 @@ def test_a_folder_that_cannot_be_listed_is_said(root, monkeypatch):
         inventory.load("lab", root=root)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [(["a"], ""), (["a", "b", "c"], ""), ([], "has 0 hosts; "), (["a", "b"], "has 2 hosts: a, b; "),
+     (["a", "b", "c", "d"], "has 4 hosts: a, b, c, d; ")],
+)  # fmt: skip
+def test_the_rows_lie_on_one_host_or_on_three(root, hosts, said):
+    """Two cannot outvote each other, and neither can two of four."""
+    group = {"hosts": dict.fromkeys(hosts)}
+    told = {"all": {"children": {"containers": {"children": {"database": group}}}}}
+    told["all"]["children"]["containers"]["children"]["web"] = {"hosts": {"w": None}}
+    (root / "inventory/lab/hosts-rest.yml").unlink()
+    (root / "inventory/lab/hosts.yml").write_text(yaml.safe_dump(told))
+    if not said:
+        assert list(inventory.load("lab", root=root).groups["database"]) == hosts
+        return
+    with pytest.raises(InventoryError, match=f"the group database .* {said}") as refused:
+        inventory.load("lab", root=root)
+    assert "let it have 1 or 3" in refused.value.next_step
+
+
 def test_an_inventory_without_containers_says_so(root):
     (root / "inventory/lab/hosts-rest.yml").unlink()
     (root / "inventory/lab/hosts.yml").write_text("all:\n  hosts:\n    other:\n")

@@ -84,6 +84,7 @@ def test_ansible_still_holds_the_lock_when_the_program_was_killed(tmp_path):
         f"from pathlib import Path; from rollout import play; play.ROOT = Path({str(clone)!r})\n"
     )
     code += f"play.new_log = lambda *_, **__: {str(tmp_path / 'log')!r}\n"
+    code += "play.load = lambda *_, **__: play.Inventory(environment='lab', hosts={})\n"
     code += "sys.argv = ['play', 'deploy']; play.main()"
     lock = tmp_path / "busy.lock"
     alone = [str(ROOT / "setup/alone"), str(lock)]
