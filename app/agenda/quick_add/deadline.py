@@ -21,7 +21,7 @@ from agenda.quick_add.grammar import LAST_DAY, NOON, phrases_of
 from agenda.quick_add.words import END, STRONG, Token, kinds, tokens_of
 
 # What makes a time or a day one of two.
-_DOUBTFUL = kinds("vague bare plain worded slashed habit")
+_DOUBTFUL = kinds("vague bare plain worded slashed habit asked")
 END_OF_DAY = time(23, 59)
 LAST_YEAR = 9998
 # A 29 February is that far at most.
@@ -47,13 +47,13 @@ _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "par
 _GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST")
 _OPENERS = kinds("AT A BY THE ON TILL BEFORE DASH DICI LATEST")
 # Speak of time beside a phrase of time, or beside a number.
-_WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END")
+_WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END WEEKENDS")
 _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 # Before a deadline these make something else of it.
 _SPOILERS = kinds("SPOIL AFTER FROM DE OF BETWEEN")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
 _DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}, "AT": _MEALS}
-_FLAGS = kinds("range today of_clock vague bare plain worded slashed habit attribute next")
+_FLAGS = kinds("range today of_clock vague bare plain worded slashed habit asked attribute next")
 
 
 class Doubt(Exception):
@@ -160,7 +160,11 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
     has_day = any({"ahead", "weekday", "day"} & each.said.keys() for each in tokens)
     match token.kind:
         case _ if token.is_time:
-            is_cut = _at(tokens, index - 1).last > token.first or 0 <= follower.first < token.last
+            sides = (_at(tokens, index - 1), follower)  # of "demain18h" both say when
+            is_cut = any(
+                not side.is_time and side.last > token.first and 0 <= side.first < token.last
+                for side in sides
+            )
             is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
             is_of = is_of and not _at(tokens, index + 2).is_time
             is_opened = _at(tokens, index - 1).kind in _OPENERS
@@ -251,6 +255,7 @@ class _Deadline:
             {},
             {"hour": sure["hour"] + NOON} if is_half else {},
             {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
+            {"weekend": sure["other"]} if "other" in sure else {},
             {"next": 0} if "weekday" in sure else {},
             {"next": 0, "later": 7} if "weekday" in sure else {},
         ):
@@ -262,9 +267,8 @@ class _Deadline:
 
     def read(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime | None, str]:
         said = self.said
-        if ("habit" in said and not self.rule and "day" not in said) or (
-            "slashed" in said and self.language == "en"
-        ):
+        is_habit = "habit" in said and not self.rule and "day" not in said
+        if is_habit or "asked" in said or ("slashed" in said and self.language == "en"):
             raise self.doubt()
         if {"minutes", "days", "months"} & said.keys():
             found: datetime | None = self._from_now(at=at, zone=zone)
@@ -393,7 +397,7 @@ class _Deadline:
         if "ahead" in said:
             found.add(today + timedelta(days=said["ahead"]))
         if "weekend" in said:
-            found.add(monday + timedelta(days=6))
+            found.add(monday + timedelta(days=6 + said["weekend"]))
         if "week" in said and "weekday" not in said:
             found.add(monday + timedelta(days=6 + 7 * said["week"]))
         if "month_end" in said:

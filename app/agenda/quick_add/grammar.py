@@ -2,9 +2,10 @@
 
 A phrase is a pattern of kinds (words.py) and what its tokens say of the deadline, as numbers:
 `ahead` days from today, `weekday`, `day`, `month`, `year`, `months_on`, `week` (the end of the one
-so many weeks on), `weekend`, `month_end`, `year_end`, `hour`, `minute`, `part` of the day, or a
-length of `minutes`, `days`, `months` from now. `vague` hours are one of two, `bare` ones may be. Or
-it is a rule of RFC 5545. None: it is not this phrase after all.
+so many weeks on), `weekend` (days after this Sunday; or the `other` one), `month_end`, `year_end`,
+`hour`, `minute`, `part` of the day, or a length of `minutes`, `days`, `months` from now. `vague`
+hours are one of two, `bare` ones may be; what is `asked` is a question. Or it is a rule of RFC
+5545. None: it is not this phrase after all.
 """
 
 from __future__ import annotations
@@ -184,6 +185,9 @@ def _numeric(tokens: list[Token], _behind: Token) -> _Reading:
     is_fraction = (day, month) in {(1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (1, 5), (1, 10), (24, 7)}
     if not year and tokens[0].kind not in {"THE", "ON"} and (is_fraction or day == month):
         return DOUBT
+    if day <= NOON < month and _has(tokens, "SLASH"):  # "12/31" can be no other day; or a mark
+        found = _date(month, day, year[0] if year else None)
+        return {**found, "asked": 1} if found else DOUBT
     found = _date(day, month, year[0] if year else None)
     is_american_too = _has(tokens, "SLASH") and not _has(tokens, "THE") and month != day <= NOON
     return {**found, "slashed": 1} if found and is_american_too else found
@@ -236,8 +240,18 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
     return said
 
 
+def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "A week from friday", "two weeks from today", "friday week"; "vendredi semaine" is none."""
+    if tokens[-1].text.startswith("semaine"):
+        return None
+    weeks = (_values(tokens) or [1])[0]
+    if ahead := [token.value for token in tokens if token.kind == "TODAY"]:
+        return {"ahead": ahead[0] + 7 * weeks}
+    return {"weekday": _values(tokens, "WEEKDAY")[0], "later": 7 * weeks}
+
+
 def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
-    first, last = _values(tokens, "WEEKDAY")
+    first, last = _values(tokens, "WEEKDAY", "SHORT")
     if (first, last) == (0, 4):
         return _WORKDAYS
     return {"weekday": last, "range": 1} if first < last else DOUBT
@@ -385,8 +399,15 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Repeats.
     ("RULE", "EVERY (?=THE? (PART|NOON))", _repeats("FREQ=DAILY")),
     ("RULE", "(FROM|DE)? WEEKDAY (TO|DASH|A|AT) WEEKDAY", _weekday_range),
+    ("RULE", "(WEEKDAY|SHORT) DASH (WEEKDAY|SHORT)", _weekday_range),
     ("RULE", "EVERY THE? (WORKDAY|DAYS WORKING|WORKING DAYS)", _repeats(_WORKDAYS)),
-    ("RULE", "EN WEEKS|ON WORKDAY", _repeats(_WORKDAYS)),
+    ("RULE", "EN WEEKS|ON WORKDAY|WORKDAY (?=AT|NUMBER)", _repeats(_WORKDAYS)),
+    (
+        "RULE",
+        "(THE|ON|EVERY)+ WEEKENDS|WEEKENDS (?=AT|NUMBER)",
+        _repeats("FREQ=WEEKLY;BYDAY=SA,SU"),
+    ),
+    ("RULE", "FORTNIGHTLY (?=$|AT|ON)", _repeats("FREQ=WEEKLY;INTERVAL=2")),
     ("RULE", "(EVERY|THE|ON)* ORD DAYNAME DU (EVERY|ART) MONTHS (?!NEXT)", _nth_weekday),
     ("RULE", "EVERY THE? ORD DAYNAME", _nth_weekday),
     ("RULE", "EVERY THE? OTHER? (NAMED|SHORT) (AND? (EVERY|ART) (NAMED|SHORT))*", _on_weekdays),
@@ -415,12 +436,17 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
     ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
+    ("DAY", "(A|COUNT|NUMBER) WEEKS (FROM|ON) (WEEKDAY|TODAY)", _weeks_from),
+    ("DAY", "WEEKDAY WEEKS (?=$|AT)", _weeks_from),
     ("DAY", "(NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
     ("DAY", "THE? WEEKDAY (?!DAYNUM)|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
     ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),
     ("DAY", "THIS WEEKEND", _says(weekend=0)),
+    ("DAY", "NEXT WEEKEND|THE? WEEKEND QUI? NEXT", _says(weekend=0, other=7, asked=1)),
+    ("DAY", "ENDOF NEXTWEEK", _says(weekend=7, other=5, asked=1)),
+    ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, other=-2, asked=1)),
     ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
     ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
     ("DAY", "ENDOF YEARS|THIS YEARS|EOY", _says(year_end=0)),
@@ -449,6 +475,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
 ]
 # Phrases of phrases.
 _LONGER: list[tuple[str, str, _Read | None]] = [
+    ("CLOCK", "CLOCK SHARP", lambda tokens, _behind: tokens[0].said),
     ("CLOCK", "(FROM|DE|BETWEEN)? CLOCK THEN CLOCK|NUMBER (DASH|TO) CLOCK", _until_clock),
     ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),

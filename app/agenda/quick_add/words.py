@@ -91,14 +91,17 @@ SPOIL=0 depuis since not pas sauf except ni but or ou than starting partir un'
 LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
 LASTS=0 nager sleep work study run walk
 DAILY+0 daily weekly monthly yearly,annually
+FORTNIGHTLY=2 fortnightly
+WEEKENDS=0 weekends week-ends
+SHARP=0 sharp pile precises precise tapantes tapante
 MAYBE=0 tot early late mid mi ish debut start beginning middle milieu passe passee dem
 MAYBE=0 tom 2morrow tantot nightly eve maintenant asap utc gmt pst pdt est edt bst cest
 HOLIDAY=0 noel christmas xmas easter paques halloween toussaint nye pentecote thanksgiving
-MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime weekends week-ends ouvrable
+MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime ouvrable
 MAYBE=0 ouvrables ferie feries
-TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob eow
-TIME=0 biweekly bimonthly fortnightly dawn dusk sunset sunrise noonish aube crepuscule quinzaine
-*=0 eod eom eoy past moins sur en from now thing of qui plus no
+TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob
+TIME=0 biweekly bimonthly dawn dusk sunset sunrise noonish aube crepuscule quinzaine
+*=0 eod eow eom eoy past moins sur en from now thing of qui plus no
 """
 WORDS: dict[str, tuple[str, int]] = {}
 for _row in _VOCABULARY.strip().splitlines():
@@ -118,10 +121,12 @@ def kinds(text: str) -> frozenset[str]:
 _ENDINGS = dict.fromkeys(kinds("er ere re e eme st nd rd th"), ("NTH", 0))
 _ENDINGS |= {"j": ("DAYS", 1), ":": ("COLON", 0), ".": ("DOT", 0), "/": ("SLASH", 0)}
 _ENDING_KINDS = kinds("AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH MAYBE DASH AT A")
+# "mon-fri", "demain18h".
+_GLUED = kinds("TODAY WEEKDAY SHORT")
 # Whoever writes these speaks of time.
 STRONG = kinds(
-    "TODAY WEEKDAY WEEKDAYS DOTTED TONIGHT H HEURE HOUR WEEKS FORTNIGHT MONTHS EOD EOM EOY WEEKEND "
-    "WORKDAY OCLOCK TIME MIDNIGHT EVERY HALFHOUR"
+    "TODAY WEEKDAY WEEKDAYS DOTTED TONIGHT H HEURE HOUR WEEKS FORTNIGHT MONTHS EOD EOW EOM EOY "
+    "WEEKEND WORKDAY FORTNIGHTLY OCLOCK TIME MIDNIGHT EVERY HALFHOUR"
 )
 _LIKE_A_TIME = re.compile(
     r"\d ?h(?:\d|\b)|\d:\d\d|\d(?:am|pm|a\.m|p\.m)\b|^\d{1,2}(?::\d\d)?[ap]$|^\d{1,2}/\d{1,2}"
@@ -188,6 +193,12 @@ def _pieces(word: str) -> list[str]:
         return [word]
     if found := re.fullmatch(r"([ld]')(.+)", word):
         return [found[1], found[2]]
+    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+)(\d.*)", word):
+        pieces = [piece for piece in found.groups() if piece]
+        if all(WORDS.get(piece, ("",))[0] in _GLUED for piece in pieces if piece[0].isalpha()):
+            return [*pieces[:-1], *_pieces(pieces[-1])]
+    if found := re.fullmatch(r"(\d{4}-\d\d-\d\d)t(\d\d:\d\d(?::\d\d)?)", word):
+        return [*_pieces(found[1]), *_pieces(found[2])]
     if re.match(r"@?\d", word) and len(word) < len("2026-12-01T18:00+"):
         pieces = re.findall(r"\d+|[ap]\.m|[a-z]+|.", word)
         if all(_is_ending(piece) for piece in pieces):
