@@ -178,21 +178,25 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate operators operator-add operator-remove deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
+	@$(ALONE) rollout.operators share
 
 rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key
 	@$(ALONE) rollout.rotate
 
-operators: ## Whose SSH keys open the containers
+operators: ## Whose SSH keys open the containers and the vault, who holds which secret
 	@$(RUN) rollout.operators list
 
 operator-add: ## One more, from the next deploy on: NAME=anne KEY="ssh-ed25519 …" (or the .pub file)
 	@$(ALONE) rollout.operators add
 
-operator-remove: ## One less, from the next deploy on: NAME=anne
+operator-remove: ## One less, from the next deploy on, and another password of the vault: NAME=anne
 	@$(ALONE) rollout.operators remove
+
+escrow: ## One encrypted bundle from which a bare machine operates and restores; the first time KEY=escrow-key.pub
+	@$(ALONE) rollout.escrow
 
 deploy: ## Configure every container with Ansible (SKIP=names: without these web or REST hosts, which are down)
 	@$(ALONE) rollout.play deploy

@@ -24,6 +24,8 @@ KEPT = re.compile(
     r"|agenda_tls|agenda_admin_networks|tls_site_file|base_open_ports|verify_vantage"
 )
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
+# What lies in its folder for git and is no inventory (ansible.cfg, ignore_extensions).
+BESIDE = (".pub", ".age")
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 TIMEOUT_S = 60.0
 # How many hosts a group may have, and why no other number.
@@ -129,11 +131,11 @@ def listed(folder: Path) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]
 
 
 def readable_files(folder: Path) -> Iterator[Path]:
-    """Every file that Ansible is shown: those that are not encrypted."""
+    """Every file that Ansible is shown: no keys, and none that is encrypted."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             yield from readable_files(path)
-        elif not is_encrypted(path):
+        elif path.suffix not in BESIDE and not is_encrypted(path):
             yield path
 
 

@@ -10,12 +10,14 @@ Every value comes from the system's random source. What is there already is neve
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import secrets
 import ssl
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,9 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "vault_agenda_rest_password": lambda: secrets.token_urlsafe(32),
     "vault_agenda_token_key": lambda: secrets.token_urlsafe(64),
 }
+OPENS_VAULT = "vault-password"
+# What each operator's key opens (rollout/operators.py), with the vault's password.
+OPERATORS_SHARE = "operators.age"
 # How often some were rotated: no secret, and "" before the first time.
 GENERATION = "vault_agenda_generation"
 
@@ -77,8 +82,9 @@ def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
     except AnsibleVaultError as error:
         raise OperatorError(
             f"{file} cannot be read with the password there is",
-            "bring back the password it was made with; without it, remove the vault "
-            "and deploy anew with new secrets",
+            "where `make operator-remove` was interrupted, run it again; else bring back the "
+            "password it was made with; without it, remove the vault and deploy anew with new "
+            "secrets",
         ) from error
     try:
         return dict(yaml.safe_load(text) or {})
@@ -88,6 +94,14 @@ def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
             f"what {file} holds is not a list of `name: value`",
             f"correct it with `.venv/bin/ansible-vault edit {file}`",
         ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A file that operators share; `at`: when it was written, in seconds since 1970."""
+
+    content: bytes
+    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +123,8 @@ class Vault:
 
 
 def opened(environment: str, *, environ: Mapping[str, str]) -> Vault:
-    file, password_file = places(environment, environ=environ)
-    password = password_of(password_file, vault_file=file)
+    file, _ = places(environment, environ=environ)
+    password = password_of(environment, environ=environ)
     values = read_vault(VaultLib([(environment, VaultSecret(password))]), file)
     return Vault(file=file, environment=environment, password=password, values=values)
 
@@ -120,13 +134,69 @@ def write_private(file: Path, content: bytes) -> None:
     files.write_atomically(file, content)
 
 
-def password_of(file: Path, *, vault_file: Path) -> bytes:
+def operators_share(environment: str, *, environ: Mapping[str, str]) -> dict[str, Shared]:
+    """The secrets that each operator's key opens (operators.age), by name; {} without operators.
+
+    Raises OperatorError when no key of this machine opens them.
+    """
+    sealed = shared_place(environment, environ=environ) / OPERATORS_SHARE
+    if not sealed.exists():
+        return {}
+    ended = subprocess.run(
+        [ROOT / "ansible/vault-client", "--vault-id", environment, "--all"],
+        env={**os.environ, **environ},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    try:
+        with tarfile.open(fileobj=io.BytesIO(ended.stdout)) as tar:
+            return {
+                member.name: Shared(content=file.read(), at=int(member.mtime))
+                for member in tar.getmembers()
+                if (file := tar.extractfile(member))
+            }
+    except tarfile.TarError as error:
+        said = " ".join(ended.stderr.decode(errors="replace").split())[-200:]
+        raise OperatorError(
+            f"no key of this machine opens {sealed}: {said or 'it is damaged'}",
+            "let an operator run `make operator-add` with your key (ssh-ed25519 or ssh-rsa), and "
+            "pull; where your key lies elsewhere than in ~/.ssh, link it: ~/.config/ctlv/identity",
+        ) from error
+
+
+def take_shared(environment: str, *, environ: Mapping[str, str]) -> list[str]:
+    """Bring this machine what other operators wrote later, or it has not. Returns the names."""
+    state, taken = state_of(environment, environ=environ), []
+    for name, shared in operators_share(environment, environ=environ).items():
+        file = state / name
+        known = file.stat() if file.exists() else None
+        if name.startswith(OPENS_VAULT) or (known and int(known.st_mtime) >= shared.at):
+            continue
+        if not known or file.read_bytes() != shared.content:
+            write_private(file, shared.content)
+            taken.append(name)
+        os.utime(file, (shared.at, shared.at))
+    return taken
+
+
+def password_of(environment: str, *, environ: Mapping[str, str]) -> bytes:
     """The vault's password; made when neither it nor the vault exists yet."""
+    vault_file, file = places(environment, environ=environ)
+    try:
+        shared = operators_share(environment, environ=environ)
+    except OperatorError:
+        if not file.exists():
+            raise
+        shared = {}
+    if shared:
+        return shared[OPENS_VAULT].content.strip()
     if not file.exists():
         if vault_file.exists():
             raise OperatorError(
                 f"{vault_file} exists, its password {file} does not",
-                "get that file from whoever made the vault, mode 0600",
+                "get that file from whoever made the vault, mode 0600; or let an operator run "
+                "`make operator-add` with your key",
             )
         write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
     if file.stat().st_mode & 0o077:
@@ -227,7 +297,7 @@ def need_authority(
         ) from error
 
 
-def make_authority(state: Path, *, environment: str, password_file: Path) -> None:
+def make_authority(state: Path, *, environment: str, password_command: str) -> None:
     """When there is none; by role tls. A run that was killed goes on with the key it had made."""
     if (state / "tls/ca.pem").exists():
         return
@@ -239,7 +309,7 @@ def make_authority(state: Path, *, environment: str, password_file: Path) -> Non
             "tls_state": str(state),
             "tls_authority_name": f"Agenda {environment}, certificate authority",
             "tls_authority_networks": sorted(networks),
-            "tls_authority_password_file": str(password_file),
+            "tls_authority_password_command": password_command,
             "tls_domain": f"{environment}.ctlv.internal",
         }
     )
@@ -256,11 +326,19 @@ def make_authority(state: Path, *, environment: str, password_file: Path) -> Non
         )
 
 
-def encrypt_authority(key: Path, password: bytes) -> None:
-    """Versions before this one kept it in clear."""
-    if b"ENCRYPTED" in (text := key.read_bytes()):
+def encrypt_authority(key: Path, password: bytes, *, before: bytes | None = None) -> None:
+    """The authority's key with this password; `before`: the one it may have (None: it is in clear,
+    as versions before this one kept it).
+    """
+    is_encrypted = b"ENCRYPTED" in (text := key.read_bytes())
+    if is_encrypted and before is None:
         return
-    private = serialization.load_pem_private_key(text, None)
+    try:
+        private = serialization.load_pem_private_key(text, before if is_encrypted else None)
+    except ValueError:
+        # A run that was killed had encrypted it already; another key is none of ours.
+        serialization.load_pem_private_key(text, password)
+        return
     encrypted = private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -276,12 +354,14 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
         raise OperatorError(f"there is no inventory '{environment}'", f"ENV= one of {names}")
     vault_file, password_file = places(environment, environ=environ)
     state = state_of(environment, environ=environ)
+    taken = take_shared(environment, environ=environ)
+    is_begun = vault_file.is_file() or password_file.is_file()
     known_in = authority_file(environment, environ=environ)
     # Before anything is made. The vault is written last: where it is, somebody has an authority.
     need_authority(
         state / "tls",
         known_in=known_in,
-        password=recorded(password_file),
+        password=password_of(environment, environ=environ).decode() if is_begun else "",
         may_make=not vault_file.is_file(),
         may_replace=new_authority,
     )
@@ -289,12 +369,13 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     known = [name for name in SECRETS if name in vault.values]
     new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
     backup_key(environment, environ=environ)
-    make_authority(state, environment=environment, password_file=password_file)
+    client = f"{ROOT / 'ansible/vault-client'} --vault-id {environment}"
+    make_authority(state, environment=environment, password_command=client)
     encrypt_authority(state / "tls/ca.key", vault.password)
-    also = ""
+    also = f"; from the other operators: {', '.join(taken)}" if taken else ""
     if recorded(known_in) != (fingerprint := fingerprint_of(state / "tls/ca.pem")):
         files.write_atomically(known_in, f"{fingerprint}\n", mode=files.PUBLIC)
-        also = "; the certificate authority's fingerprint was written"
+        also += "; the certificate authority's fingerprint was written"
         also += f": {known_in}" if environment == LAB else f": commit {known_in}"
     if new:
         vault.write(**new)

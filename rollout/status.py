@@ -17,7 +17,7 @@ from pathlib import Path
 from provision.arguments import Parser
 from provision.environment import ROOT
 from provision.errors import OperatorError
-from rollout import packages, rotate
+from rollout import operators, packages, rotate
 from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, state_folder
 
@@ -87,6 +87,7 @@ def main() -> int:
     now = datetime.now(UTC)
     here = of_operator(state_folder(environment), at=now)
     here += [("note", "packages", packages.old_pins(ROOT, at=now))]
+    here += [("note", "operators", operators.unshared(environment))]
     here += [("note", "secrets", line) for line in rotate.ages(environment, now=now)]
     print(render("here", here))
     red = sum(mark == "red" for lines in found.values() for mark, _subject, _text in lines)

@@ -120,6 +120,7 @@ HOSTILE = 'it\'s "a" *; touch harm #`touch harm`$(touch harm)$(shell touch harm)
         (("audit", "SINCE=@"), "since=<@>"),
         (("operator-add", "NAME=@", "KEY=a"), "name=<@>"),
         (("operator-add", "NAME=a", "KEY=@"), "key=<@>"),
+        (("escrow", "KEY=@"), "key=<@>"),
         (("restore", "FROM=@"), "wanted=<@>"),
         (("drill-restore", "FROM=@"), "wanted=<@>"),
         (("ssh", "HOST=@"), "to=<@>"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from provision import inventory
 from rollout import secrets
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +29,7 @@ SHARED = sorted(path for path in (ROOT / "inventory/shared").iterdir())
 NOT_IN_THE_LAB = {"lxc_api_host", "lxc_api_port", "lxc_api_ca_file"}
 # What is shared, and is not so in the lab: its folder, and how this machine reaches it.
 ONLY_IN_THE_LAB = {
-    *("ctlv_state", "operators_folder", "tls_authority_password_file"),
+    *("ctlv_state", "operators_folder"),
     *("forwarded_addresses", "agenda_api_plain_http"),
 }
 
@@ -123,3 +127,23 @@ def test_every_secret_in_the_inventories_is_one_that_is_made():
     }
 
     assert used == {*secrets.SECRETS, secrets.GENERATION}
+
+
+def test_what_lies_beside_an_inventory_for_git_is_no_host(tmp_path):
+    """To Ansible a file of one word is a host of that name."""
+    shutil.copytree(ROOT / "inventory", tmp_path / "inventory", symlinks=True)
+    shutil.copy(ROOT / "ansible.cfg", tmp_path)
+    (tmp_path / "ansible").symlink_to(ROOT / "ansible")
+    folder = tmp_path / "inventory/srv-px5"
+    for name in ("backup-key.pub", "operators.age", "operators.txt"):
+        (folder / name).write_text("age1word\n")
+    listed = subprocess.run(
+        [Path(sys.executable).parent / "ansible-inventory", "-i", folder, "--list"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "age1word" not in listed.stdout
+    assert all(path.suffix not in {".pub", ".age"} for path in inventory.readable_files(folder))

@@ -89,7 +89,7 @@ def state_for(name: str, folder: Path) -> dict[str, Any]:
     if name in ("encrypted-key", "wrong-password"):
         (tls / f"{name}.pem").unlink(missing_ok=True)
         encrypt_authority(tls / "ca.key", b"the vault's" if what == "encrypted" else b"another")
-        given["tls_authority_password_file"] = str(tls.parent / "password")
+        given["tls_authority_password_command"] = f"cat {tls.parent / 'password'}"
         (tls.parent / "password").write_text("the vault's\n")
     elif what == "broken":
         (tls / file).write_text("garbage")

@@ -17,7 +17,6 @@ RUN = re.compile(rb"[A-Za-z0-9_-]{24,}")
 WINDOW = 24
 # Files of the state folder that hold a secret in clear, and nobody else may read.
 KEPT_IN = (
-    "vault-password",
     "token",
     "root-token",
     "id_ed25519",
@@ -30,17 +29,11 @@ KEPT_IN = (
 
 def runs(environment: str, environ: Mapping[str, str]) -> dict[str, list[bytes]]:
     """Name of a secret -> what to search for. Nothing of it is ever printed: only names are."""
-    from ansible.parsing.vault import VaultLib, VaultSecret  # noqa: PLC0415 - slow, wanted here only
-
     from rollout import secrets  # noqa: PLC0415 - slow to load, wanted here only
 
-    vault_file, password_file = secrets.places(environment, environ=environ)
-    password = password_file.read_bytes().strip()
-    vault = VaultLib([(environment, VaultSecret(password))])
-    found = {
-        name: RUN.findall(value.encode())
-        for name, value in secrets.read_vault(vault, vault_file).items()
-    }
+    vault = secrets.opened(environment, environ=environ)
+    found = {name: RUN.findall(value.encode()) for name, value in vault.values.items()}
+    found["vault-password"] = RUN.findall(vault.password)
     state = state_folder(environment)
     for path in (path for pattern in KEPT_IN for path in state.glob(pattern)):
         if path.name == "lab.json":

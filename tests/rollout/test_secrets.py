@@ -27,7 +27,7 @@ MAKE_AUTHORITY = secrets.make_authority
 def quick_authority(monkeypatch):
     """Ansible takes seconds to make one, and one test sees that."""
 
-    def make(state, *, environment, password_file):
+    def make(state, *, environment, password_command):
         if not (state / "tls/ca.pem").exists():
             authority(state / "tls")
 
@@ -194,14 +194,14 @@ def made(tmp_path_factory):
     """Role tls takes seconds to make one."""
     state = tmp_path_factory.mktemp("state")
     (state / "password").write_text("the vault's\n")
-    MAKE_AUTHORITY(state, environment="lab", password_file=state / "password")
+    MAKE_AUTHORITY(state, environment="lab", password_command=f"cat {state}/password")
     return state
 
 
 def test_the_authority_is_made_once_and_its_key_is_closed(made):
     place = made / "tls"
     before = files_below(place)
-    MAKE_AUTHORITY(made, environment="another", password_file=made / "none")
+    MAKE_AUTHORITY(made, environment="another", password_command="false")
     assert files_below(place) == before
     assert {path.name for path in before} == {"ca.key", "ca.pem"}
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "ca.key")]
@@ -257,7 +257,7 @@ def test_an_authority_that_lay_in_clear_is_encrypted_and_stays_the_same(environ,
 def test_an_authority_that_cannot_be_made_is_said_in_two_lines(tmp_path):
     (tmp_path / "tls/ca.key").mkdir(parents=True)
     with pytest.raises(OperatorError, match="was not made") as error:
-        MAKE_AUTHORITY(tmp_path, environment="lab", password_file=tmp_path / "none")
+        MAKE_AUTHORITY(tmp_path, environment="lab", password_command="false")
     assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]
 
 
