@@ -183,8 +183,9 @@ secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: al
 	@$(ALONE) rollout.secrets
 	@$(ALONE) rollout.operators share
 
-rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key
+rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key|host-keys|authority|api-token
 	@$(ALONE) rollout.rotate
+	@$(ALONE) rollout.operators share
 
 operators: ## Whose SSH keys open the containers and the vault, who holds which secret
 	@$(RUN) rollout.operators list
@@ -241,7 +242,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-drift drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -268,6 +269,9 @@ drill-flood: ## One address floods the web: does anybody at another one notice?
 
 drill-drift: ## 51 changes by hand: does drift name each, and deploy put back what it owns?
 	@$(RUN) tests.drills.drift
+
+drill-rotate: ## Rotate each secret while people and programs work: does anybody notice? ONLY=
+	@$(ALONE) tests.drills.rotate
 
 drill-restore: ## Restore the last backup aside, compare every row, print RTO and RPO: FROM=…
 	@$(ALONE) rollout.backups drill

@@ -95,6 +95,7 @@ class LabPve(CopiesPve):
     def admit(self, token: tuple[str, str], *, bridge: str, tags: Collection[int]) -> None:
         """Let a token in, with what doctor's lines grant for the inventory and nothing else."""
         self.apitokens |= [token]
+        self.tokens[token[0]] = {"privsep": 1}
         self.pools.setdefault(POOL, set())
         for who in (token[0].partition("!")[0], token[0]):
             self.grant(who, f"/pool/{POOL}", *VM_PRIVILEGES, "Pool.Audit")

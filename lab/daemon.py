@@ -17,12 +17,11 @@ from lab.errors import LabError
 from lab.forward import Forward, socket_here, socket_in
 from lab.lxc import LxcRuntime
 from lab.packages import debian_sources, machine_codename, package_hosts
-from lab.settings import Facts, Settings, load_facts, write_atomically
+from lab.settings import ROOT_ID, Facts, Settings, load_facts, write_atomically
 from lab.templates import RELEASES, Templates
 
 LOOPBACK = "127.0.0.1"
 TOKEN_ID = "ctlv@pve!lab"  # noqa: S105 # a name, not a secret
-ROOT_ID = "root@pam!lab"  # for what an operator does by hand: tests and drills
 PROXY_WAIT_S = 5.0
 log = logging.getLogger("lab")
 

@@ -21,7 +21,7 @@ from lab import checks, kernellimits, lxcfs, network, settings, storage, subids,
 from lab.commands import CommandError, run, succeeds
 from lab.errors import LabError
 from lab.lxc import clear_remains
-from lab.settings import Settings
+from lab.settings import ROOT_ID, Settings
 
 API_WAIT_S = 120.0
 STOP_WAIT_S = 20.0
@@ -146,11 +146,11 @@ def _end_api(state: Path) -> None:
 
 
 def answers(lab: Settings) -> bool:
-    """Return whether the lab's API answers its token."""
+    """Return whether the lab's API answers root's token: the other one may have been rotated."""
     try:
         known = json.loads(lab.lab_file.read_text())
         context = ssl.create_default_context(cafile=known["ca_file"])
-        token = f"PVEAPIToken={known['token_id']}={known['token_secret']}"
+        token = f"PVEAPIToken={ROOT_ID}={(lab.state / 'root-token').read_text().strip()}"
         request = urllib.request.Request(  # noqa: S310 # the scheme is ours
             f"{known['api_url']}/api2/json/version", headers={"Authorization": token}
         )
@@ -270,6 +270,7 @@ OWN_FILES = (
     "ca.pem",
     "token",
     "root-token",
+    "own.token",  # what `make rotate WHAT=api-token` made
     "proxy.log",
     "id_ed25519",
     "id_ed25519.pub",

@@ -20,8 +20,8 @@ from fakepve.model import PveError
 from fakepve.routing import split_list
 
 from lab import state
+from lab.access import AccessPve
 from lab.commands import CommandError
-from lab.corrections import CorrectedPve
 from lab.errors import LabError
 from lab.guest import ContainerError, Guest, disk_name, parse_guest, volumes
 from lab.lxc import LxcRuntime
@@ -36,7 +36,7 @@ HOT_ADD = re.compile(r"(mp|dev)\d+")
 HOT_REMOVE = re.compile("|".join((*FASTPLUG, *HOT_DELETE, r"unused\d+", r"net\d")))
 
 
-class PendingPve(CorrectedPve):
+class PendingPve(AccessPve):
     """The API with a real server's two layers."""
 
     def __init__(self, runtime: LxcRuntime, *, keep: Path | None, **where: Any) -> None:

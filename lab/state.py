@@ -37,6 +37,7 @@ def snapshot(pve: Any, *, running: set[int]) -> str:
             "ha": pve.ha,
             "backups": pve.backups,
             "pools": [*pve.pools],
+            "tokens": pve.kept_tokens(),
             "off": [name for name, node in pve.nodes.items() if not node.get("online", True)],
         }
     )
@@ -69,6 +70,8 @@ def restore(pve: Any, path: Path) -> set[int]:
         # Kept by a lab from before it had a pool: its token could see none of them.
         for ct in pve.cts:
             pve._pool_join(POOL, ct.vmid)
+    if "tokens" in data:
+        pve.keep_tokens(data["tokens"])
     for name in data.get("off", []):
         pve.set_node_offline(name)
     for task in data["tasks"]:

@@ -104,12 +104,13 @@ def endpoint(
     """
     if site.environment == LAB:
         lab = read_lab(site.state)
+        own = read_token_file(token_file(site))
         return Endpoint(
             host=lab.api_host,
             port=lab.api_port,
             ca_file=site.state / lab.ca_file,
-            token_id=lab.token_id,
-            token_secret=lab.token_secret,
+            token_id=own.get("PROXMOX_TOKEN_ID", lab.token_id),
+            token_secret=own.get("PROXMOX_TOKEN_SECRET", lab.token_secret),
             is_lab=True,
         )
     text = variables.get("PROXMOX_HOST") or desired.api_host
@@ -144,9 +145,16 @@ def read_lab(folder: Path) -> Lab:
         ) from None
 
 
+def token_file(site: Site) -> Path:
+    """Where an operator's token lies; the lab's is in its lab.json until another one is made."""
+    if site.environment == LAB:
+        return site.state / "own.token"
+    return site.state.with_name(f"{site.environment}.token")
+
+
 def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
     """Both halves from the environment, or both from ENV.token: never one of each."""
-    file = site.state.with_name(f"{site.environment}.token")
+    file = token_file(site)
     values = variables if variables.get("PROXMOX_TOKEN_ID") else read_token_file(file)
     token_id, secret = values.get("PROXMOX_TOKEN_ID", ""), values.get("PROXMOX_TOKEN_SECRET", "")
     if not token_id or not secret:

@@ -129,6 +129,8 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"version", record(version_=scalar)),
     # Path -> privilege -> whether it is inherited further down.
     (r"access/permissions", record((".*", mapping))),
+    (r"access/users/[^/]+/token/[^/]+", record(privsep_=scalar)),
+    (r"access/acl", rows(path=text, type=text, ugid=text, roleid=text, propagate_=scalar)),
     (r"cluster/nextid", lambda response: response),
     (r"cluster/resources", resources),
     (r"cluster/status", rows(type_=scalar, quorate_=scalar)),

@@ -332,7 +332,18 @@ def unshared(environment: str) -> str:
 def knew(environment: str) -> str:
     """What somebody who was an operator may have kept."""
     suffix = "" if environment == LAB else f" ENV={environment}"
-    kinds = " ".join(("database", "migrate", "rest", "secret-key", "token-key", "backup-key"))
+    kinds = " ".join(
+        (
+            "database",
+            "migrate",
+            "rest",
+            "secret-key",
+            "token-key",
+            "backup-key",
+            "authority",
+            "api-token",
+        )
+    )
     return (
         "  They may have kept what operators.age held: the vault with its passwords and keys, "
         "backup-key, the authority's key; and a token of Proxmox, an account of /admin\n"

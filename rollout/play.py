@@ -25,7 +25,13 @@ from provision.errors import OperatorError
 from provision.inventory import Inventory, load
 from provision.logs import new_log
 
-PLAYBOOKS = {"deploy": "site.yml", "redeploy": "redeploy.yml", "rollback": "rollback.yml"}
+PLAYBOOKS = {
+    "deploy": "site.yml",
+    "redeploy": "redeploy.yml",
+    "rollback": "rollback.yml",
+    # Of `make rotate` alone.
+    "certificates": "certificates.yml",
+}
 DONE = {
     "deploy": "every container is as the inventory says",
     "redeploy": "the code of this tree serves",
@@ -45,7 +51,7 @@ def arguments() -> argparse.Namespace:
         description="Run a playbook.",
         next_step="make status names the releases and says how the containers are",
     )
-    parser.add_argument("verb", choices=PLAYBOOKS)
+    parser.add_argument("verb", choices=DONE)
     parser.add_environment(default="lab")
     parser.add("--force", make="FORCE", action="store_true", help="also code that failed before")
     parser.add("--unlock", make="UNLOCK", action="store_true", help="take a lock that was left")

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from provision import files
+from provision import credentials, files, tokens
 from provision.arguments import Parser
+from provision.desired import desired
+from provision.environment import ROOT
 from provision.errors import OperatorError
+from provision.inventory import load
+from provision.ssh import Ssh, fingerprint
 from rollout import secrets
 from rollout.play import play
 from rollout.reach import Hosts
@@ -34,14 +39,23 @@ NAMES = {
     "rest": "vault_agenda_rest_password",
 }
 BACKUP_KEY = "backup-key"
-BY_HAND = {
-    "host-keys": "remove tls/<host>.* from the state folder, then `make deploy`: nginx and MariaDB "
-    "read new ones, and requests under way may be cut",
-    "authority": "move tls/ of the state folder aside, `make secrets AUTHORITY=new`, "
-    "`make deploy`; browsers want the new tls/ca.pem",
-    "api-token": "make another one on the cluster (`make doctor` prints the lines), put it where "
-    "docs/provision.md says, and remove the old one there",
-}
+HOST_KEYS, AUTHORITY = "host-keys", "authority"
+API_TOKEN = "api-token"  # noqa: S105 - a name
+# Made beside those in use, and the same again until nobody needs the ones before; the public half
+# that is compared (Debian's OpenSSH offers it first) is what this says.
+MAKE_HOST_KEYS = """set -e
+next=/etc/ssh/ctlv-next
+if ! [ -e $next ]; then
+  rm -rf $next.new && mkdir -m 700 -p $next.new/etc/ssh
+  ssh-keygen -q -A -f $next.new && mv $next.new $next
+fi
+cut -d ' ' -f 1-2 $next/etc/ssh/ssh_host_ed25519_key.pub"""
+USE_HOST_KEYS = """set -e
+for key in /etc/ssh/ctlv-next/etc/ssh/*; do
+  cp -p $key /etc/ssh/ctlv-key.new && mv /etc/ssh/ctlv-key.new /etc/ssh/${key##*/}
+done
+systemctl reload ssh"""
+FORGET_HOST_KEYS = "rm -rf /etc/ssh/ctlv-next"
 # How far a key's rotation is: every process accepts the new one; it is used, and the one before is
 # accepted; the one before is no longer.
 ACCEPT, USE, OVERLAP, END = "accept", "use", "overlap", "end"
@@ -52,6 +66,7 @@ class Rotation:
 
     def __init__(self, environment: str, kind: str, *, now: datetime) -> None:
         self.environment, self.kind, self.now = environment, kind, now
+        self.state = secrets.state_of(environment, environ=os.environ)
         self.vault = secrets.opened(environment, environ=os.environ)
         self.name = NAMES.get(kind, "")
 
@@ -120,7 +135,7 @@ class Rotation:
 
     def backup_key(self) -> str:
         """The keys before stay in the file, for the backups that were made for them."""
-        state = secrets.state_of(self.environment, environ=os.environ) / BACKUP_KEY
+        state = self.state / BACKUP_KEY
         shared = secrets.shared_place(self.environment, environ=os.environ) / f"{BACKUP_KEY}.pub"
         known = shared.read_text("utf-8").splitlines()
         ours = secrets.age_keygen("-y", str(state)).decode().split()
@@ -132,6 +147,70 @@ class Rotation:
         play("deploy", self.environment, {})
         return "backups are made for the new one; keep a copy of backup-key elsewhere, as before"
 
+    def host_keys(self) -> str:
+        """The keys of SSH, and of the certificates, which one authority signs before and after."""
+        site = credentials.site(self.environment, root=ROOT)
+        ssh = Ssh(site=site, desired=desired(load(self.environment, root=ROOT)))
+        containers = ssh.desired.containers
+        with Hosts(self.environment) as hosts:
+            keys = {w.host: hosts.run(w.host, MAKE_HOST_KEYS).stdout.strip() for w in containers}
+        for host, key in keys.items():
+            ssh.record(host, sorted({*ssh.known_keys(host), key}))
+            for made in (self.state / "tls").glob(f"{host}.*"):
+                made.unlink()
+        # The containers that take backups learn them too.
+        play("certificates", self.environment, {})
+        with Hosts(self.environment) as hosts:
+            for host in keys:
+                hosts.run(host, USE_HOST_KEYS)
+        for wanted in containers:
+            ssh.trust(wanted, fingerprint(keys[wanted.host]), timeout_s=30.0)
+        with Hosts(self.environment) as hosts:
+            for host in keys:
+                hosts.run(host, FORGET_HOST_KEYS)
+        play("certificates", self.environment, {})
+        told = "".join(f"\n  {host} {fingerprint(key)}" for host, key in keys.items())
+        return f"the new ones are used; other operators record SSH's by `make trust`:{told}"
+
+    def authority(self, *, force: bool) -> str:
+        """ca.pem says who signs, and after it who else is believed; hosts get all of it."""
+        place, beside = self.state / "tls", self.state / "tls/next"
+        believed, told = place / "ca.pem", beside / "told"
+        client = secrets.vault_client(self.environment)
+        secrets.make_authority(beside, environment=self.environment, password_command=client)
+        new = (beside / "tls/ca.pem").read_text("utf-8")
+        signs, *others = secrets.certificates(believed)
+        if new not in (signs, *others):
+            files.write_atomically(believed, signs + new, mode=files.PUBLIC)
+        if signs != new and not told.exists():
+            play("certificates", self.environment, {})
+            told.touch()
+            if self.is_seen_by_browsers and not force:
+                return (
+                    f"every host believes both; give browsers {beside / 'tls/ca.pem'} too, then "
+                    "run this again, and it signs (FORCE=1 does not wait for browsers)"
+                )
+        if signs != new:
+            secrets.write_private(place / "ca.key", (beside / "tls/ca.key").read_bytes())
+            files.write_atomically(believed, new + signs, mode=files.PUBLIC)
+        known_in = secrets.authority_file(self.environment, environ=os.environ)
+        if len(secrets.certificates(believed)) > 1:
+            now_known = f"{secrets.fingerprint_of(believed)}\n"
+            files.write_atomically(known_in, now_known, mode=files.PUBLIC)
+            play("certificates", self.environment, {})
+            files.write_atomically(believed, new, mode=files.PUBLIC)
+        play("certificates", self.environment, {})
+        shutil.rmtree(beside)
+        return (
+            "the new one signs, the one before is believed by no host; other operators need "
+            f"{believed}, ca.key beside it, and {known_in.name}"
+        )
+
+    @property
+    def is_seen_by_browsers(self) -> bool:
+        hosts = load(self.environment, root=ROOT).hosts.values()
+        return any(host.get("agenda_tls") == "internal" for host in hosts)
+
 
 def ages(environment: str, *, now: datetime) -> list[str]:
     """Of `make status`: each secret with its age, and what is under way."""
@@ -142,14 +221,14 @@ def ages(environment: str, *, now: datetime) -> list[str]:
         vault = secrets.opened(environment, environ=os.environ)
     except OperatorError as error:
         return [str(error).splitlines()[0]]
-    kept = {"authority": state / "tls/ca.pem", BACKUP_KEY: state / BACKUP_KEY}
+    kept = {AUTHORITY: state / "tls/ca.pem", BACKUP_KEY: state / BACKUP_KEY}
     at = {kind: datetime.fromtimestamp(file.stat().st_mtime, UTC)
           for kind, file in kept.items() if file.exists()}  # fmt: skip
     for kind, name in NAMES.items():
         if since := vault.values.get(f"{name}_since"):
             at[kind] = datetime.fromisoformat(since)
-        elif "authority" in at:
-            at[kind] = at["authority"]
+        elif AUTHORITY in at:
+            at[kind] = at[AUTHORITY]
     told = ", ".join(f"{kind} {(now - since).days}" for kind, since in sorted(at.items()))
     lines = [f"age in days: {told}"]
     for kind, name in NAMES.items():
@@ -158,21 +237,31 @@ def ages(environment: str, *, now: datetime) -> list[str]:
             lines.append(f"the rotation of {kind} has not ended: `make rotate WHAT={kind}`")
         elif step and now >= at[kind] + KEYS[kind]:
             lines.append(f"the {kind} before can go now: `make rotate WHAT={kind}`")
+    known = secrets.recorded(state / "known_hosts").splitlines()
+    under_way = {
+        AUTHORITY: (state / "tls/next").exists(),
+        # Each host's name stands once, but while it has two keys.
+        HOST_KEYS: len({line.split(" ")[0] for line in known}) < len(known),
+    }
+    for kind in (kind for kind, is_so in under_way.items() if is_so):
+        lines.append(f"the rotation of {kind} has not ended: `make rotate WHAT={kind}`")
     return lines
 
 
 def rotate(asked: argparse.Namespace, *, now: datetime) -> str:
-    if asked.what in BY_HAND:
-        raise OperatorError(f"{asked.what} is not rotated by a verb", BY_HAND[asked.what])
+    if asked.what == API_TOKEN:
+        site = credentials.site(asked.env, root=ROOT)
+        return tokens.rotate(desired(load(asked.env, root=ROOT)), site)
     rotation = Rotation(asked.env, asked.what, now=now)
     verbs: dict[str, Callable[[], str]] = dict.fromkeys(ACCOUNTS, rotation.password)
     verbs |= {kind: partial(rotation.key, force=asked.force) for kind in KEYS}
-    verbs[BACKUP_KEY] = rotation.backup_key
+    verbs |= {BACKUP_KEY: rotation.backup_key, HOST_KEYS: rotation.host_keys}
+    verbs[AUTHORITY] = partial(rotation.authority, force=asked.force)
     return verbs[asked.what]()
 
 
 def main() -> int:
-    kinds = (*NAMES, BACKUP_KEY, *BY_HAND)
+    kinds = (*NAMES, BACKUP_KEY, HOST_KEYS, AUTHORITY, API_TOKEN)
     parser = Parser(
         prog="python -m rollout.rotate",
         description="A new secret in the place of one.",

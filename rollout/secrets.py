@@ -9,10 +9,10 @@ Every value comes from the system's random source. What is there already is neve
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import ssl
 import subprocess
@@ -24,7 +24,8 @@ from pathlib import Path
 
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from provision import files, inventory
 from provision.arguments import Parser, one_of
@@ -249,10 +250,18 @@ def recorded(file: Path) -> str:
     return file.read_text("utf-8", errors="replace").strip() if file.exists() else ""
 
 
+def certificates(file: Path) -> list[str]:
+    """Those it holds: the first signs, the others are believed too while it is rotated."""
+    found = re.findall(
+        r"-----BEGIN C.*?-----END CERTIFICATE-----", file.read_text("utf-8"), re.DOTALL
+    )
+    return [f"{one}\n" for one in found]
+
+
 def fingerprint_of(certificate: Path) -> str:
-    """As `openssl x509 -fingerprint -sha256` and browsers show it."""
+    """The first one's, as `openssl x509 -fingerprint -sha256` and browsers show it."""
     try:
-        body = ssl.PEM_cert_to_DER_cert(certificate.read_text("utf-8", errors="replace"))
+        body = x509.load_pem_x509_certificate(certificate.read_bytes())
     except ValueError as error:
         raise OperatorError(
             f"{certificate} is no certificate",
@@ -260,7 +269,7 @@ def fingerprint_of(certificate: Path) -> str:
             f"{certificate.parent} and run `make secrets AUTHORITY=new`: browsers then want the "
             "new one",
         ) from error
-    return hashlib.sha256(body).digest().hex(":").upper()
+    return body.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def need_authority(
@@ -295,6 +304,11 @@ def need_authority(
             f"{error.strerror or error}",
             "get both from the operator who ran `make secrets`, mode 0600",
         ) from error
+
+
+def vault_client(environment: str) -> str:
+    """The command that prints the vault's password."""
+    return f"{ROOT / 'ansible/vault-client'} --vault-id {environment}"
 
 
 def make_authority(state: Path, *, environment: str, password_command: str) -> None:
@@ -369,8 +383,7 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     known = [name for name in SECRETS if name in vault.values]
     new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
     backup_key(environment, environ=environ)
-    client = f"{ROOT / 'ansible/vault-client'} --vault-id {environment}"
-    make_authority(state, environment=environment, password_command=client)
+    make_authority(state, environment=environment, password_command=vault_client(environment))
     encrypt_authority(state / "tls/ca.key", vault.password)
     also = f"; from the other operators: {', '.join(taken)}" if taken else ""
     if recorded(known_in) != (fingerprint := fingerprint_of(state / "tls/ca.pem")):

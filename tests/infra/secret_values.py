@@ -19,6 +19,7 @@ WINDOW = 24
 KEPT_IN = (
     "token",
     "root-token",
+    "own.token",
     "id_ed25519",
     "backup-key",
     "tls/*.key",

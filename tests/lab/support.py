@@ -173,11 +173,11 @@ class Client:
     def as_root(self) -> Client:
         return Client(self.pve.url, Path(str(self.session.verify)), ROOT, pve=self.pve)
 
-    def ask(self, method: str, path: str, **values: Any) -> requests.Response:
+    def ask(self, method: str, path: str, /, **values: Any) -> requests.Response:
         where = {"params" if method == "GET" else "data": values}
         return self.session.request(method, self.url + path, timeout=30, **where)
 
-    def data(self, method: str, path: str, **values: Any) -> Any:
+    def data(self, method: str, path: str, /, **values: Any) -> Any:
         answer = self.ask(method, path, **values)
         assert answer.status_code == 200, f"{answer.status_code} {answer.reason} {answer.text}"
         return answer.json()["data"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import contextlib
 import itertools
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ import pytest
 
 from provision.errors import OperatorError
 from rollout import rotate, secrets
+from tests.certificates import authority
 
 NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
 
@@ -165,12 +168,6 @@ def test_an_overlap_whose_end_was_killed_begins_no_other_rotation(begin):
     assert step > 3
 
 
-@pytest.mark.parametrize("kind", rotate.BY_HAND)
-def test_what_no_verb_rotates_is_refused_with_what_to_do(begin, kind):
-    with pytest.raises(OperatorError, match=f"{kind} is not rotated.*\n  Next: "):
-        run(kind)
-
-
 def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, monkeypatch):
     begin("database")
     played = []
@@ -207,3 +204,195 @@ def test_status_says_how_old_each_is_and_what_was_interrupted(begin):
     assert more == []
     late = rotate.ages("lab", now=NOW + timedelta(days=31))[1:]
     assert late == ["the secret-key before can go now: `make rotate WHAT=secret-key`"]
+
+
+class Machines:
+    """Two hosts with their SSH keys, the operator, and the first host that takes the other's
+    backups: at each moment who comes by SSH knows the key that is shown.
+    """
+
+    def __init__(self):
+        self.dies_at, self.changes, self.made = 0, itertools.count(1), itertools.count(1)
+        self.shown = {host: self.key() for host in ("web", "database")}
+        self.next, self.known = {}, {host: {key} for host, key in self.shown.items()}
+        self.keeper = dict(self.known)
+        self.containers = [argparse.Namespace(host=host) for host in self.shown]
+        self.desired = self
+
+    def key(self):
+        return f"ssh-ed25519 {base64.b64encode(str(next(self.made)).encode()).decode()}"
+
+    def lives(self):
+        for host, key in self.shown.items():
+            assert key in self.known[host]
+            assert key in self.keeper[host]
+        if next(self.changes) == self.dies_at:
+            raise Killed
+
+    def run(self, host, command):
+        self.lives()
+        if command == rotate.MAKE_HOST_KEYS:
+            return argparse.Namespace(stdout=f"{self.next.setdefault(host, self.key())}\n")
+        if command == rotate.USE_HOST_KEYS:
+            self.shown[host] = self.next[host]
+        else:
+            assert command == rotate.FORGET_HOST_KEYS
+            self.next.pop(host, None)
+        return None
+
+    def play(self, verb, *_):
+        assert verb == "certificates"
+        self.lives()
+        self.keeper = dict(self.known)
+
+    def __call__(self, *_, **__):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    # What `Ssh` offers.
+
+    def known_keys(self, host):
+        return frozenset(self.known[host])
+
+    def record(self, host, keys):
+        self.lives()
+        self.known[host] = set(keys)
+
+    def trust(self, wanted, fingerprint, *, timeout_s):
+        assert timeout_s > 0
+        assert rotate.fingerprint(self.shown[wanted.host]) == fingerprint
+        self.record(wanted.host, [self.shown[wanted.host]])
+
+
+def test_host_keys_are_known_before_they_are_shown_wherever_a_run_is_killed(begin, monkeypatch):
+    monkeypatch.setattr(rotate, "load", lambda *_, **__: None)
+    monkeypatch.setattr(rotate.credentials, "site", lambda *_, **__: None)
+    for step in itertools.count(1):
+        begin("database")
+        machines = Machines()
+        before, machines.dies_at = dict(machines.shown), step
+        for name in ("Hosts", "Ssh", "desired"):
+            monkeypatch.setattr(rotate, name, machines)
+        monkeypatch.setattr(rotate, "play", machines.play)
+        tls = secrets.state_of("lab", environ=rotate.os.environ) / "tls"
+        tls.mkdir(exist_ok=True)
+        (tls / "web.key").touch()
+        try:
+            run("host-keys")
+        except Killed:
+            run("host-keys")
+        else:
+            break
+        assert not machines.shown.items() & before.items()
+        assert machines.known == {host: {key} for host, key in machines.shown.items()}
+        assert machines.keeper == machines.known
+        assert not machines.next
+        assert not (tls / "web.key").exists()
+    assert step > 10
+
+
+class Believers:
+    """Two hosts with the certificates that a deployment brings them: at each moment each believes
+    whoever signed the other's.
+    """
+
+    def __init__(self, state):
+        self.state, self.dies_at, self.changes = state, 0, itertools.count(1)
+        (state / "tls").mkdir()
+        self.make(state, environment="lab", password_command="")
+        self.write_fingerprint()
+        self.first = secrets.certificates(state / "tls/ca.pem")[0]
+        self.signed = dict.fromkeys(("web", "database"), self.first)
+        self.believed = {host: [self.first] for host in self.signed}
+
+    def make(self, state, **_):
+        if not (state / "tls/ca.pem").exists():
+            (state / "tls").mkdir(parents=True, exist_ok=True)
+            authority(state / "tls")
+
+    def write_fingerprint(self):
+        known = secrets.fingerprint_of(self.state / "tls/ca.pem")
+        (self.state / "certificate-authority.txt").write_text(f"{known}\n")
+
+    def lives(self):
+        if next(self.changes) == self.dies_at:
+            raise Killed
+
+    def play(self, verb, environment, told):
+        assert (verb, environment, told) == ("certificates", "lab", {})
+        # Of the key of another certificate, of another authority than the inventory's, it says no.
+        secrets.need_authority(
+            self.state / "tls",
+            known_in=self.state / "certificate-authority.txt",
+            password=None,
+            may_make=False,
+            may_replace=False,
+        )
+        for host in self.signed:
+            self.lives()
+            self.believed[host] = secrets.certificates(self.state / "tls/ca.pem")
+            self.signed[host] = self.believed[host][0]
+            for believed in self.believed.values():
+                assert {*self.signed.values()} <= {*believed}
+
+
+@pytest.fixture
+def believers(tmp_path, monkeypatch):
+    def one(tls):
+        state = tmp_path / str(next(numbers))
+        monkeypatch.setenv("CTLV_LAB_STATE", str(state))
+        state.mkdir()
+        world = Believers(state)
+        write = rotate.files.write_atomically
+        monkeypatch.setattr(secrets, "make_authority", world.make)
+        monkeypatch.setattr(rotate, "play", world.play)
+        hosts = {"web": {"agenda_tls": tls}}
+        monkeypatch.setattr(rotate, "load", lambda *_, **__: argparse.Namespace(hosts=hosts))
+
+        def counted(*arguments, **options):
+            world.lives()
+            write(*arguments, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(rotate.files, "write_atomically", counted)
+            yield world
+
+    numbers = itertools.count(1)
+    return contextlib.contextmanager(one)
+
+
+def test_every_host_believes_every_other_wherever_a_run_for_a_new_authority_is_killed(believers):
+    for step in itertools.count(1):
+        with believers("off") as world:
+            world.dies_at = step
+            try:
+                run("authority")
+            except Killed:
+                run("authority")
+            else:
+                break
+            (new,) = secrets.certificates(world.state / "tls/ca.pem")
+            assert new != world.first
+            assert [*world.believed.values()] == [[new], [new]]
+            assert not (world.state / "tls/next").exists()
+    assert step > 8
+
+
+def test_a_new_authority_signs_when_browsers_had_time_to_learn_it(believers):
+    with believers("internal") as world:
+        secrets.opened("lab", environ=rotate.os.environ).write(**{secrets.GENERATION: "1"})
+        assert "give browsers" in run("authority")
+        assert {*world.signed.values()} == {world.first}
+        assert all(len(believed) == 2 for believed in world.believed.values())
+        assert rotate.ages("lab", now=NOW)[1:] == [
+            "the rotation of authority has not ended: `make rotate WHAT=authority`"
+        ]
+        assert "the new one signs" in run("authority")
+        assert world.first not in world.signed.values()
+    with believers("internal") as world:
+        assert "the new one signs" in run("authority", force=True)
