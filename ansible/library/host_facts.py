@@ -72,7 +72,7 @@ def main() -> None:
 
     debian = dict(line.split("=", 1) for line in lines("/etc/os-release") if "=" in line)
     shown = said("dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\\n")
-    of_units = ("--property=Id,ActiveState,UnitFileState", "*.service", "*.timer")
+    of_units = ("--property=Id,ActiveState,UnitFileState", "*.service", "*.timer", "*.socket")
     sockets = ("--no-header", "--listening", "--tcp", "--numeric", "--processes")
     shadow = lines("/etc/shadow")
     facts = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 # Group: units that its hosts run. The agenda itself is a release's instance: see below.
 UNITS = {
-    "containers": ("ssh", "nftables", "ctlv-watch.timer", "ctlv-answer.socket"),
+    "containers": ("ssh", "nftables", "ctlv-watch.timer"),
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
@@ -32,6 +34,11 @@ def test_its_units_run_now_and_after_a_restart(host, on):
     services = {name: on(host).service(name) for name in names}
     assert [name for name, unit in services.items() if not unit.is_running] == []
     assert [name for name, unit in services.items() if not unit.is_enabled] == []
+
+
+def test_the_watch_answers_others_where_somebody_is_told_and_nowhere_else(host, on):
+    told = json.loads(on(host).file("/etc/ctlv/watch.json").content_string)["told"]
+    assert on(host).service("ctlv-answer.socket").is_running is bool(told)
 
 
 def test_one_release_of_the_agenda_serves_now_and_after_a_restart(serving, on, evidence):
