@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from django.contrib.auth import login
+from django.contrib.auth import get_user, login
+from django.contrib.messages.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.audit import What, note
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from config.middleware import FOR_MACHINES, Next
+from config.retry import OutcomeUnknown, if_undone, nobody_knows, retried
 
 View = Callable[..., HttpResponseBase]
 # Not words of the user's: made anew on every page.
@@ -121,6 +124,41 @@ def _way_back(request: HttpRequest) -> str:
         return ""
     back = urlunsplit(("", "", *urlsplit(page)[2:4], ""))
     return back if len(back) <= BACK_LENGTH_MAX else ""
+
+
+def written(view: View) -> View:
+    """Around a page that writes: all that a POST writes, failed passwords and the session included,
+    is one transaction, and is tried again with the request as it came.
+    """
+
+    @wraps(view)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        key, _read = request.session.session_key, request.POST
+        came = vars(request).copy()
+
+        def as_it_came() -> None:
+            vars(request).clear()
+            vars(request).update(came)
+            vars(request).pop("_cached_user", None)
+            request.session = type(request.session)(key)
+            request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment] # as Django's own
+            request._messages = default_storage(request)  # type: ignore[attr-defined] # likewise
+
+        try:
+            return _written(partial(view, request, *args, **kwargs), as_it_came)
+        except OutcomeUnknown:
+            as_it_came()  # what is in the session may not be in the database
+            raise
+
+    return run
+
+
+@retried(whole=True, unless=nobody_knows)
+def _written(make: Callable[[], HttpResponseBase], undone: Callable[[], None]) -> HttpResponseBase:
+    if_undone(undone)
+    return make()
 
 
 def signed_in(request: HttpRequest) -> User:

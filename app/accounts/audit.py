@@ -12,24 +12,34 @@ from django.utils import timezone
 
 from accounts.models import AuditLine, User, normal_name
 from agenda.forgetting import erase_in_chunks
+from agenda.identity import uuid7
 from config.middleware import client_address
+from config.retry import retried
 
 What = AuditLine.What
 # Of a user's own, on the account page.
 SHOWN = 20
 
 
+@retried(given={"identity": uuid7})
 def note(
-    what: AuditLine.What, user_id: UUID | None, *, request: HttpRequest | None, detail: str = ""
+    what: AuditLine.What,
+    user_id: UUID | None,
+    *,
+    request: HttpRequest | None,
+    detail: str = "",
+    identity: UUID | None = None,
 ) -> None:
     """`request`: whose address it came from; None for what an operator does."""
-    AuditLine.objects.create(
+    line = AuditLine(
+        id=identity or uuid7(),
         at=timezone.now(),
         what=what,
         account_id=user_id,
         address=client_address(request) if request else "",
         detail=detail,
     )
+    AuditLine.objects.bulk_create([line], ignore_conflicts=True)
 
 
 def note_refusal(request: HttpRequest, username: str, what: AuditLine.What = What.REFUSED) -> None:

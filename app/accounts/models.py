@@ -11,15 +11,17 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import OperationalError, models
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
+from config.retry import retried
 
 KEY_LENGTH = 32
 VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
@@ -135,6 +137,11 @@ def session_digest(key: str | None) -> str:
     return hashlib.sha256((key or "").encode()).hexdigest()[:40]
 
 
+@retried
+def _digest_instead(key: str, digest: str) -> None:
+    Session.objects.filter(session_key=key).update(session_key=digest)
+
+
 class SessionStore(DatabaseStore):
     """Ends when nobody used it for a while, and in any case a while after it began."""
 
@@ -148,7 +155,7 @@ class SessionStore(DatabaseStore):
         session = found.first()
         # 1.0 kept the key itself, which is shorter than a digest: no digest is taken for a key.
         if session is None and len(key) == KEY_LENGTH:
-            Session.objects.filter(session_key=key).update(session_key=digest)
+            _digest_instead(key, digest)
             session = found.first()
         if session is None:
             self._session_key = None
@@ -184,6 +191,20 @@ class SessionStore(DatabaseStore):
         instance.user_id = data.get(SESSION_KEY)
         return instance
 
+    def _is_made(self, must_create: bool = False) -> bool | None:
+        return (must_create and self.exists(self.session_key or "")) or None
+
+    @retried(unless=_is_made)
+    def save(self, must_create: bool = False) -> None:
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            # Django takes whatever the database says for a session that somebody ended.
+            if isinstance(error.__context__, OperationalError):
+                raise error.__context__ from None
+            raise
+
+    @retried
     def delete(self, session_key: str | None = None) -> None:
         super().delete(session_digest(session_key or self.session_key))
 

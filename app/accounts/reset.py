@@ -21,7 +21,7 @@ from django.conf import settings
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Min
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -32,6 +32,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.models import ResetRequest, User
 from accounts.services import access_end
 from agenda.forgetting import erase_in_chunks
+from config.retry import retried
 
 log = logging.getLogger("agenda.mail")
 
@@ -63,12 +64,22 @@ def reset_ask(asked: Asked, *, deliver: Callable[[Callable[[], None]], None] | N
         oldest = here.aggregate(Min("asked_at"))["asked_at__min"] or asked.at
         return max(1, int((oldest + REMEMBERED - asked.at).total_seconds()))
     is_enough = since.filter(whose_sha256=whose).count() >= SENT_MAX
-    ResetRequest.objects.create(whose_sha256=whose, where_sha256=where, asked_at=asked.at)
+    _note(whose, where, at=asked.at)
     if not is_enough:
         (deliver or _soon)(lambda: _send_links(asked))
     return 0
 
 
+@retried(unless=lambda _, where, *, at: _is_noted(where, at=at))
+def _note(whose: str, where: str, *, at: datetime) -> None:
+    ResetRequest.objects.create(whose_sha256=whose, where_sha256=where, asked_at=at)
+
+
+def _is_noted(where: str, *, at: datetime) -> bool | None:
+    return ResetRequest.objects.filter(where_sha256=where, asked_at=at).exists() or None
+
+
+@retried(whole=True)
 def reset_done(user: User) -> None:
     """The password is new: old failures are forgiven."""
     access_end(user, kept=None)
@@ -122,10 +133,16 @@ def _send_link(user: User, asked: Asked) -> None:
 def email_change(user: User, email: str, *, language: str) -> None:
     """The address before is told: perhaps it was not its owner who asked."""
     before, user.email = user.email, email
-    user.save(update_fields=["email"])
+    _email_save(user)
     if before and before != email:
         link = settings.SITE + reverse("password")
-        _soon(partial(_send, user, "email", to=before, language=language, link=link))
+        letter = partial(_send, user, "email", to=before, language=language, link=link)
+        transaction.on_commit(partial(_soon, letter))
+
+
+@retried
+def _email_save(user: User) -> None:
+    user.save(update_fields=["email"])
 
 
 def _send(user: User, name: str, *, to: str, language: str, **context: Any) -> None:

@@ -18,6 +18,7 @@ from pyotp import TOTP
 from pyotp.exceptions import OTPVerificationError
 
 from accounts.models import User
+from config.retry import retried
 
 # RFC 4226 recommends 160 bits.
 SECRET_BYTES, SALT_BYTES = 20, 16
@@ -80,6 +81,7 @@ def code_take(user: User, code: str, *, at: datetime) -> bool:
     return any(_step_take(user, app, step_of(app, digits, at=at)) for app in apps)
 
 
+@retried
 def _recovery_take(user: User, app: TOTP, digits: str) -> bool:
     left, used = user.recovery_digests, _digest(app, digits)
     rest = " ".join(digest for digest in left.split() if digest != used)
@@ -87,11 +89,13 @@ def _recovery_take(user: User, app: TOTP, digits: str) -> bool:
     return rest != left and bool(now.update(recovery_digests=rest, factor_sealed=seal(user, app)))
 
 
+@retried
 def _step_take(user: User, app: TOTP, step: int) -> bool:
     earlier = User.objects.filter(pk=user.pk, factor_step__lt=step)
     return bool(earlier.update(factor_step=step, factor_sealed=seal(user, app)))
 
 
+@retried
 def factor_set(user: User, app: TOTP, *, step: int) -> list[str]:
     """`step`: of the code that proved it. Return the recovery codes; none when there is a second
     factor already, by a second click on the same button.
@@ -104,6 +108,7 @@ def factor_set(user: User, app: TOTP, *, step: int) -> list[str]:
     return codes if done else []
 
 
+@retried
 def recovery_codes_new(user: User) -> list[str]:
     """In the place of those before. Nobody can show them again."""
     codes, digests = _recovery_codes(opened(user, user.factor_sealed))
@@ -118,6 +123,7 @@ def _recovery_codes(app: TOTP) -> tuple[list[str], str]:
     return [" ".join(wrap(code, 4)) for code in codes], digests
 
 
+@retried
 def factor_remove(user: User) -> None:
     """With its recovery codes."""
     User.objects.filter(pk=user.pk).update(factor_sealed="", factor_step=0, recovery_digests="")

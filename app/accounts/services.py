@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
@@ -14,10 +15,19 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.audit import What, note
-from accounts.models import AuditLine, FirstAdminLink, Session, User, session_digest
+from accounts.models import (
+    AuditLine,
+    FirstAdminLink,
+    Session,
+    User,
+    normal_name,
+    session_digest,
+)
 from agenda import erased
 from agenda.forgetting import erase_in_chunks
+from agenda.identity import uuid7
 from agenda.services import day_subject
+from config.retry import retried
 from speech import services as speech
 
 FIRST_ADMIN_LINK_VALID = timedelta(hours=24)
@@ -25,26 +35,35 @@ FIRST_ADMIN_LINK_VALID = timedelta(hours=24)
 PROBE_LIVES = timedelta(hours=3)
 
 
-def account_create(*, username: str, password: str, language: str = "", **extra: Any) -> User:
+def _made(*, identity: UUID, **_: Any) -> User | None:
+    return User.objects.select_for_update().filter(pk=identity).first()
+
+
+@retried(unless=_made, given={"identity": uuid7})
+def account_create(
+    *, username: str, password: str, language: str = "", identity: UUID | None = None, **extra: Any
+) -> User:
     """The names and the password were checked by the form. Raises ValidationError when the name
     was taken since: by somebody else, or by a second click on the same button.
     """
     try:
         with transaction.atomic():
-            return User.objects.create_user(username, password=password, language=language, **extra)
+            return User.objects.create_user(
+                username, password=password, language=language, id=identity or uuid7(), **extra
+            )
     except IntegrityError as error:
         taken = User._meta.get_field("username").error_messages["unique"]
         raise ValidationError({"username": taken}) from error
 
 
+@retried(whole=True)
 def first_admin_link_create(*, at: datetime) -> str:
     """Return the new link's token; it is the only open one, and only its digest is kept."""
     token = secrets.token_urlsafe(32)
-    with transaction.atomic():
-        FirstAdminLink.objects.all().delete()
-        FirstAdminLink.objects.create(
-            token_sha256=_digest(token), expires_at=at + FIRST_ADMIN_LINK_VALID
-        )
+    FirstAdminLink.objects.all().delete()
+    FirstAdminLink.objects.create(
+        token_sha256=_digest(token), expires_at=at + FIRST_ADMIN_LINK_VALID
+    )
     return token
 
 
@@ -52,21 +71,28 @@ def first_admin_link_is_open(token: str, *, at: datetime) -> bool:
     return FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token)).exists()
 
 
+def _is_used_up(*, token: str, username: str, at: datetime, **_: Any) -> User | None:
+    links = FirstAdminLink.objects.filter(token_sha256=_digest(token), used_at=at)
+    is_ours = links.select_for_update().exists()
+    return User.objects.filter(username=normal_name(username)).first() if is_ours else None
+
+
+@retried(whole=True, unless=_is_used_up)
 def first_admin_create(
     *, token: str, username: str, password: str, at: datetime, email: str = ""
 ) -> User | None:
     """Use the link up and make the administrator, both or neither. None: used or old. Raises
     ValidationError as account_create does.
     """
-    with transaction.atomic():
-        links = FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token))
-        if not links.update(used_at=at):
-            return None
-        return account_create(
-            username=username, password=password, email=email, is_staff=True, is_superuser=True
-        )
+    links = FirstAdminLink.objects.open(at=at).filter(token_sha256=_digest(token))
+    if not links.update(used_at=at):
+        return None
+    return account_create(
+        username=username, password=password, email=email, is_staff=True, is_superuser=True
+    )
 
 
+@retried(whole=True)
 def access_end(user: User, *, kept: str | None) -> None:
     """The password is new: whoever got in before is out, by session (but the one `kept`), token or
     feed.
@@ -81,6 +107,7 @@ def sessions_of(user: User) -> QuerySet[Session]:
     return Session.objects.filter(user=user, expire_date__gt=timezone.now())
 
 
+@retried
 def calendar_open(user: User) -> str:
     """Return the new feed's token; an address given out before stops working."""
     token = secrets.token_urlsafe(32)
@@ -88,6 +115,7 @@ def calendar_open(user: User) -> str:
     return token
 
 
+@retried
 def calendar_close(user: User) -> None:
     User.objects.filter(pk=user.pk).update(calendar_sha256=None)
 
@@ -129,15 +157,24 @@ def _probes_remove(users: QuerySet[User]) -> int:
 def account_remove(user: User) -> None:
     """Erase an account with everything that is its own: tasks, audio, sessions, failed sign-ins."""
     subjects = [day_subject(user.pk), *map(str, user.tasks.values_list("id", flat=True))]
-    with transaction.atomic():
-        AccessAttempt.objects.filter(username=user.username).delete()
-        erased.note(User, [user.pk], at=timezone.now())
-        AuditLine.objects.filter(account_id=user.pk).delete()
-        if not user.is_probe:
-            note(What.LEFT, user.pk, request=None)
-        user.delete()
+    _account_erase(user.pk, user.username, is_probe=user.is_probe)
     for subject in subjects:
         speech.forget(subject)
+
+
+def _is_erased(identity: UUID, *_: Any, **__: Any) -> bool | None:
+    is_there = User.objects.select_for_update().filter(pk=identity).exists()
+    return None if is_there else True
+
+
+@retried(whole=True, unless=_is_erased)
+def _account_erase(identity: UUID, username: str, *, is_probe: bool) -> None:
+    AccessAttempt.objects.filter(username=username).delete()
+    erased.note(User, [identity], at=timezone.now())
+    AuditLine.objects.filter(account_id=identity).delete()
+    if not is_probe:
+        note(What.LEFT, identity, request=None)
+    User.objects.filter(pk=identity).delete()
 
 
 def _digest(token: str) -> str:

@@ -10,13 +10,17 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
+
+from config.retry import if_undone
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -37,8 +41,9 @@ log = logging.getLogger("agenda.erased")
 
 
 def note(model: type[Model], ids: Iterable[object], *, at: datetime) -> None:
-    """Remember that rows of `model` are about to be erased. To be called before the commit: an id
-    too many does no harm, for its row was about to go.
+    """Remember that rows of `model` are about to be erased. To be called before the commit, in what
+    is `retried` as a whole: what is undone is no longer noted. Where nobody knows, or a run is
+    killed, an id too many does no harm, for its row was about to go.
     """
     _write("".join(f"{model._meta.label_lower} {row}\n" for row in ids), at=at)
 
@@ -55,19 +60,38 @@ def note_series(again: Mapping[UUID, Task | None], *, at: datetime, stays: bool)
 
 
 def _write(text: str, *, at: datetime) -> None:
-    """A full disk does not keep anything from being forgotten: it is logged, and the erasing goes
-    on.
-    """
     if not (text and settings.ERASED_JOURNAL):
         return
     path = Path(settings.ERASED_JOURNAL) / f"{at.astimezone(UTC):%Y-%m-%d}{SUFFIX}"
-    try:
+    noted = text.encode()
+    with _logged():
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, text.encode())  # at once: two processes never mix their lines
+            written = os.write(descriptor, noted)  # at once: two processes never mix their lines
+            end = os.lseek(descriptor, 0, os.SEEK_CUR)
+            if_undone(partial(_blank, path, end - written, end))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _blank(path: Path, begin: int, end: int) -> None:
+    """Lines of what was undone, in place: others may have written behind them since."""
+    with _logged():
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, b"\n" * (end - begin), begin)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """A full disk does not keep anything from being forgotten: it is logged, and the erasing goes
+    on.
+    """
+    try:
+        yield
     except OSError as error:
         log.error("the journal of erased ids cannot be written: %s", error.strerror)
 
@@ -75,7 +99,7 @@ def _write(text: str, *, at: datetime) -> None:
 def lines() -> Iterator[str]:
     """Everything this host remembers, oldest day first."""
     for path in _files():
-        yield from path.read_text("utf-8").splitlines()
+        yield from filter(None, path.read_text("utf-8").splitlines())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

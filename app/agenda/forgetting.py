@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.pace import GENTLE_ROWS, Pace
 from agenda.reminders import LAST_STEP, unheard_count
 from agenda.services import day_subject, task_again
+from config.retry import retried
 from speech import services as speech
 
 # Making the next of so many is enough for one transaction, also while nobody else is there.
@@ -65,23 +66,21 @@ def _in_chunks(forget_chunk: Callable[[int], Chunk], pace: Pace) -> int:
     return total
 
 
+@retried(whole=True)
 def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Chunk:
     """Tasks of a series: the next ones are made in the transaction that forgets these. Their locks
     make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
     Where the site gives a grace, these stay as long as others do, but are of no series any more.
     """
     rows = min(rows, REPEATED_ROWS)
-    with transaction.atomic():
-        due = Task.objects.repeating().filter(**{f"{column}__lte": until})
-        last = list(due.order_by(column, "id").select_for_update()[:rows])
-        owners = {task.owner_id for task in last}
-        zones = dict(User.objects.filter(pk__in=owners).values_list("pk", "time_zone"))
-        again = {
-            task.id: task_again(task, at=at, zone=zone_of(zones[task.owner_id])) for task in last
-        }
-        journal.note_series(again, at=at, stays=bool(grace()))
-        Task.objects.bulk_create([task for task in again.values() if task is not None])
-        _forget_rows(last, at=at)
+    due = Task.objects.repeating().filter(**{f"{column}__lte": until})
+    last = list(due.order_by(column, "id").select_for_update()[:rows])
+    owners = {task.owner_id for task in last}
+    zones = dict(User.objects.filter(pk__in=owners).values_list("pk", "time_zone"))
+    again = {task.id: task_again(task, at=at, zone=zone_of(zones[task.owner_id])) for task in last}
+    journal.note_series(again, at=at, stays=bool(grace()))
+    Task.objects.bulk_create([task for task in again.values() if task is not None])
+    _forget_rows(last, at=at)
     return [str(task.id) for task in last], owners, len(last) == rows
 
 
@@ -95,8 +94,9 @@ def _forget_rows(tasks: list[Task], *, at: datetime) -> None:
     unheard_count(Counter(task.owner_id for task in unheard), at=at)
 
 
+@retried(whole=True)
 def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Chunk:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
             f" ORDER BY {column}, id LIMIT {rows}"
@@ -104,10 +104,10 @@ def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Ch
             [connection.ops.adapt_datetimefield_value(until)],
         )
         gone = cursor.fetchall()
-        tasks = [task for task, _owner, _is_mute in gone]
-        journal.note(Task, tasks, at=timezone.now())
-        unheard = Counter(owner for _task, owner, is_mute in gone if is_mute)
-        unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
+    tasks = [task for task, _owner, _is_mute in gone]
+    journal.note(Task, tasks, at=timezone.now())
+    unheard = Counter(owner for _task, owner, is_mute in gone if is_mute)
+    unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
     owners = {owner for _task, owner, _is_mute in gone}
     return tasks, set(map(UUID, owners)), len(gone) == rows
 
@@ -116,8 +116,13 @@ def erase_in_chunks(rows: QuerySet[Any]) -> int:
     """Of any other table: never so many at once that a writer waits. Return how many."""
     total = 0
     while keys := list(rows.values_list("pk", flat=True)[:GENTLE_ROWS]):
-        total += rows.filter(pk__in=keys).delete()[0]
+        total += _erase(rows.filter(pk__in=keys))
     return total
+
+
+@retried
+def _erase(rows: QuerySet[Any]) -> int:
+    return rows.delete()[0]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agenda.models import Task
+from config.retry import retried
 
 STEPS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=10))
 LAST_STEP = len(STEPS)
@@ -88,7 +89,7 @@ class Claimed:
 def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Claimed:
     """Claim for one page what is to be said at `at`; `since` is when it last had a response."""
     if user.listened_at is None or at - user.listened_at > LISTENED_EVERY:
-        User.objects.filter(pk=user.pk).update(listened_at=at)
+        _listened(user, at=at)
     if is_quiet(timezone.localtime(at).time(), begins=user.quiet_from, ends=user.quiet_until):
         _claim_unheard(user)
         return Claimed()
@@ -106,8 +107,16 @@ def reminders_claim(user: User, *, at: datetime, since: datetime | None) -> Clai
     )
 
 
+@retried
+def _listened(user: User, *, at: datetime) -> None:
+    User.objects.filter(pk=user.pk).update(listened_at=at)
+
+
+@retried
 def _claim(task: Task, *, at: datetime) -> bool:
-    """One UPDATE decides between all who ask; a deadline moved meanwhile decides against all."""
+    """One UPDATE decides between all who ask; a deadline moved meanwhile decides against all. Said
+    twice, because no answer came, nobody has it: better unheard than heard twice.
+    """
     here = Task.objects.live(at=at).filter(
         id=task.id, deadline_at=task.deadline_at, announced=task.announced
     )
@@ -134,12 +143,18 @@ def _claim_forgotten(user: User, *, at: datetime, since: datetime | None) -> int
     counted = _claim_unheard(user)
     if at - since <= CUT_OFF:
         return 0
+    return counted + _claim_waiting(user, at=at, since=since)
+
+
+@retried
+def _claim_waiting(user: User, *, at: datetime, since: datetime) -> int:
     waiting = Task.objects.of(user.pk).filter(
         deadline_at__gt=since, deadline_at__lte=at, removed_at=None, announced__lt=LAST_STEP
     )
-    return counted + waiting.update(announced=LAST_STEP)
+    return waiting.update(announced=LAST_STEP)
 
 
+@retried
 def _claim_unheard(user: User) -> int:
     count = user.forgotten_unheard - user.forgotten_told
     if count <= 0:

@@ -24,6 +24,7 @@ from agenda.quotas import within_quota
 from agenda.reminders import steps_due
 from agenda.repeat import is_rule, next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
+from config.retry import retried
 from speech import services as speech
 
 HAS_PASSED = gettext_lazy("This moment has passed. Choose a later one.")
@@ -62,13 +63,14 @@ class TaskInput:
         }
 
 
+@retried(given={"identity": uuid7})
 def task_add(
     *, owner_id: UUID, given: TaskInput, at: datetime, identity: UUID | None = None
 ) -> Task:
     """Save a new task. Raises ValidationError, with a message per field, and saves nothing.
 
     `identity` was given out with the empty form: the same words sent twice are one task, other
-    words (somebody went back and wrote on) are another.
+    words (somebody went back and wrote on) are another, whose id follows from them.
     """
     fields = _checked(given, at=at)
     task = Task(
@@ -85,15 +87,17 @@ def task_add(
             with transaction.atomic():
                 task.save(force_insert=True)
         except IntegrityError:
-            before = Task.objects.filter(id=task.id, owner_id=owner_id, **fields).first()
-            if before is not None:
+            other = uuid5(task.id, f"{owner_id} {fields}")
+            known = Task.objects.filter(id__in=[task.id, other], owner_id=owner_id, **fields)
+            if (before := known.first()) is not None:
                 return before
-            task.id = uuid7()
+            task.id = uuid7() if Task.objects.filter(id=other).exists() else other
             task.save(force_insert=True)
     speech.forget(day_subject(owner_id))
     return task
 
 
+@retried
 def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
     """Change a task in one statement; False when it is no longer there to be changed. A series
     goes on as it was unless its deadline or how often is changed.
@@ -124,6 +128,7 @@ def task_done(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
     return _take_away(owner_id, task_id, at=at, is_done=True)
 
 
+@retried
 def _take_away(owner_id: UUID, task_id: UUID, *, at: datetime, **fields: Any) -> bool:
     fields = {"removed_at": at, "changed_at": at, "moved_from": None, "is_done": False} | fields
     found = Task.objects.of(owner_id).live(at=at).filter(id=task_id).update(**fields)
@@ -131,12 +136,14 @@ def _take_away(owner_id: UUID, task_id: UUID, *, at: datetime, **fields: Any) ->
     return bool(found)
 
 
+@retried
 def series_end(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
     """Let a repeating task that was just taken away not come back."""
     removed = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
     return bool(removed.update(repeat=Repeat.NEVER, changed_at=at))
 
 
+@retried
 def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | None:
     """Undo: bring back what was removed or done or, within the site's grace, forgotten; or give a
     task that was moved its deadline back. Return until when it is there; None when there is nothing
@@ -168,6 +175,7 @@ def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | N
     return deadline_at if found else None
 
 
+@retried
 def task_keep(
     *, owner_id: UUID, task_id: UUID, seen_at: datetime, at: datetime, until: datetime | None = None
 ) -> bool:

@@ -68,7 +68,7 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
 @router.delete(
     "/tokens/{identity:token_id}",
     auth=WRITE,
-    **contract({204: None}, (*READS, "not-found", "token-in-use")),
+    **contract({204: None}, (*READS, "not-found", "token-in-use", "outcome-unknown")),
 )
 def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Revoke another token of the user's: it is worth nothing from then on. Not the one that asks,

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import sign_in_required, signed_in
+from accounts.access import sign_in_required, signed_in, written
 from accounts.audit import What, note
 from accounts.forms import PasswordAgain
 from api.models import NAME_LENGTH_MAX, Token
@@ -95,6 +95,6 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", tokens, name="tokens"),
-    path("<uuid:token_id>/revoke/", revoke, name="token-revoke"),
+    path("", written(tokens), name="tokens"),
+    path("<uuid:token_id>/revoke/", written(revoke), name="token-revoke"),
 ]

@@ -52,7 +52,7 @@ READS = (
     *("too-many-requests", "unavailable"),
 )
 ONE = (*READS, "not-found", "gone")
-CHANGES = (*ONE, "precondition-failed", "precondition-required")
+CHANGES = (*ONE, "precondition-failed", "precondition-required", "outcome-unknown")
 BODY = ("length-required", "too-large", "unsupported-media-type", "invalid")
 
 

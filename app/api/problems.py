@@ -74,6 +74,11 @@ KINDS = {
     "internal": Kind(500, _("An error on our side.")),
     "not-implemented": Kind(501, _("This Transfer-Encoding is unknown.")),
     "unavailable": Kind(503, _("The service will be back in a moment."), ("Retry-After",)),
+    "outcome-unknown": Kind(
+        503,
+        _("Nobody knows whether this was done: read it, or send it again under the same key."),
+        ("Retry-After",),
+    ),
     "speech-unavailable": Kind(503, _("No voice can speak now."), ("Retry-After",)),
 }
 # What a response of Django's own becomes.

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -36,6 +36,7 @@ from api.models import (
 )
 from api.problems import Problem
 from api.rows import CompiledQuery
+from config.retry import retried
 
 TOKEN_DAYS_MAX = 365
 # Often enough to know, seldom enough to cost nothing.
@@ -76,15 +77,23 @@ def token_create(order: Order, *, owner_id: UUID, at: datetime) -> tuple[Token, 
         token.clean_fields(exclude=["scopes", "last_used_at"])
     except ValidationError as error:
         faults |= {field: messages[0] for field, messages in error.message_dict.items()}
-    with transaction.atomic():
-        User.objects.select_for_update().get(pk=owner_id)  # orders that come at once are counted
-        if Token.objects.filter(owner_id=owner_id).count() >= settings.MOST_TOKENS:
-            problem = _("Revoke a token first: there are %(most)d.")
-            faults["name"] = problem % {"most": settings.MOST_TOKENS}
-        if faults:
-            raise ValidationError(faults)
-        token.save(force_insert=True)
+    _token_save(token, faults)
     return token, text
+
+
+def _is_saved(token: Token, _: dict[str, str]) -> bool | None:
+    return Token.objects.select_for_update().filter(pk=token.pk).exists() or None
+
+
+@retried(whole=True, unless=_is_saved)
+def _token_save(token: Token, faults: dict[str, str]) -> None:
+    User.objects.select_for_update().get(pk=token.owner_id)  # orders that come at once are counted
+    if Token.objects.filter(owner_id=token.owner_id).count() >= settings.MOST_TOKENS:
+        problem = _("Revoke a token first: there are %(most)d.")
+        faults |= {"name": problem % {"most": settings.MOST_TOKENS}}
+    if faults:
+        raise ValidationError(faults)
+    token.save(force_insert=True)
 
 
 def token_find(text: str, *, at: datetime) -> Token | None:
@@ -97,8 +106,13 @@ def token_find(text: str, *, at: datetime) -> Token | None:
         return None
     token = _token_of(rows[0])
     if token.last_used_at is None or token.last_used_at <= at - LAST_USED_EVERY:
-        Token.objects.filter(id=token.id).update(last_used_at=at)
+        _token_used(token.id, at=at)
     return token
+
+
+@retried
+def _token_used(token_id: UUID, *, at: datetime) -> None:
+    Token.objects.filter(id=token_id).update(last_used_at=at)
 
 
 FIND_TOKEN = CompiledQuery(
@@ -123,12 +137,19 @@ def _token_of(row: tuple[Any, ...]) -> Token:
     return token
 
 
+def _is_revoked(*, owner_id: UUID, token_id: UUID) -> bool | None:
+    mine = Token.objects.filter(owner_id=owner_id, id=token_id).values_list("id")
+    return None if mine.select_for_update().exists() else True
+
+
+@retried(whole=True, unless=_is_revoked)
 def token_revoke(*, owner_id: UUID, token_id: UUID) -> bool:
     found = Token.objects.filter(owner_id=owner_id, id=token_id)
     erased.note(Token, found.values_list("pk", flat=True), at=timezone.now())
     return bool(found.delete()[0])
 
 
+@retried(whole=True)
 def task_once(
     make: Callable[[], Task], *, owner_id: UUID, key: str, body: bytes, at: datetime
 ) -> tuple[Task, bool]:
@@ -136,31 +157,31 @@ def task_once(
     and whether it is new.
 
     The key, the task and what joins them are one transaction: all of it happens, or nothing. A copy
-    that comes meanwhile finds the key locked (409); one that comes later finds the task. Raises
-    Problem: in-flight, key-reused, or gone when the task was forgotten since.
+    that comes meanwhile waits for it, on another node of a cluster until COMMIT, and finds the task
+    as one that comes later. Raises Problem: key-reused, gone when the task was forgotten since, or
+    in-flight when the first takes too long.
     """
     keys, requests = keyed_digests(owner_id.bytes + key.encode()), keyed_digests(body)
-    in_flight = Problem("in-flight", headers={"Retry-After": "1"})
-    # Alike in every process, whichever of two keys is its first.
-    with exclusive_lock(min(keys), otherwise=in_flight), transaction.atomic():
-        known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest__in=keys).first()
-        if known is not None and known.expires_at > at:
-            if known.request_digest not in requests:
-                raise Problem("key-reused")
-            before = Task.objects.of(owner_id).live(at=at).filter(id=known.task_id).first()
-            if before is None:
-                raise Problem("gone")
-            return before, False
-        if known is not None:
-            known.delete()
-        task = make()
-        IdempotencyKey.objects.create(
-            owner_id=owner_id,
-            key_digest=keys[0],
-            request_digest=requests[0],
-            task_id=task.id,
-            expires_at=min(task.deadline_at, at + KEY_KEPT),
-        )
+    # Whichever of two keys is a process's first: one at a time, as for the quota that follows.
+    User.objects.select_for_update().values_list("pk").get(pk=owner_id)
+    known = IdempotencyKey.objects.filter(owner_id=owner_id, key_digest__in=keys).first()
+    if known is not None and known.expires_at > at:
+        if known.request_digest not in requests:
+            raise Problem("key-reused")
+        before = Task.objects.of(owner_id).live(at=at).filter(id=known.task_id).first()
+        if before is None:
+            raise Problem("gone")
+        return before, False
+    if known is not None:
+        known.delete()
+    task = make()
+    IdempotencyKey.objects.create(
+        owner_id=owner_id,
+        key_digest=keys[0],
+        request_digest=requests[0],
+        task_id=task.id,
+        expires_at=min(task.deadline_at, at + KEY_KEPT),
+    )
     return task, True
 
 
@@ -198,12 +219,14 @@ def tombstones_add(*, at: datetime) -> None:
             for task_id in forgotten.of(owner_id).values_list("id", flat=True).iterator()
         )
         while chunk := list(islice(digests, pace.rows)):
-            Tombstone.objects.bulk_create(
-                (Tombstone(digest=digest, expires_at=expires_at) for digest in chunk),
-                ignore_conflicts=True,
-            )
+            _tombstones_save([Tombstone(digest=one, expires_at=expires_at) for one in chunk])
             if len(chunk) == pace.rows:
                 pace.rest()
+
+
+@retried
+def _tombstones_save(tombstones: list[Tombstone]) -> None:
+    Tombstone.objects.bulk_create(tombstones, ignore_conflicts=True)
 
 
 def has_tombstone(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:

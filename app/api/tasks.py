@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import OperationalError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter, reverse
@@ -39,6 +38,7 @@ from api.rows import (
 )
 from api.schemas import Filters, Keep, TaskIn, TaskOut, TaskPage, TaskPatch
 from api.services import has_tombstone, task_once
+from config.retry import WAITED, retried
 
 router = Router(tags=["tasks"])
 router.add_decorator(json_only, mode="view")
@@ -182,7 +182,7 @@ def _cursor(row: Row, sort: str) -> Cursor:
     auth=CREATE,
     **contract(
         {201: TaskOut},
-        (*READS, *BODY, "in-flight", "gone", "key-reused"),
+        (*READS, *BODY, "in-flight", "gone", "key-reused", "outcome-unknown"),
         headers={201: ("ETag", "Idempotent-Replayed", "Location", "Sunset")},
         parameters=(IDEMPOTENCY_KEY,),
         also={201: {"links": {n: {"operationId": n, "parameters": p} for n, p in LINKS.items()}}},
@@ -204,7 +204,7 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     if key is None:
         made, is_new = make(), True
     else:
-        made, is_new = task_once(make, owner_id=owner_id, key=key, body=request.body, at=at)
+        made, is_new = _made_once(make, owner_id=owner_id, key=key, body=request.body, at=at)
     if not is_new:
         # The words come with the request, so none had to be kept: the response is what it was, also
         # when the task was changed since.
@@ -214,6 +214,15 @@ def create_task(request: HttpRequest, task: TaskIn) -> HttpResponse:
     if not is_new:
         response["Idempotent-Replayed"] = "true"
     return response
+
+
+def _made_once(make: Callable[[], Task], **asked: Any) -> tuple[Task, bool]:
+    try:
+        return task_once(make, **asked)
+    except OperationalError as error:
+        if error.args[0] != WAITED:
+            raise
+        raise Problem("in-flight", headers={"Retry-After": "1"}) from error
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:
@@ -247,10 +256,12 @@ def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
     at = timezone.now()
-    with _changing(request, task_id, at=at) as before:
+
+    def edit(before: Task) -> None:
         agenda.task_edit(task=before, given=_task_input(task.model_dump()), at=at)
         before.refresh_from_db()
-    return task_response(request, before, at=at)
+
+    return task_response(request, _changed(request, task_id, edit, at=at), at=at)
 
 
 @router.patch(
@@ -261,12 +272,14 @@ def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpRespo
 def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> HttpResponse:
     """Change what is sent, keep the rest. Needs `If-Match`."""
     at = timezone.now()
-    with _changing(request, task_id, at=at) as task:
+
+    def edit(task: Task) -> None:
         kept = task_out(task) | {"deadline_at": task.deadline_at}
         given = _task_input(kept | changes.model_dump(exclude_unset=True))
         agenda.task_edit(task=task, given=given, at=at)
         task.refresh_from_db()
-    return task_response(request, task, at=at)
+
+    return task_response(request, _changed(request, task_id, edit, at=at), at=at)
 
 
 @router.post(
@@ -279,7 +292,8 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
     sending it twice moves it once.
     """
     at = timezone.now()
-    with _changing(request, task_id, at=at) as task:
+
+    def keep(task: Task) -> None:
         until = task.deadline_at + timedelta(minutes=longer.minutes)
         if longer.deadline_at:
             if problem := agenda.deadline_problem(longer.deadline_at, at=at):
@@ -289,7 +303,8 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
             owner_id=task.owner_id, task_id=task.id, seen_at=task.deadline_at, until=until, at=at
         )
         task.refresh_from_db()
-    return task_response(request, task, at=at)
+
+    return task_response(request, _changed(request, task_id, keep, at=at), at=at)
 
 
 @router.delete(
@@ -302,8 +317,9 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     user can undo this for a minute.
     """
     at = timezone.now()
-    with _changing(request, task_id, at=at) as task:
-        agenda.task_remove(owner_id=task.owner_id, task_id=task.id, at=at, for_good=True)
+    mine = {"owner_id": token_of(request).owner_id, "task_id": task_id}
+    remove = partial(agenda.task_remove, **mine, at=at, for_good=True)
+    _changed(request, task_id, lambda _: remove(), at=at)
     return HttpResponse(status=204)
 
 
@@ -317,15 +333,15 @@ def finish_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     minute `undo` brings it back.
     """
     at = timezone.now()
-    with _changing(request, task_id, at=at) as task:
-        agenda.task_done(owner_id=task.owner_id, task_id=task.id, at=at)
+    finish = partial(agenda.task_done, owner_id=token_of(request).owner_id, task_id=task_id, at=at)
+    _changed(request, task_id, lambda _: finish(), at=at)
     return HttpResponse(status=204)
 
 
 @router.post(
     "/{identity:task_id}/undo",
     auth=WRITE,
-    **contract({200: TaskOut}, ONE, headers={200: ("ETag", "Sunset")}),
+    **contract({200: TaskOut}, (*ONE, "outcome-unknown"), headers={200: ("ETag", "Sunset")}),
 )
 def undo_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Bring back a task that was done or removed within the last minute, or undo its last `keep`;
@@ -338,16 +354,28 @@ def undo_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     return task_response(request, task_or_problem(request, task_id, at=at), at=at)
 
 
-@contextmanager
-def _changing(request: HttpRequest, task_id: UUID, *, at: datetime) -> Iterator[Task]:
-    """The task as the client read it (If-Match), while nobody else can write it."""
+def _as_changed(
+    request: HttpRequest, task_id: UUID, _: Callable[[Task], object], *, at: datetime
+) -> Task | None:
+    """The task, when it was changed by this very request: nobody else's has its instant."""
+    mine = Task.objects.of(token_of(request).owner_id).filter(id=task_id, changed_at=at)
+    return mine.select_for_update().first()
+
+
+@retried(whole=True, unless=_as_changed)
+def _changed(
+    request: HttpRequest, task_id: UUID, change: Callable[[Task], object], *, at: datetime
+) -> Task:
+    """The task once `change` was made to it as the client read it (If-Match), while nobody else
+    could write it.
+    """
     if request.headers.get("If-Match") is None:
         raise Problem("precondition-required")
-    zone = zone_of(token_of(request).owner.time_zone)
-    with transaction.atomic(), timezone.override(zone):
+    with timezone.override(zone_of(token_of(request).owner.time_zone)):
         task = task_or_problem(request, task_id, at=at, locked=True)
         require_match(request, task)
-        yield task
+        change(task)
+    return task
 
 
 def task_or_problem(

@@ -31,6 +31,7 @@ from api.auth import CHALLENGE
 from api.openapi import AgendaApi, StrictParser
 from api.problems import KINDS, Problem, model_faults, problem_response, request_faults
 from api.responses import json_response
+from config.retry import OutcomeUnknown
 
 log = logging.getLogger("agenda.api")
 
@@ -53,7 +54,8 @@ api.add_router("", account.service)
 
 def _database_away(error: Exception) -> Problem:
     log.warning("database: %s", error)
-    return Problem("unavailable", headers={"Retry-After": "5"})
+    kind = "outcome-unknown" if isinstance(error, OutcomeUnknown) else "unavailable"
+    return Problem(kind, headers={"Retry-After": "5"})
 
 
 PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.access import ask_to_sign_in, keeps_text, show_again, words_again
 from accounts.hashers import TooBusy
+from config.retry import OutcomeUnknown
 
 RETRY_AFTER_S = 5
 # What each page says: its title, then its paragraphs.
@@ -77,6 +78,13 @@ PAGES = {
             "Its database does not answer right now. What you just sent may not be saved: in a few"
             " seconds, reload this page and agree to send it again. A task that is sent twice is"
             " kept once."
+        ),
+    ),
+    "503 unknown": (
+        _("Nobody knows whether that was saved"),
+        _(
+            "The database fell silent while it was saving what you sent. In a few seconds, go back"
+            " and look: if it is not there, send it again. A task that is sent twice is kept once."
         ),
     ),
     "503 busy": (
@@ -151,7 +159,10 @@ def _form_again(request: HttpRequest) -> HttpResponse | None:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """A database that is away is no bug of ours: 503, and the page says to try again."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    error = sys.exc_info()[1]
+    if isinstance(error, OutcomeUnknown):
+        return _unavailable(request, "503 unknown")
+    if isinstance(error, OperationalError | InterfaceError):
         return _unavailable(request, "503 sent" if request.method == "POST" else "503")
     return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, "500")
 

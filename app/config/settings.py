@@ -110,6 +110,8 @@ DATABASES: dict[str, Any] = {
             "collation": "utf8mb4_unicode_ci",
             "isolation_level": "read committed",
             "sql_mode": "TRADITIONAL",
+            # Nobody holds a row for longer; a thread of everybody's does not wait for who does.
+            "init_command": "SET innodb_lock_wait_timeout = 5",
             # A database that is away must give its 503 page before the reader gives up.
             "connect_timeout": 3,
             **(DATABASE_TLS if AGENDA.database_ca else {}),

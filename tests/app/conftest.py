@@ -64,10 +64,13 @@ def pytest_xdist_setupnodes() -> None:
         del os.environ[name]
 
 
+from django.core.handlers.base import BaseHandler  # noqa: E402 - likewise
+from django.db import connection  # noqa: E402 - likewise
 from django.utils import timezone  # noqa: E402 - likewise
 
 from accounts.services import account_create  # noqa: E402 - Django is set up just above
 from agenda.models import Task  # noqa: E402 - likewise
+from config import retry  # noqa: E402 - likewise
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +101,42 @@ def no_sounds_of_others() -> Iterator[None]:
     yield
     for sound in (FOLDER / "speech").glob("*.mp3"):
         sound.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def writes_of_requests_are_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a request writes must be in a `retried` write: see config/retry.py."""
+    inside: list[bool] = []
+
+    def entered(name: str) -> None:
+        enter = getattr(retry, name)
+
+        def known(*args: Any, **options: Any) -> Any:
+            inside.append(True)
+            try:
+                return enter(*args, **options)
+            finally:
+                inside.pop()
+
+        monkeypatch.setattr(retry, name, known)
+
+    entered("_run")
+    entered("_joined")
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        is_bare = not inside and sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        assert not is_bare, f"written outside of a retried write: {sql[:80]}"
+        return execute(sql, params, many, context)
+
+    answer = BaseHandler.get_response
+
+    def watched(handler: BaseHandler, request: Any) -> Any:
+        if request.path.startswith("/admin"):  # Django's own
+            return answer(handler, request)
+        with connection.execute_wrapper(look):
+            return answer(handler, request)
+
+    monkeypatch.setattr(BaseHandler, "get_response", watched)
 
 
 @pytest.fixture

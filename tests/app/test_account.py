@@ -108,10 +108,13 @@ def test_every_password_field_counts_in_one_throttle(page, alice, with_mail):
     assert Client().post("/agenda/sign-in/", again).status_code == 429
 
 
-def test_the_old_address_is_told_of_the_new_one(page, alice, with_mail):
+def test_the_old_address_is_told_of_the_new_one(
+    page, alice, with_mail, django_capture_on_commit_callbacks
+):
     User.objects.update(email="old@example.org")
     given = {"email": "new@example.org", "password": PASSWORD}
-    assert page.post(f"{ACCOUNT}email/", given).status_code == 302
+    with django_capture_on_commit_callbacks(execute=True):
+        assert page.post(f"{ACCOUNT}email/", given).status_code == 302
     (letter,) = with_mail
     assert letter.to == ["old@example.org"]
     assert "alice" in letter.body

@@ -14,6 +14,7 @@ from django.utils import timezone
 from agenda.models import Task
 from api.models import IdempotencyKey
 from api.services import KEY_KEPT, api_expire
+from config import retry
 from tests.app.api.program import Program, task, token_for
 
 
@@ -141,8 +142,9 @@ def test_a_new_key_is_not_called_taken_because_somebody_holds_the_account(api, a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_copy_that_comes_meanwhile_is_told_to_wait(api, monkeypatch):
+def test_a_copy_that_comes_meanwhile_waits_and_is_told_to_come_again(api, monkeypatch):
     """The first request is held in the middle of its transaction."""
+    monkeypatch.setattr(retry, "TRIED_FOR_S", 0)
     entered, may_go_on = threading.Event(), threading.Event()
     body, answers = task(), []
 
@@ -164,9 +166,15 @@ def test_a_copy_that_comes_meanwhile_is_told_to_wait(api, monkeypatch):
     thread.start()
     try:
         assert entered.wait(timeout=30)
+        with connection.cursor() as cursor:
+            cursor.execute("SET innodb_lock_wait_timeout = 1")
         copy = api.post("/tasks", body, Idempotency_Key="k")
         assert (copy.status_code, copy["Retry-After"]) == (409, "1")
         assert copy.json()["type"] == "/api/v1/docs#problem-in-flight"
+        connection.close()
+        threading.Timer(0.3, may_go_on.set).start()
+        waited = api.post("/tasks", body, Idempotency_Key="k")
+        assert (waited.status_code, waited["Idempotent-Replayed"]) == (201, "true")
     finally:
         may_go_on.set()
         thread.join(timeout=30)
