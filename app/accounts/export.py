@@ -21,6 +21,7 @@ def export(user: User, *, at: datetime) -> Iterator[str]:
     names = (
         *("username", "email", "language", "time_zone", "voice", "quiet_from", "quiet_until"),
         "has_shortcuts",
+        "lead_minutes",
         *("date_joined", "last_login", "listened_at"),
     )
     found = {

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import What, codes_refused, note_refusal
-from accounts.models import VOICES, User, normal_name
+from accounts.models import LEAD_CHOICES, VOICES, User, normal_name
 from accounts.second_factor import opened, step_of
 from accounts.zones import ZoneSelect, zone_choices
 from speech.services import leaves_network
@@ -112,13 +112,17 @@ def _ask_in_few_words(form: forms.Form) -> None:
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to mypy only
-    """Language, time zone, voice, keys, quiet hours."""
+    """Language, time zone, voice, keys, announcements."""
 
     QUIET = ("quiet_from", "quiet_until")
+    GROUPED = (*QUIET, "announce_minutes")
 
     class Meta:
         model = User
-        fields = ["language", "time_zone", "voice", "has_shortcuts", "quiet_from", "quiet_until"]
+        fields = [
+            *("language", "time_zone", "voice", "has_shortcuts"),
+            *("announce_minutes", "quiet_from", "quiet_until"),
+        ]
         labels = {
             "quiet_from": _("From"),
             "quiet_until": _("Until"),
@@ -147,8 +151,18 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
             )
         else:
             del self.fields["voice"]
+        self.fields["announce_minutes"] = forms.MultipleChoiceField(
+            label=_("Announcements"),
+            required=False,
+            choices=LEAD_CHOICES,
+            widget=forms.CheckboxSelectMultiple,
+        )
+        self.initial["announce_minutes"] = self.instance.announce_minutes.split()
         for name in self.QUIET:
             self.fields[name].widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+
+    def clean_announce_minutes(self) -> str:
+        return " ".join(self.cleaned_data["announce_minutes"])
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data
@@ -159,7 +173,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
         return given
 
     def plain_fields(self) -> list[forms.BoundField]:
-        return [field for field in self.visible_fields() if field.name not in self.QUIET]
+        return [field for field in self.visible_fields() if field.name not in self.GROUPED]
 
     def quiet_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.QUIET]

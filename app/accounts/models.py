@@ -24,6 +24,19 @@ from agenda.identity import uuid7
 from config.retry import retried
 
 KEY_LENGTH = 32
+# Minutes before a deadline, and the deadline itself.
+LEAD_CHOICES = [
+    ("10080", _("a week")),
+    ("2880", _("two days")),
+    ("1440", _("a day")),
+    ("180", _("three hours")),
+    ("60", _("an hour")),
+    ("30", _("half an hour")),
+    ("10", _("ten minutes")),
+    ("5", _("five minutes")),
+    ("0", _("at the deadline")),
+]
+LEADS = "1440 60 10 0"
 VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
 
 
@@ -77,6 +90,10 @@ class User(AbstractUser):
     # From one wall clock to the other nothing is announced; both, or neither.
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    # How many minutes before a deadline an open page says so, 0 at the deadline itself.
+    announce_minutes = models.CharField(
+        _("announcements"), max_length=60, blank=True, default=LEADS, db_default=LEADS
+    )
     # Single keys in the list of tasks (WCAG 2.1.4: who speaks or trembles switches them off).
     has_shortcuts = models.BooleanField(_("shortcuts"), default=True, db_default=True)
     # When a page last asked what to announce; and how many tasks were forgotten since pages began
@@ -96,6 +113,10 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "account"
+
+    @property
+    def lead_minutes(self) -> list[int]:
+        return [int(minutes) for minutes in self.announce_minutes.split()]
 
 
 class Session(AbstractBaseSession):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,7 @@ from agenda import erased as journal
 from agenda.clock import zone_of
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
 from agenda.pace import GENTLE_ROWS, Pace
-from agenda.reminders import LAST_STEP, unheard_count
+from agenda.reminders import SILENCE_S, silence, unheard_count
 from agenda.services import day_subject, task_again
 from config.retry import retried
 from speech import services as speech
@@ -90,8 +89,8 @@ def _forget_rows(tasks: list[Task], *, at: datetime) -> None:
         rows.update(repeat=Repeat.NEVER)
         return
     rows.delete()
-    unheard = [task for task in tasks if task.announced < LAST_STEP and task.removed_at is None]
-    unheard_count(Counter(task.owner_id for task in unheard), at=at)
+    passed = (task for task in tasks if task.removed_at is None)
+    unheard_count(((task.owner_id, silence(task)) for task in passed), at=at)
 
 
 @retried(whole=True)
@@ -100,15 +99,17 @@ def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Ch
         cursor.execute(
             f"DELETE FROM task WHERE {column} <= %s AND `repeat` = ''"  # noqa: S608 - constants, here and below
             f" ORDER BY {column}, id LIMIT {rows}"
-            f" RETURNING id, owner_id, announced < {LAST_STEP} AND removed_at IS NULL",
+            f" RETURNING id, owner_id, removed_at IS NULL, {SILENCE_S}",
             [connection.ops.adapt_datetimefield_value(until)],
         )
         gone = cursor.fetchall()
-    tasks = [task for task, _owner, _is_mute in gone]
+    tasks = [task for task, *_ in gone]
     journal.note(Task, tasks, at=timezone.now())
-    unheard = Counter(owner for _task, owner, is_mute in gone if is_mute)
-    unheard_count({UUID(owner): number for owner, number in unheard.items()}, at=at)
-    owners = {owner for _task, owner, _is_mute in gone}
+    passed = (
+        (UUID(owner), silence_s) for _task, owner, has_passed, silence_s in gone if has_passed
+    )
+    unheard_count(((owner, timedelta(seconds=s)) for owner, s in passed), at=at)
+    owners = {owner for _task, owner, *_ in gone}
     return tasks, set(map(UUID, owners)), len(gone) == rows
 
 

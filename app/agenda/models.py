@@ -133,7 +133,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         nothing that such a page does not ask for.
         """
         size = Func(F("notes"), function="LENGTH", output_field=models.IntegerField())
-        unasked = self.defer("notes", "owner", "announced", "created_at")
+        unasked = self.defer("notes", "owner", "announced", "announced_at", "created_at")
         return unasked.annotate(notes_begin=Left("notes", 161), notes_bytes=size)
 
     def by_deadline(self) -> TaskQuerySet:
@@ -171,7 +171,9 @@ class Task(models.Model):
     # The wall clock that a series hangs on: the 31st stays the 31st after February.
     repeat_from = models.DateField(null=True, blank=True, editable=False)
     repeat_time = models.TimeField(null=True, blank=True, editable=False)
-    # How many of the reminders were given: reminders_claim claims the next one.
+    # When something was last said of it, or it got its deadline: reminders_claim claims what comes
+    # after that. None: by a release before this one, which counts its three steps in `announced`.
+    announced_at = models.DateTimeField(null=True, editable=False)
     announced = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)

@@ -21,7 +21,7 @@ from agenda.identity import uuid7
 from agenda.models import Priority, Repeat, Task
 from agenda.printable import says_something
 from agenda.quotas import within_quota
-from agenda.reminders import steps_due
+from agenda.reminders import heard
 from agenda.repeat import is_rule, next_deadline
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, column_of, tag_names
 from config.retry import retried
@@ -78,7 +78,7 @@ def task_add(
         owner_id=owner_id,
         created_at=at,
         changed_at=at,
-        announced=steps_due(given.deadline_at - at),
+        **heard(deadline_at=given.deadline_at, at=at),
         **fields,
         **_series(fields),
     )
@@ -104,7 +104,7 @@ def task_edit(*, task: Task, given: TaskInput, at: datetime) -> bool:
     """
     fields = _checked(given, at=at)
     if fields["deadline_at"] != task.deadline_at:
-        fields["announced"] = steps_due(given.deadline_at - at)
+        fields |= heard(deadline_at=given.deadline_at, at=at)
     if (fields["deadline_at"], given.repeat) != (task.deadline_at, task.repeats):
         fields |= _series(fields)
     fields |= {"moved_from": None, "changed_at": at}
@@ -155,21 +155,19 @@ def task_restore(*, owner_id: UUID, task_id: UUID, at: datetime) -> datetime | N
         return None
     is_live = task.removed_at is None and task.deadline_at > at
     deadline_at = (is_live and task.moved_from) or task.deadline_at
-    announced = task.announced
     if deadline_at <= at:
         # Its time of day, tomorrow, on the clocks of who brings it back.
         wall = timezone.localtime(deadline_at).time()
         day = timezone.localtime(at).date() + timedelta(days=1)
         deadline_at = instant_or_later(datetime.combine(day, wall), zone=zone_here())
-    if deadline_at != task.deadline_at:
-        announced = steps_due(deadline_at - at)
+    is_moved = deadline_at != task.deadline_at
     found = mine.filter(deadline_at=task.deadline_at).update(
         removed_at=None,
         is_done=False,
         moved_from=None,
         changed_at=at,
         deadline_at=deadline_at,
-        announced=announced,
+        **(heard(deadline_at=deadline_at, at=at) if is_moved else {}),
     )
     _forget_speech(task_id, owner_id)
     return deadline_at if found else None
@@ -186,7 +184,7 @@ def task_keep(
     later = min(until or one_day_later(seen_at, zone=zone_here()), LAST_INSTANT)
     here = Task.objects.of(owner_id).live(at=at).filter(id=task_id)
     found = here.filter(deadline_at=seen_at, deadline_at__lt=later).update(
-        deadline_at=later, announced=steps_due(later - at), moved_from=seen_at, changed_at=at
+        deadline_at=later, moved_from=seen_at, changed_at=at, **heard(deadline_at=later, at=at)
     )
     _forget_speech(task_id, owner_id)
     return bool(found) or here.filter(deadline_at=later).exists()
@@ -220,7 +218,7 @@ def task_again(task: Task, *, at: datetime, zone: ZoneInfo) -> Task | None:
         created_at=at,
         changed_at=at,
         deadline_at=deadline_at,
-        announced=steps_due(deadline_at - at),
+        **heard(deadline_at=deadline_at, at=at),
         **{name: getattr(task, name) for name in AGAIN},
     )
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agenda.models import Task
-from agenda.reminders import LAST_STEP, spoken_at
+from agenda.reminders import last_call, leads_of, spoken_at
 from agenda.services import day_subject
 from speech import sentences
 from speech import services as speech
@@ -58,14 +58,19 @@ def task_utterance(task: Task, *, at: datetime, user: User, language: str | None
 
 
 def reminder_utterance(
-    task: Task, *, step: int, at: datetime, user: User, language: str | None
+    task: Task, *, lead: timedelta, at: datetime, user: User, language: str | None
 ) -> Utterance:
-    say = sentences.last_call_sentence if step == LAST_STEP else sentences.reminder_sentence
+    spoken, leads = spoken_language(language), leads_of(user)
+    if not lead:
+        sentence = sentences.end_sentence(title=task.title, language=spoken)
+        return _of_task(task, sentence, user=user)
+    is_last = lead in leads and lead == last_call(leads)
+    say = sentences.last_call_sentence if is_last else sentences.reminder_sentence
     sentence = say(
         title=task.title,
         deadline_at=timezone.localtime(task.deadline_at),
-        at=timezone.localtime(spoken_at(step, deadline_at=task.deadline_at, at=at)),
-        language=spoken_language(language),
+        at=timezone.localtime(spoken_at(lead, deadline_at=task.deadline_at, at=at)),
+        language=spoken,
     )
     return _of_task(task, sentence, user=user)
 

@@ -37,7 +37,7 @@ urlpatterns = [
     path("agenda/tasks/<uuid:task_id>/hear/", listening.task_hear, name="task-hear"),
     path("agenda/tasks/<uuid:task_id>/speech.mp3", listening.task_speech, name="task-speech"),
     path(
-        "agenda/tasks/<uuid:task_id>/announcement/<int:step>.mp3",
+        "agenda/tasks/<uuid:task_id>/announcement/<int:minutes>.mp3",
         listening.reminder_speech,
         name="announcement-speech",
     ),

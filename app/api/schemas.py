@@ -279,6 +279,9 @@ class Me(Schema):
     username: str
     language: str
     time_zone: str
+    announce_minutes: list[int] = Field(
+        description="How long before a deadline the agenda's pages say so; 0: at the deadline."
+    )
     voice: Literal["google", "local", "off"]
     token: TokenOut
     quota: Quota

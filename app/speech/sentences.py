@@ -107,6 +107,16 @@ def last_call_sentence(
     return _joined(Part(language, before), name, Part(language, after))
 
 
+def end_sentence(*, title: str, language: Language) -> Sentence:
+    """Return what is said in the last seconds of a task."""
+    name = _title(title, language)
+    if language == "fr":
+        before, after = "C'est l'heure : « ", " » va être oubliée. Touche G pour garder."
+    else:
+        before, after = 'It is time: "', '" is about to be forgotten. Press G to keep it.'
+    return _joined(Part(language, before), name, Part(language, after))
+
+
 def missed_sentence(*, reminders: int, forgotten: int, language: Language) -> Sentence:
     """Return what happened while nobody could speak; empty when nothing did."""
     if language == "fr":

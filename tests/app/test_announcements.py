@@ -14,6 +14,7 @@ from accounts.models import User
 from agenda.forgetting import tasks_forget
 from agenda.models import Task
 from agenda.reminders import (
+    AT_THE_END,
     CUT_OFF,
     LISTENING,
     LONGEST_WAIT,
@@ -22,7 +23,6 @@ from agenda.reminders import (
     reminders_claim,
     spoken_at,
     steps_due,
-    steps_missed,
 )
 from agenda.services import TaskInput, task_add, task_edit, task_keep
 
@@ -51,17 +51,10 @@ def test_a_deadline_has_three_steps(left, steps):
 def test_said_a_little_late_it_speaks_as_if_on_time():
     deadline_at = AT + TEN
     late = AT + timedelta(minutes=2)
-    assert spoken_at(3, deadline_at=deadline_at, at=AT + timedelta(seconds=20)) == AT
-    assert spoken_at(3, deadline_at=deadline_at, at=late) == AT
-    assert spoken_at(3, deadline_at=deadline_at, at=late + TICK) == late + TICK
-    assert spoken_at(3, deadline_at=deadline_at, at=AT - TICK) == AT - TICK
-
-
-def test_only_steps_after_the_cut_were_missed():
-    given = {"deadline_at": AT + TEN, "given": 0, "now_given": 3}
-    assert steps_missed(since=AT + TEN - DAY - TICK, **given) == 2
-    assert steps_missed(since=AT + TEN - DAY, **given) == 1
-    assert steps_missed(since=AT + TEN - HOUR, **given) == 0
+    assert spoken_at(TEN, deadline_at=deadline_at, at=AT + timedelta(seconds=20)) == AT
+    assert spoken_at(TEN, deadline_at=deadline_at, at=late) == AT
+    assert spoken_at(TEN, deadline_at=deadline_at, at=late + TICK) == late + TICK
+    assert spoken_at(TEN, deadline_at=deadline_at, at=AT - TICK) == AT - TICK
 
 
 @pytest.mark.parametrize(
@@ -116,9 +109,64 @@ def test_each_step_is_claimed_once(alice, add):
     for minutes in range(0, 25 * 60 + 5, 5):
         at = AT + timedelta(minutes=minutes)
         for _tab in range(2):
-            found += [(due.step, minutes) for due in claimed(alice, at, since=at).due]
-    assert found == [(1, 60), (2, 24 * 60), (3, 24 * 60 + 50)]
+            found += [(due.lead, minutes) for due in claimed(alice, at, since=at).due]
+    assert found == [(DAY, 60), (HOUR, 24 * 60), (TEN, 24 * 60 + 50)]
     assert task.deadline_at == Task.objects.get().deadline_at
+
+
+def test_at_the_deadline_itself_it_is_said_in_the_last_seconds_and_once(alice, add):
+    """Also of a task that was written less than ten minutes before."""
+    written_at = AT - timedelta(minutes=4)
+    given = TaskInput(title="soon", deadline_at=AT)
+    task_add(owner_id=alice.pk, given=given, at=written_at)
+    assert claimed(alice, written_at).due == ()
+    almost = claimed(alice, AT - AT_THE_END - timedelta(seconds=9))
+    assert (almost.due, almost.wait) == ((), timedelta(seconds=9))
+    for at, leads in ((AT - AT_THE_END, [timedelta(0)]), (AT - TICK, []), (AT, [])):
+        assert [due.lead for due in claimed(alice, at).due] == leads
+    # Nor is a task announced that was written in its own last seconds.
+    task_add(owner_id=alice.pk, given=given, at=AT - TICK)
+    assert claimed(alice, AT - TICK).due == ()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ("180 30", [(180, 60), (30, 210)]),
+        ("10080 5", [(10080, 0), (5, 235)]),
+        ("0", [(0, 240)]),
+        ("", []),
+    ],
+)
+def test_each_user_has_lead_times_of_their_own(alice, add, chosen, said):
+    """Asked every minute in the last four hours of a task that was written long ago."""
+    User.objects.update(announce_minutes=chosen)
+    add(deadline_at=AT + 4 * HOUR, announced_at=AT - 30 * DAY)
+    found = []
+    for minutes in [*range(240), 239 + 55 / 60]:
+        at = AT + timedelta(minutes=minutes)
+        due = claimed(alice, at, since=at).due
+        found += [(one.lead // timedelta(minutes=1), round(minutes)) for one in due]
+    assert found == said
+
+
+def test_who_chooses_another_lead_time_hears_nothing_twice(alice, add):
+    add(deadline_at=AT + 2 * HOUR, announced_at=AT - DAY)
+    assert [due.lead for due in claimed(alice, AT + HOUR).due] == [HOUR]
+    User.objects.update(announce_minutes="180 60 30")
+    assert claimed(alice, AT + HOUR + TICK).due == ()
+    assert [due.lead for due in claimed(alice, AT + HOUR + 3 * TEN).due] == [3 * TEN]
+
+
+@pytest.mark.parametrize(
+    ("announced", "said"), [(0, [HOUR, TEN]), (1, [HOUR, TEN]), (2, [TEN]), (3, [])]
+)
+def test_what_the_release_before_said_is_not_said_again(alice, add, announced, said):
+    """And what is said here is counted as that release counts, for the way back to it."""
+    add(deadline_at=AT + HOUR, announced=announced, announced_at=None)
+    found = [due.lead for at in (AT, AT + 5 * TEN) for due in claimed(alice, at).due]
+    assert found == said
+    assert Task.objects.get().announced == 3
 
 
 def test_the_page_is_told_when_to_ask_again(alice, add):
@@ -152,7 +200,7 @@ def test_quiet_hours_claim_nothing_and_end(alice, add):
     alice.save()
     add(deadline_at=AT + HOUR)
     assert not claimed(alice, AT, since=AT).due
-    assert [due.step for due in claimed(alice, AT + timedelta(minutes=31), since=AT).due] == [2]
+    assert [due.lead for due in claimed(alice, AT + timedelta(minutes=31), since=AT).due] == [HOUR]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,14 +225,24 @@ def test_of_many_pages_that_ask_at_once_one_is_told(mariadb, alice):
 def test_what_came_due_while_the_server_was_down_is_said_afterwards(alice, add):
     add("still time", deadline_at=AT + timedelta(minutes=40), announced=1)
     heard = claimed(alice, AT, since=AT - HOUR)
-    assert [(due.task.title, due.step) for due in heard.due] == [("still time", 2)]
+    assert [(due.task.title, due.lead) for due in heard.due] == [("still time", HOUR)]
     assert (heard.reminders, heard.forgotten) == (0, 0)
 
 
 def test_steps_that_fell_into_the_cut_are_counted(alice, add):
     add(deadline_at=AT + TEN, announced=1)
     heard = claimed(alice, AT, since=AT - HOUR)
-    assert ([due.step for due in heard.due], heard.reminders) == ([3], 1)
+    assert ([due.lead for due in heard.due], heard.reminders) == ([TEN], 1)
+
+
+def test_of_the_steps_that_were_skipped_those_in_the_cut_count(alice, add):
+    """The hour's step fell fifty minutes ago, the day's before that."""
+    add(deadline_at=AT + TEN)
+    add(deadline_at=AT + TEN)
+    since = AT - timedelta(minutes=50)
+    assert claimed(alice, AT, since=since - TICK).reminders == 2
+    Task.objects.update(announced=0, announced_at=None)
+    assert claimed(alice, AT, since=since).reminders == 0
 
 
 @pytest.mark.parametrize("purged", [True, False], ids=["already erased", "not yet erased"])
@@ -262,8 +320,13 @@ def test_an_account_without_pages_is_not_counted_for(alice, add):
         ({"announced": 3}, 0),
         ({"announced": 2, "removed_at": AT - TEN}, 0),
         ({"announced": 3, "removed_at": AT - TEN}, 0),
+        ({"announced_at": AT - 2 * TEN}, 0),
+        ({"announced_at": AT - 2 * TEN - timedelta(seconds=1)}, 1),
     ],
-    ids=["unheard", "heard", "taken away unheard", "taken away"],
+    ids=[
+        *("unheard", "heard", "taken away unheard", "taken away"),
+        *("heard at the last step", "heard before it"),
+    ],
 )
 def test_only_what_nobody_heard_or_took_away_counts_as_missed(alice, add, repeat, task, counted):
     User.objects.update(listened_at=AT)
@@ -272,6 +335,24 @@ def test_only_what_nobody_heard_or_took_away_counts_as_missed(alice, add, repeat
     tasks_forget(at=AT)
     alice.refresh_from_db()
     assert alice.forgotten_unheard == counted
+
+
+@pytest.mark.parametrize(
+    ("chosen", "counted"), [("60 10", 1), ("60", 0), ("60 0", 0), ("0", 1), ("", 0)]
+)
+@pytest.mark.parametrize("purged", [True, False])
+def test_what_counts_as_missed_is_the_last_reminder_that_one_chose(
+    alice, add, purged, chosen, counted
+):
+    """The deadline's own words come when it is too late to be reminded; who chose them alone has
+    no other. Something was said half an hour before.
+    """
+    User.objects.update(listened_at=AT - HOUR, announce_minutes=chosen)
+    add(deadline_at=AT - TEN, announced_at=AT - 4 * TEN)
+    if purged:
+        tasks_forget(at=AT)
+    # Who wants to hear nothing is told nothing.
+    assert claimed(alice, AT, since=AT - HOUR).forgotten == counted
 
 
 # Over HTTP
@@ -325,15 +406,15 @@ def test_a_sound_of_nothing_missed_is_404(page, path):
     assert page.get(f"{ASK}missed/{path}/speech.mp3").status_code == 404
 
 
-@pytest.mark.parametrize("step", [0, 4, 99999])
-def test_a_step_that_is_none_is_404(page, add, step):
-    assert page.get(f"/agenda/tasks/{add().id}/announcement/{step}.mp3").status_code == 404
+@pytest.mark.parametrize("minutes", [1, 11, 99999, 10**18])
+def test_a_sound_of_no_lead_time_is_404(page, add, minutes):
+    assert page.get(f"/agenda/tasks/{add().id}/announcement/{minutes}.mp3").status_code == 404
 
 
 def test_nobody_hears_or_claims_anothers(page, add, bob, alice):
     theirs = add("secret", owner=bob, left=TEN)
     assert page.post(ASK, {"since": ""}).json()["say"] == []
-    assert page.get(f"/agenda/tasks/{theirs.id}/announcement/3.mp3").status_code == 404
+    assert page.get(f"/agenda/tasks/{theirs.id}/announcement/10.mp3").status_code == 404
     assert Client().post(ASK).status_code == 302
     assert page.get(ASK).status_code == 405
     assert Client(enforce_csrf_checks=True).post(ASK).status_code == 403
@@ -345,7 +426,7 @@ def test_words_of_a_private_task_stay_here(alice, add):
     alice.voice = "google"
     for is_private in (True, False):
         task = add(is_private=is_private)
-        words = reminder_utterance(task, step=1, at=AT, user=alice, language="fr")
+        words = reminder_utterance(task, lead=DAY, at=AT, user=alice, language="fr")
         assert words.private is is_private
 
 
@@ -360,7 +441,46 @@ def test_asking_costs_the_same_few_questions(
         page.post(ASK, {"since": timezone.now().isoformat()})
 
 
-# Quiet hours on the account page
+def test_at_the_deadline_the_page_gets_its_own_words(page, alice, add):
+    add("Rendre le TP3", left=timedelta(seconds=9))
+    [one] = page.post(ASK, {"since": ""}).json()["say"]
+    expected = 'It is time: "Rendre le TP trois" is about to be forgotten. Press G to keep it.'
+    assert one["text"] == expected
+    assert page.get(one["sound"]).status_code == 200
+    assert page.post(one["keep"], {"seen": one["seen"]}).status_code == 302
+    User.objects.update(language="fr")
+    Task.objects.update(deadline_at=timezone.now() + AT_THE_END, announced_at=None)
+    [one] = page.post(ASK, {"since": ""}).json()["say"]
+    expected = "C'est l'heure : « Rendre le TP trois » va être oubliée. Touche G pour garder."
+    assert one["text"].replace("\u00a0", " ") == expected
+
+
+def test_only_the_last_reminder_and_the_deadline_offer_to_keep(page, alice, add):
+    User.objects.update(announce_minutes="60 30 0")
+    for left in (HOUR, 3 * TEN, AT_THE_END):
+        add(left=left, announced_at=timezone.now() - DAY)
+    say = page.post(ASK, {"since": ""}).json()["say"]
+    assert [bool(one["keep"]) for one in say] == [True, True, False]
+    assert [one["text"].partition(":")[0] for one in say] == [
+        *("It is time", "Last reminder", "Reminder")
+    ]
+
+
+# On the account page
+
+
+def test_lead_times_are_kept_and_shown(page, alice):
+    content = page.get("/agenda/account/").content.decode()
+    assert content.count("checked") == 5  # four of them, and the single keys
+    page.post("/agenda/account/", {"announce_minutes": ["30", "0"]})
+    alice.refresh_from_db()
+    assert alice.announce_minutes == "30 0"
+    content = page.get("/agenda/account/").content.decode()
+    assert content.count("checked") == 2
+    assert page.post("/agenda/account/", {"announce_minutes": ["7"]}).status_code == 422
+    page.post("/agenda/account/", {"language": ""})
+    alice.refresh_from_db()
+    assert alice.announce_minutes == ""
 
 
 def test_quiet_hours_are_kept_and_shown(page, alice):

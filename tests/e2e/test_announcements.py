@@ -55,16 +55,38 @@ def test_one_of_three_tabs_makes_the_last_call_and_g_keeps(
         tabs.append(listener.page.context.new_page())
         tabs[-1].goto("/agenda")
     call = "Dernier rappel : « Appeler la banque » sera oubliée dans dix minutes."
-    told = [tab.locator("#live").get_by_text(call) for tab in tabs]
-    for _ in range(50):
-        if any(words.count() for words in told):
-            break
-        tabs[0].wait_for_timeout(200)
-    tabs[0].wait_for_timeout(3000)  # the others have asked by now
-    assert sorted(words.count() for words in told) == [0, 0, 1]
-    teller = next(tab for tab, words in zip(tabs, told, strict=True) if words.count())
+    teller = told_in(tabs, call)
+    teller.wait_for_timeout(3000)  # the others have asked by now
+    assert told_in(tabs, call) == teller
     teller.keyboard.press("g")
     expect(teller.locator("#live")).to_contain_text("Gardée un jour de plus")
+
+
+def test_at_the_deadline_one_tab_says_so_and_then_no_page_names_the_task(
+    listener: Person, agenda: ServedAgenda
+) -> None:
+    """It was written less than ten minutes before: no reminder comes."""
+    agenda.sql(
+        "UPDATE task JOIN account ON account.id = owner_id"  # noqa: S608 - a name of ours
+        " SET announced_at = UTC_TIMESTAMP(6), deadline_at = UTC_TIMESTAMP(6) + INTERVAL 16 SECOND"
+        f" WHERE username = '{listener.name}'"
+    )
+    tabs = [armed(listener), listener.page.context.new_page()]
+    tabs[1].goto("/agenda")
+    call = "C'est l'heure : « Appeler la banque » va être oubliée. Touche G pour garder."
+    told_in(tabs, call)
+    for tab in tabs:
+        expect(tab.get_by_text("Appeler la banque")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+def told_in(tabs: list[Page], call: str) -> Page:
+    """The one tab that says it."""
+    for _ in range(100):
+        if tellers := [tab for tab in tabs if tab.locator("#live").get_by_text(call).count()]:
+            [teller] = tellers
+            return teller
+        tabs[0].wait_for_timeout(200)
+    raise AssertionError(f"no tab said: {call}")
 
 
 def test_what_comes_due_while_the_server_is_down_is_said_when_it_is_back(
@@ -105,7 +127,8 @@ def test_what_was_forgotten_while_the_server_was_down_is_told_in_one_sentence(
     # Its last call came and went meanwhile, unheard, and the timer erases it.
     agenda.sql(
         "UPDATE task JOIN account ON account.id = owner_id"  # noqa: S608 - a name of ours
-        " SET announced = 2, deadline_at = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR"
+        " SET announced = 2, announced_at = NULL,"
+        " deadline_at = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR"
         f" WHERE username = '{person.name}'"
     )
     agenda.manage("agenda_expire")

@@ -16,9 +16,10 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in
+from accounts.models import LEAD_CHOICES
 from agenda.clock import day_start, zone_here
 from agenda.models import Task
-from agenda.reminders import LAST_STEP, LISTENING, Due, reminders_claim
+from agenda.reminders import LISTENING, Due, last_call, leads_of, reminders_claim
 from agenda.sound import sound
 from agenda.spoken import day_utterance, missed_utterance, reminder_utterance, task_utterance
 from agenda.views.lookups import require_read, task_or_404
@@ -78,12 +79,14 @@ def task_speech(request: HttpRequest, task_id: UUID) -> HttpResponse:
 
 @require_read
 @sign_in_required
-def reminder_speech(request: HttpRequest, task_id: UUID, step: int) -> HttpResponse:
-    if not 1 <= step <= LAST_STEP:
+def reminder_speech(request: HttpRequest, task_id: UUID, minutes: int) -> HttpResponse:
+    """`minutes` before the deadline."""
+    if str(minutes) not in dict(LEAD_CHOICES):
         raise Http404("no such reminder")
+    lead = timedelta(minutes=minutes)
     at = timezone.now()
     task = task_or_404(request, task_id, at=at)
-    words = reminder_utterance(task, step=step, at=at, **_listener(request))
+    words = reminder_utterance(task, lead=lead, at=at, **_listener(request))
     return _spoken(request, words, at=at)
 
 
@@ -118,11 +121,12 @@ def reminders(request: HttpRequest) -> HttpResponse:
 
 
 def _reminder(request: HttpRequest, due: Due, *, at: datetime) -> dict[str, str]:
-    task, step = due.task, due.step
+    task, lead = due.task, due.lead
+    is_last = lead <= last_call(leads_of(signed_in(request)))
     return {
-        "text": reminder_utterance(task, step=step, at=at, **_listener(request)).text,
-        "sound": reverse("announcement-speech", args=[task.id, step]),
-        "keep": reverse("task-keep", args=[task.id]) if step == LAST_STEP else "",
+        "text": reminder_utterance(task, lead=lead, at=at, **_listener(request)).text,
+        "sound": reverse("announcement-speech", args=[task.id, lead // timedelta(minutes=1)]),
+        "keep": reverse("task-keep", args=[task.id]) if is_last else "",
         "seen": task.deadline_at.isoformat(),
     }
 

@@ -416,6 +416,12 @@ def test_a_site_without_voices_says_so(api, add, settings):
     assert api.get("/me").json()["voice"] == "off"
 
 
+def test_what_a_user_prefers_is_told(api, alice):
+    assert api.get("/me").json()["announce_minutes"] == [1440, 60, 10, 0]
+    type(alice).objects.update(announce_minutes="")
+    assert api.get("/me").json()["announce_minutes"] == []
+
+
 def test_me_tells_no_secret(api, alice):
     alice.email = "alice@example.org"
     alice.save()

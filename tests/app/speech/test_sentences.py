@@ -268,6 +268,19 @@ def test_each_title_of_a_day_is_said_in_its_own_language():
     assert said[1:] == (Part("en", "call the bank."),)
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("fr", "C'est l'heure : « |call the bank| » va être oubliée. Touche G pour garder."),
+        ("en", 'It is time: "call the bank" is about to be forgotten. Press G to keep it.'),
+    ],
+)
+def test_at_the_deadline_the_title_is_said_in_its_own_language(language, sentence):
+    said = sentences.end_sentence(title="call the bank", language=language)
+
+    assert "|".join(part.text for part in said) == sentence
+
+
 def test_the_last_call_names_a_title_in_its_own_language():
     said = sentences.last_call_sentence(
         title="call the bank", deadline_at=AT + timedelta(minutes=10), at=AT, language="fr"
