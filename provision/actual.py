@@ -151,8 +151,14 @@ def with_denied(api: Proxmox, found: Found, wanted: Wanted) -> Found:
 
 
 def is_being_created(api: Proxmox, vmid: int, node: str) -> bool:
+    return task_under_way(api, vmid, node, "vzcreate") is not None
+
+
+def task_under_way(api: Proxmox, vmid: int, node: str, kind: str) -> str | None:
+    """The UPID of a container's task that has not ended, None when there is none."""
     tasks = api.get(f"nodes/{node}/tasks", source="active", vmid=vmid)
-    return any(task.get("type") == "vzcreate" and not task.get("endtime") for task in tasks)
+    running = (t for t in tasks if t.get("type") == kind and not t.get("endtime"))
+    return next((str(task["upid"]) for task in running), None)
 
 
 def check_still_ours(api: Proxmox, found: Found) -> Found:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from provision import power
-from provision.actual import is_ours, node_of, read_again, with_denied
+from provision.actual import is_ours, node_of, read_again, task_under_way, with_denied
 from provision.creation import settle
 from provision.desired import Desired
 from provision.errors import (
@@ -26,12 +26,14 @@ from provision.errors import (
     StepError,
     TaskError,
     UnknownOutcomeError,
+    WaitError,
 )
 from provision.model import (
     Configure,
     Create,
     Event,
     Found,
+    Migrate,
     Move,
     Pending,
     Plan,
@@ -51,6 +53,8 @@ CREATES_PER_STORAGE = 4
 LOCKED_PAUSE_S = 4.0
 MOST_ROUNDS = 20
 CREATE_TRIES = 3
+# Disks of local storages are copied over the network.
+MIGRATE_TIMEOUT_S = 4 * 3600.0
 ALREADY_EXISTS = re.compile(
     r"(?P<kind>CT|VM) (?P<vmid>\d+) already exists on node '(?P<node>[^']+)'"
 )
@@ -150,6 +154,10 @@ class Worker:
         # What was shown as staying does so, also when this run lifts the protection that held it.
         planned = {key for move in step.moves if isinstance(move, Configure) for key in move.keys}
         self.stays = {key_of(refusal.change.field) for refusal in step.refusals} - planned
+        # Why it is not brought to its node; no call of its own tells.
+        self.away = next(
+            ((r.reason, r.next_step) for r in step.refusals if r.change.field == "node"), None
+        )
         self.reverted: set[str] = set()
         # Written by this run, and taken by the running container at its next start only.
         self.late: tuple[Pending, ...] = ()
@@ -250,7 +258,8 @@ class Worker:
             )
         if before is not None:
             before = with_denied(self.api, before, self.wanted)
-        now = plan_one(self.wanted, before, reboot=self.context.options.reboot, late=self.late)
+        reboot = self.context.options.reboot
+        now = plan_one(self.wanted, before, reboot=reboot, late=self.late, away=self.away)
         strange = {
             change.field
             for change in now.changes
@@ -331,6 +340,8 @@ class Worker:
                 self.configure(move)
             case Resize():
                 self.resize(move)
+            case Migrate():
+                self.migrate(move)
             case Start():
                 self.start()
             case Reboot():
@@ -429,6 +440,39 @@ class Worker:
             raise
         self.wait(upid, f"growing {move.disk}")
         self.did.append(f"grew {move.disk}")
+
+    def migrate(self, move: Migrate) -> None:
+        """Move it, or wait for the move that an interrupted run began: its task goes on."""
+        doing = f"moving to {move.node}"
+        self.say(doing)
+        params: dict[str, str | int] = {"target": move.node, "restart": 1}
+        if move.storages:
+            params["target-storage"] = ",".join(f"{old}:{new}" for old, new in move.storages)
+        under_way = task_under_way(self.api, self.wanted.vmid, self.node, "vzmigrate")
+        upid = under_way or self.api.post(f"{self.path}/migrate", params)
+
+        def tell() -> None:
+            last = next((line for line in reversed(self.api.task_log(upid)) if line.strip()), "")
+            self.say(f"{doing}: {last[:60]}" if last else doing)
+
+        status = self.api.wait_for_task(upid, timeout_s=MIGRATE_TIMEOUT_S, on_poll=tell)
+        self.note(doing, status)
+        self.wait_for_node(move.node)
+        self.late = ()
+        self.did.append(f"moved to {self.node}")
+
+    def wait_for_node(self, node: str) -> None:
+        """With HA the task ends before anything has moved. Raises WaitError."""
+        deadline = self.context.clock() + self.context.options.task_timeout_s
+        while (now := node_of(self.api, self.wanted.vmid)) != node:
+            if self.context.clock() >= deadline:
+                raise WaitError(
+                    f"{self.name} lies on {now} still, not on {node}",
+                    next_step="see ha-manager status, and the tasks of both nodes; run this again",
+                )
+            self.say(f"waiting for HA to move it to {node}")
+            self.context.sleep(LOCKED_PAUSE_S / 4)
+        self.node = node
 
     def start(self) -> None:
         timeout_s = self.context.options.wait_timeout_s

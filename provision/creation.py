@@ -10,7 +10,7 @@ from http import HTTPStatus
 from provision.actual import is_being_created, read_again
 from provision.desired import Desired
 from provision.errors import ApiError, PlanError, StepError, TaskError
-from provision.model import Action, Actual, Event, Found, Plan, Wanted
+from provision.model import Action, Actual, Event, Found, Migrate, Plan, Step, Wanted
 from provision.proxmox import Proxmox
 from provision.wire import newest_template
 
@@ -100,9 +100,10 @@ def settle(
 def check_bridges(plan: Plan, api: Proxmox) -> None:
     """Raise PlanError for a bridge that its node lacks: Proxmox would accept it silently."""
     needed = {
-        (step.before.container.node if step.before else step.wanted.container.node, nic.bridge)
+        (node, nic.bridge)
         for step in plan.steps
         if step.moves
+        for node in nodes_of(step)
         for nic in step.wanted.container.nics
     }
     missing = []
@@ -119,6 +120,12 @@ def check_bridges(plan: Plan, api: Proxmox) -> None:
             "\n  ".join(missing),
             next_step="correct lxc_bridge in the inventory; nothing was touched",
         )
+
+
+def nodes_of(step: Step) -> set[str]:
+    """Where it is, and where it will be."""
+    nodes = {(step.before or step.wanted).container.node}
+    return nodes | {move.node for move in step.moves if isinstance(move, Migrate)}
 
 
 def bridges(api: Proxmox, node: str) -> frozenset[str]:

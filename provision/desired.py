@@ -44,6 +44,8 @@ JUMP = rf"(([a-z_][a-z0-9_.-]*@)?{LABEL}(\.{LABEL})*(:[1-9]\d{{0,4}})?)?"
 INTERFACE_NAME_MAX = 15
 SMALLEST_GIB, LARGEST_GIB = 0.125, 2**17
 MANAGED_TAG = "ctlv"
+# Their containers do the same: they lie apart, so that one lost node takes one of them.
+SERVICES = ("edge", "web", "rest", "database")
 # A description may have 8192 characters, and ends with our block.
 LONGEST_NOTE = 7000
 
@@ -55,6 +57,8 @@ class Desired:
     environment: str
     deployment: str
     containers: tuple[Wanted, ...]
+    # Of each service that several containers may do, their host names (placement.py).
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     assumed: tuple[str, ...] = ()
     # The resource pool that containers are created in; empty: none, rights are on /vms.
     pool: str = ""
@@ -400,6 +404,10 @@ def desired(inventory: Inventory) -> Desired:
         environment=inventory.environment,
         deployment=any_host.ctlv_deployment_id,
         containers=with_jumps(containers, inventory.groups),
+        groups=tuple(
+            (group, tuple(host for host in inventory.groups.get(group, ()) if host in checked))
+            for group in SERVICES
+        ),
         assumed=tuple(map(str, any_host.lxc_assumed or ())),
         pool=any_host.lxc_pool,
         api_host=any_host.lxc_api_host or None,

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
-from provision.model import Actual, Found, Storage, Wanted
+from provision.model import Actual, Found, Storage, Wanted, out_of_reach
+from provision.placement import nodes_for, services
 from provision.plan import copies, obstacles, way_out_of_lock
 from provision.proxmox import Proxmox, held_on
 from provision.report import copy_facts, copy_text, copy_ways
@@ -113,14 +115,18 @@ def examine(
         actual = read(api, desired)
     except OperatorError as error:
         yield broken("containers", error)
+    homes = {node_of(wanted, actual) for wanted in desired.containers}
     checks: Sequence[tuple[str, Check]] = (
         ("privileges", lambda: check_privileges(api, desired, actual)),
         ("cluster", lambda: check_quorum(api)),
         ("nodes", lambda: check_nodes(api, desired)),
-        ("clock", lambda: check_clock(api, desired, now)),
-        ("storage", lambda: check_storages(api, desired, actual)),
-        ("bridge", lambda: check_bridges(api, desired, actual)),
-        ("template", lambda: check_templates(api, desired, actual)),
+        ("placement", lambda: check_placement(desired, actual)),
+        *on_each_node("clock", actual, nodes_of(desired), lambda n: check_clock(api, n, now)),
+        *on_each_node("storage", actual, homes, lambda n: check_storages(api, n, desired, actual)),
+        *on_each_node("bridge", actual, homes, lambda n: check_bridges(api, n, desired, actual)),
+        *on_each_node(
+            "template", actual, homes, lambda n: check_templates(api, n, desired, actual)
+        ),
         ("VMIDs", lambda: check_vmids(api, desired, actual)),
         ("neighbours", lambda: check_neighbours(api, desired)),
     )
@@ -276,36 +282,61 @@ def check_nodes(api: Proxmox, desired: Desired) -> Iterator[Finding]:
             yield ok("nodes", f"{node} is {states[node]}")
 
 
-def check_clock(api: Proxmox, desired: Desired, now: Callable[[], float]) -> Iterator[Finding]:
-    for node in nodes_of(desired):
-        answer = unless_forbidden(api, f"nodes/{node}/time")
-        if answer is None:
+def check_placement(desired: Desired, actual: Actual) -> Iterator[Finding]:
+    """Of each service that several containers do. What is not made yet, VMIDs says."""
+    for group, members in services(desired):
+        nodes = nodes_for(members, actual)
+        homes: dict[str, list[str]] = {}
+        for member in members:
+            homes.setdefault(node_of(member, actual), []).append(member.host)
+        node, most = max(homes.items(), key=lambda entry: len(entry[1]))
+        if len(most) <= -(-len(members) // max(len(nodes), 1)) and len(homes) > 1:
+            yield ok("placement", f"{group}: {len(members)} on {len(homes)} nodes")
             continue
-        difference = round(float(answer["time"]) - now())
-        if abs(difference) > CLOCK_TOLERANCE_S:
-            # Stops nothing by itself.
-            yield Finding(
-                Verdict.NOTE,
-                "clock",
-                f"{node} and this machine differ by {difference} s",
-                "set both by NTP: tokens and certificates are judged by the clock",
-            )
-        else:
-            yield ok("clock", f"{node} and this machine agree")
+        text = f"{group}: {', '.join(most)} on {node}, of {len(nodes)} nodes"
+        way = "set another lxc_node for all but one, then make provision REBOOT=1"
+        if len(nodes) <= 1:
+            text = f"{group}: all {len(members)} on {node}, the only node for them"
+            way = "when it is lost, so are all: a second node, with the same storage, is what helps"
+        yield Finding(Verdict.NOTE, "placement", text, way)
+
+
+def on_each_node(
+    subject: str, actual: Actual, nodes: Iterable[str], check: Callable[[str], Iterator[Finding]]
+) -> list[tuple[str, Check]]:
+    """A check of its own for each: one that fails hides no other. What is off, `nodes` says."""
+    here = [node for node in sorted(nodes) if not out_of_reach(node, actual.nodes)]
+    return [(subject, partial(check, node)) for node in here]
+
+
+def check_clock(api: Proxmox, node: str, now: Callable[[], float]) -> Iterator[Finding]:
+    answer = unless_forbidden(api, f"nodes/{node}/time")
+    if answer is None:
+        return
+    difference = round(float(answer["time"]) - now())
+    if abs(difference) > CLOCK_TOLERANCE_S:
+        # Stops nothing by itself.
+        yield Finding(
+            Verdict.NOTE,
+            "clock",
+            f"{node} and this machine differ by {difference} s",
+            "set both by NTP: tokens and certificates are judged by the clock",
+        )
+    else:
+        yield ok("clock", f"{node} and this machine agree")
 
 
 # ---------------------------------------------------------------- what creation needs
 
 
-def check_storages(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
-    for node in sorted({node_of(w, actual) for w in desired.containers}):
-        here = [w for w in desired.containers if node_of(w, actual) == node]
-        listed = (parse_storage(item, node) for item in api.get(f"nodes/{node}/storage"))
-        there = {storage.name: storage for storage in listed}
-        for name, growths in sorted(growth(here, actual).items()):
-            yield check_storage(node, name, there.get(name), "rootdir", growths)
-        for name in sorted({w.template_storage for w in here if w.vmid not in actual.ours}):
-            yield check_storage(node, name, there.get(name), "vztmpl", ())
+def check_storages(api: Proxmox, node: str, desired: Desired, actual: Actual) -> Iterator[Finding]:
+    here = [w for w in desired.containers if node_of(w, actual) == node]
+    listed = (parse_storage(item, node) for item in api.get(f"nodes/{node}/storage"))
+    there = {storage.name: storage for storage in listed}
+    for name, growths in sorted(growth(here, actual).items()):
+        yield check_storage(node, name, there.get(name), "rootdir", growths)
+    for name in sorted({w.template_storage for w in here if w.vmid not in actual.ours}):
+        yield check_storage(node, name, there.get(name), "vztmpl", ())
 
 
 def node_of(wanted: Wanted, actual: Actual) -> str:
@@ -370,16 +401,13 @@ def check_space(where: str, storage: Storage, growths: Sequence[tuple[int, int]]
     return Finding(Verdict.NOTE, "storage", text, way)
 
 
-def check_bridges(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
-    for node in sorted({node_of(w, actual) for w in desired.containers}):
-        interfaces = {
-            str(item["iface"]): item for item in api.get(f"nodes/{node}/network", type="any_bridge")
-        }
-        wanted = {
-            w.container.nics[0].bridge for w in desired.containers if node_of(w, actual) == node
-        }
-        for bridge in sorted(map(str, wanted)):
-            yield check_bridge(node, bridge, interfaces.get(bridge))
+def check_bridges(api: Proxmox, node: str, desired: Desired, actual: Actual) -> Iterator[Finding]:
+    interfaces = {
+        str(item["iface"]): item for item in api.get(f"nodes/{node}/network", type="any_bridge")
+    }
+    wanted = {w.container.nics[0].bridge for w in desired.containers if node_of(w, actual) == node}
+    for bridge in sorted(map(str, wanted)):
+        yield check_bridge(node, bridge, interfaces.get(bridge))
 
 
 def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Finding:
@@ -399,13 +427,13 @@ def check_bridge(node: str, bridge: str, item: Mapping[str, Any] | None) -> Find
     return ok("bridge", f"{bridge} on {node} makes a bridge of its own for each tag")
 
 
-def check_templates(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
+def check_templates(api: Proxmox, node: str, desired: Desired, actual: Actual) -> Iterator[Finding]:
     keys = {
-        (w.container.node, w.template_storage, str(w.container.template))
+        (w.template_storage, str(w.container.template))
         for w in desired.containers
-        if w.vmid not in actual.ours
+        if w.container.node == node and w.vmid not in actual.ours
     }
-    for node, storage, name in sorted(keys):
+    for storage, name in sorted(keys):
         content = api.get(f"nodes/{node}/storage/{storage}/content", content="vztmpl")
         stored = newest_template(name, [str(item["volid"]) for item in content])
         if stored is not None:

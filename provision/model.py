@@ -114,6 +114,11 @@ class Container:
     note: str
     mark: Mark | None
 
+    @property
+    def storages(self) -> frozenset[str]:
+        """Those of its disks."""
+        return frozenset({self.disk.storage, *(mount.storage for mount in self.mounts)})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -293,6 +298,17 @@ class Resize:
     digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrate:
+    """Move the container to another node, by a restart when it runs.
+
+    `storages` are (old, new) of the disks that come to lie on another storage there.
+    """
+
+    node: str
+    storages: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Start the container."""
@@ -303,7 +319,7 @@ class Reboot:
     """Restart the container cleanly, so that pending changes take effect."""
 
 
-Move = Create | Configure | Resize | Start | Reboot
+Move = Create | Configure | Resize | Migrate | Start | Reboot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

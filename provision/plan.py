@@ -18,6 +18,7 @@ from provision.model import (
     Create,
     Foreign,
     Found,
+    Migrate,
     Mount,
     Move,
     Nic,
@@ -31,8 +32,8 @@ from provision.model import (
     Storage,
     Value,
     Wanted,
-    out_of_reach,
 )
+from provision.placement import kept_away
 from provision.wire import (
     render_features,
     render_gib,
@@ -57,10 +58,13 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
         vmid: Refusal(Change("VMID", None, vmid), problem, next_step)
         for vmid, (problem, next_step) in obstacles(desired, actual).items()
     }
+    away = kept_away(desired, actual)
     steps = [
         Step(wanted=wanted, before=None, refusals=(blocked[wanted.vmid],))
         if wanted.vmid in blocked
-        else plan_one(wanted, actual.ours.get(wanted.vmid), reboot=reboot)
+        else plan_one(
+            wanted, actual.ours.get(wanted.vmid), reboot=reboot, away=away.get(wanted.vmid)
+        )
         for wanted in desired.containers
     ]
     differing = tuple(step for step in steps if step.moves or step.refusals)
@@ -83,10 +87,7 @@ def storages_used(desired: Desired, actual: Actual) -> tuple[Storage, ...]:
     used = {
         ((actual.ours.get(wanted.vmid) or wanted).container.node, storage)
         for wanted in desired.containers
-        for storage in {
-            wanted.container.disk.storage,
-            *(m.storage for m in wanted.container.mounts),
-        }
+        for storage in wanted.container.storages
     }
     return tuple(storage for storage in actual.storages if (storage.node, storage.name) in used)
 
@@ -97,10 +98,12 @@ def plan_one(
     *,
     reboot: bool = False,
     late: tuple[Pending, ...] = (),
+    away: tuple[str, str] | None = None,
 ) -> Step:
     """Return everything that differs in one container, and the moves that remove it, in order.
 
     `late` was written before, and the container that runs has not taken it: no API call tells.
+    `away` is why it cannot be brought to its node, and a way out.
     """
     if before is None:
         new = numbered(wanted.container)
@@ -114,7 +117,10 @@ def plan_one(
         return Step(wanted=wanted, before=before, refusals=(template_refusal(wanted, before),))
     after = aligned(wanted.container, before)
     changes = changes_between(flatten(before.container), flatten(after))
-    refused = refusals(changes, before, after)
+    migrate, stays = migration(wanted, before, after, away=away, reboot=reboot)
+    along = moved_along(changes, migrate)
+    changes = tuple(change for change in changes if change not in along)
+    refused = stays + refusals(changes, before, after)
     kept = tuple(change for change in changes if key_of(change.field) not in before.denied)
     kept = tuple(change for change in kept if change not in {r.change for r in refused})
     configure = configuration(before, after, {change.field for change in kept})
@@ -122,12 +128,13 @@ def plan_one(
     waits = tuple(entry for entry in before.pending if entry.key not in touched)
     waits += late + taken_late(kept, before, after)
     status = () if before.is_running else (Change("status", before.status, "running"),)
+    node = (Change("node", before.container.node, migrate.node),) if migrate else ()
     return Step(
         wanted=wanted,
         before=before,
-        changes=kept + leftovers(configure, kept, before) + status,
+        changes=node + along + kept + leftovers(configure, kept, before) + status,
         refusals=refused,
-        moves=moves(before, after, configure, kept, reboot=reboot and bool(waits)),
+        moves=moves(before, after, configure, kept, migrate, reboot=reboot and bool(waits)),
         pending=waits,
     )
 
@@ -147,12 +154,15 @@ def check_ownership(desired: Desired, actual: Actual) -> None:
 
 def obstacles(desired: Desired, actual: Actual) -> dict[int, tuple[str, str]]:
     """By VMID why nothing is done with a wanted container, and a way out."""
-    found = {wanted.vmid: obstacle(wanted, actual) for wanted in desired.containers}
+    away = kept_away(desired, actual)
+    found = {w.vmid: obstacle(w, actual, away.get(w.vmid)) for w in desired.containers}
     return {vmid: entry for vmid, entry in found.items() if entry is not None}
 
 
-def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
-    vmid, host, node = wanted.vmid, wanted.host, wanted.container.node
+def obstacle(
+    wanted: Wanted, actual: Actual, away: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    vmid, host = wanted.vmid, wanted.host
     other = "choose a free lxc_vmid in inventory/"
     adopt = f"make adopt NAME={host} VMID={vmid}"
     if vmid in actual.unread:
@@ -169,9 +179,7 @@ def obstacle(wanted: Wanted, actual: Actual) -> tuple[str, str] | None:
         other += f"; or, when it is {host}, on {found.container.node}, as root: pct set {vmid} "
         other += f"--delete description, then {adopt}"
         return (says, other) if found.host != host else None
-    away = out_of_reach(node, actual.nodes)
-    way = "bring the node back, or name another one in lxc_node"
-    return (f"VMID {vmid} ({host}): lxc_node {node} {away}", way) if away else None
+    return away
 
 
 def copies(desired: Desired, ours: Iterable[Found], *, there: Collection[int]) -> tuple[Copy, ...]:
@@ -447,21 +455,63 @@ def mount_refusal(change: Change, key: str, before: Found, after: Container) -> 
     return None
 
 
+# ---------------------------------------------------------------- another node
+
+
+def migration(
+    wanted: Wanted, before: Found, after: Container, *, away: tuple[str, str] | None, reboot: bool
+) -> tuple[Migrate | None, tuple[Refusal, ...]]:
+    """What brings a container to its `lxc_node`, or why it stays where it is.
+
+    No container moves while it runs (pve-container API2/LXC.pm): that takes a restart.
+    """
+    node, here = wanted.container.node, before.container.node
+    if node == here:
+        return None, ()
+    change = Change("node", here, node)
+    if away:
+        return None, (Refusal(change, *away),)
+    if before.is_running and not reboot:
+        way = f"make provision REBOOT=1 moves it; to leave it there, set lxc_node: {here}"
+        return None, (Refusal(change, "a running container moves by a restart", way),)
+    return Migrate(node=node, storages=storages_between(before, after)), ()
+
+
+def storages_between(before: Found, after: Container) -> tuple[tuple[str, str], ...]:
+    """Where disks go that shall lie elsewhere; nothing when Proxmox has no word for it.
+
+    It knows one new storage for all disks of an old one.
+    """
+    wanted = {mount.key: mount.storage for mount in after.mounts}
+    pairs = {(before.container.disk.storage, after.disk.storage)}
+    pairs |= {(m.storage, wanted.get(k, m.storage)) for k, m in volumes(before).items()}
+    is_clear = len({old for old, _ in pairs}) == len(pairs)
+    return tuple(sorted((old, new) for old, new in pairs if old != new)) if is_clear else ()
+
+
+def moved_along(changes: Iterable[Change], migrate: Migrate | None) -> tuple[Change, ...]:
+    """The storages that change with the node: nothing else changes them."""
+    taken = migrate.storages if migrate else ()
+    return tuple(c for c in changes if c.field.endswith(".storage")
+                 and (c.before, c.after) in taken)  # fmt: skip
+
+
 # ---------------------------------------------------------------- moves
 
 
-def moves(
+def moves(  # noqa: PLR0913
     before: Found,
     after: Container,
     configure: Configure | None,
     changes: Iterable[Change],
+    migrate: Migrate | None,
     *,
     reboot: bool,
 ) -> tuple[Move, ...]:
-    """Growing disks first, then configuration, then running state.
+    """Growing disks first, then configuration, then the node, then running state.
 
     What waits for a restart carries the disk's size of when it was written. A stopped container
-    takes everything at once, so a start needs no reboot after it.
+    takes everything at once, so a start needs no reboot after it; nor does what was moved.
     """
     steps: list[Move] = [
         Resize(disk=disk, size=render_size(size), digest=before.digest)
@@ -469,6 +519,9 @@ def moves(
     ]
     if configure is not None:
         steps.append(configure)
+    if migrate is not None:
+        steps.append(migrate)
+        reboot = False
     if not before.is_running:
         steps.append(Start())
     elif reboot:

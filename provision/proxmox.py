@@ -452,6 +452,11 @@ ADVICE = (
         re.compile(r"\(/sdn/zones/(?!localnetwork/)[^/]+/[^)]+, SDN.Use"),
         f"it is a vnet: set lxc_sdn_zone to the zone in this path; then {DOCTOR}",
     ),
+    (
+        re.compile("VM.Migrate"),
+        "grant it where CTLVContainers is granted; or move it, as root: pct migrate VMID NODE "
+        "--restart",
+    ),
     (DENIED, f"grant it to the user and to the token (both, with privilege separation); {DOCTOR}"),
     (re.compile(r"pool '[^']*' does not exist"), f"make it, or set lxc_pool; {DOCTOR}"),
     (re.compile("no quorum"), "bring the cluster's nodes back (pvecm status), then run this again"),

@@ -23,8 +23,11 @@ POOL_PRIVILEGES = frozenset({"Pool.Audit"})
 STORAGE_PRIVILEGES = frozenset({"Datastore.AllocateSpace", "Datastore.Audit"})
 TEMPLATE_PRIVILEGES = frozenset({"Datastore.AllocateTemplate", "Datastore.Audit"})
 NETWORK_PRIVILEGES = frozenset({"SDN.Use"})
+# From one node to another.
+MOVE_PRIVILEGES = frozenset({"VM.Migrate"})
 ROLES = {
     "CTLVContainers": VM_PRIVILEGES,
+    "CTLVMove": MOVE_PRIVILEGES,
     "CTLVPool": POOL_PRIVILEGES,
     "CTLVDisks": STORAGE_PRIVILEGES,
     "CTLVTemplates": TEMPLATE_PRIVILEGES,
@@ -36,14 +39,17 @@ Rights = Mapping[str, frozenset[str]]
 def needed(desired: Desired) -> dict[str, frozenset[str]]:
     """Path -> privileges: exactly what our calls use, and nothing on /."""
     paths: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    # On one node there is nothing to move.
+    is_cluster = len({wanted.container.node for wanted in desired.containers}) > 1
+    on_guests = VM_PRIVILEGES | (MOVE_PRIVILEGES if is_cluster else frozenset())
     for wanted in desired.containers:
         container = wanted.container
         if desired.pool:
-            paths[f"/pool/{desired.pool}"] |= VM_PRIVILEGES | POOL_PRIVILEGES
+            paths[f"/pool/{desired.pool}"] |= on_guests | POOL_PRIVILEGES
         else:
-            paths[f"/vms/{wanted.vmid}"] |= VM_PRIVILEGES
+            paths[f"/vms/{wanted.vmid}"] |= on_guests
         paths[f"/storage/{wanted.template_storage}"] |= TEMPLATE_PRIVILEGES
-        for storage in {container.disk.storage, *(mount.storage for mount in container.mounts)}:
+        for storage in container.storages:
             paths[f"/storage/{storage}"] |= STORAGE_PRIVILEGES
         for nic in container.nics:
             for path in network_paths(nic, wanted):
@@ -79,8 +85,9 @@ def allowed(desired: Desired, held: Iterable[str], members: Iterable[int]) -> Ri
     """
     paths = needed(desired)
     if not desired.pool:
-        return paths | {"/vms": VM_PRIVILEGES}
-    guests = paths[f"/pool/{desired.pool}"]
+        return paths | {"/vms": VM_PRIVILEGES | MOVE_PRIVILEGES}
+    guests = paths[f"/pool/{desired.pool}"] | MOVE_PRIVILEGES
+    paths[f"/pool/{desired.pool}"] = guests
     storages = {path for path in held if path.startswith("/storage/")}
     shown = {f"/vms/{vmid}" for vmid in (*members, *(w.vmid for w in desired.containers))}
     return paths | {path: paths.get(path, frozenset()) | guests for path in storages | shown}

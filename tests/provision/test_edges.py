@@ -181,8 +181,8 @@ def test_a_container_that_moves_to_another_node_while_this_runs_is_followed(clus
 
     on_request(migrate)
 
-    assert cluster.apply() in (0, 1)
-    assert cluster.apply() == 0
+    assert cluster.apply() in (0, 1, 2)
+    assert cluster.apply() == 2, "it runs where the inventory does not want it"
     config = cluster.ct(2156).config
     assert (config["cores"], config["rootfs"].endswith("size=6G")) == (2, True)
 

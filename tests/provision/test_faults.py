@@ -617,6 +617,25 @@ def test_a_run_killed_while_disks_grow_changes_wait_and_ha_starts_is_finished_to
     assert call > 20
 
 
+@pytest.mark.fakepve(user="root@pam", password="secret", time_scale=0.01)
+def test_a_move_to_another_node_killed_at_any_call_is_finished_by_the_next(cluster, killed_at_each):
+    cluster.inventory = many(1)
+    assert cluster.apply() == 0
+    cluster.pve.add_node("pve2")
+    cluster.pve.grant(TOKEN, "/vms", "VM.Migrate")
+    cluster.inventory = many(1, lxc_node="pve2")
+    cluster.pve.ct_secs["migrate"] = 20
+
+    def prepare():
+        cluster.ct(3000).node, cluster.ct(3000).status = "pve1", "running"
+
+    for call in killed_at_each(prepare, "--reboot"):
+        assert (cluster.ct(3000).node, cluster.ct(3000).status) == ("pve2", "running")
+        begun = [task for task in cluster.pve.tasklog if task["type"] == "vzmigrate"]
+        assert len(begun) == 1, f"kill at call {call}: a move under way is waited for"
+    assert call > 5
+
+
 @pytest.mark.fakepve(user="root@pam", password="secret", time_scale=1.0)
 def test_ctrl_c_ends_at_once_while_the_server_still_works_and_the_next_run_goes_on(
     cluster, on_request

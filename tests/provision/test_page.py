@@ -9,7 +9,7 @@ from pathlib import Path
 from provision import cli
 from provision.desired import desired
 from provision.rights import needed
-from tests.provision.situations import inventory
+from tests.provision.situations import DB, WEB, inventory
 
 PAGE = (Path(__file__).parents[2] / "docs/provision.md").read_text("utf-8")
 
@@ -37,5 +37,6 @@ def test_the_page_lists_the_privileges_that_doctor_asks_for():
     )
     named = set(re.findall(r"\b(?:VM|Pool|Datastore|SDN)\.[A-Za-z.]+[A-Za-z]", text))
 
-    ways = (replace(desired(inventory()), pool=pool) for pool in ("", "ctlv"))
+    everything = inventory(web=WEB, db={**DB, "lxc_node": "pve2"})
+    ways = (replace(desired(everything), pool=pool) for pool in ("", "ctlv"))
     assert named == {p for way in ways for own in needed(way).values() for p in own}

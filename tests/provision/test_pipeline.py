@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,27 @@ def test_a_plan_asks_one_thing_a_container_and_two_of_the_cluster(cluster):
     of_all = [path for path in asked if not path.endswith("/pending")]
     assert sorted(of_all) == ["cluster/resources", "nodes/pve1/lxc"]
     assert len(asked) == 8 + 2
+
+
+def test_a_plan_of_a_cluster_asks_one_thing_a_node_more(cluster):
+    cluster.pve.add_node("pve2")
+    cluster.pve.add_node("pve3")
+    cluster.inventory = spread(many(9), "pve1", "pve2", "pve3")
+    assert cluster.apply() == 0
+    cluster.forget_calls()
+
+    assert cluster.run("plan") == 0
+
+    assert len(cluster.calls()) == 9 + 3 + 1
+
+
+def spread(inventory, *nodes):
+    """Its containers on these nodes in turn, all of one service."""
+    hosts = {
+        host: {**own, "lxc_node": nodes[n % len(nodes)]}
+        for n, (host, own) in enumerate(inventory.hosts.items())
+    }
+    return replace(inventory, hosts=hosts, groups={"web": [*hosts]})
 
 
 def test_no_password_is_ever_sent_and_the_key_is(cluster):

@@ -15,6 +15,7 @@ from provision.errors import PlanError
 from provision.model import (
     Action,
     Actual,
+    Change,
     Configure,
     Copy,
     Create,
@@ -93,10 +94,13 @@ def test_ours_that_the_inventory_no_longer_names_is_an_orphan_and_kept():
     assert [step.wanted.vmid for step in planned.steps] == [WEB.vmid]
 
 
-def test_a_moved_container_stays_where_it_is():
+def test_a_moved_container_that_runs_stays_where_it_is_and_is_shown():
     found = replace(found_from(numbered(WEB)), container=replace(numbered(WEB), node="pve9"))
 
-    assert plan(desired_of(wanted(WEB)), Actual(ours={WEB.vmid: found})).steps == ()
+    (step,) = plan(desired_of(wanted(WEB)), Actual(ours={WEB.vmid: found})).steps
+
+    assert (step.moves, step.changes) == ((), ())
+    assert step.refusals[0].change == Change("node", "pve9", "pve1")
 
 
 @given(containers(hwaddr=False))

@@ -192,7 +192,7 @@ def test_the_lines_may_be_pasted_twice_and_mend_a_role_that_exists(pool):
         assert pveum.run(line), line
 
     assert pveum.roles == {role: set(own) for role, own in ROLES.items()
-                           if pool or role != "CTLVPool"}  # fmt: skip
+                           if role != "CTLVMove" and (pool or role != "CTLVPool")}  # fmt: skip
     assert pveum.held_by(USER) == pveum.held_by(TOKEN)
 
 
