@@ -60,6 +60,8 @@ def act(options: argparse.Namespace) -> None:
             lifecycle.down(options.state, say=say)
         case "reset":
             lifecycle.reset(options.state, keep_templates=options.keep_templates, say=say)
+        case "node-down" | "node-up":
+            lifecycle.power(options.state, options.node, is_on=options.verb == "node-up", say=say)
         case "serve":
             _serve(options)
 
@@ -79,6 +81,8 @@ def parser() -> Parser:
         "up": "start the lab, or resume it with its data",
         "down": "stop it, data kept",
         "reset": "remove every trace of it",
+        "node-down": "cut a node's power: all that runs on it ends at once",
+        "node-up": "give it back: what starts on boot, or is HA's, starts",
         "serve": argparse.SUPPRESS,
     }
     made = {name: verbs.add_parser(name, help=text) for name, text in texts.items()}
@@ -98,6 +102,8 @@ def parser() -> Parser:
         start.add_argument(f"--{name}", type=kind, default=said, help=f"{text}; ${variable}")
     start.add_argument("--template", type=int, choices=sorted(RELEASES), default=max(RELEASES))
     made["reset"].add_argument("--keep-templates", action="store_true")
+    for verb in ("node-down", "node-up"):
+        made[verb].add_argument("node", metavar="NAME", help="as in lab_nodes of inventory/lab")
     return main_parser
 
 

@@ -15,6 +15,7 @@ from fakepve import FakePve
 from fakepve.lxc import MOUNT_KEY, NEW_DISK, mount_type, parse_mount, split_props
 from fakepve.model import PveError
 from fakepve.routing import param_error
+from fakepve.schema import Match
 from fakepve.server import USER, ok, params
 
 from lab.commands import CommandError, run
@@ -44,6 +45,7 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             path = API_PATH.sub("", request.path)
             raise PveError(501, f"Method '{request.method} {path}' not implemented")
         whole = {**await _blanks(request), **values}
+        match = Match(match.template, match.params, _of_its_type(match.methods, whole))
         _check_booleans(match.methods[request.method], whole)
         return await super().answer(request, match, whole, user, call)
 
@@ -180,6 +182,32 @@ class CorrectedPve(FakePve):  # type: ignore[misc] # fakepve is not typed
             for item, known in zip((bridge, card), kinds, strict=True)
             if wanted is None or wanted in known
         ]
+
+
+def _of_its_type(methods: Mapping[str, Answer], values: Mapping[str, Any]) -> dict[str, Answer]:
+    """Give each method the parameters of the type that is asked for (JSONSchema.pm, oneOf).
+
+    fakepve sees none at all in a schema of several parts, and lets everything through.
+    """
+    return {
+        name: {**method, "parameters": _joined(method, values)} for name, method in methods.items()
+    }
+
+
+def _joined(method: Answer, values: Mapping[str, Any]) -> Answer | None:
+    parameters: Answer | None = method.get("parameters")
+    if not parameters or "allOf" not in parameters:
+        return parameters
+    properties: Answer = {}
+    for part in parameters["allOf"]:
+        if "oneOf" in part:
+            key = part["type-property"]
+            properties[key] = part["type-property-schema"]
+            kinds = {kind["instance-type"]: kind["properties"] for kind in part["oneOf"]}
+            properties |= kinds.get(str(values.get(key)), {})
+        else:
+            properties |= part["properties"]
+    return {"additionalProperties": 0, "properties": properties}
 
 
 async def _blanks(request: Any) -> dict[str, str]:

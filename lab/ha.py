@@ -113,9 +113,16 @@ class HaPve(PendingPve):
         else:
             v.setdefault("type", "group")
         self._check_ha(kind, v)
+        if kind == "rules":
+            _check_feasible(name, v, len(self.nodes))
         self.ha[kind][name] = v
+        self._ha_configured(kind, name)
+
+    def _ha_configured(self, kind: str, name: str) -> None:
+        """Let what is configured now take effect."""
         if kind == "resources":
             self._ha_changed(name)
+        self.follow_up(self._rebalance())
 
     def _check_ha(self, kind: str, v: Answer) -> None:
         """Refuse what names a resource, a node or a group that there is none of."""
@@ -143,9 +150,10 @@ class HaPve(PendingPve):
                 reason = "in error state, must be disabled and fixed first"
                 raise PveError(500, f"service '{name}' {reason}")
         kept = {key: x for key, x in self.ha[kind][name].items() if key not in gone}
+        if kind == "rules":
+            _check_feasible(name, kept | v, len(self.nodes))
         self.ha[kind][name] = kept | v
-        if kind == "resources":
-            self._ha_changed(name)
+        self._ha_configured(kind, name)
 
     def _ha_delete(self, kind: str, name: str, v: Answer) -> None:
         if kind == "resources" and name not in self.ha[kind]:
@@ -286,31 +294,56 @@ class HaPve(PendingPve):
 
     async def _node_command(self, v: Answer, _user: str) -> None:
         """Turn a node off, and on again for `reboot`."""
-        self.nodes[v["node"]]["online"] = False
+        self.set_online(v["node"], is_online=False)
         self.follow_up(self._go_down(v["node"], again=v["command"] == "reboot"))
+
+    def set_online(self, node: str, *, is_online: bool) -> None:
+        """A node less or more. With half of them or fewer the rest may write nothing."""
+        self.nodes[node]["online"] = is_online
+        self.quorate = 2 * len(self.online()) > len(self.nodes)
+
+    def online(self) -> list[str]:
+        return [name for name, node in sorted(self.nodes.items()) if node.get("online", True)]
+
+    async def cut_power(self, node: str) -> None:
+        """What runs on the node ends at once, and nothing there is asked. Harmless to repeat."""
+        self.set_online(node, is_online=False)
+        running = [ct for ct in self.on_node(node) if ct.status == "running"]
+        for ct in running:
+            ct.status, ct.pid = "stopped", None
+        await asyncio.gather(*(self.run(self.runtime.kill, self.parsed(ct)) for ct in running))
+        self._left_behind(node)
 
     async def _go_down(self, node: str, *, again: bool) -> None:
         for ct in self.on_node(node):
             if ct.status == "running":
                 await self._ct_powerdown(ct, SHUTDOWN_S, force=True)
         if again:
-            self._come_up(node)
+            self.come_up(node)
         else:
-            for ct in self.on_node(node):
-                self.follow_up(self._recover(ct))
+            self._left_behind(node)
+
+    def _left_behind(self, node: str) -> None:
+        for ct in self.on_node(node):
+            self.follow_up(self._recover(ct))
         self.remember()
 
     async def _node_wake(self, v: Answer, _user: str) -> str:
-        self._come_up(v["node"])
+        self.come_up(v["node"])
         return "02:00:00:00:00:00"
 
-    def _come_up(self, node: str) -> None:
-        self.nodes[node]["online"] = True
+    def come_up(self, node: str) -> None:
+        """Start what HA wants there, and what starts on boot. Harmless to repeat."""
+        if self.nodes[node].get("online", True):
+            return
+        self.set_online(node, is_online=True)
         for ct in self.on_node(node):
             if self.wanted(ct):
                 self._ha_changed(f"ct:{ct.vmid}")
             elif ct.config.get("onboot") and ct.status != "running":
                 self.follow_up(self._lxc_start("root@pam", {"node": node, "vmid": ct.vmid}))
+        self.follow_up(self._rebalance())
+        self.remember()
 
     def on_node(self, node: str) -> list[FakeCt]:
         return [ct for ct in self.cts if ct.node == node]
@@ -325,23 +358,49 @@ class HaPve(PendingPve):
             return
         storages = {mount["volume"].partition(":")[0] for _, mount in ct.volumes()}
         shared = all(self.storages[name].get("shared") for name in storages)
-        places = self._places(ct) if shared else []
+        places = self._places(ct) if shared and self.quorate else []
         ct.ha_state = "recovery"
         if places:
             ct.node = places[0]
             self._ha_changed(f"ct:{ct.vmid}")
 
+    def _ranks(self, ct: FakeCt) -> dict[str, int]:
+        """How much the container's rule, or its group, prefers each node that it names."""
+        resource = self.ha["resources"].get(f"ct:{ct.vmid}", {})
+        group = self.ha["groups"].get(resource.get("group", ""), {})
+        rules = [*self._rules_of(ct, "nodes"), group]
+        given = (item.partition(":") for rule in rules for item in split_list(rule.get("nodes")))
+        return {name: int(priority or 0) for name, _, priority in given}
+
+    def _rules_of(self, ct: FakeCt, key: str) -> list[Answer]:
+        """The rules about a container that have `key`."""
+        rules = [rule for rule in self.ha["rules"].values() if not rule.get("disable")]
+        return [r for r in rules if key in r and f"ct:{ct.vmid}" in split_list(r["resources"])]
+
     def _places(self, ct: FakeCt) -> list[str]:
-        """Return the nodes that are on, those first that the container's rules prefer."""
-        online = [name for name, node in sorted(self.nodes.items()) if node.get("online", True)]
-        for rule in self.ha["rules"].values():
-            if f"ct:{ct.vmid}" in split_list(rule["resources"]) and rule.get("nodes"):
-                given = (item.partition(":") for item in split_list(rule["nodes"]))
-                rank = {name: int(priority or 0) for name, _, priority in given}
-                if rule.get("strict"):
-                    online = [name for name in online if name in rank]
-                online.sort(key=lambda name: -rank.get(name, -1))
-        return online
+        """Return the nodes that are on and may have it, those first that its rules prefer."""
+        ranks, online = self._ranks(ct), self.online()
+        if any(rule.get("strict") for rule in self._rules_of(ct, "nodes")):
+            online = [name for name in online if name in ranks]
+        for rule in self._rules_of(ct, "affinity"):
+            others = {*split_list(rule["resources"])} - {f"ct:{ct.vmid}"}
+            taken = {other.node for other in self.cts if f"ct:{other.vmid}" in others}
+            if rule["affinity"] == "negative" and "nodes" not in rule:
+                online = [name for name in online if name not in taken]
+        return sorted(online, key=lambda name: -ranks.get(name, -1))
+
+    async def _rebalance(self) -> None:
+        """Bring what HA keeps started to where its rules want it, one after the other."""
+        await self.pause(self.ha_delay)
+        for ct in list(self.cts):
+            resource = self.ha["resources"].get(f"ct:{ct.vmid}", {})
+            if self.wanted(ct) != "started" or ct.node not in self.online():
+                continue
+            places, ranks = self._places(ct), self._ranks(ct)
+            is_preferred = places and ranks.get(places[0], -1) > ranks.get(ct.node, -1)
+            fails_back = is_preferred and resource.get("failback", 1)
+            if places and (ct.node not in places or fails_back):
+                await self._relocate(ct, places[0])
 
     # ------------------------------------------------------------------ migration
 
@@ -400,3 +459,17 @@ class HaPve(PendingPve):
             if ct.status != "running":
                 await self._lrm(ct, "vzmigrate", move)
         self._ha_changed(f"ct:{ct.vmid}")
+
+
+def _check_feasible(name: str, rule: Answer, nodes: int) -> None:
+    """Refuse a rule that can never be kept (pve-ha-manager HA/Rules/ResourceAffinity.pm)."""
+    if rule["type"] != "resource-affinity":
+        return
+    resources = split_list(rule["resources"])
+    wrong = []
+    if len(resources) < 2:  # noqa: PLR2004 # apart, or together, are at least two
+        wrong.append("rule is ineffective as there are less than two resources")
+    if rule["affinity"] == "negative" and len(resources) > nodes:
+        wrong.append("rule defines more resources than available nodes")
+    if wrong:
+        raise PveError(400, f"Rule '{name}' is invalid.", {"resources": ", ".join(wrong)})

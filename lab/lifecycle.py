@@ -13,9 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lab import checks, kernellimits, lxcfs, network, settings, storage, subids, templates
 from lab.commands import CommandError, run, succeeds
@@ -149,15 +150,46 @@ def answers(lab: Settings) -> bool:
     """Return whether the lab's API answers root's token: the other one may have been rotated."""
     try:
         known = json.loads(lab.lab_file.read_text())
-        context = ssl.create_default_context(cafile=known["ca_file"])
-        token = f"PVEAPIToken={ROOT_ID}={(lab.state / 'root-token').read_text().strip()}"
-        request = urllib.request.Request(  # noqa: S310 # the scheme is ours
-            f"{known['api_url']}/api2/json/version", headers={"Authorization": token}
-        )
-        with urllib.request.urlopen(request, context=context, timeout=3):  # noqa: S310
-            return True
+        token = f"{ROOT_ID}={(lab.state / 'root-token').read_text().strip()}"
+        _ask(known, "GET", "api2/json/version", token, timeout_s=3)
     except (OSError, ValueError):
         return False
+    return True
+
+
+def _ask(known: Mapping[str, str], method: str, path: str, token: str, *, timeout_s: float) -> Any:
+    """Return the data of a call to the API. Raises OSError, ValueError."""
+    context = ssl.create_default_context(cafile=known["ca_file"])
+    request = urllib.request.Request(  # noqa: S310 # the scheme is ours
+        f"{known['api_url']}/{path}",
+        method=method,
+        headers={"Authorization": f"PVEAPIToken={token}"},
+    )
+    with urllib.request.urlopen(request, context=context, timeout=timeout_s) as answer:  # noqa: S310
+        return json.loads(answer.read())["data"]
+
+
+def power(state: Path, node: str, *, is_on: bool, say: Say) -> None:
+    """Cut a node's power, with all that runs on it, or give it back."""
+    lab = find(state)
+    if lab is None or not answers(lab):
+        raise LabError(f"the lab in {state} is not up", next_step="run `up` first")
+    nodes = settings.load_facts().nodes
+    if node not in nodes:
+        raise LabError(
+            f"the lab has no node '{node}'", next_step=f"give one of these: {', '.join(nodes)}"
+        )
+    known = json.loads(lab.lab_file.read_text())
+    token = f"{ROOT_ID}={(lab.state / 'root-token').read_text().strip()}"
+    path = f"lab/nodes/{node}/{'on' if is_on else 'off'}"
+    try:
+        vmids = _ask(known, "POST", path, token, timeout_s=API_WAIT_S)
+    except (OSError, ValueError) as error:
+        raise LabError(
+            f"{node} is not switched: {error}", next_step=f"read {lab.state / 'api.log'}"
+        ) from error
+    what = f"with {len(vmids)} container(s): {', '.join(map(str, vmids))}" if vmids else "empty"
+    say(f"{node} is {'on' if is_on else 'off'}, {what}")
 
 
 # ---------------------------------------------------------------------- down, reset

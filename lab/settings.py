@@ -23,7 +23,8 @@ LAB_FACTS = REPOSITORY / "inventory" / "lab" / "group_vars" / "all" / "lab.yml"
 RUN = Path("/run/ctlv")
 # The resource pool that the token's rights are on: lxc_pool in inventory/lab.
 POOL = "ctlv"
-# For what an operator does by hand: tests and drills. Its secret is the state's file root-token.
+# For what an operator does by hand: tests, drills, a node's power. Its secret is the state's file
+# root-token.
 ROOT_ID = "root@pam!lab"
 LOCKS = Path("/run/lock")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")

@@ -73,7 +73,7 @@ def restore(pve: Any, path: Path) -> set[int]:
     if "tokens" in data:
         pve.keep_tokens(data["tokens"])
     for name in data.get("off", []):
-        pve.set_node_offline(name)
+        pve.set_online(name, is_online=False)
     for task in data["tasks"]:
         if task["status"] == "running":
             task.update(status="stopped", exitstatus=INTERRUPTED, endtime=task["starttime"])

@@ -403,6 +403,14 @@ CASES = {
         True, by_hand=True,
     ),
     "rule of HA": Case(ha_rule, "cannot use unmanaged resource(s) ct:9.", True, by_hand=True),
+    "rule of HA with an unknown key": Case(
+        lambda api: [*api.as_root().ask(
+            "POST", "/cluster/ha/rules", rule="new", type="node-affinity",
+            resources="ct:9", nodes=NODE, wings=1,
+        ).json().get("errors", {})],
+        ["wings"],
+        True, by_hand=True,
+    ),
     "groups of HA": Case(
         lambda api: api.as_root().ask("GET", "/cluster/ha/groups").reason,
         "cannot index groups: ha groups have been migrated to rules",

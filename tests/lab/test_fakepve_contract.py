@@ -22,6 +22,7 @@ METHODS = {
     "_upid": ["node", "ttype", "tid", "user"],
     "_apply": ["ct", "selection", "running"],
     "_allocate": ["vmid", "sid", "taken"],
+    "_build_app": [],
     "_answer": ["request", "handler", "generic", "path_node"],
     "_cleanup_pending": ["ct"],
     "_realise": ["vmid", "key", "value", "taken", "default_storage"],

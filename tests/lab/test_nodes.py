@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from lab import lifecycle, settings
 from lab.certificates import CA_FILE
+from lab.errors import LabError
 from tests.lab.labs import LXC, wait_until
 from tests.lab.support import NODE, OTHER, TOKEN, Client, creation, served
 
@@ -121,6 +125,158 @@ def test_ha_takes_over_what_is_on_shared_storage_alone(api, root, runtime, stora
         assert not runtime.running
     else:
         wait_until(lambda: status_at(api, node) == "running")
+
+
+# ---------------------------------------------------------------------- a power cut
+
+
+@pytest.fixture
+def switch(api, tmp_path):
+    """`python -m lab node-down` and `node-up`, on this API."""
+    lab = settings.Settings(state=tmp_path, name="ctlv-t-nodes")
+    settings.save(lab)
+    known = {"api_url": api.url.removesuffix("/api2/json"), "ca_file": str(tmp_path / CA_FILE)}
+    known |= {"token_id": TOKEN[0], "token_secret": TOKEN[1]}
+    lab.lab_file.write_text(json.dumps(known))
+    (tmp_path / "root-token").write_text("switch")
+    api.pve.apitokens[settings.ROOT_ID] = "switch"
+    said = []
+
+    def turn(node, *, is_on=False):
+        lifecycle.power(tmp_path, node, is_on=is_on, say=said.append)
+        return said[-1]
+
+    return turn
+
+
+def test_a_power_cut_ends_everything_on_the_node_at_once_and_nothing_elsewhere(
+    api, root, runtime, switch
+):
+    for vmid, node in ((2156, NODE), (2157, NODE), (2158, OTHER)):
+        api.done("POST", f"/nodes/{node}/lxc", **creation(vmid))
+        api.done("POST", f"/nodes/{node}/lxc/{vmid}/status/start")
+
+    assert switch(NODE) == f"{NODE} is off, with 2 container(s): 2156, 2157"
+
+    assert set(runtime.running) == {2158}
+    assert "shutdown" not in [call[0] for call in runtime.calls]
+    refused = api.ask("GET", f"{LXC}/2156/config")
+    assert (refused.status_code, refused.reason) == (595, "No route to host")
+    states = {i["node"]: i["status"] for i in api.data("GET", "/nodes")}
+    assert states == {NODE: "offline", OTHER: "online", "srv-px7": "online"}
+    told = root.data("GET", "/cluster/status")
+    assert [e["name"] for e in told if e["type"] == "node" and not e["online"]] == [NODE]
+    guests = api.data("GET", "/cluster/resources", type="vm")
+    assert {g["vmid"]: g["status"] for g in guests} == {
+        2156: "unknown", 2157: "unknown", 2158: "running"
+    }  # fmt: skip
+    assert switch(NODE), "once more is harmless"
+
+
+def test_what_starts_on_boot_starts_when_the_power_is_back(api, runtime, switch):
+    for vmid, onboot in ((2156, 1), (2157, 0)):
+        api.done("POST", LXC, **creation(vmid, onboot=onboot))
+        api.done("POST", f"{LXC}/{vmid}/status/start")
+    switch(NODE)
+
+    assert switch(NODE, is_on=True) == f"{NODE} is on, with 2 container(s): 2156, 2157"
+
+    wait_until(lambda: api.state(2156) == "running")
+    assert api.state(2157) == "stopped"
+
+
+def test_without_most_of_its_nodes_the_cluster_writes_nothing(api, container, switch):
+    switch("srv-px7")
+    assert api.ask("PUT", f"{LXC}/{container}/config", memory=640).status_code == 200
+    switch(OTHER)
+
+    refused = api.ask("PUT", f"{LXC}/{container}/config", memory=768)
+
+    assert "no quorum" in refused.text
+    switch(OTHER, is_on=True)
+    assert api.ask("PUT", f"{LXC}/{container}/config", memory=768).status_code == 200
+
+
+def test_a_node_that_there_is_not_is_said(switch):
+    with pytest.raises(LabError, match="the lab has no node 'srv-px9'") as error:
+        switch("srv-px9")
+
+    assert error.value.next_step == "give one of these: srv-px5, srv-px6, srv-px7"
+
+
+def test_the_switch_is_roots_alone(api):
+    url = api.url.removesuffix("/api2/json")
+
+    assert api.session.post(f"{url}/lab/nodes/{NODE}/off", timeout=5).status_code == 403
+    assert api.data("GET", "/nodes")[0]["status"] == "online"
+
+
+def test_a_lab_that_is_not_up_has_no_switch(tmp_path):
+    with pytest.raises(LabError, match="is not up"):
+        lifecycle.power(tmp_path, NODE, is_on=False, say=print)
+
+
+# ---------------------------------------------------------------------- HA, and where
+
+
+AFFINITY = {"type": "node-affinity", "nodes": f"{NODE}:1"}
+APART = {"type": "resource-affinity", "affinity": "negative"}
+
+
+def test_what_ha_took_elsewhere_comes_back_with_its_node(api, root, runtime, shared, switch):
+    root.data("POST", f"{HA}/resources", sid="ct:2156")
+    root.data("POST", f"{HA}/rules", rule="near", resources="ct:2156", **AFFINITY)
+    wait_until(lambda: api.state(shared) == "running")
+    switch(NODE)
+    wait_until(lambda: status_at(api, OTHER) == "running")
+
+    switch(NODE, is_on=True)
+
+    wait_until(lambda: status_at(api, NODE) == "running")
+
+
+def test_ha_keeps_apart_what_shall_lie_apart(api, root, switch):
+    api.pve.ha_delay, api.pve.fence_delay = 0.2, 0.2
+    for vmid, node in ((2156, NODE), (2157, OTHER)):
+        api.done("POST", f"/nodes/{node}/lxc", **creation(vmid, rootfs="ceph:4"))
+        root.data("POST", f"{HA}/resources", sid=f"ct:{vmid}")
+    root.data("POST", f"{HA}/rules", rule="apart", resources="ct:2156,ct:2157", **APART)
+    wait_until(lambda: api.state(2156) == "running")
+
+    switch(NODE)
+
+    wait_until(lambda: status_at(api, "srv-px7") == "running")
+
+
+def test_a_rule_that_is_changed_moves_what_it_is_about(api, root, shared):
+    root.data("POST", f"{HA}/resources", sid="ct:2156")
+    root.data("POST", f"{HA}/rules", rule="near", resources="ct:2156", **AFFINITY)
+    wait_until(lambda: api.state(shared) == "running")
+
+    root.data("PUT", f"{HA}/rules/near", type="node-affinity", nodes=f"{OTHER}:1")
+
+    wait_until(lambda: status_at(api, OTHER) == "running")
+
+
+@pytest.mark.parametrize(
+    ("rule", "errors"),
+    [
+        ({"type": "node-affinity", "resources": "ct:2156"}, {"nodes"}),
+        ({**AFFINITY, "resources": "ct:2156", "wings": 1}, {"wings"}),
+        ({"type": "beside", "resources": "ct:2156"}, {"type", "resources"}),
+        ({**APART, "resources": "ct:2156", "nodes": NODE}, {"nodes"}),
+        ({**APART, "resources": "ct:2156"}, {"resources"}),
+    ],
+    ids=["no nodes", "unknown", "unknown type", "of the other type", "apart from nobody"],
+)
+def test_a_rule_is_checked_by_the_schema_of_its_type(root, shared, rule, errors):
+    root.data("POST", f"{HA}/resources", sid="ct:2156", state="stopped")
+
+    refused = root.ask("POST", f"{HA}/rules", rule="new", **rule)
+
+    assert refused.status_code == 400
+    assert set(refused.json()["errors"]) == errors
+    assert root.data("GET", f"{HA}/rules") == []
 
 
 # ---------------------------------------------------------------------- copies
