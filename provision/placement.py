@@ -57,6 +57,15 @@ def crowded(desired: Desired, actual: Actual) -> dict[int, tuple[str, str]]:
     return found
 
 
+def together(members: list[Wanted], actual: Actual) -> str | None:
+    """What is wrong when all containers of a service are on one node, and need not be."""
+    homes = {f.container.node for member in members if (f := actual.ours.get(member.vmid))}
+    nodes = nodes_for(members, actual)
+    if len(homes) != 1 or len(nodes) < 2:  # noqa: PLR2004 # another one, that is
+        return None
+    return f"all {len(members)} are on {homes.pop()}, and these could have some: {', '.join(nodes)}"
+
+
 def is_there(wanted: Wanted, actual: Actual) -> bool:
     found = actual.ours.get(wanted.vmid)
     return found is not None and found.container.node == wanted.container.node

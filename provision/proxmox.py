@@ -255,9 +255,10 @@ class Proxmox:
         message = short(error.content or "")
         fields = [short(f"{key}: {text}") for key, text in fields_of(error.errors).items()]
         if error.status_code in LOST:
+            node = node_in(path)
+            lost = f"the node {node}" if node else f"the node behind {self.endpoint.url}"
             return UnknownOutcomeError(
-                f"the node behind {self.endpoint.url} was lost during {method} {path}: "
-                f"{error.status_code} {message}",
+                f"{lost} was lost during {method} {path}: {error.status_code} {message}",
                 next_step="see whether the node is up, then run the same command again",
             )
         if error.status_code in GATEWAY:
@@ -355,6 +356,12 @@ def task_path(upid: str) -> str:
     return f"nodes/{upid.split(':')[1]}/tasks/{upid}"
 
 
+def node_in(path: str) -> str | None:
+    """The node that a call is for, None when it is for the cluster."""
+    found = re.match(r"nodes/([^/]+)/", path)
+    return found[1] if found else None
+
+
 def task_type(upid: str) -> str:
     parts = upid.split(":")
     return f"{parts[5]} {parts[6]}".strip()
@@ -421,6 +428,8 @@ TLS_ADVICE = (
 
 def problem_of(status: int, detail: str, method: str, path: str, endpoint: Endpoint) -> str:
     denied = DENIED.search(detail)
+    if status == NOT_SENT and (node := node_in(path)):
+        return f"the node {node} does not answer ({method} {path}): {status} {detail}"
     if status == HTTPStatus.UNAUTHORIZED:
         return f"{endpoint.url} does not accept the token {endpoint.token_id}: {detail}"
     if denied:
@@ -495,6 +504,8 @@ def next_step_for(status: int, detail: str, path: str) -> str:
         return (
             f"check PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET, and that it still exists; {DOCTOR}"
         )
+    if status == NOT_SENT:
+        return "see whether it is up (pvecm status, on another node), then run this again"
     guest = re.search(r"/lxc/(\d+)", path)
     if advice := advice_for(detail, guest[1] if guest else None):
         return advice

@@ -9,7 +9,7 @@ import pytest
 
 from tests.infra.evidence import Evidence
 from tests.infra.remote import Connections
-from tests.infra.site import Site, read_site
+from tests.infra.site import Site, read_site, several
 
 ENVIRONMENT = os.environ.get("CTLV_VERIFY", "")
 QUICK = bool(os.environ.get("CTLV_VERIFY_QUICK"))
@@ -18,6 +18,9 @@ collect_ignore_glob = [] if ENVIRONMENT else ["test_*.py"]
 # Without a REST server there is nothing to prove of one, and nothing that would not be proved.
 if ENVIRONMENT and not read_site(ENVIRONMENT).of("rest"):
     collect_ignore_glob.append("test_rest.py")
+# Nor of the nodes, while each service is one container.
+if ENVIRONMENT and not several(read_site(ENVIRONMENT)):
+    collect_ignore_glob.append("test_placement.py")
 _GROUPS = {
     "host": ("containers",),
     "web": ("web",),
@@ -30,6 +33,8 @@ _GROUPS = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `web` runs once for each host of the group web, and so on."""
+    if "service" in metafunc.fixturenames:
+        metafunc.parametrize("service", several(read_site(ENVIRONMENT)))
     for argument, groups in _GROUPS.items():
         if argument in metafunc.fixturenames:
             site = read_site(ENVIRONMENT)

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
+from provision.desired import SERVICES
 from provision.environment import ROOT, state_folder
 from provision.errors import OperatorError
 from provision.inventory import Inventory, load
@@ -94,6 +95,12 @@ class Site:
     @property
     def ssh_config(self) -> Path:
         return self.state / "ssh_config"
+
+
+def several(site: Site) -> list[str]:
+    """The services that more than one container does, those left out counted."""
+    hosts = (*site.hosts, *site.left_out)
+    return [group for group in SERVICES if sum(group in host.groups for host in hosts) > 1]
 
 
 def name_in(certificate: str, address: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
+from provision import cli
+from provision.proxmox import Proxmox
 from tests.provision.conftest import TOKEN
 from tests.provision.test_placement import webs
 
@@ -80,6 +83,45 @@ def test_a_stopped_one_needs_no_leave(elsewhere):
 
     assert elsewhere.apply() == 0, elsewhere.out
     assert (elsewhere.ct(2156).node, elsewhere.ct(2156).status) == ("pve2", "running")
+
+
+@pytest.mark.parametrize("status", [595, 596])
+def test_a_node_that_dies_while_this_runs_is_named_and_the_others_are_shown(
+    cluster, healthy, monkeypatch, status
+):
+    """/cluster/resources goes on saying online for some seconds."""
+    monkeypatch.setattr(
+        cli, "Proxmox", lambda endpoint, **more: Proxmox(endpoint, **{**more, "retry_for_s": 0.2})
+    )
+    cluster.inventory = webs("pve1", "pve2")
+    cluster.pve.add_node("pve2")
+    assert cluster.apply() == 0
+    for path in ("lxc", "lxc/3001/pending", "storage", "network", "time"):
+        cluster.pve.fail("GET", f"/nodes/pve2/{path}", status, "No route to host", times=None)
+
+    assert cluster.run("status") == 0
+    assert re.search(r"3000 +ct000 +pve1 +running", cluster.out)
+    assert re.search(
+        r"3001 +ct001 +- +unknown.*the node pve2 (does not answer|was lost)", cluster.out
+    )
+    assert cluster.run("plan") == 1
+    assert "3001 ct001" in cluster.out and "3000 ct000" not in cluster.out
+    assert cluster.run("doctor") == 1
+    assert "ok    bridge: vmbr0 on pve1" in cluster.out
+    assert re.search(r"BAD   bridge: the node pve2 (does not answer|was lost)", cluster.out)
+
+
+def test_doctor_asks_nothing_of_a_node_that_is_off(cluster, healthy):
+    cluster.inventory = webs("pve1", "pve2")
+    cluster.pve.add_node("pve2")
+    assert cluster.apply() == 0
+    cluster.pve.set_node_offline("pve2")
+    cluster.forget_calls()
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   nodes: pve2 is offline" in cluster.out
+    assert "ok    bridge: vmbr0 on pve1" in cluster.out
+    assert cluster.calls("GET", "nodes/pve2") == []
 
 
 def test_under_ha_it_is_waited_for_after_its_task(elsewhere, monkeypatch):

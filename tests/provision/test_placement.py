@@ -9,7 +9,7 @@ import pytest
 from provision.desired import desired
 from provision.inventory import Inventory
 from provision.model import Action, Actual, Migrate, Mount, Reboot, Start, Storage
-from provision.placement import crowded, kept_away
+from provision.placement import crowded, kept_away, services, together
 from provision.plan import plan, plan_one
 from provision.wire import GIB
 from tests.provision.situations import WEB, desired_of, found_from, many, wanted
@@ -101,6 +101,24 @@ def test_a_service_of_one_may_be_anywhere_and_different_services_share_a_node():
     wants = replace(desired(webs("a", "a")), groups=(("web", ("ct000",)), ("rest", ("ct001",))))
 
     assert not crowded(wants, cluster_of("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "there", "wrong"),
+    [
+        (["a", "a"], ["a", "b"], "all 2 are on a, and these could have some: a, b"),
+        (["a", "b"], ["a", "b"], None),
+        (["a", "a"], ["a"], None),
+    ],
+    ids=["together", "apart", "no other node"],
+)
+def test_verify_proves_that_no_service_lies_on_one_node(nodes, there, wrong):
+    wants = desired(webs(*nodes))
+    ((_, members),) = services(wants)
+
+    actual = cluster_of(*there, there=[member.container for member in members])
+
+    assert together(members, actual) == wrong
 
 
 # ---------------------------------------------------------------- another node
