@@ -29,6 +29,7 @@ def ansible(tmp_path, monkeypatch):
         program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/told\nexit {status}\n')
         program.chmod(0o755)
 
+    monkeypatch.setattr(play, "load", lambda *_, **__: SITE)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
     monkeypatch.setattr(logs.new_log, "__kwdefaults__", {"folder": tmp_path / "logs"})
     monkeypatch.setattr(signal, "signal", lambda *_: None)
