@@ -546,6 +546,8 @@ BEFORE_CLEANING = (
     _rule(r"\s<3(?=\s*$)", _said("", "")),
     _rule(r"(?<!\S)< ?(?=\d)", _said("moins de ", "less than ")),
     _rule(r"(?<!\S)> ?(?=\d)", _said("plus de ", "more than ")),
+    _rule(r"\b(\d+)'(\d\d)\"", _said(r"\1 minutes \2", None)),
+    _rule(r"\b(\d)'(\d\d?)\"", _said(None, r"\1 foot \2")),
     _rule(r"\b4x4\b", _said("quatre quatre", "four by four")),
     _rule(
         r"(?<=\d)( ?(?:mm|cm|m|px)?) ?[×x] ?(?=\d+(?:[.,]\d+)? ?(?:mm|cm|m|px)\b)",
@@ -553,6 +555,7 @@ BEFORE_CLEANING = (
     ),
     _rule(r"(?<=\d) ?[*×x] ?(?=\d)", _said(" fois ", " times ")),
     _rule(r"(?<=\w) ?\^ ?(?=\w)", _said(" puissance ", " to the power of ")),
+    _rule(r"(?<=\d) ?½", _said(" et demi", " and a half")),
     _rule(r"½(?= \w)", _said("1/2", "1/2")),
     _rule(r"¼(?= \w)", _said("1/4", "1/4")),
     _rule(r"¾(?= \w)", _said("3/4", "3/4")),
@@ -600,7 +603,7 @@ RULES = (
     _exact(r"\b(?:Tues?|Wed|Thur?s?|Fri)\b(?!\.)", _english_weekday),
     _rule(r"(?<![\w/])(?P<name>0[1-9]|1[0-2])/(?=20\d\d(?![\w/]))", _month),
     # Always.
-    _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7 ?[jd]?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
+    _rule(r"\b24 ?h?/(?:24 ?)?[,;]? ?7(?: ?[jd])?(?:/7)?\b", _said(ALWAYS_FRENCH, ALWAYS_ENGLISH)),
     # Telephones and other long numbers, before anything reads a part of them.
     _rule(r"(?<![\w+])0[1-9](?:[ .-]?\d\d){4}(?![\d])", _phone),
     _rule(r"(?<![\w+])\+\d{1,3}(?: ?\(0\))?(?:[ .-]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
