@@ -32,6 +32,7 @@ override export SNAPSHOT := $(value SNAPSHOT)
 override export KEEP := $(value KEEP)
 override export RELEASE := $(value RELEASE)
 override export FROM := $(value FROM)
+override export MAP := $(value MAP)
 override export JOURNAL := $(value JOURNAL)
 override export ROWS := $(value ROWS)
 override export AUTHORITY := $(value AUTHORITY)
@@ -178,7 +179,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore
+.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore import
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 	@$(ALONE) rollout.operators share
@@ -216,6 +217,9 @@ backup: ## Back up the database now, and fetch it (every night it happens by its
 
 restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
 	@$(ALONE) rollout.backups restore
+
+import: ## The people and tasks of an old agenda: FROM=dump.sql|export.json|db.sqlite3 MAP=mapping.yml (without MAP= one is proposed)
+	@$(ALONE) rollout.imports
 
 admin: ## Print a single-use link for a first administrator, who needs a phone with an authenticator app
 	@$(RUN) rollout.reach address --admin

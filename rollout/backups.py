@@ -612,7 +612,7 @@ def agreed(asked: argparse.Namespace, what: str) -> None:
     if not sys.stdin.isatty():
         raise OperatorError(f"this {what}, and nobody is here to ask", "add YES=1")
     if input(f"This {what}. Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise OperatorError("restore was not confirmed", "nothing was touched")
+        raise OperatorError("this was not confirmed", "nothing was touched")
 
 
 def arguments() -> argparse.Namespace:

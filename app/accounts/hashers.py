@@ -5,8 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.hashers import (
+    Argon2PasswordHasher,
+    PBKDF2PasswordHasher,
+    PBKDF2SHA1PasswordHasher,
+    ScryptPasswordHasher,
+)
 
 # Each takes a core and 19 MiB. In a process one is worked on and two wait for it: nginx lets
 # through two of one address, and a thread is left for pages. The work is the host's, so it is
@@ -35,6 +41,29 @@ class Argon2Hasher(Argon2PasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         with _turn():
             return super().verify(password, encoded)
+
+
+class _InTurn:
+    """Of accounts that were imported: their first sign-in makes it Argon2. Their `verify` is an
+    `encode` and a comparison.
+    """
+
+    def encode(self, *given: Any, **named: Any) -> str:
+        with _turn():
+            encoded: str = super().encode(*given, **named)  # type: ignore[misc]
+            return encoded
+
+
+class PBKDF2Hasher(_InTurn, PBKDF2PasswordHasher):
+    pass
+
+
+class PBKDF2SHA1Hasher(_InTurn, PBKDF2SHA1PasswordHasher):
+    pass
+
+
+class ScryptHasher(_InTurn, ScryptPasswordHasher):
+    pass
 
 
 @contextmanager

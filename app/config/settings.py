@@ -131,7 +131,13 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "accounts.second_factor.CodeBackend",
 ]
-PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher"]
+# The first keeps them; the others are what `make import` may bring.
+PASSWORD_HASHERS = [
+    "accounts.hashers.Argon2Hasher",
+    "accounts.hashers.PBKDF2Hasher",
+    "accounts.hashers.PBKDF2SHA1Hasher",
+    "accounts.hashers.ScryptHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
