@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from provision.rights import (
     needed,
     too_much,
 )
-from provision.ssh import Ssh
+from provision.ssh import SSH_FAILED, Ssh
 from provision.storages import TYPES, described, parse_storage
 from provision.wire import (
     GIB,
@@ -44,6 +45,19 @@ SUPPORTED = frozenset({8, 9})
 # User and token that the pveum commands are for, until there are others.
 DEFAULT_IDENTITY = ("ctlv@pve", "provision")
 CLOCK_TOLERANCE_S = 60
+DNS_PORT, DNS_TIMEOUT_S = 53, 2
+DNS_KEYS = ("dns1", "dns2", "dns3")
+# "Which name servers has the root?", as a resolver is asked (RFC 1035, 4.1).
+ROOT_SERVERS = bytes.fromhex("1d01 0100 0001 0000 0000 0000 00 0002 0001")
+# The first thing that apt would fetch, by its own settings; says from where, or apt's own words.
+PACKAGES = """set -e; cd /tmp
+first=$(apt-get update --print-uris | sed -n "s/^'\\([^']*\\)'.*/\\1/p" | head -n 1)
+file=$(mktemp); trap 'rm -f "$file"' EXIT
+proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
+if said=$(/usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Timeout=10 \
+  download-file "$first" "$file" 2>&1); then echo "$first" | cut -d / -f 3
+else echo "${proxy:+by $proxy: }$(echo "$said" | grep '^E:' | head -n 1)"; exit 1; fi
+"""
 # What a new root disk holds at once, on a storage that gives space when it is written: a Debian.
 UNPACKED_BYTES = GIB
 
@@ -127,6 +141,8 @@ def examine(
         *on_each_node(
             "template", actual, homes, lambda n: check_templates(api, n, desired, actual)
         ),
+        ("DNS", lambda: check_dns(api, desired)),
+        ("packages", lambda: check_packages(desired, ssh, actual)),
         ("VMIDs", lambda: check_vmids(api, desired, actual)),
         ("neighbours", lambda: check_neighbours(api, desired)),
     )
@@ -324,6 +340,74 @@ def check_clock(api: Proxmox, node: str, now: Callable[[], float]) -> Iterator[F
         )
     else:
         yield ok("clock", f"{node} and this machine agree")
+
+
+# ---------------------------------------------------------------- what containers ask others
+
+
+def check_dns(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+    """Asked from here, which may stand elsewhere than containers: what is silent is a note."""
+    servers: dict[str, str] = {}
+    for wanted in desired.containers:
+        node, own = wanted.container.node, wanted.container.nameserver
+        named = dict.fromkeys(own.split(), "lxc_nameserver") if own else dns_of_node(api, node)
+        if named == {}:
+            way = f"on {node}: System, DNS; or set lxc_nameserver"
+            yield bad("DNS", f"{node} names no server, and {wanted.host} asks its node's", way)
+        servers |= named or {}
+    problems = in_parallel(problem_of_dns, servers)
+    for server, where in sorted(servers.items()):
+        if problem := problems[server]:
+            way = f"ask it from a container's network; or name another: {where}"
+            text = f"{server} does not answer this machine: {problem}"
+            yield Finding(Verdict.NOTE, "DNS", text, way)
+        else:
+            yield ok("DNS", f"{server} answers ({where})")
+
+
+def dns_of_node(api: Proxmox, node: str) -> dict[str, str] | None:
+    """What a container asks that is given no server of its own; where it is set. None: not told."""
+    answer = unless_forbidden(api, f"nodes/{node}/dns")
+    if answer is None:
+        return None
+    return {str(answer[key]): f"System, DNS on {node}" for key in DNS_KEYS if answer.get(key)}
+
+
+def problem_of_dns(server: str) -> str:
+    """Why it does not say who serves the root of all names; "" when it answers."""
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(DNS_TIMEOUT_S)
+            asking.connect((server, DNS_PORT))
+            asking.send(ROOT_SERVERS)
+            answer = asking.recv(4096)
+    except OSError as error:
+        return error.strerror or "no answer"
+    refused = answer[3:4] and answer[3] & 0xF
+    return f"it answers with error {refused}" if refused else ""
+
+
+def check_packages(desired: Desired, ssh: Ssh, actual: Actual) -> Iterator[Finding]:
+    """Whether containers that live let us in, and get packages: by name server, proxy, way out."""
+    living = [
+        wanted.host
+        for wanted in desired.containers
+        if (found := actual.ours.get(wanted.vmid))
+        and found.is_running
+        and ssh.known_keys(wanted.host)
+    ]
+    for host, said in sorted(in_parallel(lambda name: ssh.told_by(name, PACKAGES), living).items()):
+        code, text = said
+        if code == SSH_FAILED:
+            way = f"make operators ENV={desired.environment}; a changed host key: make trust"
+            yield Finding(Verdict.NOTE, "SSH", f"{host} does not let you in: {text}", way)
+        elif code:
+            file = f"inventory/{desired.environment}/group_vars/all/environment.yml"
+            way = f"where a proxy is asked, make deploy; another: package_upstream in {file}"
+            yield Finding(Verdict.NOTE, "packages", f"{host} gets none: {text}", way)
+        else:
+            yield ok("packages", f"{host} gets them from {text}")
 
 
 # ---------------------------------------------------------------- what creation needs

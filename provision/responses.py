@@ -137,6 +137,7 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"pools", rows(poolid=text)),
     (r"nodes", rows(node=name, status_=scalar)),
     (r"nodes/[^/]+/time", record(time=number)),
+    (r"nodes/[^/]+/dns", record(dns1_=text, dns2_=text, dns3_=text)),
     (r"nodes/[^/]+/network", rows(iface=text, type_=scalar, bridge_vlan_aware_=scalar,
      active_=scalar)),
     (r"nodes/[^/]+/aplinfo", rows(template_=text)),

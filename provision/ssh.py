@@ -21,7 +21,7 @@ from provision.desired import Desired
 from provision.errors import CredentialsError, HostKeyError, WaitError
 from provision.model import Wanted
 
-CONNECT_TIMEOUT_S, JUMP_TIMEOUT_S = 2, 5
+CONNECT_TIMEOUT_S, JUMP_TIMEOUT_S, TELLS_WITHIN_S = 2, 5, 60
 SSH_FAILED = 255
 PAUSE_S, LONGEST_PAUSE_S = 0.15, 1.0
 SHOW_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
@@ -140,6 +140,17 @@ class Ssh:
                 yield
         except OSError as error:
             raise unusable(self.site.state, error) from error
+
+    def told_by(self, host: str, script: str) -> tuple[int, str]:
+        """Exit status of a script of the shell there, and the last line of what it said."""
+        options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={JUMP_TIMEOUT_S}"]
+        command = ["ssh", "-F", str(self.config), *options, host, "sh -s"]
+        try:
+            done = run(command, timeout_s=TELLS_WITHIN_S, stdin=script)
+        except subprocess.TimeoutExpired:
+            return SSH_FAILED, f"no answer in {TELLS_WITHIN_S} s"
+        said = (done.stdout.strip() or done.stderr.strip()).splitlines() or ["no answer"]
+        return done.returncode, said[-1]
 
     # ---------------------------------------------------------------- proof
 

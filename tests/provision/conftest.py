@@ -15,7 +15,7 @@ from fakepve.lxc import parse_size
 
 from lab.guest import disk_name
 from lab.ha import HaPve
-from provision import cli
+from provision import cli, doctor
 from provision.inventory import Inventory
 from tests.provision import situations
 
@@ -198,6 +198,7 @@ def healthy(cluster, monkeypatch):
     answers = {
         "/nodes/{node}/network": [bridge],
         "/nodes/{node}/time": {"time": time.time()},
+        "/nodes/{node}/dns": {"search": "example.org", "dns1": "192.0.2.53"},
         "/nodes/{node}/aplinfo": [{"template": "debian-13-standard_13.1-2_amd64.tar.zst"}],
     }
     original = cluster.pve.synthesise
@@ -210,4 +211,5 @@ def healthy(cluster, monkeypatch):
     monkeypatch.setattr(cluster.pve, "synthesise", synthesise)
     cluster.pve.storages["local-lvm"]["avail"] = 100 * 1024**3
     monkeypatch.setattr(cli, "DOCTOR_RETRY_S", 0.1)
+    monkeypatch.setattr(doctor, "problem_of_dns", {}.get)
     return answers

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
+import threading
 
 import pytest
 
+from provision import doctor
+from provision.ssh import Ssh
 from provision.storages import described, parse_storage
 from provision.wire import GIB
 from tests.provision.conftest import TOKEN
@@ -168,10 +173,133 @@ def test_a_lock_that_was_left_behind_is_named(cluster, healthy):
 
 
 @pytest.mark.parametrize(
-    ("path", "subject"), [("/nodes/pve1/time", "clock"), ("/cluster/status", "cluster")]
+    ("path", "subject"),
+    [("/nodes/pve1/time", "clock"), ("/cluster/status", "cluster"), ("/nodes/pve1/dns", "DNS")],
 )
 def test_what_needs_a_right_that_nobody_shall_grant_is_left_out(cluster, healthy, path, subject):
     cluster.pve.fail("GET", path, 403, "Permission check failed (/, Sys.Audit)")
 
     assert cluster.run("doctor") == 0, cluster.out
     assert f"  {subject}: " not in cluster.out
+
+
+# ---------------------------------------------------------------- what containers ask others
+
+
+@pytest.fixture
+def asked(healthy, monkeypatch):
+    """Which name servers were asked."""
+    servers = []
+    monkeypatch.setattr(doctor, "problem_of_dns", lambda server: servers.append(server) or "")
+    return servers
+
+
+def test_a_container_without_a_server_of_its_own_asks_its_nodes(cluster, healthy, asked):
+    cluster.change("web", lxc_nameserver="192.0.2.1 2001:db8::1")
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert sorted(asked) == ["192.0.2.1", "192.0.2.53", "2001:db8::1"]
+    assert "ok    DNS: 192.0.2.53 answers (System, DNS on pve1)" in cluster.out
+    assert "ok    DNS: 192.0.2.1 answers (lxc_nameserver)" in cluster.out
+
+
+def test_a_node_without_a_name_server_is_said_before_a_container_needs_one(cluster, healthy):
+    healthy["/nodes/{node}/dns"] = {"search": "example.org"}
+
+    assert cluster.run("doctor") == 1
+    assert "BAD   DNS: pve1 names no server, and " in cluster.out
+    assert "Next: on pve1: System, DNS; or set lxc_nameserver\n" in cluster.out
+
+
+def test_a_silent_name_server_is_a_note_for_it_may_answer_containers_alone(
+    cluster, healthy, monkeypatch
+):
+    monkeypatch.setattr(doctor, "problem_of_dns", lambda _: "timed out")
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert (
+        "note  DNS: 192.0.2.53 does not answer this machine: timed out\n      Next: " in cluster.out
+    )
+
+
+SERVERS = [
+    (bytes.fromhex("1d0181800001000d0000000000000200010000"), ""),
+    (bytes.fromhex("1d0181850001000000000000"), "it answers with error 5"),
+    (None, "no answer"),
+]
+
+
+@pytest.mark.parametrize(("answer", "problem"), SERVERS, ids=["answers", "refuses", "silent"])
+def test_a_name_server_is_asked_who_serves_the_root(monkeypatch, answer, problem):
+    monkeypatch.setattr(doctor, "DNS_TIMEOUT_S", 0.2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5)
+        monkeypatch.setattr(doctor, "DNS_PORT", server.getsockname()[1])
+        questions = []
+
+        def serve():
+            question, client = server.recvfrom(512)
+            questions.append(question)
+            if answer:
+                server.sendto(answer, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = doctor.problem_of_dns("127.0.0.1")
+        thread.join()
+
+    assert (problem in said) if problem else (said == "")
+    # One question, of the root, for its name servers, on the internet.
+    assert questions == [bytes.fromhex("1d0101000001000000000000 00 0002 0001")]
+
+
+TOLD = {
+    "gets them": ((0, "deb.example.org"), "ok    packages: web gets them from deb.example.org"),
+    "gets none": ((1, "by http://p: E: 503"), "note  packages: web gets none: by http://p: E: 503"),
+    "is closed": (
+        (255, "Connection refused"),
+        "note  SSH: web does not let you in: Connection refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_containers_that_live_are_asked_whether_packages_come(cluster, healthy, monkeypatch, case):
+    told, line = TOLD[case]
+    asked = []
+    monkeypatch.setattr(Ssh, "told_by", lambda _, host, _script: asked.append(host) or told)
+    monkeypatch.setattr(Ssh, "known_keys", lambda *_: frozenset({"a key"}))
+    assert cluster.run("doctor") == 0, cluster.out
+    assert not asked
+    cluster.apply()
+    cluster.ct(2157).status = "stopped"
+
+    assert cluster.run("doctor") == 0, cluster.out
+    assert asked == ["web"]
+    assert f"{line}\n" in cluster.out
+    assert ("Next: " in cluster.out.partition(line)[2].split("\n")[1]) is bool(told[0])
+
+
+def test_the_question_about_packages_is_apts_own(tmp_path):
+    """With programs in the place of apt's: what it says of a proxy that is not there."""
+    (tmp_path / "apt-get").write_text(
+        "#!/bin/sh\necho \"'http://deb.example.org/x/InRelease' x 0\"\n"
+    )
+    (tmp_path / "apt-config").write_text("#!/bin/sh\necho http://192.0.2.9:3128\n")
+    for way, code, said in (("true", 0, "deb.example.org"), ("echo E: 503; false", 1, "E: 503")):
+        (tmp_path / "apt-helper").write_text(f"#!/bin/sh\n{way}\n")
+        for program in tmp_path.iterdir():
+            program.chmod(0o755)
+        script = doctor.PACKAGES.replace("/usr/lib/apt/", "")
+        ended = subprocess.run(
+            ["sh", "-s"],
+            input=script,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (code, "")
+        assert ended.stdout.strip() == (said if not code else f"by http://192.0.2.9:3128: {said}")
