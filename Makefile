@@ -33,6 +33,7 @@ override export KEEP := $(value KEEP)
 override export RELEASE := $(value RELEASE)
 override export FROM := $(value FROM)
 override export MAP := $(value MAP)
+override export SHIFT := $(value SHIFT)
 override export JOURNAL := $(value JOURNAL)
 override export ROWS := $(value ROWS)
 override export AUTHORITY := $(value AUTHORITY)
@@ -147,7 +148,7 @@ help: ## Show this list
 	@printf '\nENV=lab is the default; ENV=srv-px5 is the real cluster. README.md tells the rest.\n'
 
 ##@ Containers
-.PHONY: doctor plan provision adopt destroy status drift snapshot snapshot-list snapshot-restore
+.PHONY: doctor plan provision adopt environment destroy status drift snapshot snapshot-list snapshot-restore
 doctor: ## Would provisioning work? One line a check, with what to do
 	@$(RUN) provision doctor
 
@@ -159,6 +160,9 @@ provision: doctor ## Check, plan, ask, then create or change the containers (YES
 
 adopt: ## Take over an existing container: NAME=… VMID=…
 	@$(RUN) provision adopt
+
+environment: ## Another environment beside one, such as staging: NAME=staging FROM=srv-px5 SHIFT=20 (added to each VMID and address)
+	@$(RUN) rollout.environments
 
 destroy: ## Destroy containers by name: NAMES="…" (in the lab, all without NAMES; elsewhere STOP=1 stops running ones first)
 	@$(ALONE) provision destroy $(if $(filter lab,$(ENV)),--stop)
