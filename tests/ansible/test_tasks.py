@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 SECRET = re.compile(r"password(?!_lock)|secret|token|private_key", re.IGNORECASE)
 # Words that look like secrets and are names of files, accounts or options.
 HARMLESS = re.compile(
-    r"_password_(file|command)|vault-password|password_lock|secret_key_file|agenda_most_tokens", re.IGNORECASE
+    r"_password_(file|command)|vault-password|password_lock|secret_key_file|agenda_most_tokens",
+    re.IGNORECASE,
 )
 
 
