@@ -169,7 +169,10 @@ def case_claim():
 def case_claim_waiting():
     row = task(deadline_at=timezone.now() - timedelta(minutes=5))
     spans = {"at": timezone.now(), "since": timezone.now() - timedelta(hours=1)}
-    return lambda: reminders._claim_waiting(row.owner, **spans), lambda: now(row).announced / 3
+    leads = reminders.leads_of(row.owner)
+    return lambda: reminders._claim_waiting(
+        row.owner, leads, **spans
+    ), lambda: now(row).announced / 3
 
 
 def case_claim_unheard():
