@@ -44,6 +44,7 @@ override export YES := $(value YES)
 override export FORCE := $(value FORCE)
 override export UNLOCK := $(value UNLOCK)
 override export SKIP := $(value SKIP)
+override export CLUSTER := $(value CLUSTER)
 override export REBOOT := $(value REBOOT)
 override export STOP := $(value STOP)
 override export JSON := $(value JSON)
@@ -124,6 +125,8 @@ OR_PENDING := || [ $$? = 2 ]
 .PHONY: up down help
 up: ## From an empty machine to a speaking agenda; prints the address at the end
 	@bash setup/machine check
+# The large shape's example, and what lies beside it, where they are not there yet.
+	@for example in $(if $(filter 1,$(CLUSTER)),inventory/$(ENV)/hosts-cluster.yml.txt inventory/$(ENV)/host_vars/*/edge.yml.txt); do cp -n "$$example" "$${example%.txt}"; done
 	@$(STEP) --quiet "1/6 machine" setup/machine packages
 	@$(STEP) --quiet "1/6 machine" setup/machine venv
 # A minute of work the first time, beside the making of lab and containers: deploy waits for it, and builds what it did not.

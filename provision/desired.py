@@ -377,6 +377,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "lxc_networks": Network,
     "lxc_nics": Interface,
 }
+# The group of those that stand before several web containers.
+EDGE = "edge"
 # What holds for the whole environment.
 SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
           "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_ssh_jump", "lxc_assumed",
@@ -452,6 +454,7 @@ def mistakes_between(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
     """What no host can see alone: host, key, what is wrong with it."""
     hosts = inventory.hosts
     first = min(hosts)
+    yield from mistakes_of_edges(inventory)
     for host, variables in hosts.items():
         if not re.fullmatch(LABEL, host):
             yield host, "name", "is no host name: letters, digits, hyphens, at most 63"
@@ -471,6 +474,22 @@ def mistakes_between(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
         for value in doubles(value for value, _ in pairs):
             users = [host for other, host in pairs if other == value]
             yield from ((x, key, f"{text.format(value)}: {' and '.join(users)}") for x in users)
+
+
+def mistakes_of_edges(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
+    """What they are to hold, where it is not said, or where a container still has it."""
+    edges = sorted(inventory.groups.get(EDGE, ()))
+    if not edges:
+        return
+    published = inventory.hosts[edges[0]].get("published_addresses")
+    if not isinstance(published, dict) or not published.get("web"):
+        yield edges[0], "published_addresses", "is missing: what people ask for, by group"
+        return
+    for group, address in published.items():
+        for host, variables in inventory.hosts.items():
+            if address in addresses(variables) and inventory.groups.get(group):
+                text = f"{address} is what people ask for, and the edges' to hold"
+                yield host, "lxc_nics", f"{text} (published_addresses): give this one another"
 
 
 def addresses(variables: Mapping[str, Any]) -> list[str]:
@@ -552,8 +571,8 @@ def with_jumps(
     """Give each container without an uplink the neighbours through which SSH reaches it.
 
     A container whose address lies in a network with a gateway is reached directly; any other one
-    through the first such container that has an interface with the same tag, or any other host of
-    its group: what lets the one in lets the others in.
+    through the first such container, edges aside, that has an interface with the same tag, or any
+    other host of its group: what lets the one in lets the others in.
     """
     main = {
         wanted.host: next(
@@ -563,7 +582,8 @@ def with_jumps(
     }
     near: dict[int | None, list[str]] = {}
     for wanted in containers:
-        for nic in wanted.container.nics if main[wanted.host].gateway else ():
+        leads_on = main[wanted.host].gateway and wanted.host not in groups.get(EDGE, ())
+        for nic in wanted.container.nics if leads_on else ():
             near.setdefault(nic.tag, []).append(wanted.host)
     for hosts in near.values():
         peers = min((g for g in groups.values() if hosts[0] in g), key=len, default=hosts[:1])

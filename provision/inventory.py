@@ -21,7 +21,7 @@ from provision.errors import InventoryError
 KEPT = re.compile(
     r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host"
     # What rollout and verify ask about a site.
-    r"|agenda_tls|agenda_admin_networks|tls_site_file|base_open_ports|verify_vantage"
+    r"|agenda_tls|agenda_admin_networks|tls_site_file|base_open_ports|published_addresses|verify_vantage"
 )
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 # What lies in its folder for git and is no inventory (ansible.cfg, ignore_extensions).
@@ -34,7 +34,12 @@ SIZES = {
         (1, 3),
         "the rows are on one host, or on three, of which two outvote one that is cut off: with two "
         "or four neither half may go on, and each more waits for one more at every write",
-    )
+    ),
+    "edge": (
+        (0, 2),
+        "what stands before all web hosts is two, for one alone takes all with it and a third "
+        "never serves; or nothing",
+    ),
 }
 # Not the project's: that one names a vault client, which must not be asked here. A file that cannot
 # be read is a failure, not a warning and an inventory without its hosts; and so is a key that is

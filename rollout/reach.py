@@ -37,7 +37,7 @@ from provision.ssh import Connections
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
 ANSWERS_WITHIN_S = 5
-UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy")
+UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy", "haproxy", "keepalived")
 
 
 def state_folder(environment: str) -> Path:
@@ -203,9 +203,13 @@ def maintenance_notes(hosts: Hosts) -> list[str]:
 
 
 def web_root(environment: str) -> str:
-    """In the lab the loopback forward, elsewhere the web container's own address."""
-    address = next(iter(addresses(environment, "web").values()))
-    common = next(iter(read_inventory(environment).hosts.values()))
+    """In the lab the loopback forward, elsewhere the edges' address or the web container's own."""
+    inventory = read_inventory(environment)
+    common = next(iter(inventory.hosts.values()))
+    if edges := inventory.groups.get("edge"):
+        address = inventory.hosts[edges[0]]["published_addresses"]["web"]
+    else:
+        address = next(iter(addresses(environment, "web").values()))
     tls = common.get("agenda_tls") or "off"
     scheme, port = ("http", 80) if tls == "off" else ("https", 443)
     forwards: dict[str, str] = {}

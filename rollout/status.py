@@ -74,7 +74,7 @@ def main() -> int:
     environment = parser.parse().env
     try:
         with Hosts(environment) as hosts:
-            names = hosts.of("web", "rest", "database")
+            names = hosts.of("edge", "web", "rest", "database")
             with ThreadPoolExecutor(max_workers=8) as pool:
                 found = dict(
                     zip(names, pool.map(lambda name: of_host(hosts, name), names), strict=True)

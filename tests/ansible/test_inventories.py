@@ -90,7 +90,7 @@ def test_addresses_of_hosts_are_written_in_their_host_vars_alone():
         for path in ROOT.glob("inventory/*/host_vars/*/*.yml")
         for address in written.findall(path.read_text())
     }
-    assert len(of_hosts) == 2 * 5
+    assert len(of_hosts) == 2 * 17
 
     offences = [
         f"{path.relative_to(ROOT)}: {address}"
@@ -99,6 +99,8 @@ def test_addresses_of_hosts_are_written_in_their_host_vars_alone():
         for address in of_hosts & set(written.findall(path.read_text()))
         # A sentence for people, which says what is assumed.
         if f'"{address}' not in path.read_text()
+        # What was a host's own until edges hold it.
+        and path.name != "published.yml"
     ]
     assert not offences
 

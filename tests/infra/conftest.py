@@ -21,11 +21,14 @@ if ENVIRONMENT and not read_site(ENVIRONMENT).of("rest"):
 # Nor of the nodes, while each service is one container.
 if ENVIRONMENT and not several(read_site(ENVIRONMENT)):
     collect_ignore_glob.append("test_placement.py")
+if ENVIRONMENT and not read_site(ENVIRONMENT).of("edge"):
+    collect_ignore_glob.append("test_edge.py")
 _GROUPS = {
     "host": ("containers",),
     "web": ("web",),
     "database": ("database",),
     "rest": ("rest",),
+    "edge": ("edge",),
     # Whoever serves a release.
     "serving": ("web", "rest"),
 }
@@ -40,6 +43,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             site = read_site(ENVIRONMENT)
             hosts = [host for group in groups for host in site.of(group)]
             metafunc.parametrize(argument, hosts, ids=[host.name for host in hosts])
+    if "door" in metafunc.fixturenames:
+        doors = read_site(ENVIRONMENT).doors
+        metafunc.parametrize("door", doors, ids=[door.name for door in doors])
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -83,11 +83,16 @@ UNITS = (
     "mariadb.service",
     "nftables.service",
     "tinyproxy.service",
+    "haproxy.service",
+    "keepalived.service",
     "ctlv-backup.service",
     "ctlv-backup-take.service",
 )
 # Debian's own units that talk to a network, and that we confine.
-DAEMONS = ("nginx.service", "mariadb.service", "tinyproxy.service")
+DAEMONS = (
+    *("nginx.service", "mariadb.service", "tinyproxy.service"),
+    *("haproxy.service", "keepalived.service"),
+)
 # What a timer starts every few seconds on the hosts that serve.
 TICKING = ("agenda-expiry.service",)
 
@@ -409,12 +414,15 @@ class Evidence:
             return {}
         web = self.site.of("web")
         ports = sorted({*WELL_KNOWN, *self.listening})
-        campus = [{"address": h.addresses["campus"], "ports": "all"} for h in self._on("campus")]
+        asked = [*(h.addresses["campus"] for h in self._on("campus"))]
+        asked += self.site.published.values()
+        campus = [{"address": address, "ports": "all"} for address in asked]
         private = [{"address": h.addresses["private"], "ports": ports} for h in self._on("private")]
         routes = [
             {"address": target["address"], "via": web[0].addresses["campus"]} for target in private
         ]
-        ask = self.vantage.program
+        # All ports of seven addresses, on two busy cores.
+        ask = partial(self.vantage.program, timeout_s=600)
         return {
             "campus": ask("scan", {"targets": campus, "timeout_s": SCAN_WAIT_S}),
             "private": ask("scan", {"targets": private, "timeout_s": SCAN_WAIT_S}),

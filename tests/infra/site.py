@@ -55,6 +55,8 @@ class Site:
     # With tls == "files": the certificate with its chain, PEM.
     certificate: str = ""
     lab: Mapping[str, Any] = field(repr=False)
+    # By group, what people ask for and edges hold; empty without edges.
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, group: str) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if group in host.groups)
@@ -73,12 +75,24 @@ class Site:
         return f"{self.root_of(self.of('web')[0])}/agenda"
 
     def root_of(self, host: Host) -> str:
-        """Where a host is reached from here: in the lab, by the loopback forward."""
-        address, port = host.addresses["campus"], 80 if self.tls == "off" else 443
+        """Where people reach what a host serves: in the lab, by the loopback forward."""
+        published = [self.published[group] for group in host.groups if group in self.published]
+        address = next(iter(published), host.addresses["campus"])
+        port = 80 if self.tls == "off" else 443
         forwards = self.lab.get("forwards", {}).items()
         ours = [f"127.0.0.1:{here}" for here, target in forwards if target == f"{address}:{port}"]
         scheme = "http" if self.tls == "off" else "https"
         return f"{scheme}://{ours[0] if ours else address}"
+
+    @property
+    def doors(self) -> tuple[Host, ...]:
+        """Each edge at its own address, and whichever holds them at those that are published."""
+        edges = self.of("edge")
+        virtual = (
+            replace(edges[0], name=f"published-{group}", addresses={"campus": address})
+            for group, address in self.published.items()
+        )
+        return (*edges, *virtual) if edges else ()
 
     def server(self, web: Host) -> dict[str, Any]:
         """How `web` is asked from the campus. `ca`: whom its certificate must be signed by, or
@@ -158,6 +172,8 @@ def site_from(inventory: Inventory, *, state: Path, lab: Mapping[str, Any]) -> S
     hosts = tuple(_host(name, inventory) for name in names)
     common = inventory.hosts[names[0]]
     tls = str(common.get("agenda_tls") or "off")
+    edges = inventory.groups.get("edge", ())
+    published = inventory.hosts[edges[0]].get("published_addresses", {}) if edges else {}
     return Site(
         environment=environment,
         deployment_id=str(common.get("ctlv_deployment_id", "")),
@@ -171,6 +187,9 @@ def site_from(inventory: Inventory, *, state: Path, lab: Mapping[str, Any]) -> S
         tls=tls,
         certificate=_certificate(common) if tls == "files" else "",
         lab=lab,
+        published={
+            group: address for group, address in published.items() if inventory.groups.get(group)
+        },
     )
 
 

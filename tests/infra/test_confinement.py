@@ -7,13 +7,15 @@ import pytest
 from tests.infra.on_host.attempts import ATTEMPTS
 
 EXPOSURE_MAX = 1.5
-# nginx's master is root: it opens port 80 and makes its workers another user's.
-EXPOSURE_OF_ROOT_MAX = {"nginx.service": 2.6}
+# nginx's master is root: it opens port 80 and makes its workers another user's; keepalived gives
+# the host addresses, and hears nobody but the other edge.
+EXPOSURE_OF_ROOT_MAX = {"nginx.service": 2.6, "keepalived.service": 2.7}
 # Debian's own units that talk to a network: each group's.
 DAEMONS = {
     "web": {"nginx.service", "tinyproxy.service"},
     "database": {"mariadb.service"},
     "rest": {"nginx.service"},
+    "edge": {"haproxy.service", "keepalived.service"},
 }
 # Every unit that the hosts of a group have and we confine.
 OURS = {
@@ -21,6 +23,7 @@ OURS = {
     "web": {"agenda-expiry.service", *DAEMONS["web"]},
     "database": {"ctlv-backup.service", "ctlv-migration.service", *DAEMONS["database"]},
     "rest": {"agenda-expiry.service", *DAEMONS["rest"]},
+    "edge": DAEMONS["edge"],
 }
 
 

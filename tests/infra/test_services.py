@@ -12,6 +12,7 @@ UNITS = {
     "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
+    "edge": ("haproxy", "keepalived"),
 }
 
 
@@ -53,7 +54,10 @@ def test_one_release_of_the_agenda_serves_now_and_after_a_restart(serving, on, e
 
 @pytest.mark.parametrize(
     ("group", "pattern"),
-    [("web", "agenda@"), ("web", "tinyproxy"), ("database", "mariadb"), ("rest", "agenda@")],
+    [
+        *[("web", "agenda@"), ("web", "tinyproxy"), ("database", "mariadb"), ("rest", "agenda@")],
+        ("edge", "haproxy"),
+    ],
 )
 def test_nothing_that_talks_to_a_network_runs_as_root(group, pattern, site, evidence):
     for host in site.of(group):

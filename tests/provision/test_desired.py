@@ -112,6 +112,36 @@ def test_whichever_web_container_lives_leads_to_the_database_and_no_other_does()
     }  # fmt: skip
 
 
+EDGE_GROUPS = {"all": ["web", "db", "one", "two"], "web": ["web"], "database": ["db"]}
+
+
+def edge(last):
+    return WEB | {
+        "lxc_vmid": 2000 + last, "ansible_host": f"198.18.28.{last}",
+        "lxc_nics": [nic(address=f"198.18.28.{last}/24"),
+                     nic(name="eth1", network="private", address=f"198.18.112.{last}/24")],
+        "published_addresses": {"web": "198.18.28.200", "rest": "198.18.28.157"},
+    }  # fmt: skip
+
+
+def with_edges(*names, **changes):
+    hosts = {"web": WEB | changes, "db": DB, "one": edge(101), "two": edge(102)}
+    groups = EDGE_GROUPS | {"edge": list(names)}
+    return Inventory(environment="lab", hosts=hosts, groups=groups)
+
+
+def test_two_edges_lead_to_no_database_also_with_the_lowest_vmid():
+    jumps = {each.host: each.jumps for each in desired(with_edges("one", "two")).containers}
+    assert jumps == {"one": (), "two": (), "web": (), "db": ("web",)}
+
+
+def test_an_address_that_edges_are_to_hold_is_no_containers_own():
+    taken = [nic(address="198.18.28.200/24")]
+    with pytest.raises(InventoryError, match=r"web: lxc_nics: 198\.18\.28\.200 is what people ask"):
+        desired(with_edges("one", "two", lxc_nics=taken, ansible_host="198.18.28.200"))
+    assert desired(with_edges(lxc_nics=taken, ansible_host="198.18.28.200"))
+
+
 def test_a_container_that_nobody_can_jump_to_is_reached_directly():
     assert desired(inventory(db=DB)).containers[0].jumps == ()
 

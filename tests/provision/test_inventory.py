@@ -252,6 +252,18 @@ def test_the_rows_lie_on_one_host_or_on_three(root, hosts, said):
     assert "let it have 1 or 3" in refused.value.next_step
 
 
+@pytest.mark.parametrize("hosts", [["a"], ["a", "b", "c"]])
+def test_one_edge_and_three_are_refused_with_the_reason(root, hosts):
+    file = root / "inventory/lab/hosts.yml"
+    told = yaml.safe_load(file.read_text())
+    groups = told["all"]["children"]["containers"]["children"]
+    groups["edge"] = {"hosts": dict.fromkeys(hosts)}
+    file.write_text(yaml.safe_dump(told))
+    with pytest.raises(InventoryError, match="one alone takes all with it") as refused:
+        inventory.load("lab", root=root)
+    assert "let it have 0 or 2" in refused.value.next_step
+
+
 def test_an_inventory_without_containers_says_so(root):
     (root / "inventory/lab/hosts-rest.yml").unlink()
     (root / "inventory/lab/hosts.yml").write_text("all:\n  hosts:\n    other:\n")
