@@ -73,7 +73,7 @@ def test_the_inventory_has_them_in_their_groups(folder):
 
 def admitted(values, host, port):
     """From where the host's firewall, as role base writes it, lets connections in to a port."""
-    names = ("base_nics", "base_open_ports", "base_tls")
+    names = ("base_nics", "base_open_ports", "base_with")
     text = rendered("base", "nftables.conf.j2", **{name: values(host, name) for name in names})
     rules = [line.split() for line in text.splitlines() if f" tcp dport {port} " in line]
     return {rule[rule.index("saddr") + 1] for rule in rules}

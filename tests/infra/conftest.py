@@ -18,6 +18,8 @@ collect_ignore_glob = [] if ENVIRONMENT else ["test_*.py"]
 # Without a REST server there is nothing to prove of one, and nothing that would not be proved.
 if ENVIRONMENT and not read_site(ENVIRONMENT).of("rest"):
     collect_ignore_glob.append("test_rest.py")
+if ENVIRONMENT and len(read_site(ENVIRONMENT).addresses_of("database")) == 1:
+    collect_ignore_glob.append("test_galera.py")
 # Nor of the nodes, while each service is one container.
 if ENVIRONMENT and not several(read_site(ENVIRONMENT)):
     collect_ignore_glob.append("test_placement.py")

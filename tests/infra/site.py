@@ -204,6 +204,12 @@ def _certificate(common: Mapping[str, Any]) -> str:
         ) from error
 
 
+def there_is(inventory: Inventory, values: Mapping[str, Any]) -> list[str]:
+    """Of the words that `only_with` names; as group_vars/all/tls.yml says it to role base."""
+    tls = ["tls"] if (values.get("agenda_tls") or "off") != "off" else []
+    return tls + (["galera"] if len(inventory.groups.get("database", ())) == 3 else [])
+
+
 def _host(name: str, inventory: Inventory) -> Host:
     values = inventory.hosts[name]
     return Host(
@@ -218,7 +224,7 @@ def _host(name: str, inventory: Inventory) -> Host:
             OpenPort(network=entry["network"], port=entry["port"])
             for entry in values["base_open_ports"]
             # As role base decides.
-            if entry.get("only_with") is None or (values.get("agenda_tls") or "off") != "off"
+            if entry.get("only_with") in (None, *there_is(inventory, values))
         ),
         admin_networks=tuple(values.get("agenda_admin_networks") or ()),
     )
