@@ -186,7 +186,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify admin factor-reset audit demo logs ssh trust maintenance backup restore import
+.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify recover admin factor-reset audit demo logs ssh trust maintenance backup restore import
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 	@$(ALONE) rollout.operators share
@@ -207,7 +207,7 @@ operator-remove: ## One less, from the next deploy on, and another password of t
 escrow: ## One encrypted bundle from which a bare machine operates and restores; the first time KEY=escrow-key.pub
 	@$(ALONE) rollout.escrow
 
-deploy: ## Configure every container with Ansible (SKIP=names: without these web or REST hosts, which are down)
+deploy: ## Configure every container with Ansible (SKIP=names: without these hosts, which are down)
 	@$(ALONE) rollout.play deploy
 
 redeploy: ## Ship new code without touching the rest (FORCE=1: also code that failed before; SKIP= as deploy)
@@ -227,6 +227,9 @@ restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
 
 import: ## The people and tasks of an old agenda: FROM=dump.sql|export.json|db.sqlite3 MAP=mapping.yml (without MAP= one is proposed)
 	@$(ALONE) rollout.imports
+
+recover: ## Of three databases none takes writes: bring them back with all they wrote (CONFIRM=hosts that are given up)
+	@$(ALONE) rollout.recover
 
 admin: ## Print a single-use link for a first administrator, who needs a phone with an authenticator app
 	@$(RUN) rollout.reach address --admin

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from provision import files
 from provision.arguments import Parser, one_of
 from provision.errors import OperatorError
 from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, state_folder
+from rollout.recover import quiet_member
 
 LIVE = "agenda"
 RESTORED = "agenda_restore"
@@ -169,9 +171,9 @@ class Backups:
         self.signers = self.state / "backup-signers"
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
-    @property
+    @cached_property
     def database(self) -> str:
-        return self.hosts.first("database")
+        return quiet_member(self.hosts)
 
     # --- what there is --------------------------------------------------------------
 
@@ -216,7 +218,7 @@ class Backups:
         return found[-1]
 
     def everywhere(self) -> list[Backup]:
-        places = [self.database, *self.hosts.of("web")]
+        places = self.hosts.of("database", "web")
         found = [*self.here(), *(backup for host in places for backup in self.there(host))]
         return sorted(found, key=lambda backup: backup.made_at)
 

@@ -24,6 +24,7 @@ from provision.environment import ROOT
 from provision.errors import OperatorError
 from provision.inventory import Inventory, load
 from provision.logs import new_log
+from rollout import recover
 
 PLAYBOOKS = {
     "deploy": "site.yml",
@@ -62,7 +63,9 @@ def arguments() -> argparse.Namespace:
 
 
 def check_left_out(inventory: Inventory, names: list[str]) -> None:
-    """Only what others stand in for can be left out: a web or REST host of several."""
+    """Only what others stand in for can be left out: a web or REST host of several, one database
+    of three.
+    """
     for group in ("web", "rest"):
         hosts = list(inventory.groups.get(group, ()))
         if hosts and set(hosts) <= set(names):
@@ -71,10 +74,18 @@ def check_left_out(inventory: Inventory, names: list[str]) -> None:
                 "bring one of them back (make up), or take it out of the inventory",
             )
     spare = [h for group in ("web", "rest") for h in inventory.groups.get(group, ())]
-    if unknown := sorted(set(names) - set(spare)):
+    databases = list(inventory.groups.get("database", ()))
+    down = [name for name in databases if name in names]
+    if len(down) * 2 >= len(databases) > 0 and down:
         raise OperatorError(
-            f"SKIP={','.join(unknown)} is no host of the groups web and rest",
-            f"give some of {', '.join(spare)}; a database cannot be left out",
+            f"SKIP={','.join(down)} leaves {len(databases) - len(down)} of {len(databases)} "
+            "databases",
+            "bring them back (make up, make recover); of three, one can be left out",
+        )
+    if unknown := sorted(set(names) - set(spare) - set(databases)):
+        raise OperatorError(
+            f"SKIP={','.join(unknown)} is no host of the groups web, rest and database",
+            f"give some of {', '.join(spare + databases)}",
         )
 
 
@@ -133,7 +144,10 @@ def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = F
 def main() -> int:
     asked = arguments()
     try:
-        check_left_out(load(asked.env, root=ROOT), asked.skip)
+        inventory = load(asked.env, root=ROOT)
+        check_left_out(inventory, asked.skip)
+        if asked.verb == "deploy" and len(inventory.groups.get("database", ())) > 1:
+            recover.if_needed(asked.env)
         play(asked.verb, asked.env, variables(asked), verbose=asked.verbose)
     except OperatorError as error:
         print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)

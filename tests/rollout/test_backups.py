@@ -376,6 +376,9 @@ class Hosts:
     def first(self, group):
         return group
 
+    def of(self, *groups):
+        return list(groups)
+
     def run(self, *_words, **_options):
         return self.ended
 
@@ -407,8 +410,8 @@ class Saying(Hosts):
     def __init__(self, stdout: str, status: int = 0, stderr: str = "") -> None:
         self.ended = subprocess.CompletedProcess((), status, stdout, stderr)
 
-    def of(self, *_groups):
-        return []
+    def of(self, *groups):
+        return [group for group in groups if group == "database"]
 
 
 @pytest.fixture
@@ -569,8 +572,8 @@ def placed(mine, host, monkeypatch):
             told[place].append((manifest, body))
 
     class Places(Saying):
-        def of(self, *_groups):
-            return ["web"]
+        def of(self, *groups):
+            return [group for group in groups if group in {"database", "web"}]
 
         def run(self, host, *_words, **_options):
             said = "\n".join(json.dumps(manifest) for manifest, _ in told[host])

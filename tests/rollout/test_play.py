@@ -125,8 +125,8 @@ def test_a_host_that_is_down_is_left_out_by_name_and_never_silently(
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["nope"], "SKIP=nope is no host of the groups web and rest"),
-        (["web2", "db"], "SKIP=db is no host of the groups web and rest"),
+        (["nope"], "SKIP=nope is no host of the groups web, rest and database"),
+        (["web2", "db"], "SKIP=db leaves 0 of 1 databases"),
         (["web", "web2"], "SKIP leaves no host of the group web: web, web2"),
         (["rest"], "SKIP leaves no host of the group rest: rest"),
     ],

@@ -70,7 +70,7 @@ class World:
         return group
 
     def of(self, *groups):
-        return [group for group in groups if group in {"web", "rest"}]
+        return [group for group in groups if group in {"database", "web", "rest"}]
 
     def lives(self, command):
         self.commands.append(command)
