@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -615,6 +616,30 @@ def test_the_releases_that_a_rollback_may_go_back_to_are_named(tmp_path, monkeyp
     monkeypatch.setattr(state, "run", lambda *_: subprocess.CompletedProcess([], 0, "active\n"))
     line = ("ok", "release", "serves (active); back to: before, oldest")
     assert list(state.release()) == [line]
+
+
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [("synced", ("ok", "member", "synced")), ("drained", ("wait", "member", "drained")),
+     ("not synced", ("red", "member", "not synced")),
+     ("", ("red", "member", "its check does not answer: RemoteDisconnected"))],
+)  # fmt: skip
+def test_one_of_three_databases_says_whether_writes_may_come(tmp_path, monkeypatch, says, line):
+    unit = tmp_path / "ctlv-galera-check.socket"
+    monkeypatch.setattr(state, "MEMBER_CHECK", unit)
+    assert list(state.member()) == []  # there is one database
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        unit.write_text(f"[Socket]\nListenStream=127.0.0.1:{listener.getsockname()[1]}\n")
+
+        def answer():
+            client = listener.accept()[0]
+            client.recv(4096)
+            head = f"HTTP/1.1 503 x\r\nContent-Length: {len(says) + 1}\r\n\r\n{says}\n"
+            client.sendall(head.encode() if says else b"")
+            client.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert list(state.member()) == [line]
 
 
 def test_what_cannot_be_found_out_is_red_and_the_rest_is_told(monkeypatch):
