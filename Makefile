@@ -194,6 +194,7 @@ secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: al
 rotate: ## A new secret in the place of one, under load: WHAT=database|migrate|rest|secret-key|token-key|backup-key|host-keys|authority|api-token
 	@$(ALONE) rollout.rotate
 	@$(ALONE) rollout.operators share
+	@$(ALONE) rollout.operators share
 
 operators: ## Whose SSH keys open the containers and the vault, who holds which secret
 	@$(RUN) rollout.operators list

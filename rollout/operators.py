@@ -49,8 +49,9 @@ HEAD = "# Whose SSH keys open the containers: `make operator-add`, `make operato
 RSA_LEAST_BITS = 3072
 KEY_MOST = 1 << 14
 SHOWN = 60
-# Files of the state folder that every operator needs.
-SHARED = ("backup-key", "backup-signers", "known_hosts", "tls/ca.pem", "tls/ca.key")
+# Files of the state folder that every operator needs: without the hosts' own certificates each
+# machine would make them others.
+SHARED = ("backup-key", "backup-signers", "known_hosts", "tls/*.pem", "tls/*.key")
 # In operators.age while the vault's password is being changed.
 NEXT_PASSWORD = f"{OPENS_VAULT}.next"
 # Of SSH's keys these open what age encrypts.
@@ -234,10 +235,12 @@ def write_shared(environment: str, found: Mapping[str, Shared], keys: Sequence[s
 def here(environment: str) -> dict[str, Shared]:
     """What this machine has of what operators share, but for the vault's password."""
     state = state_folder(environment)
-    there = {name: state / name for name in SHARED if (state / name).is_file()}
+    there = [file for pattern in SHARED for file in state.glob(pattern) if file.is_file()]
     return {
-        name: Shared(content=file.read_bytes(), at=int(file.stat().st_mtime))
-        for name, file in there.items()
+        str(file.relative_to(state)): Shared(
+            content=file.read_bytes(), at=int(file.stat().st_mtime)
+        )
+        for file in there
     }
 
 
@@ -332,18 +335,7 @@ def unshared(environment: str) -> str:
 def knew(environment: str) -> str:
     """What somebody who was an operator may have kept."""
     suffix = "" if environment == LAB else f" ENV={environment}"
-    kinds = " ".join(
-        (
-            "database",
-            "migrate",
-            "rest",
-            "secret-key",
-            "token-key",
-            "backup-key",
-            "authority",
-            "api-token",
-        )
-    )
+    kinds = "database migrate rest secret-key token-key backup-key authority api-token"
     return (
         "  They may have kept what operators.age held: the vault with its passwords and keys, "
         "backup-key, the authority's key; and a token of Proxmox, an account of /admin\n"

@@ -31,6 +31,7 @@ WEAK = public(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTLV_LAB_STATE", str(tmp_path))
     found = tmp_path / "operators.txt"
     monkeypatch.setattr(operators, "list_file", lambda _: found)
     monkeypatch.setattr(operators, "own_keys", lambda _: [OWN])

@@ -141,6 +141,15 @@ def test_of_what_two_machines_have_the_one_written_last_counts(two, sit_at):
     assert signers.read_text() == "another\n"
 
 
+def test_the_hosts_certificates_are_the_same_for_whoever_deploys(two, sit_at):
+    anne, ben = two
+    (anne / f".config/ctlv/{ENV}/tls/web.key").write_text("of the host web\n")
+    ask("share")
+    sit_at("ben")
+    make()
+    assert (ben / f".config/ctlv/{ENV}/tls/web.key").read_text() == "of the host web\n"
+
+
 def test_who_is_removed_opens_nothing_new_and_is_told_of_with_what_to_rotate(two, sit_at, clone):
     known, password = values(), said_to_ansible(clone)
     said = ask("remove", name="ben")
