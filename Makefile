@@ -244,8 +244,8 @@ audit: ## Who signed in, was refused, changed password, token, second step: SINC
 demo: ## An account named demo with a believable week, and how to sign in
 	@$(RUN) rollout.reach demo
 
-logs: ## The services' last lines: HOST=web|database|… LINES=100 FOLLOW=1
-	@$(RUN) rollout.reach logs
+logs: ## What the services of all containers said, nginx's lines too, by time: HOST=web|database|… SINCE="10 min ago" LINES=100 FOLLOW=1
+	@$(RUN) rollout.logs
 
 ssh: ## A shell on a container: HOST=web|database|…
 	@$(RUN) rollout.reach ssh

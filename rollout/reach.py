@@ -1,8 +1,7 @@
-"""Reach what is deployed: `make ssh`, `logs`, `admin`, `factor-reset`, `audit`, `demo`,
+"""Reach what is deployed: `make ssh`, `admin`, `factor-reset`, `audit`, `demo`,
 `maintenance`, and the end of `make up`.
 
     python -m rollout.reach --env ENV ssh [--to GROUP_OR_NAME] [COMMAND...]
-    python -m rollout.reach --env ENV logs [--to GROUP_OR_NAME] [--lines N] [--follow]
     python -m rollout.reach --env ENV address [--admin]
     python -m rollout.reach --env ENV factor-reset ACCOUNT
     python -m rollout.reach --env ENV audit [--since DAY] [--name ACCOUNT] [--json]
@@ -27,7 +26,7 @@ from typing import IO
 
 from cryptography import x509
 
-from provision.arguments import Parser, one_of, whole
+from provision.arguments import Parser, one_of
 from provision.environment import ROOT, known
 from provision.environment import state_folder as state_folder_of
 from provision.errors import OperatorError
@@ -37,7 +36,6 @@ from provision.ssh import Connections
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
 MAINTENANCE = "/etc/ctlv/maintenance"
 ANSWERS_WITHIN_S = 5
-UNITS = ("'agenda*'", "nginx", "mariadb", "tinyproxy", "haproxy", "keepalived")
 
 
 def state_folder(environment: str) -> Path:
@@ -298,11 +296,7 @@ def act(asked: argparse.Namespace) -> int:
     elif asked.verb == "address":
         say_address(asked.env, admin=asked.admin)
     else:
-        command = asked.command if asked.verb == "ssh" else ["journalctl", "--no-hostname"]
-        if asked.verb == "logs":
-            command += ["--lines", str(asked.lines), *(["--follow"] if asked.follow else [])]
-            command += [word for unit in UNITS for word in ("--unit", unit)]
-        return ssh(asked.env, asked.to, command)[0]
+        return ssh(asked.env, asked.to, asked.command)[0]
     return 0
 
 
@@ -311,14 +305,8 @@ def main() -> int:
     parser.add_environment(default="lab")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shell = verbs.add_parser("ssh", help="a shell on a container, or one command there")
-    logs = verbs.add_parser(
-        "logs", help="the services' last lines", next_step="make logs LINES=100"
-    )
-    for sub in (shell, logs):
-        sub.add("--to", make="HOST", default="web", help="a group (its first host) or a container")
+    shell.add("--to", make="HOST", default="web", help="a group (its first host) or a container")
     shell.add_argument("command", nargs=argparse.REMAINDER)
-    logs.add("--lines", make="LINES", type=whole(1), default=100)
-    logs.add("--follow", make="FOLLOW", action="store_true")
     where = verbs.add_parser("address", help="where the agenda answers")
     where.add_argument(
         "--admin", action="store_true", help="a single-use link for an administrator"

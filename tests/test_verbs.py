@@ -127,6 +127,7 @@ HOSTILE = 'it\'s "a" *; touch harm #`touch harm`$(touch harm)$(shell touch harm)
         (("drill-restore", "FROM=@"), "wanted=<@>"),
         (("ssh", "HOST=@"), "to=<@>"),
         (("logs", "HOST=@"), "to=<@>"),
+        (("logs", "SINCE=@"), "since=<@>"),
         (("down", "LAB_STATE=/@"), "CTLV_LAB_STATE=/@"),
         (("destroy", "NAMES=a", "YES=@"), "yes=<True>"),
         (("deploy", "FORCE=@", "UNLOCK=@"), "force=<True>"),
@@ -292,7 +293,7 @@ def test_what_a_shell_sets_for_everybody_is_not_meant(clone):
     """tcsh exports HOST, WSL NAME, `resize` LINES; ENV is the file that sh reads."""
     shell = {"HOST": "desk", "NAME": "DESKTOP-1", "LINES": "7"}
     said = [make(clone, verb, environment=shell).stdout.split() for verb in ("logs", "destroy")]
-    assert {"to=<web>", "lines=<100>"} <= set(said[0])
+    assert {"to=<all>", "lines=<None>"} <= set(said[0])
     assert "names=<[]>" in said[1]
     refused = make(clone, "plan", environment={"ENV": "/etc/kshrc"})
     assert "ENV is '/etc/kshrc' in your shell's environment, which is no folder" in refused.stderr
