@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -40,14 +41,16 @@ NAMES = {
 }
 BACKUP_KEY = "backup-key"
 HOST_KEYS, AUTHORITY = "host-keys", "authority"
+OTHERS = "for other operators run `make secrets` here, commit, and let them run it"
 API_TOKEN = "api-token"  # noqa: S105 - a name
+HOST_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]+")
 # Made beside those in use, and the same again until nobody needs the ones before; the public half
 # that is compared (Debian's OpenSSH offers it first) is what this says.
 MAKE_HOST_KEYS = """set -e
 next=/etc/ssh/ctlv-next
 if ! [ -e $next ]; then
   rm -rf $next.new && mkdir -m 700 -p $next.new/etc/ssh
-  ssh-keygen -q -A -f $next.new && mv $next.new $next
+  ssh-keygen -A -f $next.new >&2 && mv $next.new $next
 fi
 cut -d ' ' -f 1-2 $next/etc/ssh/ssh_host_ed25519_key.pub"""
 USE_HOST_KEYS = """set -e
@@ -151,9 +154,15 @@ class Rotation:
         """The keys of SSH, and of the certificates, which one authority signs before and after."""
         site = credentials.site(self.environment, root=ROOT)
         ssh = Ssh(site=site, desired=desired(load(self.environment, root=ROOT)))
-        containers = ssh.desired.containers
+        # Who is reached through another first: sshd listens to nobody while it reads its keys.
+        containers = sorted(ssh.desired.containers, key=lambda wanted: not wanted.jumps)
         with Hosts(self.environment) as hosts:
             keys = {w.host: hosts.run(w.host, MAKE_HOST_KEYS).stdout.strip() for w in containers}
+        if wrong := [host for host, key in keys.items() if not HOST_KEY.fullmatch(key)]:
+            raise OperatorError(
+                f"{', '.join(wrong)} did not say its new host key",
+                f"see /etc/ssh/ctlv-next there (make ssh HOST={wrong[0]}), then run this again",
+            )
         for host, key in keys.items():
             ssh.record(host, sorted({*ssh.known_keys(host), key}))
             for made in (self.state / "tls").glob(f"{host}.*"):
@@ -170,7 +179,7 @@ class Rotation:
                 hosts.run(host, FORGET_HOST_KEYS)
         play("certificates", self.environment, {})
         told = "".join(f"\n  {host} {fingerprint(key)}" for host, key in keys.items())
-        return f"the new ones are used; other operators record SSH's by `make trust`:{told}"
+        return f"the new ones are used; {OTHERS}, or compare SSH's (make trust):{told}"
 
     def authority(self, *, force: bool) -> str:
         """ca.pem says who signs, and after it who else is believed; hosts get all of it."""
@@ -202,8 +211,8 @@ class Rotation:
         play("certificates", self.environment, {})
         shutil.rmtree(beside)
         return (
-            "the new one signs, the one before is believed by no host; other operators need "
-            f"{believed}, ca.key beside it, and {known_in.name}"
+            f"the new one signs, the one before is believed by no host; {OTHERS}; commit "
+            f"{known_in.name} too"
         )
 
     @property

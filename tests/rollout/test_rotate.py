@@ -214,9 +214,12 @@ class Machines:
     def __init__(self):
         self.dies_at, self.changes, self.made = 0, itertools.count(1), itertools.count(1)
         self.shown = {host: self.key() for host in ("web", "database")}
-        self.next, self.known = {}, {host: {key} for host, key in self.shown.items()}
+        self.used, self.next, self.known = [], {}, {host: {key} for host, key in self.shown.items()}
         self.keeper = dict(self.known)
-        self.containers = [argparse.Namespace(host=host) for host in self.shown]
+        self.containers = [
+            argparse.Namespace(host="web", jumps=()),
+            argparse.Namespace(host="database", jumps=("web",)),
+        ]
         self.desired = self
 
     def key(self):
@@ -234,6 +237,7 @@ class Machines:
         if command == rotate.MAKE_HOST_KEYS:
             return argparse.Namespace(stdout=f"{self.next.setdefault(host, self.key())}\n")
         if command == rotate.USE_HOST_KEYS:
+            self.used.append(host)
             self.shown[host] = self.next[host]
         else:
             assert command == rotate.FORGET_HOST_KEYS
@@ -269,6 +273,19 @@ class Machines:
         self.record(wanted.host, [self.shown[wanted.host]])
 
 
+def test_a_host_that_says_no_key_is_not_recorded_with_what_it_says(begin, monkeypatch):
+    monkeypatch.setattr(rotate, "load", lambda *_, **__: None)
+    monkeypatch.setattr(rotate.credentials, "site", lambda *_, **__: None)
+    begin("database")
+    machines = Machines()
+    machines.next["web"] = "ssh-keygen: generating new host keys: ED25519\nssh-ed25519 AAAA"
+    for name in ("Hosts", "Ssh", "desired"):
+        monkeypatch.setattr(rotate, name, machines)
+    with pytest.raises(OperatorError, match="web did not say its new host key\n  Next: "):
+        run("host-keys")
+    assert machines.known == {host: {key} for host, key in machines.shown.items()}
+
+
 def test_host_keys_are_known_before_they_are_shown_wherever_a_run_is_killed(begin, monkeypatch):
     monkeypatch.setattr(rotate, "load", lambda *_, **__: None)
     monkeypatch.setattr(rotate.credentials, "site", lambda *_, **__: None)
@@ -287,6 +304,8 @@ def test_host_keys_are_known_before_they_are_shown_wherever_a_run_is_killed(begi
         except Killed:
             run("host-keys")
         else:
+            # Nobody comes through a host whose sshd has just begun to read its keys.
+            assert machines.used == ["database", "web"]
             break
         assert not machines.shown.items() & before.items()
         assert machines.known == {host: {key} for host, key in machines.shown.items()}
