@@ -119,10 +119,28 @@ def test_nginx_counts_what_an_address_asks_and_says_so_in_words(serves, refused)
     assert "return 429 " in text
 
 
+@pytest.mark.parametrize("serves", ["agenda", "api"])
+def test_before_a_reload_each_answer_ends_its_connection(serves):
+    """nginx cuts those that idle: a program that asks at that moment would fail."""
+    text = rendered("nginx", "nginx.conf.j2", nginx_serves=serves, nginx_server_names=["a.example"])
+    flag = yaml.safe_load((ROLES / "nginx/vars/main.yml").read_text())["__nginx_reloads"]
+    # As often as there is a place where programs or people ask.
+    asked = text.count(f"if (-f {flag}) {{\n                return 418;")
+    assert asked == text.count("keepalive_timeout 0;") == {"agenda": 2, "api": 1}[serves]
+    for place in re.findall(r"location (@\S+)", text):
+        assert f"error_page 418 = {place};" in text
+    unit = (ROLES / "nginx/templates/nginx.service.j2").read_text()
+    steps = re.search(r'ExecReload=/bin/sh -c "(.+)"', unit)
+    assert steps
+    assert [step.split()[0] for step in steps[1].split("; ")] == [
+        *("touch", "sleep", "nginx", "ended=$$?", "sleep", "rm", "exit")
+    ]
+
+
 def test_what_is_handed_on_goes_to_a_server_of_our_own_authority_or_nowhere():
     given = {"nginx_api_servers": ["192.0.2.7"], "nginx_own_tls": "/tls", "nginx_api_name": "rest"}
     text = rendered("nginx", "nginx.conf.j2", nginx_server_names=["a.example"], **given)
-    api = text[text.index("location /api/") :].partition("}")[0]
+    api = text[text.index("location /api/") :].partition("\n        }\n")[0]
     wanted = ["verify on", "trusted_certificate /tls/ca.pem", "name rest", "protocols TLSv1.3"]
     assert re.findall(r"proxy_ssl_(.+);", api) == wanted
     assert re.findall(r"proxy_pass (.+);", api) == ["https://api"]

@@ -111,6 +111,8 @@ def rotated(site: Site, kind: str) -> float:
     )
     if ended.returncode != 0:
         log = result.keep_log(f"rotate-{kind}-failed", ended.stdout + ended.stderr)
+        # Also where nobody removes the drill's account any more, which then fails too.
+        print(f"  rotate {kind} failed: {log}", flush=True)
         raise OperatorError(f"rotate {kind} failed: {ended.stderr.strip()[-300:]}", f"read {log}")
     print(f"  {ended.stdout.strip().splitlines()[-1]}", flush=True)
     return time.monotonic() - began
