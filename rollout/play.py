@@ -31,7 +31,7 @@ PLAYBOOKS = {
     "redeploy": "redeploy.yml",
     "rollback": "rollback.yml",
     # Of `make rotate` alone.
-    "certificates": "certificates.yml",
+    "keys": "keys.yml",
 }
 DONE = {
     "deploy": "every container is as the inventory says",

@@ -147,7 +147,7 @@ class Rotation:
             ours = secrets.age_keygen("-y", str(state)).decode().split()
         text = "\n".join([ours[0], *(line for line in known if line not in ours)])
         files.write_atomically(shared, f"{text}\n", mode=files.PUBLIC)
-        play("deploy", self.environment, {})
+        play("keys", self.environment, {})
         return "backups are made for the new one; keep a copy of backup-key elsewhere, as before"
 
     def host_keys(self) -> str:
@@ -168,7 +168,7 @@ class Rotation:
             for made in (self.state / "tls").glob(f"{host}.*"):
                 made.unlink()
         # The containers that take backups learn them too.
-        play("certificates", self.environment, {})
+        play("keys", self.environment, {})
         with Hosts(self.environment) as hosts:
             for host in keys:
                 hosts.run(host, USE_HOST_KEYS)
@@ -177,7 +177,7 @@ class Rotation:
         with Hosts(self.environment) as hosts:
             for host in keys:
                 hosts.run(host, FORGET_HOST_KEYS)
-        play("certificates", self.environment, {})
+        play("keys", self.environment, {})
         told = "".join(f"\n  {host} {fingerprint(key)}" for host, key in keys.items())
         return f"the new ones are used; {OTHERS}, or compare SSH's (make trust):{told}"
 
@@ -192,7 +192,7 @@ class Rotation:
         if new not in (signs, *others):
             files.write_atomically(believed, signs + new, mode=files.PUBLIC)
         if signs != new and not told.exists():
-            play("certificates", self.environment, {})
+            play("keys", self.environment, {})
             told.touch()
             if self.is_seen_by_browsers and not force:
                 return (
@@ -206,9 +206,9 @@ class Rotation:
         if len(secrets.certificates(believed)) > 1:
             now_known = f"{secrets.fingerprint_of(believed)}\n"
             files.write_atomically(known_in, now_known, mode=files.PUBLIC)
-            play("certificates", self.environment, {})
+            play("keys", self.environment, {})
             files.write_atomically(believed, new, mode=files.PUBLIC)
-        play("certificates", self.environment, {})
+        play("keys", self.environment, {})
         shutil.rmtree(beside)
         return (
             f"the new one signs, the one before is believed by no host; {OTHERS}; commit "

@@ -184,7 +184,7 @@ def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, 
     assert new != before
     assert others == [of_another]
     assert secrets.age_keygen("-y", str(private)).decode().split() == [new, before]
-    assert played == [("deploy", "lab", {})]
+    assert played == [("keys", "lab", {})]
     # Killed between the two files: no third key.
     public.write_text(f"{before}\n{of_another}\n")
     run("backup-key")
@@ -245,7 +245,7 @@ class Machines:
         return None
 
     def play(self, verb, *_):
-        assert verb == "certificates"
+        assert verb == "keys"
         self.lives()
         self.keeper = dict(self.known)
 
@@ -343,7 +343,7 @@ class Believers:
             raise Killed
 
     def play(self, verb, environment, told):
-        assert (verb, environment, told) == ("certificates", "lab", {})
+        assert (verb, environment, told) == ("keys", "lab", {})
         # Of the key of another certificate, of another authority than the inventory's, it says no.
         secrets.need_authority(
             self.state / "tls",
