@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,16 +16,16 @@ from django.utils import timezone
 from accounts.models import User
 from agenda import erased as journal
 from agenda.clock import zone_of
+from agenda.leases import Held, leased
 from agenda.models import UNDO_WINDOW, Repeat, Task, grace, removal_grace
-from agenda.pace import GENTLE_ROWS, Pace
+from agenda.pace import CHUNK_ROWS, Pace
 from agenda.reminders import SILENCE_S, silence, unheard_count
 from agenda.services import day_subject, task_again
 from config.retry import retried
 from speech import services as speech
 
-# Making the next of so many is enough for one transaction, also while nobody else is there.
-REPEATED_ROWS = 500
-LOCK = "agenda_forget"
+# Of a purge that was killed; each chunk of another one begins it anew.
+LEASE, LEASE_S = "forget", 20
 
 Chunk = tuple[list[str], set[UUID], bool]
 """The tasks that are gone, their owners, and whether there may be more of them."""
@@ -42,24 +41,30 @@ def tasks_forget(*, at: datetime) -> Forgotten:
     """Erase every task that nobody may see at `at`. Harmless to repeat, to run twice at once and to
     kill: each chunk is a transaction of its own.
     """
-    with _alone() as is_alone:
-        if not is_alone:
+    due = {"deadline_at": at, "removed_at": at - UNDO_WINDOW}
+    if not any(
+        Task.objects.filter(**{f"{name}__lte": until}).exists() for name, until in due.items()
+    ):
+        return Forgotten(tasks=0)
+    with leased(LEASE, for_s=LEASE_S) as lease:
+        if lease is None:
             return Forgotten(tasks=0, is_elsewhere=True)
-        pace = Pace()
-        repeated = _in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at), pace)
-        repeated += _in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at), pace)
-        erased = _in_chunks(partial(_erase_chunk, "deadline_at", at - grace(), at=at), pace)
-        erased += _in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace(), at=at), pace)
+        in_chunks = partial(_in_chunks, pace=Pace(), lease=lease)
+        repeated = in_chunks(partial(_repeat_chunk, "deadline_at", at, at=at))
+        repeated += in_chunks(partial(_repeat_chunk, "removed_at", at - UNDO_WINDOW, at=at))
+        erased = in_chunks(partial(_erase_chunk, "deadline_at", at - grace(), at=at))
+        erased += in_chunks(partial(_erase_chunk, "removed_at", at - removal_grace(), at=at))
     return Forgotten(tasks=erased if grace() else erased + repeated)
 
 
-def _in_chunks(forget_chunk: Callable[[int], Chunk], pace: Pace) -> int:
+def _in_chunks(forget_chunk: Callable[[int], Chunk], *, pace: Pace, lease: Held) -> int:
     total, is_more = 0, True
     while is_more:
         tasks, owners, is_more = forget_chunk(pace.rows)
         total += len(tasks)
         if tasks:
             speech.forget_all([*tasks, *map(day_subject, owners)])
+        lease.keep()
         if is_more:
             pace.rest()
     return total
@@ -71,7 +76,6 @@ def _repeat_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> C
     make a second purge wait and then find nothing: never two. A killed one rolls back: never none.
     Where the site gives a grace, these stay as long as others do, but are of no series any more.
     """
-    rows = min(rows, REPEATED_ROWS)
     due = Task.objects.repeating().filter(**{f"{column}__lte": until})
     last = list(due.order_by(column, "id").select_for_update()[:rows])
     owners = {task.owner_id for task in last}
@@ -116,7 +120,7 @@ def _erase_chunk(column: str, until: datetime, rows: int, *, at: datetime) -> Ch
 def erase_in_chunks(rows: QuerySet[Any]) -> int:
     """Of any other table: never so many at once that a writer waits. Return how many."""
     total = 0
-    while keys := list(rows.values_list("pk", flat=True)[:GENTLE_ROWS]):
+    while keys := list(rows.values_list("pk", flat=True)[:CHUNK_ROWS]):
         total += _erase(rows.filter(pk__in=keys))
     return total
 
@@ -124,16 +128,3 @@ def erase_in_chunks(rows: QuerySet[Any]) -> int:
 @retried
 def _erase(rows: QuerySet[Any]) -> int:
     return rows.delete()[0]
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """MariaDB's named lock ends with its connection, so a killed run leaves none behind."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", [LOCK])
-        is_alone = bool(cursor.fetchone()[0])
-        try:
-            yield is_alone
-        finally:
-            if is_alone:
-                cursor.execute("SELECT RELEASE_LOCK(%s)", [LOCK])

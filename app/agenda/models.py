@@ -220,6 +220,20 @@ class Task(models.Model):
         return None
 
 
+class Lease(models.Model):
+    """Who alone may do what is named, until when by the database's clock: see leases.py."""
+
+    name = models.CharField(primary_key=True, max_length=64, db_collation="utf8mb4_bin")
+    holder = models.CharField(max_length=32, db_collation="utf8mb4_bin")
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "lease"
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
 def erased_at(task: Task) -> datetime:
     """When the grace of a task ends that was forgotten or taken away."""
     past = task.deadline_at + grace()

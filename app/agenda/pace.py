@@ -6,12 +6,10 @@ import time
 
 from django.db import connection
 
-# Alone, what a chunk costs besides its rows is shared by as many as this (70 ms in all).
-ALONE_ROWS = 5000
-# Beside others a chunk takes about 15 ms, and then three times as long belongs to them. A writer
-# then waits hardly longer than without a purge, and a minute still erases half a million rows
-# (`make bench-app`).
-GENTLE_ROWS = 500
+# A chunk takes about 15 ms; what is larger makes a cluster's nodes wait for one another. Beside
+# others three times as long belongs to them: a writer then waits hardly longer than without a
+# purge, and a minute still erases half a million rows (`make bench-app`).
+CHUNK_ROWS = 500
 PAUSE_TIMES = 3.0
 PAUSE_MAX_S = 0.5
 
@@ -20,17 +18,16 @@ class Pace:
     """Of one purge. A chunk takes at most `rows`; call `rest` after each that was full."""
 
     def __init__(self) -> None:
-        self.rows, self._is_alone = GENTLE_ROWS, False
+        self.rows, self._is_alone = CHUNK_ROWS, False
         self._others: int | None = None
         self._began_s = time.perf_counter()
 
     def rest(self) -> None:
-        """Give way to others, if there are any; then `rows` is what the next chunk may take."""
+        """Give way to others, if there are any."""
         if not self._is_alone:
             time.sleep(min(PAUSE_MAX_S, PAUSE_TIMES * (time.perf_counter() - self._began_s)))
         others = questions_of_others()
         self._is_alone = others == self._others
-        self.rows = ALONE_ROWS if self._is_alone else GENTLE_ROWS
         self._others, self._began_s = others, time.perf_counter()
 
 

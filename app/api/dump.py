@@ -13,6 +13,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router
 
 from agenda.calendar import described, line, moment, text
+from agenda.leases import leased
 from agenda.portions import portions
 from api.auth import READ, token_of
 from api.openapi import READS, contract
@@ -27,7 +28,6 @@ from api.rows import (
     row_json,
 )
 from api.schemas import Dump, DumpFormat, TaskOut
-from api.services import exclusive_lock
 
 router = Router(tags=["dump"])
 
@@ -81,9 +81,10 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
 
 
 def _one_at_a_time(owner_id: UUID, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The lock is held from the first, empty chunk on, on whichever host the owner asks."""
-    refused = Problem("too-many-requests", headers={"Retry-After": "5"})
-    with exclusive_lock(f"dump {owner_id}", otherwise=refused):
+    """The lease is held from the first, empty chunk on, on whichever host the owner asks."""
+    with leased(f"dump {owner_id}", for_s=LONGEST_S) as lease:
+        if lease is None:
+            raise Problem("too-many-requests", headers={"Retry-After": "5"})
         until_s = time.monotonic() + LONGEST_S
         yield b""
         for chunk in chunks:

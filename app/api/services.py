@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from agenda import erased
 from agenda.forgetting import erase_in_chunks
-from agenda.models import Task
+from agenda.models import Lease, Task
 from agenda.pace import Pace
 from api.models import (
     HINT_LENGTH,
@@ -185,23 +184,6 @@ def task_once(
     return task, True
 
 
-@contextmanager
-def exclusive_lock(name: str, *, otherwise: Problem) -> Iterator[None]:
-    """Nobody else has it meanwhile, on any host; who comes to it does not wait: raises `otherwise`.
-
-    A lock by name, which ends with its connection: to try the row's own lock would also fail when
-    somebody holds the account's row, as the timer does when it forgets a task.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
-        if not cursor.fetchone()[0]:
-            raise otherwise
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT RELEASE_LOCK(%s)", [name])
-
-
 def tombstones_add(*, at: datetime) -> None:
     """Remember without content which tasks are about to be erased at `at`, of owners who use the
     API. Before they are: a run that is killed in between loses none.
@@ -235,9 +217,10 @@ def has_tombstone(*, owner_id: UUID, task_id: UUID, at: datetime) -> bool:
 
 
 def api_expire(*, at: datetime) -> None:
-    """Erase what is past its time: tokens, idempotency keys, tombstones."""
+    """Erase what is past its time: tokens, idempotency keys, tombstones, leases of killed dumps."""
     for model in (Token, IdempotencyKey, Tombstone):
         erase_in_chunks(model._default_manager.filter(expires_at__lte=at))
+    erase_in_chunks(Lease.objects.filter(until__lte=at))
 
 
 def privileges_missing() -> list[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Session
-from agenda import forgetting, pace
+from agenda import forgetting, leases, pace
 from agenda.forgetting import tasks_forget
-from agenda.models import UNDO_WINDOW, Task
+from agenda.leases import leased
+from agenda.models import UNDO_WINDOW, Lease, Task
 from agenda.pace import Pace
 from speech import services as speech
 
@@ -71,19 +73,19 @@ def test_forgetting_again_does_nothing(spread):
 
 
 def test_more_than_a_chunk_is_erased_in_chunks(add, alice, django_assert_max_num_queries):
-    rows = 2 * pace.GENTLE_ROWS + 1
+    rows = 2 * pace.CHUNK_ROWS + 1
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(rows)
     )
-    # Lock, three chunks (each told to listening pages; twice it is asked who else is there), three
-    # empty ones, unlock.
-    with django_assert_max_num_queries(27):
+    # Whether anything is due; lease, three chunks (each told to listening pages; twice it is asked
+    # who else is there), three empty ones, and the lease is given back.
+    with django_assert_max_num_queries(28):
         assert tasks_forget(at=AT).tasks == rows
     assert not Task.objects.exists()
 
 
 def test_after_each_full_chunk_others_have_their_turn(add, monkeypatch):
-    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
+    monkeypatch.setattr(pace, "CHUNK_ROWS", 2)
     for number in range(5):
         add(str(number), deadline_at=AT)
     left = []
@@ -108,7 +110,7 @@ def test_audio_of_what_is_erased_is_forgotten(spread, monkeypatch):
 
 
 def test_a_run_that_is_killed_leaves_whole_chunks_and_the_next_one_finishes(alice, monkeypatch):
-    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
+    monkeypatch.setattr(pace, "CHUNK_ROWS", 2)
     Task.objects.bulk_create(
         Task(owner=alice, title="t", deadline_at=AT, created_at=AT) for _ in range(5)
     )
@@ -123,20 +125,56 @@ def test_a_run_that_is_killed_leaves_whole_chunks_and_the_next_one_finishes(alic
     assert tasks_forget(at=AT).tasks == 3
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_runs_at_once_leave_the_work_to_one(mariadb, add):
+def test_two_runs_at_once_leave_the_work_to_one(add):
     add(deadline_at=AT)
-    other = connection.copy()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT GET_LOCK(%s, 0)", [forgetting.LOCK])
+    with leased(forgetting.LEASE, for_s=60) as lease:
+        assert lease is not None
         assert tasks_forget(at=AT) == forgetting.Forgotten(tasks=0, is_elsewhere=True)
         assert Task.objects.count() == 1
-        with other.cursor() as cursor:
-            cursor.execute("SELECT RELEASE_LOCK(%s)", [forgetting.LOCK])
-    finally:
-        other.close()
     assert tasks_forget(at=AT).tasks == 1
+    assert not Lease.objects.exists()
+
+
+def test_at_rest_it_asks_two_questions_and_writes_nothing(spread, django_assert_num_queries):
+    tasks_forget(at=AT)
+    with django_assert_num_queries(2) as asked:
+        assert tasks_forget(at=AT).tasks == 0
+    assert {one["sql"].split()[0] for one in asked} == {"SELECT"}
+
+
+def test_a_lease_of_one_that_was_killed_ends(db):
+    with leased("t", for_s=60), leased("t", for_s=60) as second:
+        assert second is None
+    Lease.objects.create(name="t", holder="killed", until=timezone.now() + timedelta(minutes=1))
+    with leased("t", for_s=60) as early:
+        assert early is None
+    Lease.objects.update(until=timezone.now())
+    with leased("t", for_s=60) as late:
+        assert late is not None
+
+
+def test_who_works_long_keeps_its_lease(db, monkeypatch):
+    clock = iter([0, 14, 16, 16, 17])
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with leased("t", for_s=60) as lease:
+        ends = []
+        for _ in range(3):
+            Lease.objects.update(until=AT)
+            lease.keep()
+            ends.append(Lease.objects.get().until)
+    assert ends[0] == AT
+    assert ends[1] > AT
+    assert ends[2] == AT
+
+
+def test_a_lease_that_cannot_be_given_back_ends_by_itself(db, monkeypatch):
+    def away(*_):
+        raise OperationalError(2002, "away")
+
+    monkeypatch.setattr(leases, "_give_back", away)
+    with leased("t", for_s=60):
+        pass
+    assert Lease.objects.count() == 1
 
 
 def test_the_command_says_in_one_line_what_it_erased(add, alice):

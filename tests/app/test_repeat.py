@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenda import forgetting
+from agenda import forgetting, pace
 from agenda.clock import LAST_INSTANT
 from agenda.forgetting import tasks_forget
 from agenda.models import UNDO_WINDOW, Task, forgetting_lag
@@ -307,7 +307,7 @@ def test_after_a_long_stop_there_is_one_and_not_one_for_each_missed_day(add_seri
 
 
 def test_more_series_than_a_chunk(add_series, monkeypatch):
-    monkeypatch.setattr(forgetting, "REPEATED_ROWS", 2)
+    monkeypatch.setattr(pace, "CHUNK_ROWS", 2)
     for _ in range(5):
         add_series()
     assert tasks_forget(at=AT).tasks == 5

@@ -23,9 +23,9 @@ import api
 from accounts import audit, models, reset, second_factor
 from accounts import services as people
 from accounts.models import AuditLine, FirstAdminLink, ResetRequest, Session, SessionStore, User
-from agenda import erased, forgetting, reminders
+from agenda import erased, forgetting, leases, reminders
 from agenda import services as tasks
-from agenda.models import UNDO_WINDOW, Task
+from agenda.models import UNDO_WINDOW, Lease, Task
 from api import services as programs
 from api import tasks as routes
 from api.models import IdempotencyKey, Token, Tombstone
@@ -170,9 +170,10 @@ def case_claim_waiting():
     row = task(deadline_at=timezone.now() - timedelta(minutes=5))
     spans = {"at": timezone.now(), "since": timezone.now() - timedelta(hours=1)}
     leads = reminders.leads_of(row.owner)
-    return lambda: reminders._claim_waiting(
-        row.owner, leads, **spans
-    ), lambda: now(row).announced / 3
+    return (
+        lambda: reminders._claim_waiting(row.owner, leads, **spans),
+        lambda: now(row).announced / 3,
+    )
 
 
 def case_claim_unheard():
@@ -452,6 +453,29 @@ def case_page():
     return post, effect
 
 
+def case_lease_take():
+    name = uuid4().hex
+    return (
+        lambda: leases._take(name, "we", 60),
+        lambda: Lease.objects.filter(name=name, holder="we").count(),
+    )
+
+
+def case_lease_extend():
+    Lease.objects.all().delete()
+    row = Lease.objects.create(name="t", holder="we", until=timezone.now())
+    return (
+        lambda: leases._extend("t", "we", 60),
+        lambda: int(now(row).until > row.until),
+    )
+
+
+def case_lease_give_back():
+    Lease.objects.all().delete()
+    Lease.objects.create(name="t", holder="we", until=timezone.now())
+    return lambda: leases._give_back("t", "we"), lambda: 1 - Lease.objects.count()
+
+
 CASES = {
     "agenda.services.task_add": case_add,
     "agenda.services.task_edit": case_edit,
@@ -466,6 +490,9 @@ CASES = {
     "agenda.forgetting._repeat_chunk": case_repeat,
     "agenda.forgetting._erase_chunk": case_erase_chunk,
     "agenda.forgetting._erase": case_erase,
+    "agenda.leases._take": case_lease_take,
+    "agenda.leases._extend": case_lease_extend,
+    "agenda.leases._give_back": case_lease_give_back,
     "accounts.services.account_create": case_account,
     "accounts.services.first_admin_link_create": case_link,
     "accounts.services.first_admin_create": case_first_admin,

@@ -41,7 +41,7 @@ from tests.bench.document import machine_line, replace_section
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-CHUNK_ROWS = 5000  # as agenda.pace's ALONE_ROWS: a test compares
+CHUNK_ROWS = 500  # as agenda.pace's: a test compares
 SMALL_ROWS = 1000
 TASKS_OF_OURS, MANY_TASKS = 50, 500
 OWNERS = 200

@@ -40,4 +40,4 @@ def test_a_small_bench_of_the_agenda_measures_everything() -> None:
 
 def test_the_mariadb_client_deletes_in_chunks_as_large_as_ours() -> None:
     source = (ROOT / "app/agenda/pace.py").read_text("utf-8")
-    assert f"\nALONE_ROWS = {CHUNK_ROWS}\n" in source
+    assert f"\nCHUNK_ROWS = {CHUNK_ROWS}\n" in source

@@ -120,7 +120,7 @@ def test_tombstones_are_of_owners_with_tokens_only_and_are_nobody_elses(add, bob
 
 def test_a_purge_that_is_killed_leaves_no_task_without_its_tombstone(api, add, monkeypatch):
     gone = [add(left=timedelta(seconds=-1)).pk for _ in range(5)]
-    monkeypatch.setattr(pace, "GENTLE_ROWS", 2)
+    monkeypatch.setattr(pace, "CHUNK_ROWS", 2)
 
     def die(subjects):
         raise KeyboardInterrupt
