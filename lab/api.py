@@ -47,6 +47,7 @@ VM_PRIVILEGES = (
     "VM.Config.Memory",
     "VM.Config.Network",
     "VM.Config.Options",
+    "VM.Migrate",
     "VM.PowerMgmt",
     "VM.Snapshot",
     "VM.Snapshot.Rollback",
@@ -94,14 +95,22 @@ class LabPve(CopiesPve):
 
     # ------------------------------------------------------------------ who may do what
 
-    def admit(self, token: tuple[str, str], *, bridge: str, tags: Collection[int]) -> None:
-        """Let a token in, with what doctor's lines grant for the inventory and nothing else."""
+    def admit(
+        self, token: tuple[str, str], *, bridge: str, tags: Collection[int], ha: bool = False
+    ) -> None:
+        """Let a token in, with what doctor's lines grant for the inventory and nothing else.
+
+        `ha`: for one that puts containers on the shared storage, and declares HA.
+        """
         self.apitokens |= [token]
         self.tokens[token[0]] = {"privsep": 1}
         self.pools.setdefault(POOL, set())
         for who in (token[0].partition("!")[0], token[0]):
             self.grant(who, f"/pool/{POOL}", *VM_PRIVILEGES, "Pool.Audit")
             self.grant(who, f"/storage/{STORAGE}", *STORAGE_PRIVILEGES)
+            if ha:
+                self.grant(who, f"/storage/{SHARED}", *STORAGE_PRIVILEGES)
+                self.grant(who, "/", "Sys.Audit", "Sys.Console")
             for tag in tags:
                 self.grant(who, f"/sdn/zones/localnetwork/{bridge}/{tag}", "SDN.Use")
 

@@ -59,6 +59,7 @@ class Lab:
             (TOKEN_ID, self.secret),
             bridge=facts.bridge,
             tags=[network.tag for network in facts.networks],
+            ha=facts.ha,
         )
         self.pve.apitokens[ROOT_ID] = kept_secret(settings, "root-token")
         self.pve.show_templates()

@@ -450,6 +450,8 @@ class HaPve(PendingPve):
 
         await self.pause(self.ha_delay)
         async with self._ha_turns[ct.vmid]:
+            if ct.node == target:
+                return
             self._targets[ct.vmid] = target
             ct.ha_state = "relocate"
             if ct.status == "running":

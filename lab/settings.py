@@ -52,6 +52,8 @@ class Facts:
     networks: tuple[Network, ...]
     forwards: Mapping[str, str]
     package_proxy_port: int
+    # Whether the token may use the shared storage and HA.
+    ha: bool = False
 
     @property
     def node(self) -> str:
@@ -122,6 +124,7 @@ def load_facts(path: Path = LAB_FACTS) -> Facts:
                 for name, to in data["lab_forwards"].items()
             },
             package_proxy_port=int(data["lab_package_proxy_port"]),
+            ha=bool(data.get("lab_ha")),
         )
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise LabError(

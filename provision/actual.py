@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
 from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
-from provision.model import Actual, Foreign, Found, Mark, Wanted, out_of_reach
+from provision.ha import entries, is_declared
+from provision.model import Actual, Foreign, Found, Ha, Mark, Wanted, out_of_reach
 from provision.proxmox import Proxmox, held_on, is_not_found
 from provision.storages import parse_storage
 from provision.wire import network_paths, parse_bool, parse_found, parse_tags, unmanaged
@@ -82,7 +83,28 @@ def read(api: Proxmox, desired: Desired, *, all_fields: bool = False) -> Actual:
         if item.get("type") == "storage" and "node" in item
     )
     sorted_out = sort_out(found, chosen, wanted, desired)
-    return replace(sorted_out, unread=unread | hidden, nodes=nodes, storages=storages)
+    found_ha, ha_problem = None, None
+    if is_declared(desired):
+        try:
+            found_ha = read_ha(api)
+        except ApiError as error:
+            ha_problem = (error.problem, error.next_step)
+    return replace(
+        sorted_out, unread=unread | hidden, nodes=nodes, storages=storages, ha=found_ha,
+        ha_problem=ha_problem,
+    )  # fmt: skip
+
+
+def read_ha(api: Proxmox) -> Ha:
+    """What is configured. Needs Sys.Audit on /."""
+    resources = entries("resources", api.get("cluster/ha/resources"))
+    try:
+        return Ha(resources=resources, rules=entries("rules", api.get("cluster/ha/rules")))
+    except ApiError as error:
+        # Proxmox VE 8 has groups instead.
+        if error.status != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+    return Ha(resources=resources, groups=entries("groups", api.get("cluster/ha/groups")))
 
 
 def is_free(api: Proxmox, vmid: int) -> bool:

@@ -33,6 +33,7 @@ from provision.model import (
     Create,
     Event,
     Found,
+    HaStep,
     Migrate,
     Move,
     Pending,
@@ -73,7 +74,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one container ended. `proof` is what was had: "ssh", "running" or "none"."""
+    """How one container ended. `proof` is what was had: "ssh", "running" or "none".
+
+    `vmid` is 0 for what is no container: an entry of HA.
+    """
 
     host: str
     vmid: int
@@ -105,8 +109,39 @@ class Context:
 def apply(plan: Plan, context: Context) -> tuple[Result, ...]:
     """Carry out `plan`; one failed container never hides another's success.
 
-    Containers that match are only proven, and only when an earlier run did not get that far.
+    Containers that match are only proven, and only when an earlier run did not get that far. What
+    HA knows already changes first: it would bring what moves back to where its rule still is.
     """
+    ha = [step for step in plan.ha if step.method]
+    early = [tell_ha(step, context) for step in ha if step.is_early]
+    containers = apply_containers(plan, context)
+    late = [tell_ha(step, context) for step in ha if not step.is_early]
+    return (*early, *containers, *late)
+
+
+HA_VERBS = {"POST": "added", "PUT": "changed", "DELETE": "removed"}
+
+
+def tell_ha(step: HaStep, context: Context) -> Result:
+    """Make one call about HA, which then goes to work by itself."""
+    began = context.clock()
+    error = None
+    try:
+        if step.method == "DELETE":
+            context.api.delete(step.path)
+        elif step.method == "PUT":
+            context.api.put(step.path, step.params)
+        else:
+            context.api.post(step.path, step.params)
+    except OperatorError as failure:
+        error = failure
+    did = () if error else (HA_VERBS[step.method],)
+    context.on_event(Event(step.subject, did[0] if did else "failed"))
+    took_s = context.clock() - began
+    return Result(host=step.subject, vmid=0, did=did, proof="none", took_s=took_s, error=error)
+
+
+def apply_containers(plan: Plan, context: Context) -> tuple[Result, ...]:
     unproven = [step for step in matching_steps(plan, context) if needs_proof(step.wanted, context)]
     doable = [step for step in plan.steps if not step.is_blocked]
     steps = sorted([*doable, *unproven], key=lambda step: step.wanted.vmid)

@@ -119,7 +119,7 @@ def run_drift(session: Session) -> int:
     """For a timer: silent differences are none, whatever kind they are of."""
     planned = session.plan()
     pending = any(found.pending for found in planned.matching)
-    drifted = bool(planned.steps or planned.orphans or pending)
+    drifted = bool(planned.steps or planned.orphans or planned.ha or pending)
     if session.arguments.json:
         print_json({**report.plan_data(planned), "drifted": drifted})
     else:

@@ -260,6 +260,7 @@ class Host(Strict):
     lxc_cores: Annotated[int, whole(1, 8192)]
     lxc_disk_gib: Gib
     lxc_features: Features = Features()
+    lxc_ha: bool | None = None
     lxc_memory_mib: Annotated[int, whole(16, 2**24)]
     lxc_mounts: list[Volume] = []
     lxc_nameserver: Annotated[str, AfterValidator(check_addresses)] = ""
@@ -562,6 +563,7 @@ def wanted(name: str, host: Host) -> Wanted:
         wait=host.lxc_wait,
         template_storage=host.lxc_template_storage,
         sdn_zone=host.lxc_sdn_zone,
+        ha=host.lxc_ha,
     )
 
 

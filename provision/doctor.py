@@ -14,6 +14,7 @@ from typing import Any
 from provision.actual import HIDDEN, in_parallel, is_free, is_ours, read
 from provision.desired import Desired
 from provision.errors import ApiError, OperatorError, UnknownOutcomeError
+from provision.ha import is_declared, refusals
 from provision.model import Actual, Found, Storage, Wanted, out_of_reach
 from provision.placement import nodes_for, services
 from provision.plan import copies, obstacles, way_out_of_lock
@@ -45,6 +46,7 @@ SUPPORTED = frozenset({8, 9})
 # User and token that the pveum commands are for, until there are others.
 DEFAULT_IDENTITY = ("ctlv@pve", "provision")
 CLOCK_TOLERANCE_S = 60
+NODES_FOR_QUORUM = 3
 DNS_PORT, DNS_TIMEOUT_S = 53, 2
 DNS_KEYS = ("dns1", "dns2", "dns3")
 # "Which name servers has the root?", as a resolver is asked (RFC 1035, 4.1).
@@ -135,6 +137,7 @@ def examine(
         ("cluster", lambda: check_quorum(api)),
         ("nodes", lambda: check_nodes(api, desired)),
         ("placement", lambda: check_placement(desired, actual)),
+        ("HA", lambda: check_ha(desired, actual)),
         *on_each_node("clock", actual, nodes_of(desired), lambda n: check_clock(api, n, now)),
         *on_each_node("storage", actual, homes, lambda n: check_storages(api, n, desired, actual)),
         *on_each_node("bridge", actual, homes, lambda n: check_bridges(api, n, desired, actual)),
@@ -315,6 +318,26 @@ def check_placement(desired: Desired, actual: Actual) -> Iterator[Finding]:
             text = f"{group}: all {len(members)} on {node}, the only node for them"
             way = "when it is lost, so are all: a second node, with the same storage, is what helps"
         yield Finding(Verdict.NOTE, "placement", text, way)
+
+
+def check_ha(desired: Desired, actual: Actual) -> Iterator[Finding]:
+    """What is silent in Proxmox until a node is lost."""
+    if not is_declared(desired):
+        return
+    if actual.ha_problem:
+        yield bad("HA", *actual.ha_problem)
+        return
+    refused = [step.refusal for step in refusals(desired.containers, actual) if step.refusal]
+    for refusal in refused:
+        yield bad("HA", f"{refusal.change.field}: {refusal.reason}", refusal.next_step)
+    count = sum(bool(wanted.ha) for wanted in desired.containers)
+    if 0 < len(actual.nodes) < NODES_FOR_QUORUM:
+        text = (
+            f"{len(actual.nodes)} nodes: with one lost the rest has no quorum, and HA does nothing"
+        )
+        yield Finding(Verdict.NOTE, "HA", text, "a third node, or a QDevice (pvecm qdevice setup)")
+    elif not refused:
+        yield ok("HA", f"{count} containers can start on another node")
 
 
 def on_each_node(

@@ -135,6 +135,8 @@ class Wanted:
     template_storage: str
     # The zone of SDN that the bridge lies in.
     sdn_zone: str = "localnetwork"
+    # Whether HA shall have it; None: that is nobody's business here.
+    ha: bool | None = None
 
     @property
     def host(self) -> str:
@@ -205,6 +207,30 @@ class Foreign:
     mark: Mark | None = None
 
 
+Entries = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ha:
+    """High availability as it is configured: rules (Proxmox VE 9) or groups (8), None without."""
+
+    resources: Entries
+    rules: Entries | None = None
+    groups: Entries | None = None
+
+    def of(self, kind: str) -> Entries | None:
+        return {"resources": self.resources, "rules": self.rules, "groups": self.groups}[kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaEntry:
+    """A resource, rule or group as it shall be; `values` are those that the inventory decides."""
+
+    kind: Literal["resources", "rules", "groups"]
+    name: str
+    values: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actual:
     """What the cluster shows: our containers by VMID, and the strangers on VMIDs that we want.
@@ -218,6 +244,9 @@ class Actual:
     unread: Mapping[int, str] = field(default_factory=dict)
     storages: tuple[Storage, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
+    # None where the inventory says nothing of it; or why it could not be read, and a way out.
+    ha: Ha | None = None
+    ha_problem: tuple[str, str] | None = None
 
 
 def out_of_reach(node: str, nodes: Mapping[str, str]) -> str | None:
@@ -348,6 +377,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaStep:
+    """One call that brings HA to the inventory, or why there is none.
+
+    `is_early`: it is about what HA has already, and goes before the containers' own moves.
+    """
+
+    subject: str
+    method: Literal["POST", "PUT", "DELETE", ""] = ""
+    path: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    refusal: Refusal | None = None
+    is_early: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What turns the cluster into the inventory: a step for each container that differs.
 
@@ -362,14 +407,15 @@ class Plan:
     unread: Mapping[int, str] = field(default_factory=dict)
     # Those that the inventory's containers use, and the token may see.
     storages: tuple[Storage, ...] = ()
+    ha: tuple[HaStep, ...] = ()
 
     @property
     def has_moves(self) -> bool:
-        return any(step.moves for step in self.steps)
+        return any(step.moves for step in self.steps) or any(step.method for step in self.ha)
 
     @property
     def has_refusals(self) -> bool:
-        return any(step.refusals for step in self.steps)
+        return any(s.refusals for s in self.steps) or any(s.refusal for s in self.ha)
 
     @property
     def has_blocked(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from provision.desired import Desired
 from provision.errors import PlanError
+from provision.ha import plan_ha
 from provision.model import (
     Actual,
     Change,
@@ -79,6 +80,7 @@ def plan(desired: Desired, actual: Actual, *, reboot: bool = False) -> Plan:
         copies=found_copies,
         unread={vmid: why for vmid, why in actual.unread.items() if vmid not in blocked},
         storages=storages_used(desired, actual),
+        ha=plan_ha(desired, actual, steps),
     )
 
 

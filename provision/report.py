@@ -14,6 +14,7 @@ from provision.model import (
     Copy,
     Create,
     Found,
+    HaStep,
     Pending,
     Plan,
     Reboot,
@@ -52,6 +53,7 @@ def plan_text(plan: Plan, *, all_fields: bool = False) -> str:
     lines += [line for found in plan.orphans for line in orphan_lines(found, plan.orphans)]
     lines += [line for copy in plan.copies for line in copy_lines(copy)]
     lines += [unread_text(vmid, why) for vmid, why in sorted(plan.unread.items())]
+    lines += [line for step in plan.ha for line in ha_lines(step)]
     return "\n".join([*lines, *storage_lines(plan), summary(plan)])
 
 
@@ -63,8 +65,18 @@ def storage_lines(plan: Plan) -> list[str]:
     return [f"= storage {s.name} on {s.node}: {described(s)}" for s in plan.storages]
 
 
+SIGNS = {"POST": "+", "PUT": "~", "DELETE": "-", "": "!"}
+
+
+def ha_lines(step: HaStep) -> list[str]:
+    if step.refusal:
+        return [f"! {step.subject}: {step.refusal.reason}", f"    Next: {step.refusal.next_step}"]
+    changes = [change_line(change, new=step.method == "POST") for change in step.changes]
+    return [f"{SIGNS[step.method]} {step.subject}", *changes]
+
+
 def summary(plan: Plan) -> str:
-    if not plan.steps:
+    if not (plan.steps or plan.ha):
         return "Nothing to do: the containers match the inventory."
     create = sum(step.action is Action.CREATE for step in plan.steps)
     update = sum(step.action is Action.UPDATE for step in plan.steps)
@@ -73,6 +85,7 @@ def summary(plan: Plan) -> str:
     parts = [f"{create} to create", f"{update} to change", f"{len(plan.matching)} match"]
     parts += [f"{refuse} with differences that stay"] * bool(refuse)
     parts += [f"{blocked} left alone"] * bool(blocked)
+    parts += [f"{len(plan.ha)} of HA"] * bool(plan.ha)
     return f"Plan: {', '.join(parts)}."
 
 
@@ -237,7 +250,21 @@ def plan_data(plan: Plan, *, all_fields: bool = False) -> dict[str, Any]:
         "copies": [copy_data(copy) for copy in plan.copies],
         "unread": [{"vmid": vmid, "reason": why} for vmid, why in sorted(plan.unread.items())],
         "storages": [storage_data(storage) for storage in plan.storages],
+        "ha": [ha_data(step) for step in plan.ha],
     }  # fmt: skip
+
+
+def ha_data(step: HaStep) -> dict[str, Any]:
+    refusal = step.refusal
+    return {
+        "subject": step.subject,
+        "action": {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(
+            step.method, "refuse"
+        ),
+        "changes": [change_data(change) for change in step.changes],
+        "reason": refusal.reason if refusal else None,
+        "next_step": refusal.next_step if refusal else None,
+    }
 
 
 def storage_data(storage: Storage) -> dict[str, Any]:
@@ -309,7 +336,7 @@ def results_text(results: Sequence[Result]) -> str:
         return ""
     rows = [
         (
-            str(r.vmid),
+            str(r.vmid or "-"),
             r.host,
             ", ".join(r.did) or "nothing",
             "failed" if r.error else r.proof,

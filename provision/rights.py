@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from provision.desired import Desired
+from provision.ha import is_declared
 from provision.wire import network_paths
 
 VM_PRIVILEGES = frozenset(
@@ -25,9 +26,12 @@ TEMPLATE_PRIVILEGES = frozenset({"Datastore.AllocateTemplate", "Datastore.Audit"
 NETWORK_PRIVILEGES = frozenset({"SDN.Use"})
 # From one node to another.
 MOVE_PRIVILEGES = frozenset({"VM.Migrate"})
+# Resources, rules and groups of HA are the cluster's (pve-ha-manager API2/HA/*.pm).
+HA_PRIVILEGES = frozenset({"Sys.Audit", "Sys.Console"})
 ROLES = {
     "CTLVContainers": VM_PRIVILEGES,
     "CTLVMove": MOVE_PRIVILEGES,
+    "CTLVHA": HA_PRIVILEGES,
     "CTLVPool": POOL_PRIVILEGES,
     "CTLVDisks": STORAGE_PRIVILEGES,
     "CTLVTemplates": TEMPLATE_PRIVILEGES,
@@ -37,11 +41,13 @@ Rights = Mapping[str, frozenset[str]]
 
 
 def needed(desired: Desired) -> dict[str, frozenset[str]]:
-    """Path -> privileges: exactly what our calls use, and nothing on /."""
+    """Path -> privileges: exactly what our calls use, and nothing on / but for HA (`lxc_ha`)."""
     paths: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
     # On one node there is nothing to move.
     is_cluster = len({wanted.container.node for wanted in desired.containers}) > 1
     on_guests = VM_PRIVILEGES | (MOVE_PRIVILEGES if is_cluster else frozenset())
+    if is_declared(desired):
+        paths["/"] |= HA_PRIVILEGES
     for wanted in desired.containers:
         container = wanted.container
         if desired.pool:

@@ -79,6 +79,8 @@ def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
             for vmid in sorted(before.keys() | after.keys())
             if before.get(vmid) != after.get(vmid)
         ]
+    if old.get("ha", []) != now["ha"]:
+        problems.append("what is to do in HA has changed since the plan was made")
     if problems:
         raise SavedPlanError(
             "\n  ".join(dict.fromkeys(problems)),

@@ -35,8 +35,8 @@ def test_the_page_lists_the_privileges_that_doctor_asks_for():
         lambda match: " ".join(f"VM.Config.{name}" for name in match[1].split(",")),
         PAGE.partition("## Rights")[2].partition("## ")[0],
     )
-    named = set(re.findall(r"\b(?:VM|Pool|Datastore|SDN)\.[A-Za-z.]+[A-Za-z]", text))
+    named = set(re.findall(r"\b(?:VM|Pool|Datastore|SDN|Sys)\.[A-Za-z.]+[A-Za-z]", text))
 
-    everything = inventory(web=WEB, db={**DB, "lxc_node": "pve2"})
+    everything = inventory(web=WEB, db={**DB, "lxc_node": "pve2", "lxc_ha": True})
     ways = (replace(desired(everything), pool=pool) for pool in ("", "ctlv"))
     assert named == {p for way in ways for own in needed(way).values() for p in own}

@@ -577,6 +577,14 @@ def test_a_protected_containers_volume_may_grow():
     assert [type(move) for move in step.moves] == [Resize]
 
 
+def test_a_protection_that_is_to_go_holds_a_new_volume_until_the_second_apply():
+    mount = Mount(path="/srv", storage="local-lvm", size_bytes=GIB)
+
+    step = changed(replace(WEB, protection=True), protection=False, mounts=(mount,))
+
+    assert step.refusals[0].next_step == "apply twice: the first time lifts the protection"
+
+
 def test_a_lock_that_a_failed_destruction_left_has_a_way_out():
     found = found_from(numbered(WEB), status="stopped", lock="destroyed")
 

@@ -13,7 +13,7 @@ from provision import report
 from provision.apply import Result
 from provision.desired import desired
 from provision.errors import StepError
-from provision.model import Actual, Pending, Storage
+from provision.model import Actual, Change, HaStep, Pending, Refusal, Storage
 from provision.plan import plan, plan_one
 from tests.provision.situations import desired_of, found_from, inventory, many, wanted
 
@@ -147,6 +147,34 @@ def test_what_could_not_be_looked_at_is_said_with_the_reason():
     jsonschema.validate(rows, STATUS)
     row = rows[-1]
     assert row["drift"] == ["could not be looked at: it lies on pve2"]
+
+
+HA = (
+    HaStep(subject="HA rule old", method="DELETE", path="cluster/ha/rules/old"),
+    HaStep(subject="HA ct:2156", method="POST", changes=(Change("state", None, "started"),)),
+    HaStep(subject="HA rule near", method="PUT", changes=(Change("nodes", "a", "b"),)),
+    HaStep(subject="HA ct:2157", refusal=Refusal(Change("HA", None, None), "no", "do it")),
+)
+
+
+def test_what_differs_in_ha_is_shown_beside_the_containers():
+    planned = replace(plan_of(found=[found_from(numbered(WEB))]), ha=HA)
+
+    assert report.plan_text(planned).splitlines() == [
+        "- HA rule old",
+        "+ HA ct:2156", "    state: started",
+        "~ HA rule near", "    nodes: a -> b",
+        "! HA ct:2157: no", "    Next: do it",
+        "Plan: 0 to create, 0 to change, 1 match, 4 of HA.",
+    ]  # fmt: skip
+    jsonschema.validate(report.plan_data(planned), SCHEMA)
+    assert (planned.has_moves, planned.has_refusals) == (True, True)
+
+
+def test_an_entry_of_ha_has_no_vmid_in_the_table():
+    result = Result(host="HA ct:2156", vmid=0, did=("added",), proof="none", took_s=0.1)
+
+    assert "-     HA ct:2156  added" in report.results_text([result])
 
 
 def test_every_plan_fits_the_schema():
