@@ -144,7 +144,7 @@ def examine(
         *on_each_node(
             "template", actual, homes, lambda n: check_templates(api, n, desired, actual)
         ),
-        ("DNS", lambda: check_dns(api, desired)),
+        ("DNS", lambda: check_dns(api, desired, actual)),
         ("packages", lambda: check_packages(desired, ssh, actual)),
         ("VMIDs", lambda: check_vmids(api, desired, actual)),
         ("neighbours", lambda: check_neighbours(api, desired)),
@@ -368,15 +368,25 @@ def check_clock(api: Proxmox, node: str, now: Callable[[], float]) -> Iterator[F
 # ---------------------------------------------------------------- what containers ask others
 
 
-def check_dns(api: Proxmox, desired: Desired) -> Iterator[Finding]:
+def check_dns(api: Proxmox, desired: Desired, actual: Actual) -> Iterator[Finding]:
     """Asked from here, which may stand elsewhere than containers: what is silent is a note."""
     servers: dict[str, str] = {}
+    of_node: dict[str, list[str]] = {}
     for wanted in desired.containers:
         node, own = wanted.container.node, wanted.container.nameserver
-        named = dict.fromkeys(own.split(), "lxc_nameserver") if own else dns_of_node(api, node)
+        servers |= dict.fromkeys(own.split(), "lxc_nameserver")
+        if not (own or out_of_reach(node, actual.nodes)):
+            of_node.setdefault(node, []).append(wanted.host)
+    for node, hosts in of_node.items():
+        try:
+            named = dns_of_node(api, node)
+        except OperatorError as error:
+            yield broken("DNS", error)
+            continue
         if named == {}:
             way = f"on {node}: System, DNS; or set lxc_nameserver"
-            yield bad("DNS", f"{node} names no server, and {wanted.host} asks its node's", way)
+            who = ", ".join(hosts) + (" asks its" if len(hosts) == 1 else " ask their")
+            yield bad("DNS", f"{node} names no server, and {who} node's", way)
         servers |= named or {}
     problems = in_parallel(problem_of_dns, servers)
     for server, where in sorted(servers.items()):
