@@ -64,7 +64,7 @@ FALLEN = told(rows=True, mark="member")
 )
 def test_who_has_the_rows_begins_and_the_others_join(program, states, wanted):
     known = dict(zip("abc", states, strict=True))
-    assert tuple(program.decided(name, known) for name in known) == wanted
+    assert tuple(program.decided(name, known, 3) for name in known) == wanted
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,16 @@ def test_what_could_lose_rows_is_refused_by_every_host_with_what_to_do(program, 
     known = dict(zip("abc", states, strict=True))
     for name in known:
         with pytest.raises(program.GaleraError) as refused:
-            program.decided(name, known)
+            program.decided(name, known, 3)
         first, second = str(refused.value).splitlines()
         assert first.startswith(problem)
         assert second.startswith("  Next: ")
+
+
+def test_nobody_begins_while_one_is_left_out_that_may_have_the_rows(program):
+    with pytest.raises(program.GaleraError, match="1 of 3 is left out, which may have the rows"):
+        program.decided("b", {"b": NEW, "c": NEW}, 3)
+    assert program.decided("b", {"b": MEMBER, "c": OFF}, 3) == "stay"
 
 
 SYNCED = {"wsrep_cluster_status": "Primary", "wsrep_local_state": "4", "wsrep_ready": "ON"}
