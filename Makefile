@@ -257,7 +257,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -278,6 +278,9 @@ drill-redeploy: ## Twenty redeploys and rollbacks and seven broken releases unde
 
 drill-faults: ## Kill, fill, cut off each container and move its clock under load: what people notice
 	@$(ALONE) tests.drills.faults
+
+drill-restarts: ## A deploy that restarts nginx and MariaDB while people work: is anybody refused, how long is the pause?
+	@$(ALONE) tests.drills.restarts
 
 drill-flood: ## One address floods the web: does anybody at another one notice?
 	@$(ALONE) tests.drills.flood

@@ -21,7 +21,7 @@ from provision.arguments import Parser, whole
 from provision.errors import OperatorError
 from rollout.reach import Hosts, addresses
 
-UNITS = ("agenda*", "nginx", "mariadb", "haproxy", "keepalived", "tinyproxy", "ctlv-*", "ssh")
+UNITS = ("agenda*", "nginx", "mariadb", "haproxy", "keepalived", "tinyproxy", "ctlv-*")
 ALL = "all"
 LINES, LINES_SINCE = 100, 10_000
 # Arguments: when from or "", how many lines, units. First it says how far its clock is from UTC.

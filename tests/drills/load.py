@@ -87,7 +87,7 @@ def browser_for(url: str) -> Browser:
 
 
 class Client:
-    """One person at one connection."""
+    """One person at one connection, or (`is_fresh`) at a new one for each request."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Client:
         due_in: timedelta = DEADLINE_IN,
         notes: str = "",
     ) -> None:
-        self.due_in, self.notes = due_in, notes
+        self.due_in, self.notes, self.is_fresh = due_in, notes, False
         self.scheme, self.host = urlsplit(url)[:2]
         browser = browser_for(url)
         sign_in(browser, account)
@@ -127,6 +127,8 @@ class Client:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             headers["Referer"] = f"{self.scheme}://{self.host}{path}"  # as every browser does
         try:
+            if self.is_fresh:
+                self.connection.close()
             self.connection.request(method, path, body=body, headers=headers)
             response = self.connection.getresponse()
             response.read()
@@ -155,6 +157,11 @@ class Load:
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self._work, args=(one,)) for one in self.people]
+
+    def at_new_connections(self) -> Load:
+        for one in self.people:
+            one.is_fresh = True
+        return self
 
     def __enter__(self) -> Load:
         for thread in self.threads:
