@@ -83,6 +83,7 @@ def bundle(environment: str, folder: Path) -> bytes:
             if file.exists():
                 member = tarfile.TarInfo(place)
                 member.size, member.mode = file.stat().st_size, files.PRIVATE
+                member.mtime = int(file.stat().st_mtime)
                 tar.addfile(member, io.BytesIO(file.read_bytes()))
     return body.getvalue()
 

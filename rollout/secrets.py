@@ -158,6 +158,9 @@ def operators_share(environment: str, *, environ: Mapping[str, str]) -> dict[str
                 if (file := tar.extractfile(member))
             }
     except tarfile.TarError as error:
+        # A reset gave the lab another key; its password is still in clear there.
+        if environment == LAB and places(environment, environ=environ)[1].exists():
+            return {}
         said = " ".join(ended.stderr.decode(errors="replace").split())[-200:]
         raise OperatorError(
             f"no key of this machine opens {sealed}: {said or 'it is damaged'}",
@@ -174,6 +177,8 @@ def take_shared(environment: str, *, environ: Mapping[str, str]) -> list[str]:
         known = file.stat() if file.exists() else None
         if name.startswith(OPENS_VAULT) or (known and int(known.st_mtime) >= shared.at):
             continue
+        if name == "known_hosts" and environment == LAB:
+            continue  # of containers that a reset removed
         if not known or file.read_bytes() != shared.content:
             write_private(file, shared.content)
             taken.append(name)

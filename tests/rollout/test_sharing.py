@@ -189,6 +189,28 @@ def test_a_removal_that_is_killed_goes_on_when_it_is_run_again(two, monkeypatch,
     assert "ben" not in operators.read(operators.list_file(ENV))
 
 
+def test_a_lab_that_was_reset_goes_on_with_another_key(sit_at, clone, monkeypatch, tmp_path):
+    (clone / "inventory/lab").mkdir()
+    (clone / "inventory/lab/hosts.yml").touch()
+    state = tmp_path / "lab-state"
+    monkeypatch.setenv("CTLV_LAB_STATE", str(state))
+    anne = sit_at("anne")
+    secrets.make("lab", environ=os.environ)
+    (state / "known_hosts").write_text("a container's key\n")
+    shutil.copy(anne / ".ssh/id_ed25519", state)
+    known = secrets.opened("lab", environ=os.environ).values
+    operators.act(Namespace(env="lab", verb="add", name="anne", key=key_of(anne)))
+    sit_at("ben")
+    for name in ("id_ed25519", "known_hosts"):
+        (state / name).unlink()
+    assert secrets.make("lab", environ=os.environ).startswith("nothing to make")
+    new = key_of(sit_at("ben"))
+    said = operators.act(Namespace(env="lab", verb="add", name="again", key=new))
+    assert "operators.age is for again, anne" in said
+    assert secrets.opened("lab", environ=os.environ).values == known
+    assert not (state / "known_hosts").exists()
+
+
 def test_what_is_listed_says_who_holds_what(two, capsys):
     ecdsa = ec.generate_private_key(ec.SECP256R1()).public_key()
     text = ecdsa.public_bytes(
