@@ -616,6 +616,9 @@ def test_the_releases_that_a_rollback_may_go_back_to_are_named(tmp_path, monkeyp
     monkeypatch.setattr(state, "run", lambda *_: subprocess.CompletedProcess([], 0, "active\n"))
     line = ("ok", "release", "serves (active); back to: before, oldest")
     assert list(state.release()) == [line]
+    (home / "releases/serves/GOOD_RELEASE").write_text("2026-11-30T10:00:00+0100 anne@desk\n")
+    said = "serves (active, good since 2026-11-30T10:00:00+0100 by anne@desk); back to: "
+    assert next(state.release())[2].startswith(said)
 
 
 @pytest.mark.parametrize(
