@@ -19,7 +19,7 @@ from speech import services as speech
 
 class Command(BaseCommand):
     help = "Erase what is past its time: tasks, audio, sessions. Harmless to repeat, even at once."
-    # It runs every ten seconds: the checks would load every page for it. `migrate` makes them.
+    # It runs every twenty seconds: the checks would load every page for it. `migrate` makes them.
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         self._tell(tasks=forgotten.tasks, audio=audio, sessions=sessions)
 
     def _tell(self, **counts: int) -> None:
-        """Nothing of nothing: it runs every ten seconds."""
+        """Nothing of nothing: it runs every twenty seconds."""
         if any(counts.values()):
             told = ", ".join(f"{name} {count}" for name, count in counts.items())
             self.stdout.write(f"erased: {told}")
