@@ -257,7 +257,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest bench-scale drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -269,6 +269,9 @@ bench-app: ## The agenda beside a bare view, a huge table, the mariadb client an
 
 bench-rest: ## What the API costs beside bare Django and MariaDB's client: ratios (KEEP=1 for docs/bench.md)
 	@.venv/bin/python -m tests.bench.rest
+
+bench-scale: ## What a request of each kind costs, 1,000 open pages, a million accounts slowed down (KEEP=1 for docs/bench.md)
+	@.venv/bin/python -m tests.bench.scale
 
 drill-reboot: ## Restart each container, in both orders, and prove that all comes back
 	@$(ALONE) tests.drills.reboot

@@ -157,6 +157,7 @@ def test_what_a_caller_gives_is_one_word_and_never_a_command(clone, words, arriv
         (("logs", "LINES=7", "FOLLOW=1"), ("lines=<7>", "follow=<True>")),
         (("maintenance", "STATE=off"), ("state=<off>",)),
         (("bench-rest", "ROWS=9", "KEEP=1"), ("rows=<9>", "keep=<True>")),
+        (("bench-scale", "ROWS=9", "KEEP=1"), ("rows=<9>", "keep=<True>")),
         (("bench-provision", "ROUNDS=2"), ("rounds=<2>",)),
         (("drill-redeploy", "SWITCHES=2", "BROKEN=none"), ("switches=<2>", "broken=<[]>")),
         (("drill-faults", "ONLY=nginx", "KEEP=1"), ("only=<nginx>", "keep=<True>")),
