@@ -25,9 +25,11 @@ from accounts import services as people
 from accounts.models import AuditLine, FirstAdminLink, ResetRequest, Session, SessionStore, User
 from agenda import erased, forgetting, leases, reminders
 from agenda import services as tasks
+from agenda.management.commands import agenda_demo
 from agenda.models import UNDO_WINDOW, Lease, Task
 from api import services as programs
 from api import tasks as routes
+from api.management.commands import agenda_forget_again
 from api.models import IdempotencyKey, Token, Tombstone
 from config import retry
 from config.retry import RETRIED, OutcomeUnknown, nobody_knows, retried
@@ -476,6 +478,22 @@ def case_lease_give_back():
     return lambda: leases._give_back("t", "we"), lambda: 1 - Lease.objects.count()
 
 
+def case_forget_again():
+    row = task()
+    return (
+        lambda: agenda_forget_again._erase_chunk(Task, [str(row.pk)]),
+        lambda: 1 - Task.objects.filter(pk=row.pk).count(),
+    )
+
+
+def case_demo():
+    def effect():
+        (who,) = User.objects.filter(username=agenda_demo.NAME)
+        return Task.objects.filter(owner=who).count() / len(agenda_demo.WEEK)
+
+    return lambda: agenda_demo._fill(PASSWORD), effect
+
+
 CASES = {
     "agenda.services.task_add": case_add,
     "agenda.services.task_edit": case_edit,
@@ -490,6 +508,7 @@ CASES = {
     "agenda.forgetting._repeat_chunk": case_repeat,
     "agenda.forgetting._erase_chunk": case_erase_chunk,
     "agenda.forgetting._erase": case_erase,
+    "agenda.management.commands.agenda_demo._fill": case_demo,
     "agenda.leases._take": case_lease_take,
     "agenda.leases._extend": case_lease_extend,
     "agenda.leases._give_back": case_lease_give_back,
@@ -513,6 +532,7 @@ CASES = {
     "accounts.models.SessionStore.save": case_session_save,
     "accounts.models.SessionStore.delete": case_session_delete,
     "accounts.access._written": case_page,
+    "api.management.commands.agenda_forget_again._erase_chunk": case_forget_again,
     "api.services._token_save": case_token_save,
     "api.services._token_used": case_token_used,
     "api.services.token_revoke": case_token_revoke,

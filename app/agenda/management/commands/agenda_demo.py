@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,6 +16,7 @@ from accounts.services import account_create, account_remove
 from agenda.clock import instant, zone_here
 from agenda.quick_add.line import read_line
 from agenda.services import TaskInput, task_add
+from config.retry import retried
 
 NAME = "demo"
 # In a field that nobody can write through a page: an account named demo may also be a person's.
@@ -51,15 +51,20 @@ class Command(BaseCommand):
 
     def handle(self, *, link: bool, **options: Any) -> None:
         password = secrets.token_urlsafe(12)
-        with transaction.atomic():
-            owner = _fresh_account(password)
-            at = timezone.now()
-            for words, notes in WEEK.items():
-                task_add(owner_id=owner.pk, given=_task_input(words, notes, at=at), at=at)
+        owner = _fill(password)
         if link:
             self.stdout.write(reset_path(owner))
         else:
             self.stdout.write(f"demo: {len(WEEK)} tasks; sign in as {NAME} with {password}")
+
+
+@retried(whole=True)
+def _fill(password: str) -> User:
+    owner = _fresh_account(password)
+    at = timezone.now()
+    for words, notes in WEEK.items():
+        task_add(owner_id=owner.pk, given=_task_input(words, notes, at=at), at=at)
+    return owner
 
 
 def _fresh_account(password: str) -> User:

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -19,6 +18,7 @@ from agenda import erased
 from agenda.forgetting import tasks_forget
 from agenda.models import Task, removal_grace
 from api.services import tombstones_add
+from config.retry import retried
 
 ROWS_A_CHUNK = 500
 WAIT_S = 60
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.stdout.write(f"erased again: {again}; expired since: {expired}; sessions: {sessions}")
 
     def _expired(self, at: datetime) -> int:
-        """The timer of another host erases under the same lock: wait for it."""
+        """The timer of another host erases under the same lease: wait for it."""
         for _ in range(WAIT_S):
             forgotten = tasks_forget(at=at)
             if not forgotten.is_elsewhere:
@@ -58,7 +58,10 @@ def _erase(model: type[Model], ids: list[str]) -> int:
     """Count of rows erased, those that belonged to them included."""
     total = 0
     for first in range(0, len(ids), ROWS_A_CHUNK):
-        with transaction.atomic():
-            chunk = ids[first : first + ROWS_A_CHUNK]
-            total += model._default_manager.filter(pk__in=chunk).delete()[0]
+        total += _erase_chunk(model, ids[first : first + ROWS_A_CHUNK])
     return total
+
+
+@retried
+def _erase_chunk(model: type[Model], ids: list[str]) -> int:
+    return model._default_manager.filter(pk__in=ids).delete()[0]
