@@ -12,7 +12,7 @@ import pytest
 from lab.settings import POOL, RUN
 from lab.storage import unmount_all
 from tests.lab.labs import LXC, NEIGHBOUR, NO_LXCFS, PRIVATE, WEB
-from tests.lab.support import NODE, creation
+from tests.lab.support import NODE, OTHER, creation
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 SECOND_NIC = f"name=eth1,bridge=vmbr0,tag=2112,ip={PRIVATE}/24"
@@ -73,6 +73,30 @@ def test_a_copy_on_another_node_boots_beside_its_original_with_what_that_had(lab
     assert lab.says("hostname", address=NEIGHBOUR) == lab.says("hostname") == "ct-2156"
     assert lab.says("cat /root/note") == "later"
     lab.api.done("DELETE", "/nodes/srv-px6/lxc/9001", force=1)
+
+
+def test_a_node_without_power_takes_its_containers_along_and_starts_them_again(lab):
+    there = f"/nodes/{OTHER}/lxc"
+    lab.create(onboot=1)
+    changes = {"net0": nic(NEIGHBOUR), "ostemplate": lab.template()}
+    lab.api.done("POST", there, **creation(2157, **changes, **{"ssh-public-keys": lab.public_key}))
+    lab.start()
+    lab.api.done("POST", f"{there}/2157/status/start")
+    lab.wait_for_ssh(NEIGHBOUR)
+    before = lab.says("cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat")
+
+    said = lab.verb("node-down", NODE).stdout
+
+    assert f"{NODE} is off, with 1 container(s): 2156" in said
+    assert lab.ssh("true", check=False).returncode != 0
+    assert lab.api.ask("GET", f"{LXC}/2156/status/current").status_code == 595
+    assert lab.says("hostname", address=NEIGHBOUR) == "ct-2157"
+
+    lab.verb("node-up", NODE)
+
+    lab.wait_for_ssh()
+    assert lab.says("cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat") != before
+    lab.api.done("DELETE", f"{there}/2157", force=1)
 
 
 def test_what_is_restored_boots_with_what_the_original_had(lab):
