@@ -13,10 +13,16 @@ from typing import Any
 
 from cryptography import x509
 
-from provision.desired import SERVICES
+from provision import credentials
+from provision.actual import read
+from provision.desired import SERVICES, Desired, desired
 from provision.environment import ROOT, state_folder
 from provision.errors import OperatorError
 from provision.inventory import Inventory, load
+from provision.model import Actual
+from provision.proxmox import Proxmox
+
+API_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,13 @@ class Site:
     @property
     def ssh_config(self) -> Path:
         return self.state / "ssh_config"
+
+
+def read_cluster(environment: str) -> tuple[Desired, Actual]:
+    """What the inventory wants, and what the API shows. Raises OperatorError."""
+    wants = desired(load(environment, root=ROOT))
+    access = credentials.endpoint(wants, credentials.site(environment, root=ROOT))
+    return wants, read(Proxmox(access, retry_for_s=API_RETRY_S), wants)
 
 
 def several(site: Site) -> list[str]:

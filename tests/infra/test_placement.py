@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from provision.actual import read
-from provision.credentials import endpoint
-from provision.credentials import site as access
-from provision.desired import desired
-from provision.environment import ROOT
 from provision.errors import OperatorError
-from provision.inventory import load
 from provision.placement import services, together
-from provision.proxmox import Proxmox
 from tests.infra.conftest import ENVIRONMENT, not_proved
-
-RETRY_S = 5.0
+from tests.infra.site import read_cluster
 
 
 @pytest.fixture(scope="session")
 def cluster():
     """What is wanted, and what the API shows."""
     try:
-        wants = desired(load(ENVIRONMENT, root=ROOT))
-        api = Proxmox(endpoint(wants, access(ENVIRONMENT, root=ROOT)), retry_for_s=RETRY_S)
-        return wants, read(api, wants)
+        return read_cluster(ENVIRONMENT)
     except OperatorError as error:
         not_proved("on which nodes the containers lie", error.problem)
 

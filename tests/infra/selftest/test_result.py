@@ -7,7 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from provision.desired import desired
+from provision.model import Actual
+from tests.infra import __main__ as verify
 from tests.infra.__main__ import Result, told_to
+from tests.provision.test_placement import webs
 
 PASSED = SimpleNamespace(failed=False, skipped=False, when="call", nodeid="a")
 FAILED = SimpleNamespace(failed=True, skipped=False, when="call", nodeid="b")
@@ -70,3 +74,26 @@ def test_what_pytest_says_goes_to_the_log(tmp_path, capsys):
         print("told")
     assert (tmp_path / "log").read_text() == "told\n"
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "skip", "lines"),
+    [
+        (("a", "b"), [], [
+            "verify: ct001: it lies on b, which is offline",
+            "  Next: bring the node back; or leave web and REST hosts out: SKIP='ct001'",
+        ]),
+        (("a", "b"), ["ct001"], []),
+        (("b", "b"), [], []),
+    ],
+    ids=["a node is off", "left out", "one node"],
+)  # fmt: skip
+def test_who_lies_on_a_node_that_is_off_is_said_first(monkeypatch, capsys, nodes, skip, lines):
+    inventory = webs(*nodes)
+    actual = Actual(unread={3001: "it lies on b, which is offline"})
+    monkeypatch.setattr(verify, "load", lambda *_, **__: inventory)
+    monkeypatch.setattr(verify, "read_cluster", lambda _: (desired(inventory), actual))
+
+    verify.name_lost("lab", skip)
+
+    assert capsys.readouterr().err.splitlines() == lines
