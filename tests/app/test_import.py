@@ -57,6 +57,10 @@ def test_a_dry_run_tells_what_would_come_and_leaves_nothing(bring):
         "of accounts left out": 2,
     }
     assert told["counted"] == [3, 3]
+    assert (
+        "account two words: Use letters, digits and . @ + - _ only, without spaces."
+        in told["remarks"]
+    )
     assert not User.objects.exists()
     assert not Task.objects.exists()
 

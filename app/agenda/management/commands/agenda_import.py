@@ -21,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts.models import User, normal_name
 from agenda import erased
@@ -42,7 +43,8 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
         given = json.load(sys.stdin)
-        with transaction.atomic():
+        # Remarks are for operators, whatever the site speaks.
+        with transaction.atomic(), override("en"):
             told = Import(given["name"], at=timezone.now()).run(given["users"], given["tasks"])
             transaction.set_rollback(dry_run)
         self.stdout.write(json.dumps(told))
