@@ -36,7 +36,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 WAITING = "waiting_for_code"
 CODE_WITHIN_S = 10 * 60
 # What a member of staff may open without a second factor.
-OPEN_TO_ALL = ("second-factor", "sign-out", "language")
+OPEN_TO_ALL = ("second-factor", "sign-out", "language", "worker")
 # Which browser on what, as their User-Agent names them: the first that is found.
 BROWSERS = {"Edg": "Edge", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {

@@ -25,6 +25,7 @@ urlpatterns = [
     path("agenda/recent/", reading.recent, name="recent"),
     path("agenda/about/", reading.about, name="about"),
     path("agenda/manifest.webmanifest", reading.manifest, name="manifest"),
+    path("agenda/worker.js", reading.worker, name="worker"),
     path("agenda/accessibility/", reading.accessibility, name="accessibility"),
     path("agenda/tasks/new/", editing.task_new, name="task-new"),
     path("agenda/tasks/quick/", editing.task_quick, name="task-quick"),

@@ -199,3 +199,26 @@ def test_the_list_is_narrowed_to_a_tag_or_a_priority_in_place(page, add):
     assert "Nothing. It may" in page.get("/agenda?tag=none").text
     assert 'aria-current="true">#été' in page.get("/agenda?tag=été").text
     assert len(re.findall("<h3>", page.get("/agenda?priority=x").text)) == 4
+
+
+NARROWED = "/agenda?tag=%C3%A9t%C3%A9"
+
+
+@pytest.mark.parametrize(
+    ("came_from", "leads_to"),
+    [
+        (f"http://testserver{NARROWED}", NARROWED),
+        ("http://testserver/agenda", "/agenda"),
+        ("http://testserver/agenda/month/?tag=x", "/agenda"),
+        ("http://elsewhere.example/agenda?tag=x", "/agenda"),
+        ("", "/agenda"),
+    ],
+)
+def test_after_an_act_the_list_stays_as_narrow_as_it_was(page, add, came_from, leads_to):
+    task = add(tags=" été ")
+    kept = {"by": "hour", "seen": task.deadline_at.isoformat()}
+    for act in ("keep", "restore", "done", "restore", "remove"):
+        where = f"/agenda/tasks/{task.id}/{act}/"
+        answer = page.post(where, kept, headers={"Referer": came_from})
+        assert (answer.status_code, answer["Location"]) == (302, leads_to), act
+    assert "Undo" in page.get(leads_to).text

@@ -195,4 +195,5 @@ NOT_A_SCREEN = {
     "task-speech": "sound",
     "token-revoke": "a form that leads to the tokens",
     "voice": "a form that leads to the agenda",
+    "worker": "for the browser",
 }

@@ -473,7 +473,7 @@ def test_a_typed_line_outlives_cancel_back_and_another_language(arrive, javascri
     expect(person.task(line)).to_have_count(1)
 
 
-def test_a_line_sent_without_a_network_stays_and_says_so(arrive):
+def test_a_line_sent_without_a_network_waits_and_says_so(arrive):
     person = arrive("en", DESK)
     page = person.page
     person.signs_up()
@@ -481,10 +481,10 @@ def test_a_line_sent_without_a_network_stays_and_says_so(arrive):
     expect(page.locator("#reading strong")).to_be_visible()
     page.context.set_offline(True)
     page.locator("#quick").press("Enter")
-    expect(page.locator("#live")).to_contain_text("cannot be reached")
-    expect(page.locator("#quick")).to_have_value("call tomorrow 9am")
+    expect(page.locator("#live")).to_contain_text("Kept on this device")
+    expect(page.locator("#live")).to_contain_text("call tomorrow 9am")
+    expect(page.locator("#quick")).to_have_value("")
     page.context.set_offline(False)
-    page.locator("#quick").press("Enter")
     expect(person.task("call")).to_be_visible()
 
 

@@ -31,10 +31,11 @@ from agenda.forms import (
     seen_mark,
     task_values,
 )
-from agenda.identity import uuid7
+from agenda.identity import uuid7, uuid7_of
 from agenda.models import NOTES_LENGTH_MAX, Priority, Task
 from agenda.quick_add.line import Line, read_line
 from agenda.views.lookups import (
+    agenda_again,
     line_forget,
     line_keep,
     line_kept,
@@ -47,6 +48,10 @@ from speech import services as speech
 # Without what ends a sentence or a bracket around it.
 LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]»”’']")
 LINKS_MAX = 20
+# For how long a line may wait for a network: "Monday" said weeks ago is a question.
+LINES_WAIT = timedelta(days=7)
+# A browser that thinks it is a little later than it is.
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @require_form
@@ -76,16 +81,13 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     given = words_kept(request) or request.POST
     text = given.get("line", "")[:NOTES_LENGTH_MAX]
+    if "written" in request.POST:
+        return HttpResponse(status=204 if _added_later(request, text, at=at) else 422)
     if request.method != "POST" and not text:
         text = line_kept(request)
     if request.method != "POST" and not text:
         return redirect("task-new")
-    line = read_line(
-        text,
-        at=timezone.localtime(at).replace(tzinfo=None),
-        language=get_language() or "fr",
-        zone=zone_here(),
-    )
+    line = _read(text, at=at)
     readings = {
         f"{wall:%Y-%m-%dT%H:%M} {line.repeat}": wall
         for wall in ([line.wall] if line.wall else line.options)
@@ -95,9 +97,8 @@ def task_quick(request: HttpRequest) -> HttpResponse:
         context = {"line": line, "chips": chips, "at": at, "identity": uuid7()}
         context["priority"] = Priority(line.priority).label
         return render(request, "agenda/line_chips.html", context)
-    if (wall := readings.get(given.get("chosen", ""))) and _quickly_added(
-        request, line, wall, at=at
-    ):
+    wall = readings.get(given.get("chosen", "")) if request.method == "POST" else None
+    if wall and _quickly_added(request, line, wall, request.POST.get("identity"), at=at):
         return line_forget(redirect("agenda"))
     again = redirect("task-quick")
     if request.method == "POST" and text and line_keep(request, again, text):
@@ -111,10 +112,34 @@ def task_quick(request: HttpRequest) -> HttpResponse:
     return render(request, "agenda/task_form.html", context)
 
 
-def _quickly_added(request: HttpRequest, line: Line, wall: datetime, *, at: datetime) -> bool:
+def _read(text: str, *, at: datetime) -> Line:
+    wall = timezone.localtime(at).replace(tzinfo=None)
+    return read_line(text, at=wall, language=get_language() or "fr", zone=zone_here())
+
+
+def _added_later(request: HttpRequest, text: str, *, at: datetime) -> bool:
+    """Of a line that waited for a network: it means what it meant when it was `written`, and is one
+    task however often it is sent. False for what is a question, or was over meanwhile.
+    """
+    try:
+        written_at = datetime.fromisoformat(request.POST["written"]).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    if not at - LINES_WAIT < written_at <= at + CLOCKS_DIFFER:
+        return False
+    owner_id, line = signed_in(request).pk, _read(text, at=written_at)
+    identity = uuid7_of(f"{owner_id} {text}", at=written_at)
+    if Task.objects.of(owner_id).filter(id=identity).exists():
+        return True
+    return bool(line.wall and _quickly_added(request, line, line.wall, identity, at=at))
+
+
+def _quickly_added(
+    request: HttpRequest, line: Line, wall: datetime, identity: Any, *, at: datetime
+) -> bool:
     read = line if line.wall else replace(line, title=line.rest, wall=wall)
-    form = TaskForm(line_values(read) | {"identity": request.POST.get("identity")})
-    if request.method != "POST" or (line.wall and line.unread) or not form.is_valid():
+    form = TaskForm(line_values(read) | {"identity": identity})
+    if (line.wall and line.unread) or not form.is_valid():
         return False
     try:
         _add(request, form, at=at)
@@ -267,7 +292,7 @@ def _take_away(request: HttpRequest, task_id: UUID, take_away: Callable[..., boo
     gone = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
     if not (take_away(owner_id=owner_id, task_id=task_id, at=at) or gone.exists()):
         raise Http404("no such task")
-    return redirect("agenda")
+    return agenda_again(request)
 
 
 @require_POST
@@ -278,7 +303,7 @@ def task_end(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if not services.series_end(owner_id=owner_id, task_id=task_id, at=timezone.now()):
         raise Http404("no such task, or too late")
     messages.success(request, _("It will not come back."))
-    return redirect("agenda")
+    return agenda_again(request)
 
 
 @require_POST
@@ -291,7 +316,7 @@ def task_restore(request: HttpRequest, task_id: UUID) -> HttpResponse:
         until = task_or_404(request, task_id, at=at).deadline_at
     words = {"day": times.day_at(until, at), "time": f"{timezone.localtime(until):%H:%M}"}
     messages.success(request, _("It is back, until %(day)s at %(time)s.") % words)
-    return redirect("agenda")
+    return agenda_again(request)
 
 
 @require_POST
@@ -323,4 +348,4 @@ def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
         owner_id=owner_id, task_id=task_id, seen_at=seen_at, until=until, at=at
     ):
         raise Http404("no such task, or it has changed")
-    return redirect("agenda")
+    return agenda_again(request)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import http_date
@@ -116,19 +117,21 @@ def reminders(request: HttpRequest) -> HttpResponse:
             "forgotten": min(claimed.forgotten, most),
         }
         words = missed_utterance(**missed, at=at, **_listener(request))
-        say.insert(0, {"text": words.text, "sound": reverse("missed-speech", kwargs=missed)})
+        told = {"text": words.text, "sound": reverse("missed-speech", kwargs=missed)}
+        say.insert(0, told | {"notice": render_to_string("agenda/reminder.html", told)})
     return JsonResponse({"now": at.isoformat(), "wait": claimed.wait.total_seconds(), "say": say})
 
 
 def _reminder(request: HttpRequest, due: Due, *, at: datetime) -> dict[str, str]:
     task, lead = due.task, due.lead
     is_last = lead <= last_call(leads_of(signed_in(request)))
-    return {
+    said = {
         "text": reminder_utterance(task, lead=lead, at=at, **_listener(request)).text,
         "sound": reverse("announcement-speech", args=[task.id, lead // timedelta(minutes=1)]),
         "keep": reverse("task-keep", args=[task.id]) if is_last else "",
         "seen": task.deadline_at.isoformat(),
     }
+    return said | {"notice": render_to_string("agenda/reminder.html", said)}
 
 
 def _since(request: HttpRequest, *, at: datetime) -> datetime | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
@@ -33,6 +36,13 @@ def task_or_404(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task:
     if task is None:
         raise Http404("no such task")
     return task
+
+
+def agenda_again(request: HttpRequest) -> HttpResponse:
+    """After a button of the agenda: the list again, narrowed as it was."""
+    page = urlsplit(request.headers.get("Referer", ""))
+    is_list = page.netloc == request.get_host() and page.path.rstrip("/") == reverse("agenda")
+    return redirect(f"{reverse('agenda')}?{page.query}" if is_list and page.query else "agenda")
 
 
 def line_kept(request: HttpRequest) -> str:

@@ -233,6 +233,14 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 
 @require_read
+def worker(request: HttpRequest) -> HttpResponse:
+    """What keeps the agenda for where there is no network: from here, for all that is below it."""
+    script = (settings.BASE_DIR / "config/static/worker.js").read_bytes()
+    headers = {"Service-Worker-Allowed": "/agenda"}
+    return HttpResponse(script, content_type="text/javascript", headers=headers)
+
+
+@require_read
 def accessibility(request: HttpRequest) -> HttpResponse:
     return render(request, "agenda/accessibility.html")
 
