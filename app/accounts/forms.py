@@ -21,7 +21,7 @@ from accounts.audit import What, codes_refused, note_refusal
 from accounts.models import LEAD_CHOICES, VOICES, User, normal_name
 from accounts.second_factor import opened, step_of
 from accounts.zones import ZoneSelect, zone_choices
-from speech.services import leaves_network
+from speech.services import is_enabled, leaves_network
 
 # In an hour, of one account. Of a million codes three are right at a time.
 CODES_REFUSED_MAX = 30
@@ -120,10 +120,11 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
     class Meta:
         model = User
         fields = [
-            *("language", "time_zone", "voice", "has_shortcuts"),
+            *("language", "time_zone", "voice", "voice_speed", "has_shortcuts"),
             *("announce_minutes", "quiet_from", "quiet_until"),
         ]
         labels = {
+            "voice_speed": _("Voice speed"),
             "quiet_from": _("From"),
             "quiet_until": _("Until"),
             "has_shortcuts": _("Single keys act in the list of tasks: ? shows which"),
@@ -158,8 +159,16 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
             widget=forms.CheckboxSelectMultiple,
         )
         self.initial["announce_minutes"] = self.instance.announce_minutes.split()
+        self.fields["voice_speed"].required = False
+        if not is_enabled():
+            del self.fields["voice_speed"]
+        elif leaves_network():
+            self.fields["voice_speed"].help_text = _("Google's voice has no fast one.")
         for name in self.QUIET:
             self.fields[name].widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+
+    def clean_voice_speed(self) -> str:
+        return self.cleaned_data["voice_speed"] or str(self.instance.voice_speed)
 
     def clean_announce_minutes(self) -> str:
         return " ".join(self.cleaned_data["announce_minutes"])

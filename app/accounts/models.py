@@ -6,7 +6,7 @@ import hashlib
 import time
 import unicodedata
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agenda.identity import uuid7
 from config.retry import retried
+from speech.sentences import Speed
 
 KEY_LENGTH = 32
 # Minutes before a deadline, and the deadline itself.
@@ -37,6 +38,7 @@ LEAD_CHOICES = [
     ("0", _("at the deadline")),
 ]
 LEADS = "1440 60 10 0"
+SPEEDS = [("slow", _("slow")), ("normal", _("normal")), ("fast", _("fast"))]
 VOICES = [("google", _("Google's voice")), ("local", _("This site's own voice"))]
 
 
@@ -83,6 +85,9 @@ class User(AbstractUser):
         blank=True,
         choices=VOICES,
     )
+    voice_speed = models.CharField(
+        _("voice speed"), max_length=10, choices=SPEEDS, default="normal", db_default="normal"
+    )
     # Only the digest of the feed's secret address; empty: no feed.
     calendar_sha256 = models.CharField(  # noqa: DJ001 - unique, so that none must be NULL
         max_length=64, null=True, unique=True, editable=False, db_collation="utf8mb4_bin"
@@ -113,6 +118,10 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "account"
+
+    @property
+    def speed(self) -> Speed:
+        return cast(Speed, self.voice_speed)
 
     @property
     def lead_minutes(self) -> list[int]:

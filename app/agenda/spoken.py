@@ -82,6 +82,7 @@ def _of_task(task: Task, sentence: Sentence, *, user: User) -> Utterance:
         parts=sentence,
         expires_at=task.deadline_at,
         private=task.is_private or user.voice != "google",
+        speed=user.speed,
         tasks=(_words(task),),
     )
 
@@ -96,6 +97,7 @@ def missed_utterance(
         parts=sentences.missed_sentence(reminders=reminders, forgotten=forgotten, language=spoken),
         expires_at=at + MISSED_KEPT,
         private=user.voice != "google",
+        speed=user.speed,
     )
 
 
@@ -117,5 +119,6 @@ def day_utterance(
         parts=sentences.day_sentence(tasks=spoken, at=local_at, language=to),
         expires_at=tasks[0].deadline_at if tasks else ends_at,
         private=user.voice != "google" or any(task.is_private for task in tasks),
+        speed=user.speed,
         tasks=tuple(map(_words, tasks)),
     )

@@ -42,6 +42,7 @@ def read_me(request: HttpRequest) -> HttpResponse:
             "username": user.username,
             "language": user.language or settings.LANGUAGE_CODE,
             "time_zone": user.time_zone or settings.TIME_ZONE,
+            "voice_speed": user.voice_speed,
             "announce_minutes": user.lead_minutes,
             "voice": voice if speech.is_enabled() else "off",
             "token": token_out(token),

@@ -36,7 +36,15 @@ TOKEN_COLUMNS = (
     *("id", "owner_id", "name", "scopes", "hint"),
     *("created_at", "expires_at", "last_used_at"),
 )
-OWNER_COLUMNS = ("id", "username", "language", "time_zone", "voice", "announce_minutes")
+OWNER_COLUMNS = (
+    "id",
+    "username",
+    "language",
+    "time_zone",
+    "voice",
+    "voice_speed",
+    "announce_minutes",
+)
 
 
 def new_token() -> str:

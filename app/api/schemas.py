@@ -17,6 +17,7 @@ from agenda.models import NOTES_LENGTH_MAX, TITLE_LENGTH_MAX
 from agenda.printable import WEIGHTLESS, says_something
 from agenda.repeat import NAMED, RULE_PATTERN, is_rule
 from agenda.tags import TAG_LENGTH_MAX, TAGS_MAX, tag_name
+from speech.sentences import Speed
 
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:[0-5]\d)", re.ASCII
@@ -279,6 +280,7 @@ class Me(Schema):
     username: str
     language: str
     time_zone: str
+    voice_speed: Speed
     announce_minutes: list[int] = Field(
         description="How long before a deadline the agenda's pages say so; 0: at the deadline."
     )

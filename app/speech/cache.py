@@ -55,6 +55,7 @@ class Key:
     language: str
     text: str
     voice: str
+    speed: str = "normal"
     tasks: Tasks = ()
 
 
@@ -65,7 +66,8 @@ class Cache:
     limit_bytes: int
 
     def name(self, key: Key) -> str:
-        words = self._hash(f"{key.voice}\0{key.language}\0{key.text}")
+        speed = "" if key.speed == "normal" else f"\0{key.speed}"
+        words = self._hash(f"{key.voice}\0{key.language}\0{key.text}{speed}")
         return f"{self._hash(key.subject)}.{words}.{key.voice}.mp3"
 
     def read(self, key: Key, *, at: datetime) -> bytes | None:

@@ -63,9 +63,11 @@ def requests_for(text: str) -> int:
     return len(_wrapped(text))
 
 
-def fetch(text: str, *, language: str, host: str, deadline: Deadline) -> bytes:
+def fetch(
+    text: str, *, language: str, host: str, deadline: Deadline, is_slow: bool = False
+) -> bytes:
     """Return `text` as MP3 in Google's voice. Raises GoogleError, and nothing else."""
-    asked = gTTS(text, lang=language, lang_check=False, tokenizer_func=_wrapped)
+    asked = gTTS(text, lang=language, slow=is_slow, lang_check=False, tokenizer_func=_wrapped)
     try:
         bodies = list(asked.get_bodies())
     except AssertionError as error:

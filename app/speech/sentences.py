@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from speech.languages import language_of
 from speech.numbers import Language, counted, in_words
@@ -31,6 +31,7 @@ class Part(NamedTuple):
     text: str
 
 
+Speed = Literal["slow", "normal", "fast"]
 Sentence = tuple[Part, ...]
 """Its parts one after another, spaces included; neighbours differ in language."""
 

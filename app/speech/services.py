@@ -25,7 +25,7 @@ from speech import google, google_line, local
 from speech.cache import GOOGLE_LINE, Cache, Key, Mark, Now, Tasks
 from speech.errors import SpeechError
 from speech.google_line import Caller
-from speech.sentences import Sentence
+from speech.sentences import Sentence, Speed
 
 # What a request may wait, for another maker of the same audio and for Google together.
 PATIENCE_S = 2.5
@@ -47,14 +47,16 @@ class Utterance:
     `parts` come from sentences.py.
     `expires_at` (aware) is when the audio expires: the task's deadline; for the day, the
     nearest deadline among its tasks. `private` keeps the words on this machine: for the day, when
-    any of its tasks is private. `tasks` are those whose words are said: their ids, each with a
-    fingerprint of what is said of it (erase_changed).
+    any of its tasks is private. `speed` is its listener's; Google's voice has no fast one. `tasks`
+    are those whose words are said: their ids, each with a fingerprint of what is said of it
+    (erase_changed).
     """
 
     subject: str
     parts: Sentence
     expires_at: datetime
     private: bool
+    speed: Speed = "normal"
     tasks: Tasks = ()
 
     @property
@@ -141,7 +143,7 @@ def _made(words: Utterance, at: datetime) -> Speech:
         audio = _google(words, mark, wait_s=wait_s)
         if audio is not None:
             return _speech(words, "google", audio)
-        audio = local.speak(words.parts)
+        audio = local.speak(words.parts, speed=words.speed)
         key = _key(words, "local")
         cache.write(key, audio, expires_at=words.expires_at, at=at, mark=mark)
         return _speech(words, "local", audio)
@@ -173,7 +175,13 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
             host = settings.AGENDA_GOOGLE_URL.rstrip("/")
             deadline = google.Deadline.after(call_s)
             audio = b"".join(
-                google.fetch(part.text, language=part.language, host=host, deadline=deadline)
+                google.fetch(
+                    part.text,
+                    language=part.language,
+                    host=host,
+                    deadline=deadline,
+                    is_slow=words.speed == "slow",
+                )
                 for part in words.parts
             )
         now = timezone.now()
@@ -210,6 +218,7 @@ def _key(words: Utterance, voice: Voice) -> Key:
         language=",".join(part.language for part in words.parts),
         text="\0".join(part.text for part in words.parts),
         voice=voice,
+        speed=words.speed,
         tasks=words.tasks,
     )
 

@@ -46,6 +46,25 @@ def test_the_voice_can_be_chosen_only_where_words_may_leave(page, settings):
     assert b'name="voice"' in page.get(ACCOUNT).content
 
 
+def test_how_fast_the_voice_speaks_can_be_chosen_where_one_speaks(page, alice, add, settings):
+    heard = f"/agenda/tasks/{add().id}/speech.mp3"
+    normal = page.get(heard)
+    page.post(ACCOUNT, {"voice_speed": "slow"})
+    assert len(page.get(heard).content) > 1.2 * len(normal.content)
+    assert page.post(ACCOUNT, {"voice_speed": "x"}).status_code == 422
+    for given in ({"voice_speed": ""}, {"language": "en"}):  # said nothing of it
+        page.post(ACCOUNT, given)
+        alice.refresh_from_db()
+        assert alice.voice_speed == "slow"
+    settings.AGENDA_SPEECH = "google"
+    assert "Google&#x27;s voice has no fast one." in page.get(ACCOUNT).text
+    settings.AGENDA_SPEECH = "off"
+    assert 'name="voice_speed"' not in page.get(ACCOUNT).text
+    page.post(ACCOUNT, {"language": "fr"})
+    alice.refresh_from_db()
+    assert alice.voice_speed == "slow"
+
+
 def test_the_export_holds_ones_own_live_tasks_and_no_secret(page, add, bob, alice):
     add("mine")
     add("theirs", owner=bob)
@@ -171,7 +190,7 @@ def test_every_zone_with_a_place_can_be_chosen_and_is_shown_as_chosen(page, alic
     assert page.post(ACCOUNT, {"time_zone": "America/New_York"}).status_code == 302
     content = page.get(ACCOUNT).content.decode()
     assert '<option value="America/New_York" selected>America/New York</option>' in content
-    assert content.count(" selected>") == 2  # language, time zone
+    assert content.count(" selected>") == 3  # language, time zone, speed
     assert '<optgroup label="Europe">' in content
     assert page.post(ACCOUNT, {"time_zone": "Mars/Olympus"}).status_code == 422
 

@@ -43,7 +43,7 @@ def test_a_token_is_found_as_its_model_with_its_owner(alice):
     assert found == known
     for name in ("owner_id", "name", "scopes", "hint", "created_at", "expires_at"):
         assert getattr(found, name) == getattr(known, name), name
-    for name in ("id", "username", "language", "time_zone", "voice", "announce_minutes"):
+    for name in ("id", "username", "language", "time_zone", "voice", "voice_speed"):
         assert getattr(found.owner, name) == getattr(known.owner, name), name
     assert found.owner.get_deferred_fields() >= {"password", "email"}
 

@@ -422,6 +422,16 @@ def test_what_a_user_prefers_is_told(api, alice):
     assert api.get("/me").json()["announce_minutes"] == []
 
 
+def test_a_voice_speaks_as_fast_as_its_user_wants(api, alice, add):
+    where = f"/tasks/{add().id}/speech"
+    normal = api.get(where)
+    type(alice).objects.update(voice_speed="slow")
+    slow = api.get(where)
+    assert len(slow.content) > 1.2 * len(normal.content)
+    assert slow["ETag"] != normal["ETag"]
+    assert api.get("/me").json()["voice_speed"] == "slow"
+
+
 def test_me_tells_no_secret(api, alice):
     alice.email = "alice@example.org"
     alice.save()

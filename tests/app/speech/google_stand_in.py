@@ -52,14 +52,15 @@ def answer_with(audio: bytes) -> bytes:
     return f")]}}'\n\n{len(reply)}\n{reply}\n".encode()
 
 
-def asked_for(body: bytes) -> tuple[str, str]:
-    """Return (text, language) of a request as gTTS packs it; raises when it is packed otherwise."""
+def asked_for(body: bytes) -> dict[str, Any]:
+    """Return what a request asks for as gTTS packs it; raises when it is packed otherwise."""
     fields = urllib.parse.parse_qs(body.decode(), strict_parsing=False)
     rpc, parameter, nothing, kind = json.loads(fields["f.req"][0])[0][0]
     text, language, speed, null = json.loads(parameter)
-    if (rpc, nothing, kind, speed, null) != (RPC, None, "generic", None, "null"):
+    is_known = speed in {None, True}
+    if (rpc, nothing, kind, is_known, null) != (RPC, None, "generic", True, "null"):
         raise ValueError(f"not what gTTS sends: {fields}")
-    return text, language
+    return {"text": text, "language": language} | ({"slow": True} if speed else {})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -75,8 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != PATH:
             self.answer(404, b"")
             return
-        text, language = asked_for(body)
-        self.server.asked.append({"text": text, "language": language})
+        self.server.asked.append(asked_for(body))
         moods = self.server.moods
         MOODS[moods.pop(0) if len(moods) > 1 else moods[0]](self)
 

@@ -21,8 +21,9 @@ def cache(folder):
     return Cache(folder=folder, secret=b"secret", limit_bytes=10 * 1024 * 1024)
 
 
-def key(subject="task", text="Bonjour.", language="fr", voice="local", tasks=()):
-    return Key(subject=subject, text=text, language=language, voice=voice, tasks=tasks)
+def key(**given):
+    said = {"subject": "task", "text": "Bonjour.", "language": "fr", "voice": "local"}
+    return Key(**said | given)
 
 
 def write(cache, written=None, *, audio=AUDIO, expires_at=SOON, at=AT):
@@ -50,6 +51,7 @@ def test_what_was_written_is_read(cache):
         key(text="Bonsoir."),
         key(language="en"),
         key(voice="google"),
+        key(speed="slow"),
     ],
 )
 def test_other_words_have_other_audio(cache, other):

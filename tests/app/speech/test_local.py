@@ -22,6 +22,16 @@ def test_a_sentence_becomes_mp3(language):
     assert len(audio) / mp3.duration_s(audio) == pytest.approx(48_000 / 8, rel=0.01)
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_slow_takes_longer_and_fast_less(language):
+    part = Part(language, "Rendre le TP trois, demain à midi, dans la salle du bas.")
+    slow, normal, fast = (
+        mp3.duration_s(local.speak((part,), speed=speed)) for speed in ("slow", "normal", "fast")
+    )
+
+    assert slow > 1.2 * normal > 1.44 * fast
+
+
 def test_the_samples_are_as_the_encoder_is_told():
     heard = subprocess.run(
         ["espeak-ng", "--stdin", "--stdout"],

@@ -55,6 +55,16 @@ def test_the_etag_is_quoted_and_tells_words_and_voices_apart(site):
     assert all(tag.startswith('"') and tag.endswith('"') for tag in tags)
 
 
+@pytest.mark.parametrize("private", [True, False], ids=["local", "google"])
+def test_who_wants_to_hear_it_slower_or_faster_gets_other_audio(site, private):
+    said = {speed: site.speak(speed=speed, private=private) for speed in ("slow", "normal", "fast")}
+
+    assert len({speech.etag for speech in said.values()}) == 3
+    assert said["slow"] == site.speak(speed="slow", private=private)
+    if not private:
+        assert [one.get("slow", False) for one in site.google.asked] == [True, False, False]
+
+
 def test_a_private_task_never_reaches_google(site):
     speech = site.speak(private=True)
     site.speak(private=True)
@@ -264,9 +274,9 @@ def test_many_listeners_at_once_make_the_local_voice_once(site, monkeypatch):
     site.settings.AGENDA_SPEECH = "local"
     made, speak = [], local.speak
 
-    def counted(sentence):
+    def counted(sentence, **options):
         made.append(sentence)
-        return speak(sentence)
+        return speak(sentence, **options)
 
     monkeypatch.setattr(local, "speak", counted)
 
