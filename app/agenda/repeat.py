@@ -91,18 +91,40 @@ def walls_after(
             yield wall
 
 
-def is_on_series(deadline_at: datetime, *, repeat: str, series: datetime, zone: ZoneInfo) -> bool:
-    """Whether the series itself has this time; one that was kept longer stands beside it."""
+def slot_of(
+    deadline_at: datetime, *, repeat: str, series: datetime, zone: ZoneInfo
+) -> datetime | None:
+    """The time of the series that a deadline has, or was moved from: the last that is not after it;
+    None when the series begins later.
+    """
+    every, unit = _step(rule(repeat, series=series.date()))
     day = deadline_at.astimezone(zone).date()
-    on_time = instant_or_later(datetime.combine(day, series.time()), zone=zone)
-    return on_time == deadline_at and next(_days(repeat, series.date(), day), None) == day
+    begin = max(series.date(), day - 2 * every * unit)
+    found = None
+    for one in _days(repeat, series.date(), begin):
+        slot = instant_or_later(datetime.combine(one, series.time()), zone=zone)
+        if slot > deadline_at:
+            break
+        found = slot
+    return found
+
+
+def _step(text: str) -> tuple[int, relativedelta]:
+    """Every how many of what a rule comes again."""
+    interval = re.search("INTERVAL=([0-9]+)", text)
+    units = {
+        "D": relativedelta(days=1),
+        "W": relativedelta(weeks=1),
+        "M": relativedelta(months=1),
+        "Y": relativedelta(years=1),
+    }
+    return int(interval[1]) if interval else 1, units[text.removeprefix("FREQ=")[0]]
 
 
 def _days(repeat: str, series: date, begin: date) -> Iterator[date]:
     """The days of the series from `begin` on, up to the calendar's end."""
     text = rule(repeat, series=series)
-    interval = re.search("INTERVAL=([0-9]+)", text)
-    every = int(interval[1]) if interval else 1
+    every, _unit = _step(text)
     if "DAILY" in text or "WEEKLY" in text:
         step = timedelta(days=every * (7 if "WEEKLY" in text else 1))
         start = series + (begin - series) // step * step

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event, Timezone, Todo, vRecur
 
 from agenda.calendar import EVENT_LASTS, ICS_PRIORITIES, REFRESH
+from agenda.clock import instant_or_later
 from agenda.models import Priority, Task
-from agenda.repeat import is_on_series, rule
+from agenda.repeat import rule, walls_after
 
 ALARM_BEFORE = timedelta(hours=1)
 
@@ -23,36 +25,42 @@ def calendar_of(tasks: list[Task], *, name: str, zone: ZoneInfo, is_repeating: b
     if is_repeating:
         found.add_component(Timezone.from_tzinfo(zone))
     for task in tasks:
-        again = _recurrence(task, zone=zone)
-        deadline_at = task.deadline_at.astimezone(zone) if again else task.deadline_at
-        found.add_component(_todo(task, deadline_at, again))
-        found.add_component(_event(task, deadline_at, again))
+        for component in _components(task, zone=zone):
+            found.add_component(component)
     return found
 
 
-def _todo(task: Task, deadline_at: datetime, again: vRecur | None) -> Todo:
+def _components(task: Task, *, zone: ZoneInfo) -> list[Todo | Event]:
+    slot, again = _recurrence(task, zone=zone)
+    if slot is None:
+        at = task.deadline_at
+        return [_todo(task, at), _event(task, at, at - EVENT_LASTS)]
+    start, end = _start(slot), task.deadline_at.astimezone(zone)
+    moved = {"recurrence-id": start} if end != slot else None
+    told = {"dtstart": start, "rrule": again}
+    # A rule needs a start, and that before the end.
+    todos = [_todo(task, slot, told)] if start < slot else [_todo(task, end)]
+    if moved and start < slot:
+        todos.append(_todo(task, end, moved))
+    events = [_event(task, slot, start, {"rrule": again})]
+    return [*todos, *events, *([_event(task, end, _start(end), moved)] if moved else [])]
+
+
+def _todo(task: Task, end: datetime, also: dict[str, Any] | None = None) -> Todo:
     todo = Todo()
     todo.add("uid", f"{task.id}-todo")
-    if again and _start(deadline_at) < deadline_at:  # a rule needs a start, and that before the end
-        todo.add("dtstart", _start(deadline_at))
-        todo.add("rrule", again)
-    todo.add("due", deadline_at)
-    _describe(todo, task)
-    return todo
+    todo.add("due", end)
+    return _described(todo, task, also)
 
 
-def _event(task: Task, deadline_at: datetime, again: vRecur | None) -> Event:
+def _event(task: Task, end: datetime, start: datetime, also: dict[str, Any] | None = None) -> Event:
     event = Event()
     event.add("uid", f"{task.id}-event")
-    start = _start(deadline_at) if again else deadline_at - EVENT_LASTS
     event.add("dtstart", start)
-    if start != deadline_at:
-        event.add("dtend", deadline_at)
+    if start != end:
+        event.add("dtend", end)
     event.add("transp", "TRANSPARENT")
-    if again:
-        event.add("rrule", again)
-    _describe(event, task)
-    return event
+    return _described(event, task, also)
 
 
 def _start(deadline_at: datetime) -> datetime:
@@ -61,20 +69,26 @@ def _start(deadline_at: datetime) -> datetime:
     return max(deadline_at - EVENT_LASTS, midnight)
 
 
-def _recurrence(task: Task, *, zone: ZoneInfo) -> vRecur | None:
-    """None for a task that does not repeat, and while one was kept longer than its series says."""
+def _recurrence(task: Task, *, zone: ZoneInfo) -> tuple[datetime | None, vRecur | None]:
+    """Its time in the series, found by walking it; None for a task that does not repeat."""
     if task.repeat_from is None or task.repeat_time is None:
-        return None
+        return None, None
     series = datetime.combine(task.repeat_from, task.repeat_time)
-    if not is_on_series(task.deadline_at, repeat=task.repeats, series=series, zone=zone):
-        return None
+    slot, rest = (
+        None,
+        walls_after(series - timedelta(seconds=1), repeat=task.repeats, series=series),
+    )
+    while (at := instant_or_later(next(rest, datetime.max), zone=zone)) <= task.deadline_at:
+        slot = at.astimezone(zone)
     found: vRecur = vRecur.from_ical(rule(task.repeats, series=series.date()))
     if until := found.get("UNTIL"):  # of a start with a time zone it is an instant, in UTC
         found["UNTIL"] = [datetime.combine(until[0], time.max, tzinfo=zone).astimezone(UTC)]
-    return found
+    return slot, found
 
 
-def _describe(component: Todo | Event, task: Task) -> None:
+def _described(component: Todo | Event, task: Task, also: dict[str, Any] | None) -> Todo | Event:
+    for name, value in (also or {}).items():
+        component.add(name, value)
     component.add("dtstamp", task.created_at)
     component.add("summary", task.title)
     if task.notes:
@@ -90,3 +104,4 @@ def _describe(component: Todo | Event, task: Task) -> None:
     alarm.add("description", task.title)
     alarm.add("trigger", -ALARM_BEFORE)
     component.add_component(alarm)
+    return component

@@ -20,6 +20,7 @@ from accounts.models import User
 from agenda.calendar import calendar
 from agenda.clock import instant_or_later
 from agenda.models import Task
+from agenda.services import TaskInput, task_add, task_keep
 from tests.app.calendar_oracle import calendar_of
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -129,6 +130,9 @@ def tasks(draw):
     deadline_at = instant_or_later(wall.replace(microsecond=0), zone=PARIS)
     repeat = draw(st.sampled_from(RULES))
     is_rule = repeat.startswith("FREQ")
+    # Later than its series says; with a series that begins there, or did days before.
+    deadline_at += timedelta(hours=draw(st.sampled_from([0, 0, 1, 5, 24, 75])))
+    begins = wall.date() - timedelta(days=draw(st.sampled_from([0, 0, 1, 7, 40])))
     return Task(
         title=draw(WORDS),
         notes=draw(st.one_of(st.just(""), WORDS)),
@@ -141,7 +145,7 @@ def tasks(draw):
         priority=draw(st.integers(0, 2)),
         repeat="rule" if is_rule else repeat,
         repeat_rule=repeat if is_rule else "",
-        repeat_from=wall.date() if repeat else None,
+        repeat_from=begins if repeat else None,
         repeat_time=wall.time().replace(microsecond=0) if repeat else None,
     )
 
@@ -152,3 +156,20 @@ def test_a_calendar_says_what_icalendar_writes_of_the_same_tasks(some):
     body = b"".join(calendar(some, **told))
     assert max(map(len, body.split(b"\r\n"))) <= 75
     assert Calendar.from_ical(body).to_ical() == calendar_of(some, **told).to_ical()
+
+
+def test_one_that_was_moved_is_an_exception_and_the_series_stays(feed, alice):
+    User.objects.update(time_zone="Europe/Paris")
+    at = timezone.now()
+    monday = (at + timedelta(days=8)).replace(hour=9, minute=0, second=0, microsecond=0)
+    written = TaskInput(title="x", deadline_at=monday, repeat="weekly")
+    task = task_add(owner_id=alice.pk, given=written, at=at)
+    until = monday + timedelta(hours=29)
+    assert task_keep(owner_id=alice.pk, task_id=task.id, seen_at=monday, until=until, at=at)
+    for kind in ("VTODO", "VEVENT"):
+        series, moved = Calendar.from_ical(Client().get(feed).getvalue()).walk(kind)
+        assert series["UID"] == moved["UID"]
+        assert (series["RRULE"].to_ical(), "RRULE" in moved) == (b"FREQ=WEEKLY", False)
+        assert moved["RECURRENCE-ID"].dt == series["DTSTART"].dt
+        end = "DUE" if kind == "VTODO" else "DTEND"
+        assert (series[end].dt, moved[end].dt) == (monday, until)

@@ -144,10 +144,10 @@ def test_done_and_later_touch_one_occurrence_of_a_series(alice):
     hour = again.deadline_at + timedelta(hours=1)
     asked = {"owner_id": alice.pk, "task_id": again.id, "seen_at": again.deadline_at}
     assert task_keep(**asked, until=hour, at=at + UNDO_WINDOW)
-    assert b"RRULE" not in feed(alice)
+    assert b"RECURRENCE-ID" in feed(alice)
     tasks_forget(at=hour)
     assert Task.objects.get().deadline_at == first + timedelta(days=2)
-    assert b"RRULE" in feed(alice)
+    assert b"RECURRENCE-ID" not in feed(alice)
 
 
 def feed(owner):
