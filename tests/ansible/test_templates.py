@@ -100,7 +100,7 @@ def test_who_comes_while_nginx_is_restarted_waits_for_a_few_seconds():
     assert names[1:] == ["Let new connections wait", "Restart nginx", "Let them in again"]
     assert {task["listen"] for task in (handlers[1], handlers[3])} == {"Restart nginx"}
     pause = handlers[1]["ansible.builtin.command"]["argv"]
-    assert set(re.findall(r"(\d+) timeout 5s", pause[-1])) == {"80", "443", "8443"}
+    assert set(re.findall(r"(\d+) timeout 30s", pause[-1])) == {"80", "443", "8443"}
     nic = {"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}
     ports = [{"network": "campus", "port": 80, "from": ["0.0.0.0/0"]}]
     text = rendered("base", "nftables.conf.j2", base_nics=[nic], base_open_ports=ports)
