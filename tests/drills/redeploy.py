@@ -72,15 +72,21 @@ def play(
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory"]
     command += [str(tree / "inventory" / site.environment), f"ansible/{playbook}.yml", *options]
     began = time.monotonic()
-    ended = subprocess.run(
-        command,
-        cwd=tree,
-        env={**os.environ, "CTLV_LAB_STATE": str(site.state)},
-        capture_output=True,
-        text=True,
-        timeout=SWITCH_WITHIN_S,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=tree,
+            env={**os.environ, "CTLV_LAB_STATE": str(site.state)},
+            capture_output=True,
+            text=True,
+            timeout=SWITCH_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OperatorError(
+            f"{playbook} had not ended after {SWITCH_WITHIN_S} s",
+            "run the drill when this machine has less to do; make deploy finishes what it began",
+        ) from error
     return ended, time.monotonic() - began
 
 
