@@ -14,6 +14,44 @@ FRENCH = Part("fr", "Rendre le TP trois, demain à midi.")
 ENGLISH = Part("en", "Call the bank, tomorrow at six p.m.")
 
 
+def steps(*amplitudes):
+    """A tenth of a second of each."""
+    return array("h", [a for amplitude in amplitudes for a in [amplitude] * (RATE_HZ // 10)])
+
+
+@pytest.mark.parametrize(
+    ("amplitudes", "power"),
+    [
+        pytest.param([100] * 8, 100**2, id="steady"),
+        pytest.param([200, 0, 0, 0], 200**2 / 4, id="one block: its mean"),
+        pytest.param([300, 0], 300**2 / 4, id="less than a block"),
+        pytest.param([0, *[100] * 6, 0], 0.9 * 100**2, id="a block begins each tenth"),
+        pytest.param([100, *[0] * 20], 100**2 / 4, id="silence is a pause"),
+    ],
+)
+def test_what_is_no_pause_is_measured_in_blocks_of_four_tenths(amplitudes, power):
+    assert loudness._power(steps(*amplitudes), rate_hz=RATE_HZ) == pytest.approx(power)
+
+
+@pytest.mark.parametrize(("quiet", "is_pause"), [(78, True), (80, False)])
+def test_ten_decibels_below_the_mean_it_is_a_pause(quiet, is_pause):
+    """Of 44 blocks one is loud, three partly, 40 quiet: a tenth of their mean is 79.2 squared."""
+    found = loudness._power(steps(*[1000] * 4, *[quiet] * 43), rate_hz=RATE_HZ)
+    loud = 2.5 * 1000**2 + 1.5 * quiet**2
+    assert found == pytest.approx(loud / 4 if is_pause else (loud + 40 * quiet**2) / 44)
+
+
+def test_above_the_knee_a_sample_grows_less_and_less_on_both_sides():
+    knee, ceiling = loudness.KNEE, loudness.CEILING
+    grown = [loudness._limited(knee + step) for step in (0, 1000, 2000, 3000, 100_000)]
+    assert grown[0] == knee
+    assert grown[1] == pytest.approx(knee + 1000, rel=0.01)
+    assert grown == sorted(grown)
+    assert grown[3] - grown[2] < grown[2] - grown[1] < 1000
+    assert grown[-1] == pytest.approx(ceiling)
+    assert loudness._limited(-knee - 2000) == -grown[2]
+
+
 @pytest.fixture(
     scope="module",
     params=[
