@@ -257,7 +257,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest bench-scale drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest bench-scale drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-edge drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -287,6 +287,9 @@ drill-restarts: ## A deploy that restarts nginx and MariaDB while people work: i
 
 drill-flood: ## One address floods the web: does anybody at another one notice?
 	@$(ALONE) tests.drills.flood
+
+drill-edge: ## Kill keepalived, HAProxy, an edge, a web host under load: how long is nobody answered?
+	@$(ALONE) tests.drills.edge
 
 drill-drift: ## 51 changes by hand: does drift name each, and deploy put back what it owns?
 	@$(RUN) tests.drills.drift

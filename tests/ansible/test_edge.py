@@ -125,6 +125,7 @@ def test_nothing_leads_out_of_an_edge_but_what_it_needs(values):
     assert reached == {(f"198.18.112.{last}", 3128) for last in (156, 162, 163)}
     assert values(EDGE, "base_egress_limited") is True
     rules = template(values, "edge.nft.j2")
+    assert "reject with tcp reset" in rules
     assert re.findall(r"ip saddr (\S+) ip protocol vrrp accept", rules) == ["198.18.112.166"]
     handed_on = re.search(r'"haproxy" ip daddr { (.*) } tcp dport 8443', rules)
     assert len(handed_on[1].split(", ")) == 5
