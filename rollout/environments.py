@@ -53,7 +53,10 @@ def made(root: Path, name: str, source: str, *, shift: int) -> str:
     hosts = {path.parent.name: yaml.safe_load(path.read_text("utf-8")) for path in written_for}
     names = {host: f"{host}-{name}" for host in hosts}
     names[f".config/ctlv/{source}"] = f".config/ctlv/{name}"
-    rewritten = shifted(hosts.values(), shift=shift)
+    # And what hosts get when edges take their addresses.
+    later = (root / "inventory" / source).glob("host_vars/*/edge.yml*")
+    moved = [hosts[path.parent.name] | yaml.safe_load(path.read_text("utf-8")) for path in later]
+    rewritten = shifted([*hosts.values(), *moved], shift=shift)
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as place:
         copy = Path(place) / name
         shutil.copytree(
