@@ -10,7 +10,7 @@ from django.utils import timezone
 
 # A year below the calendar's last, so that no time zone can push an instant over its end.
 LAST_INSTANT = datetime(9998, 12, 31, tzinfo=UTC)
-EVENING = time(20)
+MORNING, AFTERNOON, EVENING = time(9), time(18), time(20)
 DAYS_A_WEEK = 7
 
 
@@ -62,6 +62,21 @@ def later_choices(deadline_at: datetime, *, at: datetime, zone: ZoneInfo) -> dic
         for name, until in sorted(choices.items(), key=lambda choice: choice[1])
         if deadline_at < until <= LAST_INSTANT
     }
+
+
+def first_choices(*, at: datetime, zone: ZoneInfo) -> list[datetime]:
+    """What a new task's deadline may be with one touch, soonest first: this afternoon and evening,
+    tomorrow morning and afternoon, the next Monday's morning, in a week.
+    """
+    today = at.astimezone(zone).date()
+    monday = today + timedelta(days=DAYS_A_WEEK - today.weekday())
+    walls = {
+        *((today, AFTERNOON), (today, EVENING)),
+        *((today + timedelta(days=1), MORNING), (today + timedelta(days=1), AFTERNOON)),
+        *((monday, MORNING), (today + timedelta(days=DAYS_A_WEEK), AFTERNOON)),
+    }
+    found = (instant_or_later(datetime.combine(*wall), zone=zone) for wall in sorted(walls))
+    return [instant for instant in found if at + timedelta(minutes=30) < instant <= LAST_INSTANT]
 
 
 def day_start(day: date, *, zone: ZoneInfo) -> datetime:

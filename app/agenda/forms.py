@@ -28,12 +28,19 @@ from agenda.tags import COLUMN_LENGTH
 ONE_DAY = timedelta(days=1)
 
 
+class MomentInput(forms.DateTimeInput):
+    """Where a moment in words was picked it is hidden, and may be empty: the server says so."""
+
+    def use_required_attribute(self, initial: Any) -> bool:
+        return False
+
+
 class DeadlineField(forms.DateTimeField):
     """A wall clock in the user's time zone, as <input type="datetime-local"> sends it or as
     people of that language write it without one.
     """
 
-    widget = forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+    widget = MomentInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
     input_formats = formats.get_format_lazy("DATETIME_INPUT_FORMATS")
     default_error_messages = {
         "invalid": gettext_lazy("Write a date and a time, such as 2026-11-24 18:30.")

@@ -75,6 +75,13 @@ def chip_at(deadline_at: datetime, at: datetime) -> str:
     )
 
 
+def pick_at(deadline_at: datetime, at: datetime) -> str:
+    """Such as "today 18:00", "tomorrow 9:00", "Mon 7 Dec 09:00"."""
+    days = (_day(deadline_at) - _day(at)).days
+    day = {0: _("today"), 1: _("tomorrow")}.get(days) or short_day_at(deadline_at, at)
+    return f"{day} {clock(deadline_at)}"
+
+
 def in_words(length: timedelta) -> str:
     """Such as "3 days" or "90 minutes": the largest unit that says it exactly."""
     seconds = int(length.total_seconds())

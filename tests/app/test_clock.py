@@ -10,7 +10,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenda.clock import SkippedHour, instant, later_choices, zone_label
+from agenda.clock import SkippedHour, first_choices, instant, later_choices, zone_label
 from agenda.grouping import group_name
 from agenda.identity import is_uuid7, uuid7
 from agenda.times import ebb_at, left_at
@@ -151,3 +151,21 @@ def test_later_offers_only_what_is_later(due, expected):
     choices = later_choices(deadline_at, at=at, zone=PARIS)
     told = (f"{name} {until.astimezone(PARIS):%a %d %H:%M}" for name, until in choices.items())
     assert ", ".join(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "offered"),
+    [
+        # A Monday.
+        (datetime(2026, 11, 30, 10), "30 18:00, 30 20:00, 01 09:00, 01 18:00, 07 09:00, 07 18:00"),
+        (datetime(2026, 11, 30, 17, 30), "30 20:00, 01 09:00, 01 18:00, 07 09:00, 07 18:00"),
+        (datetime(2026, 11, 30, 23), "01 09:00, 01 18:00, 07 09:00, 07 18:00"),
+        # A Sunday: tomorrow is the Monday.
+        (datetime(2026, 12, 6, 10), "06 18:00, 06 20:00, 07 09:00, 07 18:00, 13 18:00"),
+        # The clocks change on 28 March.
+        (datetime(2027, 3, 27, 21), "28 09:00, 28 18:00, 29 09:00, 03 18:00"),
+    ],
+)
+def test_what_a_new_deadline_may_be_with_one_touch(at, offered):
+    found = first_choices(at=at.replace(tzinfo=PARIS), zone=PARIS)
+    assert ", ".join(f"{one.astimezone(PARIS):%d %H:%M}" for one in found) == offered

@@ -84,6 +84,7 @@ class Person:
         """Fill the form of a task without sending it; return the deadline, aware."""
         deadline_at = datetime.now(SITE_ZONE) + (lives or timedelta(hours=3))
         self.page.locator("[name=title]").fill(title)
+        self.page.locator("[name=when][value='']").check()
         field = self.page.locator("[name=deadline_at]")
         # The picker offers minutes; a test has no minute to wait, and the server takes seconds.
         if lives is not None and field.get_attribute("type") == "datetime-local":

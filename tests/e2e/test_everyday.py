@@ -266,6 +266,7 @@ def test_mistakes_are_said_beside_the_field(arrive):
     person.opens("/agenda/tasks/new/")
     person.page.locator("form.card").evaluate("form => form.noValidate = true")
     person.page.locator("[name=title]").fill("")
+    person.page.locator("[name=when][value='']").check()
     person.page.locator("[name=deadline_at]").fill("2020-01-01T10:00")
     person.presses("add")
     expect(person.page.locator(".field-title .problem")).to_be_visible()
@@ -461,6 +462,7 @@ def test_a_typed_line_outlives_cancel_back_and_another_language(arrive, javascri
     expect(page.locator("#quick")).to_have_value(line)
     page.locator("#quick").press("Enter")
     expect(page.locator("[name=title]")).to_have_value(line)
+    page.locator("[name=when][value='']").check()
     page.locator("[name=deadline_at]").fill("2090-01-01T10:00")
     person.words = WORDS["fr"]
     person.presses("add")

@@ -118,6 +118,7 @@ def test_after_a_mistake_title_and_focus_say_what_is_wrong(arrive, javascript):
     person.opens("/agenda/tasks/new/")
     page.locator("[name=tags]").fill("b/c")
     page.locator("[name=title]").fill("x")
+    page.locator("[name=when][value='']").check()
     page.locator("[name=deadline_at]").fill("2020-01-01T10:00")
     person.presses("add")
     assert page.title().startswith("Error:")

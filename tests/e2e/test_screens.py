@@ -72,6 +72,8 @@ class Places:
 
     def _send(self, page: Page, screen: Screen) -> Response:
         for name, value in screen.fill:
+            if name == "deadline_at":
+                page.locator("[name=when][value='']").check()
             page.locator(f"[name={name}]").fill(value.format(**self.stands_for))
         form = page.locator("form", has=page.locator(f"[name={screen.fill[0][0]}]"))
         form.evaluate("form => { form.noValidate = true; }")

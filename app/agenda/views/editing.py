@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -22,7 +23,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
 from agenda import services, times
-from agenda.clock import instant, later_choices, zone_here, zone_label
+from agenda.clock import first_choices, instant, later_choices, zone_here, zone_label
 from agenda.forms import (
     DeadlineField,
     TaskForm,
@@ -48,6 +49,8 @@ from speech import services as speech
 # Without what ends a sentence or a bracket around it.
 LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]»”’']")
 LINKS_MAX = 20
+# As <input type="datetime-local"> writes a moment.
+WALL = "%Y-%m-%dT%H:%M"
 # For how long a line may wait for a network: "Monday" said weeks ago is a question.
 LINES_WAIT = timedelta(days=7)
 # A browser that thinks it is a little later than it is.
@@ -89,7 +92,7 @@ def task_quick(request: HttpRequest) -> HttpResponse:
         return redirect("task-new")
     line = _read(text, at=at)
     readings = {
-        f"{wall:%Y-%m-%dT%H:%M} {line.repeat}": wall
+        f"{wall:{WALL}} {line.repeat}": wall
         for wall in ([line.wall] if line.wall else line.options)
     }
     if "peek" in given:
@@ -197,7 +200,7 @@ def _no_such_task(request: HttpRequest, *, at: datetime) -> HttpResponse:
     words = words_kept(request) or request.POST
     if not (words.get("title") or words.get("notes")):
         raise Http404("no such task")
-    given = words.dict() | {"identity": uuid7()}
+    given = _with_moment(words.dict()) | {"identity": uuid7()}
     context = _task_context(request, TaskForm(initial=given), at=at)
     context |= {"is_missing": True, "next": reverse("task-new")}
     return render(request, "agenda/task_form.html", context, status=404)
@@ -208,9 +211,14 @@ def _task_form(
 ) -> TaskForm:
     """Filled by what was sent, or by words kept over a sign-in, else by `initial`."""
     if request.method == "POST":
-        return TaskForm(request.POST, shown=shown)
+        return TaskForm(_with_moment(request.POST.dict()), shown=shown)
     kept = words_kept(request)
-    return TaskForm(initial=initial | kept.dict() if kept else initial)
+    return TaskForm(initial=initial | _with_moment(kept.dict()) if kept else initial)
+
+
+def _with_moment(given: dict[str, Any]) -> dict[str, Any]:
+    """A moment that was picked is the deadline; the field of another one is not shown then."""
+    return given | {"deadline_at": when} if (when := given.get("when")) else given
 
 
 def _task_page(
@@ -245,6 +253,7 @@ def _acts(task: Task, *, at: datetime) -> dict[str, Any]:
 def _task_context(
     request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None = None
 ) -> dict[str, Any]:
+    moments = _moments(form, at=at, is_new=task is None)
     return words_along(request) | {
         "at": at,
         "task": task,
@@ -252,9 +261,23 @@ def _task_context(
         "heading": _("Edit a task") if task else _("Add a task"),
         "button": _("Save") if task else _("Add"),
         "form": form,
+        "moments": moments,
+        "is_other": not any(is_said for *_, is_said in moments),
         "zone": zone_label(at, zone=zone_here()),
         "leaves_network": speech.leaves_network(),
     }
+
+
+def _moments(form: TaskForm, *, at: datetime, is_new: bool) -> list[tuple[str, str, bool]]:
+    """What may be picked: as the field writes it, in words, and whether the form says that now."""
+    offered = first_choices(at=at, zone=zone_here())
+    said = form["deadline_at"].value()
+    now = f"{said:{WALL}}" if isinstance(said, datetime) else str(said or "")
+    if is_new and not form["deadline_at"].errors:
+        with suppress(ValueError, OverflowError):
+            offered.append(instant(datetime.strptime(now, WALL), zone=zone_here()))
+    walls = [(f"{timezone.localtime(one):{WALL}}", one) for one in sorted(set(offered))]
+    return [(wall, times.pick_at(one, at), wall == now) for wall, one in walls]
 
 
 def _deadline_offered(request: HttpRequest, at: datetime) -> datetime | str:
