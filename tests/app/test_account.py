@@ -49,7 +49,7 @@ def test_the_voice_can_be_chosen_only_where_words_may_leave(page, settings):
 def test_how_fast_the_voice_speaks_can_be_chosen_where_one_speaks(page, alice, add, settings):
     heard = f"/agenda/tasks/{add().id}/speech.mp3"
     normal = page.get(heard)
-    page.post(ACCOUNT, {"voice_speed": "slow"})
+    page.post(ACCOUNT, {"voice_speed": "slow", "language": "en"})
     assert len(page.get(heard).content) > 1.2 * len(normal.content)
     assert page.post(ACCOUNT, {"voice_speed": "x"}).status_code == 422
     for given in ({"voice_speed": ""}, {"language": "en"}):  # said nothing of it
