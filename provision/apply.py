@@ -319,6 +319,8 @@ class Worker:
                 next_step="run this again: it is planned, and asked for, as a new container",
             )
         self.node = node
+        # Whoever moved it decides for this run; the next plan says where it shall lie.
+        self.wanted = replace(self.wanted, container=replace(self.wanted.container, node=node))
         return found
 
     def not_taken(self, step: Step) -> StepError:

@@ -93,7 +93,7 @@ def made(desired: Desired, used: Endpoint, coming: Path, file: Path) -> Endpoint
         files.write_atomically(coming, text)
         return replace(used, token_id=name, token_secret=str(answer["value"]))
     raise OperatorError(
-        f"{used.token_id} has {MOST_NAMES} followers", "remove those that nobody uses"
+        f"{used.token_id} has {MOST_NAMES} followers", next_step="remove those that nobody uses"
     )
 
 
@@ -109,8 +109,8 @@ def give_same(api: Proxmox, new: Endpoint) -> None:
     if lacking:
         raise OperatorError(
             f"{old.token_id} may not hand on what it may itself on {', '.join(sorted(lacking))}",
-            f"grant it to {new.token_id} on a node, as root (`pveum acl list` says what the old "
-            "one has), and run this again",
+            next_step=f"grant it to {new.token_id} on a node, as root (`pveum acl list` says what "
+            "the old one has), and run this again",
         )
 
 
@@ -126,4 +126,4 @@ def refused(
     )
     if used.is_lab:
         way = "the lab makes another where its file `token` is missing: make down, rm, make up"
-    return OperatorError(f"{used.token_id} may not make tokens: {error.message}", way)
+    return OperatorError(f"{used.token_id} may not make tokens: {error.message}", next_step=way)

@@ -168,6 +168,7 @@ AXES_LOCKOUT_CALLABLE = "accounts.throttle.locked_out"
 _TYPED = (
     *("username", "password", "password1", "password2", "code", "sealed", "email", "next"),
     *("old_password", "new_password1", "new_password2", "name", "title", "notes", "tags", "line"),
+    "announce_minutes",
 )
 AXES_SENSITIVE_PARAMETERS = [*_TYPED, *(f"kept-{name}" for name in _TYPED)]
 AXES_VERBOSE = False

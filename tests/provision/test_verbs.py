@@ -581,10 +581,12 @@ def test_a_migrated_container_is_found_where_it_is(cluster):
     cluster.apply()
     cluster.pve.add_node("pve2")
     cluster.ct(2156).node = "pve2"
-    assert cluster.run("plan") == 0
+    assert cluster.run("plan") == 2
+    assert "0 to create" in cluster.out
 
     cluster.change("web", lxc_cores=2)
-    assert cluster.apply() == 0
+    assert cluster.apply() == 2
+    assert "a running container moves by a restart" in cluster.out
     assert cluster.ct(2156).config["cores"] == 2
     assert cluster.ct(2156).node == "pve2"
 
