@@ -171,7 +171,11 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # generic to m
         return self.cleaned_data["voice_speed"] or str(self.instance.voice_speed)
 
     def clean_announce_minutes(self) -> str:
-        return " ".join(self.cleaned_data["announce_minutes"])
+        chosen = self.cleaned_data["announce_minutes"]
+        if not chosen and "voice_speed" in self.fields and "voice_speed" not in self.data:
+            # A page that the release before had made has neither: it takes nothing away.
+            return str(self.instance.announce_minutes)
+        return " ".join(chosen)
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data

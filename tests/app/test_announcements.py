@@ -478,7 +478,10 @@ def test_lead_times_are_kept_and_shown(page, alice):
     content = page.get("/agenda/account/").content.decode()
     assert content.count("checked") == 2
     assert page.post("/agenda/account/", {"announce_minutes": ["7"]}).status_code == 422
-    page.post("/agenda/account/", {"language": ""})
+    page.post("/agenda/account/", {"language": ""})  # of the release before, open at the switch
+    alice.refresh_from_db()
+    assert alice.announce_minutes == "30 0"
+    page.post("/agenda/account/", {"language": "", "voice_speed": "normal"})
     alice.refresh_from_db()
     assert alice.announce_minutes == ""
 
