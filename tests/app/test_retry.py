@@ -84,6 +84,7 @@ FAULTS = {
     "it met another's write": (DEADLOCK, False),
     "it waited too long": (1205, False),
     "the server is gone": (CUT, False),
+    "the member left its cluster": (1047, False),
     "COMMIT never arrived": (LOST, False),
     "the answer never came": (LOST, True),
 }
