@@ -25,8 +25,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 # MariaDB's numbers. It met another's write, it waited too long for one: nothing is written.
 WAITED = 1205
 GIVEN_UP = {1213, WAITED}
-# The server is gone; and, while an answer was awaited, lost. Of a closed connection, MySQLdb's 0; of
-# a cluster's member that leaves the others, 1047: another connection leads to one that has not.
+# The server is gone; and, while an answer was awaited, lost. Of a closed connection, MySQLdb's 0.
+# A cluster's member that left the others says 1047: another connection leads to one that has not.
 CUT_OFF = {0, 1047, 2006, 2013}
 LOST = 2013
 TRIES = 5
