@@ -75,3 +75,10 @@ def test_a_patience_that_is_no_number_of_seconds_is_refused(word, lock, tmp_path
     assert f"CTLV_ORPHANS_S is '{word}'" in (said := refused.stderr.read())
     assert "Next: " in said
     assert not mark.exists()
+
+
+@pytest.mark.xdist_group("workers")
+def test_a_group_of_tests_is_one_workers(request):
+    """What xdist goes by stands behind the @."""
+    is_a_worker = hasattr(request.config, "workerinput")
+    assert request.node.nodeid.endswith("@workers") is is_a_worker

@@ -25,6 +25,9 @@ REFUSED = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("keepers")
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """What the role's task says to each file, as a host of its own; "" to one that it takes."""

@@ -31,6 +31,9 @@ print(client.cookies["sessionid"].value)
 AT_ONCE = 8
 
 
+pytestmark = pytest.mark.xdist_group("full")
+
+
 @pytest.fixture(scope="module")
 def agenda():
     served = ServedAgenda()

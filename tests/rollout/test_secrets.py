@@ -20,6 +20,8 @@ from provision.errors import OperatorError
 from rollout import secrets
 from tests.certificates import authority, certify
 
+# Role tls makes one authority for these.
+pytestmark = pytest.mark.xdist_group("authority")
 MAKE_AUTHORITY = secrets.make_authority
 
 
