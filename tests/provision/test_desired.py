@@ -142,6 +142,14 @@ def test_an_address_that_edges_are_to_hold_is_no_containers_own():
     assert desired(with_edges(lxc_nics=taken, ansible_host="198.18.28.200"))
 
 
+@pytest.mark.parametrize("published", [None, "198.18.28.200", {}, {"rest": "198.18.28.157"}])
+def test_edges_that_are_told_no_address_are_refused(published):
+    inventory = with_edges("one", "two")
+    inventory.hosts["one"]["published_addresses"] = published
+    with pytest.raises(InventoryError, match=r"one: published_addresses: is missing"):
+        desired(inventory)
+
+
 def test_a_container_that_nobody_can_jump_to_is_reached_directly():
     assert desired(inventory(db=DB)).containers[0].jumps == ()
 
