@@ -205,7 +205,7 @@ listen();
 const jitter = 9000 * Math.random(); // not all pages at midnight
 let page = words.now;
 let tried = 0;
-let looked = now();
+let looked = 0;
 
 const refresh = async () => {
 	const old = list();
@@ -225,9 +225,10 @@ const refresh = async () => {
 };
 
 const look = async () => {
-	if (document.hidden || !list() || now() - looked < 1000) return;
-	looked = now();
+	if (document.hidden) return;
 	send();
+	if (!list() || now() - looked < 300) return;
+	looked = now();
 	if ((await ask(words.changes, { "If-None-Match": `"${page}"` }))?.ok) refresh();
 };
 
