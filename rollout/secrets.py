@@ -174,6 +174,12 @@ def take_shared(environment: str, *, environ: Mapping[str, str]) -> list[str]:
     state, taken = state_of(environment, environ=environ), []
     for name, shared in operators_share(environment, environ=environ).items():
         file = state / name
+        if not file.resolve().is_relative_to(state.resolve()):
+            # Whoever has the public keys can seal one, with any names in it.
+            raise OperatorError(
+                f"{OPERATORS_SHARE} holds '{name}', which lies outside of {state}",
+                "bring back the one that git has from an operator, and ask who changed it",
+            )
         known = file.stat() if file.exists() else None
         if name.startswith(OPENS_VAULT) or (known and int(known.st_mtime) >= shared.at):
             continue

@@ -141,6 +141,14 @@ def test_of_what_two_machines_have_the_one_written_last_counts(two, sit_at):
     assert signers.read_text() == "another\n"
 
 
+def test_nothing_is_written_outside_of_the_state_folder(two, sit_at, monkeypatch):
+    sit_at("anne")
+    forged = {"../../.bashrc": secrets.Shared(content=b"", at=1)}
+    monkeypatch.setattr(secrets, "operators_share", lambda *_, **__: forged)
+    with pytest.raises(OperatorError, match=r"holds '\.\./\.\./\.bashrc', which lies outside"):
+        secrets.take_shared(ENV, environ=os.environ)
+
+
 def test_the_hosts_certificates_are_the_same_for_whoever_deploys(two, sit_at):
     anne, ben = two
     (anne / f".config/ctlv/{ENV}/tls/web.key").write_text("of the host web\n")
