@@ -205,7 +205,7 @@ listen();
 const jitter = 9000 * Math.random(); // not all pages at midnight
 let page = words.now;
 let tried = 0;
-let looked = 0;
+let looked = now();
 
 const refresh = async () => {
 	const old = list();
@@ -225,7 +225,7 @@ const refresh = async () => {
 };
 
 const look = async () => {
-	if (document.hidden) return;
+	if (document.hidden || !navigator.onLine) return;
 	send();
 	if (!list() || now() - looked < 300) return;
 	looked = now();

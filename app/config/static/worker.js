@@ -1,4 +1,4 @@
-// The agenda as it was last seen, for where there is no network: no title after its deadline, none
+// The agenda as last seen, for where there is no network: no title after its deadline, none
 // after signing out (Clear-Site-Data).
 
 const SEEN = "/agenda?seen";
