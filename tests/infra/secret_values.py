@@ -26,6 +26,8 @@ KEPT_IN = (
     "api.key",
     "lab.json",
 )
+# These hold some of them besides: what opens the vault, and the tokens that the lab's API knows.
+HOMES = (*KEPT_IN, "vault-password", "api.json")
 
 
 def runs(environment: str, environ: Mapping[str, str]) -> dict[str, list[bytes]]:

@@ -273,7 +273,7 @@ def test_no_secret_lies_where_it_does_not_belong_on_the_operators_machine(monkey
     monkeypatch.setenv("CTLV_LAB_STATE", str(STATE))
     secrets = secret_values.runs("lab", environment())
     assert len(secrets) >= 5
-    homes = {path for pattern in secret_values.KEPT_IN for path in STATE.glob(pattern)}
+    homes = {path for pattern in secret_values.HOMES for path in STATE.glob(pattern)}
     assert {oct(path.stat().st_mode & 0o077) for path in homes} == {"0o0"}
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
