@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-ROLES = Path(__file__).parents[2] / "ansible/roles"
+from rollout import secrets
+
+ROOT = Path(__file__).parents[2]
+ROLES = ROOT / "ansible/roles"
 MANAGED = trust_as_template("written by Ansible")
 
 
@@ -40,6 +44,17 @@ def rendered(role: str, template: str, **variables: Any) -> str:
 
 def value_of(role: str, name: str, **variables: Any) -> Any:
     return templar(role, **variables).template(trust_as_template(f"{{{{ {name} }}}}"))
+
+
+def lab_inventory(folder: Path) -> Path:
+    """A copy of the lab's inventory in `folder`, for a test to add to; no secret of it is real."""
+    shutil.copytree(ROOT / "inventory", folder / "inventory", symlinks=True)
+    (folder / "app/api").mkdir(parents=True)
+    shutil.copy(ROOT / "app/api/privileges.yml", folder / "app/api")
+    lab = folder / "inventory/lab"
+    vault = yaml.safe_dump(dict.fromkeys(secrets.SECRETS, "x"))
+    (lab / "group_vars/all/vault.yml").write_text(vault)
+    return lab
 
 
 def inventory_values(folder: Path) -> Callable[[str, str], Any]:

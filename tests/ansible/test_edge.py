@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollout import secrets
-from tests.ansible.rendering import inventory_values, rendered, value_of
+from tests.ansible.rendering import inventory_values, lab_inventory, rendered, value_of
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "ct-tpgei-ctlv-B11-"
@@ -28,16 +27,9 @@ EXAMPLES = (
 @pytest.fixture(scope="module")
 def values(tmp_path_factory):
     """The lab's inventory with the example of the large shape in place."""
-    tree = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "inventory", tree / "inventory", symlinks=True)
-    (tree / "app/api").mkdir(parents=True)
-    shutil.copy(ROOT / "app/api/privileges.yml", tree / "app/api")
-    lab = tree / "inventory/lab"
+    lab = lab_inventory(tmp_path_factory.mktemp("tree"))
     for example in EXAMPLES:
         shutil.copy(lab / example, lab / example.removesuffix(".txt"))
-    (lab / "group_vars/all/vault.yml").write_text(
-        yaml.safe_dump(dict.fromkeys(secrets.SECRETS, "x"))
-    )
     (lab / "group_vars/all/zz_tls.yml").write_text("agenda_tls: internal\n")
     return inventory_values(lab)
 

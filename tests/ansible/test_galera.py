@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
 
-from rollout import secrets
-from tests.ansible.rendering import ROLES, inventory_values, rendered, value_of
+from tests.ansible.rendering import ROLES, inventory_values, lab_inventory, rendered, value_of
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROLES / "galera/files/ctlv-galera"
@@ -133,14 +131,7 @@ def test_identity_is_read_from_disk(program, tmp_path):
 
 @pytest.fixture(scope="module")
 def values(tmp_path_factory):
-    tree = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "inventory", tree / "inventory", symlinks=True)
-    (tree / "app/api").mkdir(parents=True)
-    shutil.copy(ROOT / "app/api/privileges.yml", tree / "app/api")
-    lab = tree / "inventory/lab"
-    (lab / "group_vars/all/vault.yml").write_text(
-        yaml.safe_dump(dict.fromkeys(secrets.SECRETS, "x"))
-    )
+    lab = lab_inventory(tmp_path_factory.mktemp("tree"))
     group = {"hosts": dict.fromkeys(DATABASES)}
     children = {"containers": {"children": {"database": group}}}
     (lab / "hosts-three.yml").write_text(yaml.safe_dump({"all": {"children": children}}))

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollout import secrets
-from tests.ansible.rendering import inventory_values, rendered, value_of
+from tests.ansible.rendering import inventory_values, lab_inventory, rendered, value_of
 
 ROOT = Path(__file__).parents[2]
 WEB, REST, DATABASE = (
@@ -39,14 +38,7 @@ def add(folder: Path, group: str, host: str, last: int) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    tree = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "inventory", tree / "inventory", symlinks=True)
-    (tree / "app/api").mkdir(parents=True)
-    shutil.copy(ROOT / "app/api/privileges.yml", tree / "app/api")
-    lab = tree / "inventory/lab"
-    (lab / "group_vars/all/vault.yml").write_text(
-        yaml.safe_dump(dict.fromkeys(secrets.SECRETS, "x"))
-    )
+    lab = lab_inventory(tmp_path_factory.mktemp("tree"))
     (lab / "group_vars/all/zz_tls.yml").write_text("agenda_tls: internal\n")
     add(lab, "web", "second-web", 161)
     add(lab, "rest", "second-rest", 162)
