@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from lab import lifecycle
 from provision.errors import OperatorError
 from rollout import secrets
-from tests.certificates import authority, certify
+from tests.certificates import authority, authority_where_none_is, certify
 
 # Role tls makes one authority for these.
 pytestmark = pytest.mark.xdist_group("authority")
@@ -28,12 +28,7 @@ MAKE_AUTHORITY = secrets.make_authority
 @pytest.fixture(autouse=True)
 def quick_authority(monkeypatch):
     """Ansible takes seconds to make one, and one test sees that."""
-
-    def make(state, *, environment, password_command):
-        if not (state / "tls/ca.pem").exists():
-            authority(state / "tls")
-
-    monkeypatch.setattr(secrets, "make_authority", make)
+    monkeypatch.setattr(secrets, "make_authority", authority_where_none_is)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from provision.errors import OperatorError
 from rollout import escrow, operators, secrets
-from tests.certificates import authority
+from tests.certificates import authority_where_none_is
 
 ENV = "srv-px5"
 OURS = Path(__file__).parents[2]
@@ -22,11 +22,7 @@ OURS = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def quick_authority(monkeypatch):
-    def make(state, *, environment, password_command):
-        if not (state / "tls/ca.pem").exists():
-            authority(state / "tls")
-
-    monkeypatch.setattr(secrets, "make_authority", make)
+    monkeypatch.setattr(secrets, "make_authority", authority_where_none_is)
 
 
 @pytest.fixture
