@@ -74,7 +74,7 @@ def test_nginx_answers_from_workers_that_are_not_root(serving, on):
 
 def test_the_timer_last_ended_well(serving, evidence):
     unit = evidence.facts(serving)["units"]["agenda-expiry.service"]
-    assert unit["Result"] == "success"
+    assert unit["Result"] in {"exec-condition", "success"}  # the first: nothing was due
 
 
 def test_what_runs_uses_its_libraries_as_they_were_upgraded(host, evidence):

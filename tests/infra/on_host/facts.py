@@ -50,7 +50,8 @@ def is_answered(name: str, since_s: float) -> bool:
     unit = dict(line.split("=", 1) for line in shown.splitlines())
     began_s = int(unit["ExecMainStartTimestampMonotonic"]) / 1e6
     is_new = began_s >= since_s and unit["ActiveState"] in {"inactive", "failed"}
-    return unit["Result"] == "success" or is_new
+    # Nothing was due, or the run ended well.
+    return unit["Result"] in {"exec-condition", "success"} or is_new
 
 
 def of_process(pid: str) -> dict[str, str]:

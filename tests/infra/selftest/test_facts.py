@@ -29,6 +29,7 @@ def shown(result, state, began_s):
     ("unit", "is_answered"),
     [
         pytest.param(shown("success", "inactive", 95), True, id="the last run ended well"),
+        pytest.param(shown("exec-condition", "inactive", 95), True, id="nothing was due"),
         pytest.param(shown("exit-code", "failed", 95), False, id="an older run failed"),
         pytest.param(shown("exit-code", "activating", 101), False, id="a new run is under way"),
         pytest.param(shown("exit-code", "failed", 101), True, id="a new run failed too"),
