@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,6 +22,9 @@ from api.schemas import ProblemOut
 
 Node = dict[str, Any]
 NOT_MODIFIED = 304
+# What a French reader is shown of the contract, and of its viewer's own words.
+FRENCH = json.loads(Path(__file__).with_name("docs.fr.json").read_text("utf-8"))
+PROSE = ("description", "summary")
 REF = "#/components/schemas/"
 PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": f"{REF}ProblemOut"}}}}
 HEADERS = {
@@ -133,6 +137,32 @@ class AgendaApi(NinjaAPI):
         for operation in (o for path in schema["paths"].values() for o in path.values()):
             for parameter in operation["parameters"]:
                 parameter["schema"] = _sendable(parameter["schema"])
+        return schema
+
+    @cached_property
+    def french_contract(self) -> Node:
+        """The same for who reads French: every sentence, and no name that programs read."""
+        texts: dict[str, str] = FRENCH["contract"]
+        titles = {kind.title_in("en"): kind.title_in("fr") for kind in KINDS.values()}
+
+        def told(text: str) -> str:
+            if text in texts:
+                return texts[text]
+            for english, french in titles.items():  # a status may have several problems
+                text = text.replace(english, french)
+            return text
+
+        def read(node: Any) -> Any:
+            if isinstance(node, list):
+                return [read(one) for one in node]
+            if not isinstance(node, dict):
+                return node
+            return {
+                name: told(one) if name in PROSE and isinstance(one, str) else read(one)
+                for name, one in node.items()
+            }
+
+        schema: Node = read(self.contract)
         return schema
 
     def get_openapi_operation_id(self, operation: Operation) -> str:

@@ -28,7 +28,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from api import account, dump, sound, tasks
 from api.auth import CHALLENGE
-from api.openapi import AgendaApi, StrictParser
+from api.openapi import FRENCH, AgendaApi, StrictParser
 from api.problems import KINDS, Problem, model_faults, problem_response, request_faults
 from api.responses import json_response
 from config.retry import OutcomeUnknown
@@ -90,7 +90,7 @@ FILES = {
     "docs.css": ("text/css", Path(__file__).with_name("docs.css")),
     "swagger-ui.css": ("text/css", NINJA / "swagger-ui.css"),
     "swagger-ui-bundle.js": ("text/javascript", NINJA / "swagger-ui-bundle.js"),
-    "swagger-ui-init.js": ("text/javascript", NINJA / "swagger-ui-init.js"),
+    "docs.js": ("text/javascript", Path(__file__).with_name("docs.js")),
 }
 
 
@@ -110,7 +110,9 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def openapi(request: HttpRequest) -> HttpResponse:
-    return json_response(request, api.contract, fresh=FRESH)
+    """The contract; `language=fr` is for the eyes of the page below alone."""
+    is_french = request.GET.get("language") == "fr"
+    return json_response(request, api.french_contract if is_french else api.contract, fresh=FRESH)
 
 
 @require_GET
@@ -125,7 +127,9 @@ def file(request: HttpRequest, name: str) -> FileResponse:
 
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
-    """Ninja's Swagger UI in a frame of ours. Its own words and the contract's are English."""
+    """Ninja's Swagger UI in a frame of ours. Its own words and the contract's are English: for
+    others docs.js and `openapi` say them from docs.fr.json.
+    """
     chosen = request.GET.get("language", "")
     language = chosen if chosen in dict(settings.LANGUAGES) else translation.get_language()
     # No request in the context: what goes with it would ask for sessions, which are not for here.
@@ -135,6 +139,14 @@ def page(request: HttpRequest) -> HttpResponse:
         "languages": settings.LANGUAGES,
         "language": language,
         "contract": api.contract,
+        "viewer": {
+            "dom_id": "#swagger-ui",
+            "url": f"openapi.json?language={language}",
+            "layout": "BaseLayout",
+            "docExpansion": "list",
+            "validatorUrl": None,
+            "words": list(FRENCH["viewer"].items()) if language == "fr" else [],
+        },
         "problems": KINDS,
     }
     with translation.override(language):

@@ -1,23 +1,22 @@
 // Optional: without it every page works. Words come from the page (data-*).
 
-const live = document.getElementById("live");
+const byId = (id) => document.getElementById(id);
+const first = (selector) => document.querySelector(selector);
+const live = byId("live"), main = byId("main"), quick = byId("quick"), list = () => byId("list");
 const words = document.body.dataset;
-const quick = document.getElementById("quick");
-const list = () => document.getElementById("list");
 const tabs = new BroadcastChannel("agenda");
 const tab = sessionStorage, device = localStorage;
 
-const say = (textContent) => {
-	const notice = Object.assign(document.createElement("p"), { className: "notice", textContent });
-	live.replaceChildren(notice);
+const say = (text) => {
+	live.innerHTML = '<p class="notice">';
+	live.firstChild.textContent = text;
 };
 const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const reach = (url, options) =>
+const ask = (url, options) =>
 	navigator.onLine ? fetch(url, { redirect: "manual", cache: "no-store", ...options }).catch(() => null) : null;
-const ask = (url, headers) => reach(url, { headers });
 const post = (url, fields) => {
-	const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
-	return reach(url, { method: "POST", body: new URLSearchParams(fields), headers: { "X-CSRFToken": token } });
+	const token = first("[name=csrfmiddlewaretoken]").value;
+	return ask(url, { method: "POST", body: new URLSearchParams(fields), headers: { "X-CSRFToken": token } });
 };
 
 // The server's clock counts: this machine's may be set anew, or sleep.
@@ -25,7 +24,7 @@ const post = (url, fields) => {
 const at = Date.parse(words.now) || Date.now(), date = +words.seen || Date.now(), ran = performance.now();
 const now = () => at + Math.max(Date.now() - date, performance.now() - ran);
 
-// A line that is being written stays in this tab until it was added.
+// A line being written stays in this tab until added.
 
 const { sent } = tab;
 delete tab.sent;
@@ -33,14 +32,14 @@ if (!words.announcements || (sent === "new" && live.querySelector(".undo"))) del
 if (quick) quick.value = tab.line ?? quick.value;
 if (quick?.value) quick.focus();
 
-let unread = 0;
+let unread;
 
 const readLine = async () => {
 	const line = quick.value;
 	clearTimeout(unread);
 	const response = await post(quick.form.action, { line, peek: "" });
 	const chips = response?.ok ? await response.text() : "";
-	if (line === quick.value) document.getElementById("reading").innerHTML = chips;
+	if (line === quick.value) byId("reading").innerHTML = chips;
 	unread = 0;
 	return response;
 };
@@ -60,9 +59,9 @@ quick?.form.addEventListener("submit", async (event) => {
 	else keepLine();
 });
 
-// Without a network it waits here, and is sent with its moment: so it is added once.
+// Without a network it waits here; sent with its moment it is added once.
 
-const LINES = `lines ${document.querySelector(".nav-account")?.textContent}`;
+const LINES = `lines ${first(".nav-account")?.textContent}`;
 const lines = () => JSON.parse(device[LINES] ?? "[]");
 const setLines = (all) => (device[LINES] = JSON.stringify(all));
 
@@ -105,10 +104,10 @@ const sayItYourself = (text) => {
 	if (!mouth) return silence();
 	const utterance = new SpeechSynthesisUtterance(text);
 	utterance.lang = document.documentElement.lang;
-	const isOwn = (voice) => voice.localService && voice.lang.startsWith(utterance.lang); // others may send the words away
-	utterance.voice = mouth.getVoices().find(isOwn) ?? null;
+	const isOwn = (voice) => voice.localService && voice.lang.startsWith(utterance.lang); // others send words away
+	utterance.voice = mouth.getVoices().find(isOwn);
 	utterance.onend = silence;
-	setTimeout(() => mouth.speak(utterance), 50); // right after cancel() it would be dropped
+	setTimeout(() => mouth.speak(utterance), 50); // after cancel() it would be dropped
 };
 
 const hear = async (link) => {
@@ -122,12 +121,11 @@ const hear = async (link) => {
 	if (playing !== link) return;
 	const { headers } = response, voice = headers.get("X-Agenda-Voice");
 	// Expired, signed out, or no voice chosen yet: that page says so.
-	if (!headers.has("Sunset")) return location.assign(link.href);
+	if (!headers.has("Sunset")) return (location = link.href);
 	const text = voice ? decodeURIComponent(headers.get("X-Agenda-Text") ?? "") : await response.text();
 	const said = link.closest(".task, main")?.querySelector(".said");
 	if (said) {
 		said.textContent = voice ? `${text} (${words[voice]})` : text;
-		said.hidden = false;
 		said.dataset.deadline = headers.get("Sunset");
 	}
 	if (!voice) return sayItYourself(text);
@@ -135,7 +133,7 @@ const hear = async (link) => {
 	play(await response.blob()).catch((error) => error.name === "AbortError" || silence());
 };
 
-document.addEventListener("click", (event) => {
+addEventListener("click", (event) => {
 	const link = event.target.closest("[data-speech], [data-menu], [data-keep]");
 	if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
 	event.preventDefault();
@@ -144,11 +142,9 @@ document.addEventListener("click", (event) => {
 
 // Announcements: of all pages the one that asks first gets each.
 
-const arm = document.getElementById("arm");
+const arm = byId("arm");
 const isArmed = () => words.announcements && device.announce === "1";
-let since = "";
-let timer = 0;
-let speaking = Promise.resolve();
+let since = "", timer, speaking = Promise.resolve();
 
 const keepLonger = async ({ dataset }) => {
 	await post(dataset.keep, dataset);
@@ -159,9 +155,9 @@ const keepLonger = async ({ dataset }) => {
 
 const sounded = (audio) =>
 	new Promise((done) => {
-		setTimeout(done, 30000);
-		player.addEventListener("ended", done, { once: true });
-		// Before the first touch of a page browsers stay silent.
+		setTimeout(done, 3e4);
+		player.addEventListener("ended", done);
+		// Before a page's first touch browsers stay silent.
 		play(audio).catch(() => addEventListener("pointerdown", () => player.play(), { once: true }));
 	});
 
@@ -179,33 +175,28 @@ const listen = async () => {
 	let wait = 10;
 	const response = await post(words.announcements, { since });
 	if (response?.type === "opaqueredirect") return;
-	// Cut off, `since` stays, and the server will say what was missed.
+	// Cut off, `since` stays: the server will say what was missed.
 	if (response?.ok) {
 		const due = await response.json();
 		({ now: since, wait } = due);
 		for (const one of due.say) speaking = speaking.then(() => announce(one)).catch(silence);
 	}
-	// Before hidden pages.
-	timer = setTimeout(listen, 1000 * (wait + (document.hidden ? 2 : 0.2)));
+	timer = setTimeout(listen, 1000 * (wait + (document.hidden ? 2 : 0.2))); // hidden last
 };
-
-const showArmed = () => Object.assign(arm, { hidden: false, ariaPressed: isArmed() });
 
 arm?.addEventListener("click", () => {
 	device.announce = isArmed() ? "0" : "1";
-	showArmed();
+	arm.ariaPressed = isArmed();
 	say(isArmed() ? words.armed : words.disarmed);
 	listen();
 });
-if (arm) showArmed();
+if (arm) arm.ariaPressed = isArmed();
 listen();
 
-// What changes in another tab comes at once, elsewhere within half a minute.
+// What changes in another tab comes at once, elsewhere in half a minute.
 
-const jitter = 9000 * Math.random(); // not all pages at midnight
-let page = words.now;
-let tried = 0;
-let looked = now();
+const jitter = 9e3 * Math.random(); // not all at midnight
+let page = words.now, tried = 0, looked = now();
 
 const refresh = async () => {
 	const old = list();
@@ -213,28 +204,28 @@ const refresh = async () => {
 	const response = await ask(location);
 	if (!response?.ok) return;
 	const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-	const focus = document.activeElement, row = old.contains(focus) && focus.closest("[id]");
-	const inside = (row) => [...(row?.querySelectorAll("a, button") ?? [])];
-	const place = row && inside(row).indexOf(focus);
+	const focus = document.activeElement, isHeld = old.contains(focus);
+	const isSame = ({ href, formAction }) => href === focus.href && formAction === focus.formAction;
 	const isOpen = !!old.querySelector("[open]");
 	old.replaceWith(fresh.getElementById("list"));
 	list().querySelector("details")?.toggleAttribute("open", isOpen);
 	page = fresh.body.dataset.now;
 	tick();
-	if (row) (inside(document.getElementById(row.id))[place] ?? live.parentElement).focus();
+	if (isHeld) ([...list().querySelectorAll("a, button")].find(isSame) ?? main).focus();
 };
 
 const look = async () => {
-	if (document.hidden || !navigator.onLine) return;
+	tick();
+	if (document.hidden) return;
 	send();
 	if (!list() || now() - looked < 300) return;
 	looked = now();
-	if ((await ask(words.changes, { "If-None-Match": `"${page}"` }))?.ok) refresh();
+	if ((await ask(words.changes, { headers: { "If-None-Match": `"${page}"` } }))?.ok) refresh();
 };
 
 tabs.onmessage = refresh;
-setInterval(look, 30000);
-document.addEventListener("submit", (event) => {
+setInterval(look, 3e4);
+addEventListener("submit", (event) => {
 	const { target } = event;
 	tab.sent = target.elements.identity?.value ? "new" : "other";
 	if (navigator.onLine || target === quick?.form) return;
@@ -243,13 +234,13 @@ document.addEventListener("submit", (event) => {
 });
 if (sent) tabs.postMessage(0);
 
-let isTouched = false;
-document.addEventListener("input", () => (isTouched = true));
+let isTouched;
+addEventListener("input", () => (isTouched = true));
 
-const LEFT = [["seconds", 1, 60], ["minutes", 60, 3600], ["hoursMinutes", 3600, 36e3], ["hours", 3600, 172800], ["days", 86400, 1 / 0]];
+const LEFT = [[60, "seconds", 1], [3600, "minutes", 60], [36e3, "hoursMinutes", 3600], [172800, "hours", 3600], [1 / 0, "days", 86400]];
 
 const remaining = (seconds) => {
-	const [name, unit] = LEFT.find(([, , below]) => seconds < below);
+	const [, name, unit] = LEFT.find(([below]) => seconds < below);
 	const m = String(Math.floor(seconds / 60) % 60).padStart(2, "0");
 	return fill(words[name], { n: Math.floor(seconds / unit), m });
 };
@@ -259,11 +250,11 @@ const forget = (part) => {
 	if (playing && (isSaid || part.contains(playing))) silence();
 	if (isSaid) {
 		delete part.dataset.deadline;
-		return Object.assign(part, { textContent: "", hidden: true });
+		return part.replaceChildren();
 	}
 	part.classList.add("is-forgotten");
 	if (part.matches(".whole")) {
-		// Words that somebody is writing are no longer the task's.
+		// Words being written are no longer the task's.
 		if (!isTouched) part.replaceChildren();
 		return say(words.forgotten);
 	}
@@ -271,14 +262,14 @@ const forget = (part) => {
 		const group = part.closest(".group"), held = part.contains(document.activeElement);
 		part.remove();
 		if (group && !group.querySelector(".task")) group.remove();
-		if (held) live.parentElement.focus();
-		if (group && !document.querySelector(".task")) refresh();
+		if (held) main.focus();
+		if (group && !first(".task")) refresh();
 	}, document.hidden ? 0 : 500);
 };
 
 const tick = () => {
-	// When a task comes under another heading.
-	if (Date.parse(list()?.dataset.turn) + jitter <= now() && now() - tried > 10000) {
+	// A task comes under another heading.
+	if (Date.parse(list()?.dataset.turn) + jitter <= now() && now() - tried > 1e4) {
 		tried = now();
 		refresh();
 	}
@@ -288,14 +279,14 @@ const tick = () => {
 		if (seconds <= 0) forget(part);
 		else if (left && left.textContent !== remaining(seconds)) {
 			left.textContent = remaining(seconds);
-			part.dataset.ebb = Math.min(13, Math.floor(Math.log2(seconds / 60 + 1)));
+			part.dataset.ebb = Math.min(13, Math.log2(seconds / 60 + 1) | 0);
 		}
 	}
 };
 
 tick();
 setInterval(tick, 1000);
-for (const name of ["focus", "online", "pageshow", "visibilitychange"]) addEventListener(name, () => (tick(), look()));
+for (const name of ["focus", "online", "pageshow", "visibilitychange"]) addEventListener(name, look);
 
 if (words.announcements) navigator.serviceWorker?.register("/agenda/worker.js", { scope: "/agenda" });
 if (words.seen) say(fill(words.stale, { time: new Date(+words.seen).toLocaleString() }));
@@ -303,7 +294,7 @@ send();
 
 const openMenu = async (link) => {
 	const response = await ask(`${link.pathname}?menu`);
-	if (!response?.ok) return location.assign(link.href);
+	if (!response?.ok) return (location = link.href);
 	document.body.insertAdjacentHTML("beforeend", await response.text());
 	const menu = document.body.lastElementChild;
 	menu.onclose = () => menu.remove();
@@ -316,23 +307,22 @@ const announced = () => live.querySelector("[data-key=g]");
 
 const act = async (key) => {
 	const task = document.activeElement.closest(".task");
-	if (key === "?") return words.help && say(words.help);
+	if (key === "?") return say(words.help);
 	if (key === "j" || key === "k") {
 		const all = [...document.querySelectorAll(".task:not(.is-forgotten, details:not([open]) *)")];
-		const next = all.indexOf(task) + (key === "j" ? 1 : -1);
-		return all[Math.min(all.length - 1, Math.max(0, next))]?.querySelector("h3 a").focus();
+		const next = all[all.indexOf(task) + (key === "j" ? 1 : -1)];
+		return (next ?? task ?? all[0])?.querySelector("h3 a").focus();
 	}
 	if (key === "g" && task && !announced()) await openMenu(task.querySelector("[data-menu]"));
 	const ofRow = { e: "h3 a", s: "[data-speech]" }[key];
-	const place = ofRow ? task?.querySelector(ofRow) : document.querySelector(`[data-key="${key}"]`);
+	const place = ofRow ? task?.querySelector(ofRow) : first(`[data-key="${key}"]`);
 	place?.[key === "n" ? "focus" : "click"]();
 };
 
-document.addEventListener("keydown", (event) => {
+addEventListener("keydown", (event) => {
 	const { key, target } = event;
 	if (!words.keys || event.ctrlKey || event.metaKey || event.altKey || !"n/jkesgd?".includes(key)) return;
-	if (target.closest("input:not([type=checkbox]), textarea, select")) return;
-	if (!target.closest("#list") && !(key === "g" && announced())) return;
+	if (!target.closest("#list") && (key !== "g" || !announced() || target.matches("input, textarea, select"))) return;
 	event.preventDefault();
 	act(key);
 });

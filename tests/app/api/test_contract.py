@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from agenda.models import Task
 from api.models import Token
+from api.openapi import FRENCH, PROSE
 from api.problems import KINDS
 from api.services import privileges_missing
 from tests.app.api.program import task
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
+AS_IN_ENGLISH = {"RFC 9457.", "bytes"}
 
 
 def kind(answer):
@@ -241,6 +243,30 @@ def test_the_contract_and_its_page_come_from_this_server(stranger):
     assert len(ids) == len(set(ids))
 
 
+def split(contract):
+    """The contract without the sentences and names for people, and those, in their order."""
+    told = []
+
+    def keep(node):
+        told.extend(node[name] for name in PROSE if isinstance(node.get(name), str))
+        return {
+            name: one for name, one in node.items() if not isinstance(one, str) or name not in PROSE
+        }
+
+    return json.loads(contract.content, object_hook=keep), told
+
+
+def test_a_reader_of_french_gets_every_sentence_of_the_contract_in_french(stranger):
+    names, english = split(stranger.get("/openapi.json"))
+    same_names, french = split(stranger.get("/openapi.json?language=fr"))
+    assert names == same_names
+    assert {
+        one for one, other in zip(english, french, strict=True) if one == other
+    } == AS_IN_ENGLISH
+    assert not re.search(r" [?!;:»]|« |'", " ".join(french))
+    assert FRENCH["contract"].keys() - set(english) == set(), "no longer in the contract"
+
+
 @pytest.mark.parametrize(
     ("asked", "query", "word"),
     [("fr", "", "Retour à l’agenda"), ("en", "", "Back to"), ("fr", "?language=en", "Back to")],
@@ -248,6 +274,7 @@ def test_the_contract_and_its_page_come_from_this_server(stranger):
 def test_the_documentation_is_in_the_reader_s_language(stranger, asked, query, word):
     content = stranger.get(f"/docs{query}", Accept_Language=asked).content.decode()
     assert word in content
+    assert ("Essayer" in content) == (word == "Retour à l’agenda"), "the viewer's own words"
     assert 'href="/agenda"' in content
 
 
