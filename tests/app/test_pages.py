@@ -72,12 +72,14 @@ def test_a_chosen_language_stays_with_the_browser_and_the_account(page, alice):
     )
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("after", ["https://elsewhere.example/", "//elsewhere.example", ""])
 def test_choosing_a_language_never_leads_elsewhere(client, after):
     response = client.post("/agenda/language/", {"language": "en", "next": after})
     assert response["Location"] == "/agenda"
 
 
+@pytest.mark.django_db
 def test_an_unknown_language_changes_nothing(client):
     assert "django_language" not in client.post("/agenda/language/", {"language": "xx"}).cookies
 
