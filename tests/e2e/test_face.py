@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import DESK, PHONE, SCREENSHOTS
+from tests.e2e.keyboard import walk
 from tests.e2e.screens import SCREENS
 from tests.e2e.test_screens import Places
 
@@ -143,3 +144,62 @@ def test_after_a_mistake_title_and_focus_say_what_is_wrong(arrive, javascript):
     page.locator("[name=password]").fill("wrong")
     page.locator("main form button").first.click()
     expect(page.locator(".errors")).to_be_focused()
+
+
+# Of every control that is laid out: what shows its edge, or that it is a link, in any colours.
+EDGELESS = """() => [...document.querySelectorAll(
+    "main :is(button, .button, input:not([type=hidden]), select, textarea), dialog[open]")]
+  .filter(one => one.checkVisibility({ visibilityProperty: true }))
+  .filter(one => !one.matches("[type=checkbox], [type=radio], .act, .plain, .rows button"))
+  .filter(one => parseFloat(getComputedStyle(one).borderTopWidth) < 1)
+  .map(one => one.outerHTML.slice(0, 120))"""
+COLOUR = "(one, pseudo) => getComputedStyle(one, pseudo).borderBottomColor"
+CURRENT = """() => [...document.querySelectorAll("[aria-current], [aria-pressed=true]")]
+  .filter(one => one.checkVisibility() && getComputedStyle(one).outlineStyle === "none")
+  .map(one => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_in_forced_colours_edges_focus_and_the_ebbing_line_are_seen(theme, arrive, agenda):
+    person = arrive("fr", DESK, theme=theme)
+    page = person.signs_in_with_a_week(agenda)
+    page.emulate_media(forced_colors="active")
+    first = page.locator("li.task").first
+    line, border = first.evaluate(COLOUR, "::after"), first.locator("..").evaluate(COLOUR)
+    assert line != border, "the line that ebbs cannot be told from the frame"
+    page.locator("#arm").click()
+    page.locator("#quick").fill("Rendre le TP demain 18h")
+    expect(page.locator("#reading li")).not_to_have_count(0)
+    found = page.evaluate(EDGELESS) + page.evaluate(CURRENT) + walk(page)
+    first.locator("[data-menu]").click()
+    expect(page.locator("dialog")).to_be_visible()
+    found += page.evaluate(EDGELESS)
+    for path in ("month/", "tasks/new/", "account/", "account/tokens/"):
+        page.goto(f"/agenda/{path}")
+        found += page.evaluate(EDGELESS) + page.evaluate(CURRENT) + walk(page)
+    assert found == []
+
+
+def test_paper_keeps_what_is_shown_once_and_no_button(arrive, agenda):
+    person = arrive("en", DESK)
+    page = person.signs_in_with_a_week(agenda)
+    page.goto("/agenda/account/tokens/")
+    page.locator("[name=name]").fill("My watch")
+    page.locator("[name=password]").fill(person.password)
+    page.locator("main form button").last.click()
+    page.emulate_media(media="print")
+    expect(page.locator("code.token")).to_be_visible()
+    for path in ("", "/recent/", "/account/tokens/"):
+        page.goto(f"/agenda{path}")
+        expect(page.locator("main").get_by_role("button")).to_have_count(0)
+
+
+def test_a_line_that_is_emptied_leaves_its_field_as_wide(arrive, agenda):
+    page = arrive("fr", PHONE).signs_in_with_a_week(agenda)
+    quick, reading = page.locator("#quick"), page.locator("#reading")
+    before = quick.bounding_box()
+    quick.fill("demain")
+    expect(reading).to_be_visible()
+    quick.fill("")
+    expect(reading).to_be_hidden()
+    assert quick.bounding_box() == before
