@@ -24,19 +24,18 @@ PAGE = Path(__file__).parents[2] / "docs/quick-add.md"
 SECTIONS = {"French": "fr", "English": "en"}
 
 
-def _lines() -> list[object]:
-    found, language = [], ""
-    for row in PAGE.read_text().splitlines():
-        if row.startswith("## "):
-            language = SECTIONS[row.removeprefix("## ")]
-        elif language and row.startswith("| ") and not row.startswith("| line |"):
-            text, end, rule = (cell.strip(" `") for cell in row.strip("|").split("|"))
-            name = f"{language}-{text}".replace(" ", "-")
-            found.append(pytest.param(text, end, rule, language, id=name))
-    return found
+def _rows(section: str) -> list[tuple[str, str, str]]:
+    """The three cells of each row of a section's table."""
+    text = PAGE.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = [row.strip("|").split("|") for row in text.splitlines() if row.startswith("| ")]
+    return [(first.strip(" `"), second.strip(), third.strip(" `")) for first, second, third in rows]
 
 
-LINES = _lines()
+LINES = [
+    pytest.param(*cells, language, id=f"{language}-{cells[0]}".replace(" ", "-"))
+    for section, language in SECTIONS.items()
+    for cells in _rows(section)[1:]
+]
 
 
 @pytest.mark.parametrize(("text", "end", "rule", "language"), LINES)
@@ -49,6 +48,44 @@ def test_a_line_has_the_deadline_it_says_or_is_a_question(text, end, rule, langu
         assert not wall or found.rule == rule
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "answers"), _rows("Questions with answers to tap")[1:]
+)
+def test_a_question_offers_what_is_sure(text, language, answers):
+    found = read_line(text, at=TUESDAY, language=language)
+    assert found.wall is None
+    assert ", ".join(f"{wall:%Y-%m-%d %H:%M}" for wall in found.options) == answers
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("le mois prochain : révision voiture", "révision voiture"),
+        ("le premier lundi de janvier : inventaire", "inventaire"),
+        ("essay, 2000 words, friday", "essay, 2000 words"),
+        ("formation lundi 30 nov toute la journée", "formation"),
+        ("offsite friday all day", "offsite"),
+        ("doctor @9am tomorrow", "doctor"),
+        ("call sam at 6pm", "call sam"),
+        ("payer 45€ à Tom demain soir", "payer 45€ à Tom"),
+        ("dossier bourse pour le 31 décembre dernier délai", "dossier bourse"),
+        ("dossier au 31 décembre", "dossier"),
+        ("resto vendredi 20h 8 personnes", "resto 8 personnes"),
+        ("lire p. 12 à 45 pour jeudi", "lire p. 12 à 45"),
+        ("prévenir les 21 étudiants avant demain 8h", "prévenir les 21 étudiants"),
+        ("office hours thursday 2-4pm", "office hours"),
+        ("marathon relais dim 29 9h", "marathon relais"),
+        ("inscription jusqu'au 20 inclus", "inscription"),
+        ("demain", ""),
+        ("- : demain", ""),
+        ("lire p. 12 at 9 tomorrow", "lire p. 12"),
+        ("rendre TP 3 à 9 demain", "rendre TP 3"),
+    ],
+)
+def test_a_title_keeps_all_that_is_no_time(text, title):
+    assert read_line(text, at=TUESDAY, language="en").title == title
+
+
 @pytest.mark.parametrize("language", SECTIONS.values())
 def test_the_page_has_more_than_a_hundred_and_twenty_lines_of_a_language(language):
     texts = [line.values[0] for line in LINES if line.values[3] == language]
@@ -59,6 +96,8 @@ TITLES = st.sampled_from(["rendre le TP 3", "PR #482", "call the bank", "acheter
 FRAGMENTS = (
     "2030 1830 07 5 12 31 17.30 5-6 24/7 12/05 29/02 sat jeu mar may 3e 2nd S48 et and next "
     "prochain last every chaque tous les avant before après half et demie noon "
+    "sam Sam Tom eve dem 2m1 av. huitaine quinzaine noël inclus MS UTC+9 PT twice 0930 11:59 am pm "
+    "premier dernier jour mois semaine pro mat autour de chapitres p. 4 à by or all day toute la "
 )
 TEXTS = " ".join(str(line.values[0]) for line in LINES)
 WORDS = st.sampled_from(f"{TEXTS} {FRAGMENTS}".split())

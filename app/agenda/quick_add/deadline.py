@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dateutil.relativedelta import relativedelta
+from dateutil.relativedelta import relativedelta, weekday
 from dateutil.rrule import rrulestr
 from dateutil.tz import datetime_exists
 
 from agenda.quick_add.grammar import LAST_DAY, NOON, phrases_of
-from agenda.quick_add.words import END, STRONG, Token, kinds, tokens_of
+from agenda.quick_add.words import END, STRONG, Token, kinds, respelt, tokens_of
 
 # What makes a time or a day one of two.
 _DOUBTFUL = kinds("vague bare plain worded slashed habit asked")
@@ -33,27 +33,23 @@ _SOON = timedelta(days=300)
 _UNTIL = (time(12), time(18), time(20), END_OF_DAY)
 _LATER_HOURS = (range(0), range(1, 8), range(5, 12), range(8, 12))
 _HOURS = (range(12), range(12, 20), range(17, 24), range(20, 24))
-# "Lab 3 tomorrow": the number is the title's. "Dinner 8 tomorrow": who knows.
-_NUMBERED_TEXT = (
-    "tp td dm dst cc lab labo chapitre chapter ch chap exercice exo ex exercise page p pages "
-    "partie part question q no n numero number num room salle bat batiment etage floor "
-    "version v step etape level niveau tome volume vol lot group groupe equipe team ligne "
-    "line bus tram unit module cours lecture lesson lecon sprint issue ticket pr bug task "
-    "tache homework devoir quiz assignment test projet project sujet section probleme problem "
-    "article lettre phase form track season saison episode act acte a3 a4 h1"
-)
-_NUMBERED = frozenset(_NUMBERED_TEXT.split())
+# "Dinner 8 tomorrow", "alarm 6:30": not for what is left of today.
+_MORNING_WORDS = {"reveil", "alarm", "alarme", "wake", "lever", "breakfast"}
 _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
 _GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST")
-_OPENERS = kinds("AT A BY THE ON TILL BEFORE DASH DICI LATEST")
+_OPENERS = kinds("AT A BY THE ON TO TILL BEFORE DASH DICI LATEST")
 # Speak of time beside a phrase of time, or beside a number.
-_WEAK = kinds("SHORT NTH MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END WEEKENDS")
+_WEAK = kinds("SHORT MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END WEEKENDS")
 _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 # Before a deadline these make something else of it.
-_SPOILERS = kinds("SPOIL AFTER FROM DE OF BETWEEN")
+_SPOILERS = kinds("SPOIL OR AFTER FROM DE OF BETWEEN")
+_UNTIL_WORDS = kinds("BY BEFORE TILL DICI")
+# Where one of these is in doubt, what is left may be what was meant.
+_ASIDE = kinds("NUMBER LARGE COUNT DE OF")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
 _DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}, "AT": _MEALS}
 _FLAGS = kinds("range today of_clock vague bare plain worded slashed habit asked attribute next")
+_FLAGS |= kinds("fewer before morning")
 
 
 class Doubt(Exception):
@@ -89,16 +85,23 @@ def read_deadline(
     times = [token for token in tokens if token.is_time and token not in rules]
     wall, rule = None, rules[0].rule if rules else ""
     unread: tuple[tuple[int, int], ...] = ()
-    deadline: _Deadline | None = None
     options: tuple[datetime, ...] = ()
     try:
         _refuse_the_doubtful(tokens)
         if times or rules:
-            deadline = _Deadline(tokens, language=language)
-            wall, rule = deadline.read(at=at, zone=zone)
+            wall, rule = _Deadline(tokens, language=language).read(at=at, zone=zone)
     except Doubt as doubt:
-        options = deadline.options(at=at, zone=zone) if deadline else ()
         unread = tuple(dict.fromkeys((token.first, token.last) for token in doubt.tokens))
+        doubtful = set(_indexes(list(doubt.tokens)))
+        right = [respelt(word) if n in doubtful else word for n, word in enumerate(words)]
+        if right != words:
+            again = read_deadline(right, at=at, language=language, zone=zone)
+            options = (again.wall,) if again.wall else again.options
+            return replace(again, wall=None, options=options, unread=unread)
+        is_rest_read = not any(token.kind in {"SHORT", "MONTH", "TIME"} for token in tokens)
+        if is_rest_read and all(each.is_time or each.kind in _ASIDE for each in doubt.tokens):
+            with suppress(Doubt):
+                options = _Deadline(tokens, language=language).options(at=at, zone=zone)
     return Reading(
         wall=wall,
         is_range=any("range" in token.said for token in times),
@@ -160,17 +163,14 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
     has_day = any({"ahead", "weekday", "day"} & each.said.keys() for each in tokens)
     match token.kind:
         case _ if token.is_time:
-            sides = (_at(tokens, index - 1), follower)  # of "demain18h" both say when
-            is_cut = any(
-                not side.is_time and side.last > token.first and 0 <= side.first < token.last
-                for side in sides
-            )
-            is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
-            is_of = is_of and not _at(tokens, index + 2).is_time
-            is_opened = _at(tokens, index - 1).kind in _OPENERS
-            found = is_cut or is_of or ("attribute" in token.said and not is_opened)
-        case kind if kind in STRONG:
-            found = True
+            found = _is_part_of_a_title(tokens, index)
+        case kind if kind in STRONG:  # "office hours", "mes heures"; not "in a few hours"
+            label = _at(tokens, index - 1)
+            is_title = token.text in {"heures", "hours"} or label.text in {"happy", "rush"}
+            is_title = is_title and label.kind in {"WORD", "DE", "THE", "END", "WORKING"}
+            found = not is_title or label.text in {"few", "quelques", "plusieurs", "several"}
+        case "NTH":  # "her 80th sunday noon"
+            found = is_beside_time and _at(tokens, index - 1).value <= 31  # noqa: PLR2004
         case "PART":  # "movie night friday" is a title
             is_title = token.text == "night" and behind.kind in {"DAY", "DATE"}
             found = is_beside_time and not is_title
@@ -185,32 +185,63 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             found = "weekday" in behind.said or before.is_time
         case "HOLIDAY":  # "before christmas"; "cadeau de noël demain" is a title
             found = not has_day or _at(tokens, index - 1).kind in _GLUE
-        case "SHORT":  # "sam 10h", "sam réunion 10h"; "Sam demain" is a person
+        case "SHORT" | "PERSON" | "EVE":  # "sam 10h", "tom 9am"; "Sam demain" is a person
             is_first = index == 0 and token.text != "mon" and follower.kind != "DE"
-            found = not has_day and (is_first or is_beside_time)
-        case kind if behind.text in _DAILY.get(kind, ()):
-            found = True
-        case kind if kind in _SPOILERS:
-            found = behind.is_time or (
-                before.is_time and follower.kind in {"NUMBER", "COUNT", "MONTH"}
-            )
+            found = not has_day and (is_beside_time or (is_first and token.kind == "SHORT"))
+        case "AT" | "BEFORE" | "SPOIL" | "OR" | "AFTER" | "FROM" | "DE" | "OF" | "BETWEEN":
+            found = _is_of_another(tokens, index)
         case kind:
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
             found = is_measure or (kind in _WEAK and is_beside_time)
     return found
 
 
+def _is_part_of_a_title(tokens: list[Token], index: int) -> bool:
+    """ "Friday presentation", "the 9am of monday"; or one word that says more than a time."""
+    token, label, follower = tokens[index], _at(tokens, index - 1), _at(tokens, index + 1)
+    is_cut = any(
+        not side.is_time  # of "demain18h" both say when
+        and side.kind != "AT"
+        and side.last > token.first
+        and 0 <= side.first < token.last
+        for side in (label, follower)
+    )
+    is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
+    is_of = is_of and not _at(tokens, index + 2).is_time
+    is_opened = label.kind in _OPENERS | {"CLOCK"}
+    return is_cut or is_of or ("attribute" in token.said and not is_opened)
+
+
+def _is_of_another(tokens: list[Token], index: int) -> bool:
+    """Whether the time beside this word is made that of something else by it."""
+    kind, follower = tokens[index].kind, _at(tokens, index + 1)
+    before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
+    if behind.text in _DAILY.get(kind, ()):
+        return True
+    is_last = _at(tokens, index - 1).is_time and not behind.is_time
+    if is_last and kind in {"OR", "AFTER", "BEFORE"}:
+        return True  # "samedi après le marché", "in an hour or so"
+    is_beside = before.is_time and follower.kind in {"NUMBER", "COUNT", "MONTH"}
+    return kind in _SPOILERS and (behind.is_time or is_beside)
+
+
 def _is_stray_number(tokens: list[Token], index: int) -> bool:
     """A number right behind a deadline, or before one as its hour might stand there."""
     behind, label = _beside(tokens, index, 1), _at(tokens, index - 1)
+    follower = _at(tokens, index + 1)
+    kinds_said = {token.kind for token in tokens if token.is_time}
+    is_whole = "CLOCK" in kinds_said and bool(kinds_said & {"DAY", "DATE"})
     if _beside(tokens, index, -1).is_time:
-        return True
+        # "Friday 8pm 4 people"
+        return not (is_whole and label.is_time and follower.kind == "WORD")
+    if (is_whole and follower.is_time) or {"weekend", "week", "month_end"} & behind.said.keys():
+        return False
     hour, minute = divmod(tokens[index].value, 100)
     if not behind.is_time or (minute > 31 if hour == 0 else minute > 59 or hour > 23):  # noqa: PLR2004
         return False  # neither a day nor a time
-    if behind.kind == "CLOCK" and tokens[index + 1].kind not in {"DASH", "AND"}:
+    if behind.kind == "CLOCK" and follower.kind not in {"DASH", "AND"}:
         return False
-    return label.kind != "NUMBER" and label.text not in _NUMBERED
+    return label.kind not in {"NUMBER", "LABEL", "NO"} and follower.kind not in _UNTIL_WORDS
 
 
 class _Deadline:
@@ -226,6 +257,9 @@ class _Deadline:
         until = [token for token in self.times if self.rule and self._opener(token) == "TILL"]
         self.last = self._merged(until)
         self.said = self._merged([token for token in self.times if token not in until])
+        is_included = any(token.text == "inclus" for token in tokens)
+        if not is_included and any(self._opener(token) == "BEFORE" for token in self.times):
+            self.said["before"] = 1
 
     def _opener(self, token: Token) -> str:
         index = self.tokens.index(token) - 1
@@ -249,17 +283,28 @@ class _Deadline:
     def options(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime, ...]:
         """What a doubtful line can mean: either half of the day, week, or order of 5/12."""
         sure = {name: value for name, value in self.said.items() if name not in _DOUBTFUL}
+        is_either_week = "next" in sure or sure.get("weekday") == at.weekday()
         is_half = bool({"vague", "bare", "plain"} & self.said.keys())
         found: set[datetime] = set()
-        for changes in (
-            {},
+        is_before, part = "before" in sure and "part" in sure, sure.get("part", 0)
+        several: tuple[dict[str, int | None], ...] = (
+            {} if "morning" not in sure else {"morning": None, "today": 1},
+            {"morning": None, "ahead": 1} if "morning" in sure else {},
+            {"before": None} if is_before else {},
+            # "Before monday morning", "before sunday evening".
+            ({"before": None, "part": min(part, 3) - 1} if part else {"part": None})
+            if is_before
+            else {},
+            {"days": sure["fewer"]} if "fewer" in sure else {},
             {"hour": sure["hour"] + NOON} if is_half else {},
             {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
             {"weekend": sure["other"]} if "other" in sure else {},
-            {"next": 0} if "weekday" in sure else {},
-            {"next": 0, "later": 7} if "weekday" in sure else {},
-        ):
-            self.said = sure | changes
+            {"next": 0} if is_either_week else {},
+            {"next": 0, "later": 7} if is_either_week else {},
+        )
+        for changes in several:
+            said = sure | changes
+            self.said = {name: value for name, value in said.items() if value is not None}
             with suppress(Doubt, ValueError):
                 wall, _ = self.read(at=at, zone=zone)
                 found |= {wall} if wall else set()
@@ -310,7 +355,7 @@ class _Deadline:
         return _full_minute(datetime.combine(day, at.time()))
 
     def _on_a_day(self, *, at: datetime) -> datetime | None:
-        said, is_before = self.said, any(self._opener(token) == "BEFORE" for token in self.times)
+        said = self.said
         try:
             day = self._day(said, self._time_of_day(is_day_known=False), at=at)
         except OverflowError:
@@ -319,11 +364,13 @@ class _Deadline:
         part = _UNTIL[said["part"]] if "part" in said else END_OF_DAY
         if self.rule:
             return self._first_of_rule(day, clock or part, at=at)
+        if day is None and clock is None and "morning" in said:
+            raise self.doubt()
         if day is None and clock is None and "today" in said:
             day = at.date()
         if day is None:
             return self._next(clock, at=at)
-        if is_before and clock is None:
+        if "before" in said and clock is None:
             if {"month_end", "year_end"} & said.keys() or said.get("day") == LAST_DAY:
                 return datetime.combine(day, END_OF_DAY)
             if "part" in said or not {"day", "ahead", "weekday"} & said.keys():
@@ -342,7 +389,8 @@ class _Deadline:
         if "vague" in self.said and "part" not in self.said:
             # "At 3" in the morning's middle: of the two only the afternoon's is left today.
             is_length = "plain" in self.said  # "révision 2h"
-            if not is_length and found <= at and at.hour < NOON:
+            is_early = found.hour > 5 or any(t.text in _MORNING_WORDS for t in self.tokens)  # noqa: PLR2004
+            if not is_length and not is_early and found <= at and at.hour < NOON:
                 return found + timedelta(hours=NOON)
             raise self.doubt()
         if found > at:
@@ -382,7 +430,8 @@ class _Deadline:
             return time(hour, said["minute"])
         if {"vague", "bare", "plain"} & said.keys() and hour in _LATER_HOURS[part]:
             hour += NOON
-        is_night = "vague" in said and hour <= 4 and not {"of_clock", "today"} & said.keys()  # noqa: PLR2004
+        is_night = "vague" in said and hour <= 4  # noqa: PLR2004
+        is_night = is_night and not {"of_clock", "today", "morning"} & said.keys()
         if hour not in _HOURS[part] or is_night:
             raise self.doubt("hour")
         return time(hour, said["minute"])
@@ -404,7 +453,9 @@ class _Deadline:
             found.add(today + relativedelta(months=said["month_end"], day=31))
         if "year_end" in said:
             found.add(date(today.year, 12, 31))
-        if "weekday" in said:
+        if "nth" in said:
+            found.add(self._nth_weekday(said, today))
+        elif "weekday" in said:
             found.add(self._weekday_date(said, next(iter(found), None), clock, at=at))
         if len(found) > 1:
             raise self.doubt("day", "weekday", "ahead", "week", "weekend")
@@ -431,6 +482,18 @@ class _Deadline:
                 raise self.doubt()
             ahead = 7
         return today + timedelta(days=ahead + said.get("later", 0))
+
+    def _nth_weekday(self, said: dict[str, int], today: date) -> date:
+        place = relativedelta(
+            month=said["month"],
+            day=1 if said["nth"] > 0 else 31,
+            weekday=weekday(said["weekday"])(said["nth"]),
+        )
+        found = today + place
+        found = found if found >= today else today + relativedelta(years=1) + place
+        if found - today > _SOON:
+            raise self.doubt()
+        return found
 
     def _calendar_date(self, said: dict[str, int], today: date) -> date:
         """Without a year or a month the next one that has this day."""

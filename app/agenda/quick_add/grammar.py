@@ -41,8 +41,15 @@ def _has(tokens: Sequence[Token], *kinds: str) -> bool:
 
 def _is_counted(behind: Token) -> bool:
     """Whether a number may be that of the word behind it, which is no infinitive."""
-    is_word = behind.kind in {"WORD", "LASTS", "COUNT"}
+    is_word = behind.kind in {"WORD", "LABEL", "LASTS", "COUNT", "TIMES"}
     return is_word and not behind.text.endswith(("er", "ir", "re"))
+
+
+def _labelled(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "chapitres 4 à 6", "p. 12-45"; but "TP 3 à 9" is at nine."""
+    is_several = tokens[0].text in {"p", "pp"} or tokens[0].text.endswith("s")
+    is_range = is_several and tokens[1].value < tokens[3].value and tokens[2].text != "at"
+    return "" if tokens[2].kind in {"DASH", "AND"} or is_range else None
 
 
 def _says(**said: int) -> _Read:
@@ -55,15 +62,20 @@ def _says(**said: int) -> _Read:
 def _length(tokens: list[Token], _behind: Token) -> _Reading:
     count = (_values(tokens) or [1])[0]
     unit = next(token for token in reversed(tokens) if token.kind in _UNIT_KINDS)
-    if unit.text == "jours" and count in {8, 15}:  # a week and two, in French
-        return DOUBT
-    if tokens[0].kind == "DICI" and unit.kind == "H":  # by six, or in six hours?
-        return DOUBT
+    if unit.kind == "EIGHT" or (unit.text == "jours" and count in {8, 15}):
+        return _eight(max(count, unit.value))
+    if tokens[0].kind == "DICI" and unit.kind == "H" and count < 24:  # noqa: PLR2004
+        return DOUBT  # by six, or in six hours?
     if unit.kind in {"DAYS", "WEEKS", "FORTNIGHT"}:
         return {"days": count * unit.value}
     if unit.kind in {"MONTHS", "YEARS", "AN"}:
         return {"months": count * (12 if unit.kind == "AN" else unit.value)}
     return {"minutes": count * unit.value}
+
+
+def _eight(days: int) -> Said:
+    """In French "huit jours" are a week, "quinze jours" two, for most of those who say it."""
+    return {"days": days, "fewer": days - 1, "asked": 1}
 
 
 def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
@@ -98,6 +110,8 @@ def _heures(tokens: list[Token], behind: Token) -> _Reading:
     if rest:
         minute = _values(rest, "HALF", "QUARTER", *NUMBERS)[-1]
         is_apart = rest[0].kind == "NUMBER" and rest[0].first != tokens[0].first
+        if is_apart and len(rest[0].text) == 1 and tokens[-1].kind != "MIN":
+            return None  # "20h 8 personnes"
         if is_apart and _is_counted(behind) and tokens[-1].kind != "MIN":
             return DOUBT  # half past, or so many of what follows?
         if rest[0].kind == "MOINS":
@@ -126,6 +140,8 @@ def _colon(tokens: list[Token], _behind: Token) -> _Reading:
         return DOUBT
     if first.text.startswith("0"):
         return _clock(first.value, minute.value)
+    if (first.value, minute.value) == (11, 59):  # "due 11:59", often of the night
+        return _clock(11, 59, vague_until=NOON)
     return _clock(first.value, minute.value, vague_until=6, is_bare=True)
 
 
@@ -153,13 +169,51 @@ def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     return _clock(number.value, 0, vague_until=7, is_bare=True)
 
 
-def _noon(tokens: list[Token], _behind: Token) -> _Reading:
-    if _values(tokens, "NUMBER") not in ([], [NOON]):  # "Lab 3 noon"
+def _by_number(tokens: list[Token], behind: Token) -> _Reading:
+    """ "by 5", "by 9 tomorrow": but "by 3 people", "for 4" say no time."""
+    if tokens[0].text != "by" or _is_counted(behind):
         return None
-    minute = _values(tokens, "HALF", "QUARTER")[-1:]
+    return _at_number(tokens, behind)
+
+
+def _before_a_title(tokens: list[Token], behind: Token) -> _Reading:
+    """ "tomorrow at 9 call Bob"; but "tomorrow at 9 Main Street" is a place."""
+    if behind.is_name or behind.text.endswith(("s", "x")) or behind.text in _PLACES:
+        return DOUBT
+    return _at_number(tokens, END)
+
+
+def _four_digits(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "at 0930"."""
+    number = tokens[-1]
+    if len(number.text) < len("0930") or number.value // 100 in {19, 20}:
+        return DOUBT
+    return _clock(number.value // 100, number.value % 100)
+
+
+def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "at seven thirty", "six fifteen pm"."""
+    hour, minute = _values(tokens, "COUNT")
+    if not 1 <= hour <= NOON or minute not in {10, 15, 20, 30, 40, 45, 50}:
+        return DOUBT
+    if tokens[-1].kind == "AMPM":
+        return _clock(hour % NOON + tokens[-1].value, minute)
+    return _clock(hour, minute, vague_until=7, is_bare=True)
+
+
+def _noon(tokens: list[Token], _behind: Token) -> _Reading:
+    if tokens[0].kind == "NUMBER" and tokens[0].value != NOON:  # "Lab 3 noon"
+        return None
+    minute = (*_values(tokens[1:], "HALF", "QUARTER", *NUMBERS), 0)[0]
     if _has(tokens, "MOINS"):
-        return {"hour": 11, "minute": 45}
-    return {"hour": NOON, "minute": minute[0] if minute else 0}
+        return _clock(NOON - 1, 60 - minute)
+    return {"hour": NOON, "minute": minute if _has(tokens, "HALF", "QUARTER") else 0}
+
+
+def _lunchtime(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "entre midi et deux"."""
+    end = tokens[-1].value
+    return {"hour": NOON + end, "minute": 0, "range": 1} if end in {1, 2} else DOUBT
 
 
 # Days.
@@ -198,29 +252,33 @@ def _day_of_month(tokens: list[Token], behind: Token) -> Said:
     month = next(t for t in tokens if t.kind in {"MONTH", "SEPT"})
     years = _values(tokens, "LARGE")
     days = [t for t in tokens if t is not month and t.kind in {"NUMBER", "COUNT", "ORDINAL"}]
-    is_counted = behind.kind == "WORD" and tokens[-1].kind == "NUMBER"
+    is_counted = behind.kind in {"WORD", "LABEL"} and tokens[-1].kind == "NUMBER"
     if days[0].kind == "ORDINAL" and days[0].value != 1:
         return DOUBT
-    if is_counted and month.text in {"may", "march", "mars"}:
-        return DOUBT
     found = _date(days[0].value, month.value, years[0] if years else None)
+    if found and is_counted and month.text in {"may", "march", "mars"}:
+        return {**found, "asked": 1}
     names = _values(tokens, "WEEKDAY", "DOTTED", "SHORT")
     return {**found, "weekday": names[0]} if found and names else found
 
 
-def _nth(tokens: list[Token], behind: Token) -> Said:
+def _nth(tokens: list[Token], behind: Token) -> Said | None:
     """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
     if _is_counted(behind):
-        return DOUBT
+        return None if tokens[0].text == "les" else DOUBT  # "les 21 copies"
     day = _values(tokens)[0]
     return {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
 
 
 def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
     """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock."""
-    is_sure = _has(tokens, "NTH", "THE", "ON") or tokens[0].text.endswith(("di", "he", "."))
-    found = _nth(tokens[1:], behind) if is_sure else DOUBT
-    return {**found, "weekday": tokens[0].value} if found else DOUBT
+    name = next(token for token in tokens if token.kind in {"WEEKDAY", "DOTTED", "SHORT"})
+    is_french = name.text.endswith(("di", "he", ".")) or name.text in {"lun", "ven", "merc"}
+    is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in {"NUMBER", "AT"}
+    found = _nth(tokens, END) if is_sure else DOUBT
+    if found and not _has(tokens, "NTH") and behind.text.endswith(("s", "x")):
+        return {**found, "weekday": name.value, "asked": 1}  # "vendredi 27 personnes"
+    return {**found, "weekday": name.value} if found else DOUBT
 
 
 def _weekday(tokens: list[Token], behind: Token) -> _Reading:
@@ -235,9 +293,17 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
         said["next"] = max(_values(tokens, "NEXT", "THIS"))
     elif tokens[0].kind == "THE":
         said["habit"] = 1
-    elif name.text.endswith("day") and behind.kind == "WORD" and name.first > 0:
+    elif name.text == "sam" and name.is_name:  # or a person
+        said["asked"] = 1
+    elif name.text.endswith("day") and behind.kind in {"WORD", "LABEL"} and name.first > 0:
         said["attribute"] = 1
     return said
+
+
+def _by_short(tokens: list[Token], behind: Token) -> _Reading:
+    """ "before sat", "by mon"; "pour sam" is for someone."""
+    is_for_someone = tokens[0].kind == "BY" and tokens[0].text not in {"by", "due"}
+    return None if is_for_someone else _weekday(tokens, behind)
 
 
 def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
@@ -248,6 +314,14 @@ def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
     if ahead := [token.value for token in tokens if token.kind == "TODAY"]:
         return {"ahead": ahead[0] + 7 * weeks}
     return {"weekday": _values(tokens, "WEEKDAY")[0], "later": 7 * weeks}
+
+
+def _days_from(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"ahead": (_values(tokens) or [1])[0] + tokens[-1].value}
+
+
+def _last_day(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"month_end": 0} if _values(tokens, "ORDINAL") == [-1] else DOUBT
 
 
 def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
@@ -261,6 +335,22 @@ def _day_of_next_month(tokens: list[Token], _behind: Token) -> _Reading:
     return {"day": _values(tokens)[0], "months_on": 1}
 
 
+def _holiday(tokens: list[Token], behind: Token) -> _Reading:
+    """ "before christmas"; but "for christmas dinner" says no day."""
+    month_and_day = divmod(tokens[-1].value, 100)
+    if not tokens[-1].value or behind.kind in {"WORD", "LABEL"}:
+        return DOUBT
+    return {"day": month_and_day[0], "month": month_and_day[1]}
+
+
+def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "le premier lundi de janvier"."""
+    nth, day = _values(tokens, "ORDINAL", "NUMBER")[0], _values(tokens, "WEEKDAY")[0]
+    if nth > 4:  # noqa: PLR2004 - not every month has a fifth one
+        return DOUBT
+    return {"nth": nth, "weekday": day, "month": tokens[-1].value}
+
+
 def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     return {"day": LAST_DAY, "month": tokens[-1].value}
 
@@ -272,6 +362,8 @@ def _part(tokens: list[Token], _behind: Token) -> _Reading:
         said = {"hour": 23, "minute": 59}
     if tokens[0].kind in {"THIS", "TONIGHT"}:
         said["ahead"] = 0
+    elif tokens[0].text == "in" and _has(tokens, "THE", "ON") and tokens[-1].text == "morning":
+        said["morning"] = 1  # of tomorrow, mostly
     elif _has(tokens, "END", "IN", "EN"):
         said["today"] = 1
     elif tokens[0].kind == "DE":
@@ -302,6 +394,8 @@ def _each(tokens: list[Token], _behind: Token) -> _Reading:
     """ "tous les 2 jours", "every other week", "une semaine sur deux", "chaque année"."""
     unit = next(token for token in reversed(tokens) if token.kind in _FREQS)
     interval = (_values(tokens, "OTHER", *NUMBERS) or [1])[-1]
+    if _has(tokens, "SUR") and tokens[0].value != 1:
+        return DOUBT
     if unit.text == "jours" and interval in {8, 15}:
         return _rule("WEEKLY", interval=2) if interval > 8 else DOUBT  # noqa: PLR2004
     return _rule(_FREQS[unit.kind], interval=interval) if 0 < interval < 100 else DOUBT  # noqa: PLR2004
@@ -345,16 +439,25 @@ def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
     return {**end, "range": 1}
 
 
+def _until_nth(tokens: list[Token], behind: Token) -> _Reading:
+    """ "du 28 au 30"."""
+    first, last = _values(tokens)
+    if (tokens[0].text, _has(tokens, "TO"), _is_counted(behind)) != ("du", True, False):
+        return None
+    return {"day": last, "range": 1} if first < last <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+
+
 def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
-    last = tokens[-1]
+    last = tokens[-2] if tokens[-1].kind == "NTH" else tokens[-1]
     if last.kind != "NUMBER":
         return {**last.said, "range": 1}
-    first = tokens[-3].said
+    first = tokens[0].said
     is_later = first.get("day", LAST_DAY) < last.value <= 31  # noqa: PLR2004 - a calendar
     return {**first, "day": last.value, "range": 1} if is_later else DOUBT
 
 
-_UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN")
+_PLACES = {"people", "street", "rue", "avenue", "place", "boulevard", "bd", "impasse", "route"}
+_UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN EIGHT")
 _MACROS = {
     "NUM": "(NUMBER|COUNT|SEPT)",
     "ANY": "(NUMBER|LARGE|COUNT|SEPT|A|AN)",
@@ -371,7 +474,9 @@ _MACROS = {
     "DAYNUM": "ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DASH NUMBER|DU? MON)",
     "ORD": "(ORDINAL|NUMBER NTH)",
     "NAME": "((WEEKDAY|DOTTED|SHORT) ART)?",
-    "CLOCKLIKE": "(NUMBER (H|HEURE|COLON|AMPM|MONTH|DOT)|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
+    "MARK": "(H|HEURE|COLON|AMPM|MONTH|DOT|SLASH)",
+    "CLOCKLIKE": "(BEFORE|BY|AT)* (NUMBER MARK|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
+    "LABELLED": "(LABEL|NO) NUMBER (AT|A|TO|DASH|AND) NUMBER NOTCLOCK (?!DU? MON)",
     "NEXTWEEK": "(THE? WEEKS QUI? NEXT|NEXT WEEKS)",
     "NEXTMONTH": "(THE? MONTHS QUI? NEXT|NEXT MONTHS)",
     "ENDOF": "(EN|A|AT)? ART END DU (ON|THE|THIS)?",
@@ -385,7 +490,22 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("HALFHOUR=30", "(A|COUNT)? HALF (A|AN)? (HOUR|HEURE)|COUNT HALFHOUR", None),
     ("TIME=0", "AFTER NEXT|ORDINAL THING|(?<=AMPM) AND $", None),
     ("WEEKEND=0", "WEEKS END", None),
-    ("LATEST=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL", None),
+    ("LATEST=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL|SPOIL PLUS TARD QUE", None),
+    ("LATEST=0", "ORDINAL DELAI|EVERY THE STRETCH|ALL DAYS", None),
+    (
+        "WORD=0",
+        "(?<=WITH|ACT) (SHORT|MONTH (?!NUMBER)|PERSON|EVE)|(?<=A|AT|TO|BY|DE) (PERSON|EVE)",
+        None,
+    ),
+    ("TIME=0", "(?<=AMPM|H|NUMBER) ZONE|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)", None),
+    ("TIME=0", "(IN|DICI) ANY (DAYS WORKING|WORKING DAYS)", None),
+    ("PART=2", "(?<=WEEKDAY|TODAY|DOTTED) EVE", None),
+    ("AT=0", "TO? AROUND DE", None),
+    ("TODAY=0", "THIS DAYS", None),
+    ("BEFORE=0", "AV (?=TODAY|WEEKDAY|DOTTED|SHORT|THE NUMBER|NUMBER|NOON)", None),
+    ("WORD=0", "LABELLED", _labelled),
+    ("NEXT=1", "(?<=WEEKS|WEEKDAY|MONTHS) PRO", None),
+    ("PART=0", "(?<=DE) MAT", None),
     ("BY=0", "DICI TO", None),
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
@@ -396,6 +516,8 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
     ("SPAN", "(IN|DICI) BY? ANY UNIT (WHILE|FROM NOW)?", _length),
     ("SPAN", "ANY UNIT FROM NOW", _length),
+    ("SPAN", "(IN|DICI) COUNT? EIGHT (?!DE)", _length),
+    ("DAY", "(A|COUNT|NUMBER) DAYS FROM TODAY", _days_from),
     # Repeats.
     ("RULE", "EVERY (?=THE? (PART|NOON))", _repeats("FREQ=DAILY")),
     ("RULE", "(FROM|DE)? WEEKDAY (TO|DASH|A|AT) WEEKDAY", _weekday_range),
@@ -413,7 +535,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("RULE", "EVERY THE? OTHER? (NAMED|SHORT) (AND? (EVERY|ART) (NAMED|SHORT))*", _on_weekdays),
     ("RULE", "COUNT DAYNAME SUR COUNT", _on_weekdays),
     ("RULE", "ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
-    ("RULE", "EVERY THE? (NUM|OTHER)? TURN|COUNT TURN SUR COUNT", _each),
+    ("RULE", "EVERY THE? (NUM|OTHER)? TURN|NUM TURN SUR NUM", _each),
     ("RULE", "ART (NUMBER|ORDINAL) NTH? DU? EVERY MONTHS", _each_nth),
     ("RULE", "EVERY THE? (NUMBER|ORDINAL) NTH? DU (EVERY|ART) MONTHS", _each_nth),
     ("RULE", "EVERY NUMBER NTH (?!DU? MON|TURN)", _each_nth),
@@ -426,20 +548,23 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
     ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "(WEEKDAY|DOTTED) DAYNUM", _weekday_nth),
+    ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=CLOCKLIKE)", _weekday_nth),
     (
         "DATE",
         "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXTMONTH)",
         _nth,
     ),
+    ("DATE", "ART ORD WEEKDAY DU MON", _nth_of_month),
+    ("DATE", "(?<=BEFORE|BY|TILL|DICI) HOLIDAY", _holiday),
     ("DATE", "END DU? (ART MONTHS DU)? MON", _end_of_month),
     ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
     ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
-    ("DAY", "(A|COUNT|NUMBER) WEEKS (FROM|ON) (WEEKDAY|TODAY)", _weeks_from),
-    ("DAY", "WEEKDAY WEEKS (?=$|AT)", _weeks_from),
-    ("DAY", "(NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
+    ("DAY", "(A|COUNT|NUMBER) WEEKS ((FROM|ON) WEEKDAY|(FROM|ON)? TODAY)", _weeks_from),
+    ("DAY", "(WEEKDAY|TODAY) WEEKS (?=$|AT)", _weeks_from),
+    ("DAY", "(THIS? NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
     ("DAY", "THE? WEEKDAY (?!DAYNUM)|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
+    ("DAY", "(?<=BEFORE|TILL|ON) SHORT (?=$)|BY SHORT (?=$)", _by_short),
     ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),
@@ -449,7 +574,9 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, other=-2, asked=1)),
     ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
     ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
-    ("DAY", "ENDOF YEARS|THIS YEARS|EOY", _says(year_end=0)),
+    ("DAY", "ART ORDINAL DAYS DU ART MONTHS (?!NEXT)", _last_day),
+    ("DAY", "(ENDOF|THIS) YEARS (?!SCHOOL)|EOY", _says(year_end=0)),
+    ("DAY", "IN THE WEEKS (?!DE|OF)", _says(week=0)),
     # Parts of a day.
     ("PARTS", "THIS (PART|STRETCH)|TONIGHT", _part),
     ("PARTS", "ENDOF (PART|STRETCH)", _part),
@@ -457,17 +584,24 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "EOD|ENDOF DAYS", _says(hour=23, minute=59)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
-    ("CLOCK", "NUM (COLON|DOT|H) NUMBER AMPM|NUM AMPM", _am_pm),
+    ("TIME", "AT NUM TO NUM (AMPM|COLON)", None),  # a range, or "at five to six pm"
+    ("CLOCK", "NUM (COLON|DOT|H) NUMBER AMPM|NUM H? AMPM", _am_pm),
+    ("CLOCK", "AT? COUNT COUNT AMPM|AT COUNT COUNT", _in_words),
     ("CLOCK", "(HALF|A? QUARTER|NUM MIN?) PAST NUM (OCLOCK|AMPM)?", _on_the_dial),
     ("CLOCK", "(A? QUARTER|COUNT|NUM MIN) TO NUM AMPM?|NUM OCLOCK AMPM?", _on_the_dial),
     ("CLOCK", "NUM (H|HEURE) MOINS (THE|COUNT)? (QUARTER|NUM)", _heures),
     ("CLOCK", "NUM (H|HEURE) AND (COUNT? QUARTER|HALF)", _heures),
-    ("CLOCK", "NUM (H|HEURE) (NUM MIN?)?", _heures),
+    ("CLOCK", "NUM (H|HEURE) NUM MIN?", _heures),
+    ("CLOCK", "NUM (H|HEURE)", _heures),
     ("CLOCK", "NUMBER COLON NUMBER (COLON NUMBER)?", _colon),
-    ("CLOCK", "AT NUMBER DOT NUMBER", _colon),
-    ("CLOCK", "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|MOINS THE? QUARTER)?", _noon),
+    ("CLOCK", "AT NUMBER DOT NUMBER (?!AMPM)", _colon),
+    ("CLOCK", "(AT|A) LARGE NOTCLOCK", _four_digits),
+    ("CLOCK", "BETWEEN? NOON AND NUM NOTCLOCK", _lunchtime),
+    ("CLOCK", "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|MOINS (THE? QUARTER|NUM))?", _noon),
     ("CLOCK", "MIDNIGHT (?!AND (HALF|QUARTER))", _says(hour=23, minute=59)),
-    ("CLOCK", "(AT|A) NUM NOTCLOCK", _at_number),
+    ("CLOCK", "(?<=TODAY|WEEKDAY|WEEKDAYS|WORKDAY|DOTTED) AT NUMBER (?=WORD)", _before_a_title),
+    ("CLOCK", "(AT|A) NUM NOTCLOCK (?!NTH|DU? MON)", _at_number),
+    ("CLOCK", "BY NUM NOTCLOCK (?!NTH|DU? MON)", _by_number),
     ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
     # A day or a time beside another phrase, else a version or a score; and an age.
     ("MAYBE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),
@@ -480,8 +614,10 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
     ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
-    ("DATE", "DATE (TO|DASH) NUMBER", _until_date),
+    ("DATE", "DATE (TO|DASH) NUMBER NTH?", _until_date),
+    ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MON)", _until_nth),
     ("PARTS", "(?<=DAY|DATE|RULE) PART", _part),
+    ("PARTS", "(?<=DAY|DATE) AMPM", lambda tokens, _behind: {"part": tokens[0].value // NOON}),
 ]
 
 
@@ -540,7 +676,7 @@ def _phrase_at(
                 continue
             token = replace(
                 parts[0],
-                kind=name if reading or not read else "TIME",
+                kind="TIME" if read and reading == DOUBT else name,
                 value=int(value or 0),
                 text=" ".join(part.text for part in parts),
                 last=parts[-1].last,

@@ -4,6 +4,7 @@ was not understood is named, and stays in the title. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,8 +44,8 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
     deadline_words = found.deadline_words if found.wall else ()
     indexes = set(range(len(words))) - set(found.rule_words)
     return Line(
-        title=_text(words, indexes - set(deadline_words)),
-        rest=_text(words, indexes - set(found.deadline_words)),
+        title=_title(_text(words, indexes - set(deadline_words))),
+        rest=_title(_text(words, indexes - set(found.deadline_words))),
         wall=found.wall,
         is_range=found.is_range,
         options=found.options,
@@ -55,6 +56,11 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
         repeat=repeat_of(found.rule),
         unread=(*unread, *(" ".join(words[first:last]) for first, last in found.unread)),
     )
+
+
+def _title(text: str) -> str:
+    """Without the colon, dash or comma that stood between it and the deadline."""
+    return re.sub(r"^(?:[:,;–—-]+(?: |$))+|(?: [:,;–—-]+)+$|(?<=\w),$", "", text)
 
 
 def _text(words: list[str], indexes: Collection[int]) -> str:

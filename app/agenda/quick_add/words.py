@@ -9,24 +9,27 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 # KIND=value and the words that mean it; KIND+value and groups, each of which means one more; *, the
 # words that are kinds themselves.
 _VOCABULARY = """
-TODAY+0 aujourd'hui,aujourdhui,auj,ajd,today demain,tomorrow,tmrw,tmr,tmw apres-demain
-WEEKDAY+0 lundi,lun,monday mardi,tuesday,tue,tues mercredi,wednesday,wed jeudi,thursday,thu,thur
+TODAY+0 aujourd'hui,aujourdhui,auj,ajd,today,2day
+TODAY+1 demain,tomorrow,tmrw,tmr,tmw,2m1,2main,dmain,2moro,2morrow,tmrow apres-demain
+WEEKDAY+0 lundi,lun,monday mardi,tuesday,tue,tues mercredi,wednesday,wed,weds,merc
+WEEKDAY+3 jeudi,thursday,thu,thur
 WEEKDAY+3 thurs vendredi,ven,friday,fri samedi,saturday dimanche,sunday
 WEEKDAYS+0 lundis,mondays mardis,tuesdays mercredis,wednesdays jeudis,thursdays vendredis,fridays
 WEEKDAYS+5 samedis,saturdays dimanches,sundays
 SHORT+0 mon mar mer jeu
-SHORT+5 sam,sat dim,sun
-DOTTED+0 lun.,mon. mar.,tue.,tues. mer.,wed. jeu.,thu.,thur.,thurs. ven.,fri. sam.,sat. dim.,sun.
+SHORT+4 vend sam,sat dim,sun
+DOTTED+0 lun.,mon. mar.,tue.,tues. mer.,wed.,merc.,weds. jeu.,thu.,thur.,thurs.
+DOTTED+4 ven.,fri.,vend. sam.,sat. dim.,sun.
 MONTH+1 janvier,january,janv,jan fevrier,february,fevr,fev,feb mars,march avril,april,avr,apr
 MONTH+5 mai,may juin,june,jun juillet,july,juil,jul aout,august,aug septembre,september,sep
 MONTH+10 octobre,october,oct novembre,november,nov decembre,december,dec
-PART+0 matin,morning,matins,mornings apres-midi,aprem,afternoon,aprems,afternoons
+PART+0 matin,morning,matins,mornings apres-midi,aprem,apm,afternoon,arvo,aprems,afternoons
 PART+2 soir,evening,soirs,evenings night,nights
 STRETCH+0 matinee journee soiree
 TONIGHT=2 tonight
@@ -41,6 +44,8 @@ HOUR=60 hour hours hr hrs
 DAYS=1 jour jours day days
 WEEKS=7 semaine semaines week weeks
 FORTNIGHT=14 fortnight
+EIGHT+8 huitaine
+EIGHT+15 quinzaine
 MONTHS=1 mois month months
 YEARS=12 ans annee annees year years
 WEEKEND=0 week-end weekend
@@ -49,6 +54,12 @@ WORKING=0 ouvre ouvres working business
 HALF=30 demi demie half
 HALFHOUR=30 demi-heure half-hour
 QUARTER=15 quart quarts quarter quarters
+MAT=0 mat
+PRO=1 pro
+DELAI=0 delai
+ALL=0 all
+QUE=0 que
+SCHOOL=0 scolaire universitaire
 OCLOCK=0 o'clock oclock
 COUNT+1 un,une,one deux,two trois,three quatre,four cinq,five six seven huit,eight neuf,nine dix,ten
 COUNT+11 onze,eleven douze,twelve treize quatorze quinze,fifteen seize dix-sept dix-huit dix-neuf
@@ -65,7 +76,7 @@ ORDINAL+1 premier,premiere,premiers,first deuxieme,second troisieme,third quatri
 ORDINAL=-1 dernier derniere derniers last
 A=1 a
 AN=1 an
-EVERY=0 chaque tous toutes every each
+EVERY=0 chaque tous toute toutes every each
 OTHER=2 autre other
 NEXT=1 next prochain prochaine coming vient
 THIS=0 ce cet cette this
@@ -85,9 +96,11 @@ TILL=0 until till til jusqu'a jusqu'au jusqu'en
 BEFORE=0 avant before
 END=0 fin end
 TARD=0 tard later latest
+LATEST=0 inclus inclusive
 WITH=0 with avec chez via
 AFTER=0 apres after
-SPOIL=0 depuis since not pas sauf except ni but or ou than starting partir un'
+SPOIL=0 depuis since not pas ni than starting partir un'
+OR=0 or ou sauf except excepte hormis but
 LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
 LASTS=0 nager sleep work study run walk
 DAILY+0 daily weekly monthly yearly,annually
@@ -95,12 +108,28 @@ FORTNIGHTLY=2 fortnightly
 WEEKENDS=0 weekends week-ends
 SHARP=0 sharp pile precises precise tapantes tapante
 MAYBE=0 tot early late mid mi ish debut start beginning middle milieu passe passee dem
-MAYBE=0 tom 2morrow tantot nightly eve maintenant asap utc gmt pst pdt est edt bst cest
-HOLIDAY=0 noel christmas xmas easter paques halloween toussaint nye pentecote thanksgiving
+MAYBE=0 tantot nightly maintenant asap courant
+ZONE=0 utc gmt pst pdt est edt bst cet cest pt ct mt ist jst aest
+PERSON=0 tom
+EVE=2 eve
+HOLIDAY=2512 noel christmas xmas
+HOLIDAY=0 easter paques halloween toussaint nye pentecote thanksgiving
 MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime ouvrable
 MAYBE=0 ouvrables ferie feries
 TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob
-TIME=0 biweekly bimonthly dawn dusk sunset sunrise noonish aube crepuscule quinzaine
+TIME=0 biweekly bimonthly dawn dusk sunset sunrise noonish aube crepuscule
+TIMES=0 once twice thrice times fois
+ACT=0 call email text ask tell buy pay send finish submit clean pick meet bring take get fix
+LABEL=0 tp td dm dst cc lab labo chapitre chapter ch chap exercice exo ex exercise partie part
+LABEL=0 question q n numero number num room salle bat batiment etage floor version v step etape
+LABEL=0 level niveau tome volume vol lot group groupe equipe team ligne line bus tram unit module
+LABEL=0 cours lecture lesson lecon sprint issue ticket pr bug task tache homework devoir quiz
+LABEL=0 assignment test projet project sujet section probleme problem article lettre phase form
+LABEL=0 track season saison episode act acte a3 a4 h1 pset set chapitres chapters exercices exos
+LABEL=0 exercises questions sections p page pages pp iphone ipad gate quai porte flight ue cm ds
+AV=0 av
+AROUND=0 autour alentours
+ACT=0 write prepare appeler rappeler relancer voir inviter
 *=0 eod eow eom eoy past moins sur en from now thing of qui plus no
 """
 WORDS: dict[str, tuple[str, int]] = {}
@@ -131,7 +160,7 @@ STRONG = kinds(
 _LIKE_A_TIME = re.compile(
     r"\d ?h(?:\d|\b)|\d:\d\d|\d(?:am|pm|a\.m|p\.m)\b|^\d{1,2}(?::\d\d)?[ap]$|^\d{1,2}/\d{1,2}"
     r"|^\d+(?:-\d+)?-?(?:h|hrs?|mins?|mn|heures?|hours?|j|jours?|days?|weeks?|mois|ish)$"
-    r"|^[jhd][-+]\d+$"
+    r"|^[jhd][-+]\d+$|^(?:utc|gmt)[-+]\d"
 )
 _NO_TYPOS = {"domain", "sundae", "minute"}
 _OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
@@ -155,6 +184,7 @@ class Token:
     text: str
     first: int
     last: int
+    is_name: bool = False
     said: Said = field(default_factory=dict)
     rule: str = ""
 
@@ -172,7 +202,9 @@ def tokens_of(words: list[str]) -> list[Token]:
     for index, word in enumerate(words):
         for text in _pieces(_plain(word)):
             kind, value = _meaning_of(text, is_a="à" in word.lower())
-            found.append(Token(kind=kind, value=value, text=text, first=index, last=index + 1))
+            token = Token(kind=kind, value=value, text=text, first=index, last=index + 1)
+            is_name = index > 0 and word[0].isupper() and not word.isupper()
+            found.append(replace(token, is_name=is_name))
     return found
 
 
@@ -193,7 +225,7 @@ def _pieces(word: str) -> list[str]:
         return [word]
     if found := re.fullmatch(r"([ld]')(.+)", word):
         return [found[1], found[2]]
-    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+)(\d.*)", word):
+    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+)(@?)(\d.*)", word):
         pieces = [piece for piece in found.groups() if piece]
         if all(WORDS.get(piece, ("",))[0] in _GLUED for piece in pieces if piece[0].isalpha()):
             return [*pieces[:-1], *_pieces(pieces[-1])]
@@ -221,21 +253,32 @@ def _meaning_of(text: str, *, is_a: bool) -> tuple[str, int]:
     pieces = [piece.removesuffix("'s") for piece in re.split(r"[^a-z0-9:.']+", text)]
     speaking = STRONG | ({"SHORT", "PART"} if pieces[1:] else set())
     is_time = _LIKE_A_TIME.search(text) or any(
-        WORDS.get(piece, ("", 0))[0] in speaking or _is_a_typo(piece) for piece in pieces
+        WORDS.get(piece, ("", 0))[0] in speaking or corrected(piece) for piece in pieces
     )
     return ("TIME" if is_time else "WORD"), 0
 
 
-def _is_a_typo(word: str) -> bool:
-    """One letter too many, missing or wrong, or two that changed places."""
-    if word in _NO_TYPOS or len(word) < len("lundi"):
-        return False
+def respelt(word: str) -> str:
+    """`word` as it was meant where it is misspelt or much shortened; else as it is."""
+    plain = _plain(word)
+    return {"tom": "tomorrow", "dem": "demain"}.get(plain) or corrected(plain) or word
+
+
+def corrected(word: str) -> str:
+    """The day, month or part of the day that was meant; "" where none is close enough. One letter
+    is too many, missing or wrong, or two changed places.
+    """
+    if word in WORDS or word in _NO_TYPOS or len(word) < len("lundi"):
+        return ""
     for right in _OFTEN_MISSPELT.get(word[:2], ()):
         same = _begin_alike(word, right) + _begin_alike(word[::-1], right[::-1])
         slips = 2 if set(word) == set(right) else 1
         if abs(len(word) - len(right)) <= 1 and same >= max(len(word), len(right)) - slips:
-            return True
-    return bool(_LIKE_A_WEEKDAY.match(word))
+            return right
+    if _LIKE_A_WEEKDAY.match(word):
+        alike = _OFTEN_MISSPELT.get(word[:2], ["tuesday"])  # "teusday"
+        return next((right for right in alike if WORDS[right][0] == "WEEKDAY"), "tuesday")
+    return ""
 
 
 def _begin_alike(word: str, right: str) -> int:
