@@ -47,7 +47,8 @@ _UNTIL_WORDS = kinds("BY BEFORE TILL DICI")
 # Where one of these is in doubt, what is left may be what was meant.
 _ASIDE = kinds("NUMBER LARGE COUNT DE OF")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
-_DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}, "AT": _MEALS}
+_DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}}
+_DAILY |= {"AT": _MEALS, "BY": _MEALS}
 _FLAGS = kinds("range today of_clock vague bare plain worded slashed habit asked attribute next")
 _FLAGS |= kinds("fewer before morning")
 
@@ -170,7 +171,8 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             is_title = is_title and label.kind in {"WORD", "DE", "THE", "END", "WORKING"}
             found = not is_title or label.text in {"few", "quelques", "plusieurs", "several"}
         case "NTH":  # "her 80th sunday noon"
-            found = is_beside_time and _at(tokens, index - 1).value <= 31  # noqa: PLR2004
+            is_title = _at(tokens, index - 1).value > 31 or follower.kind in {"WORD", "LABEL"}  # noqa: PLR2004
+            found = is_beside_time and not is_title
         case "PART":  # "movie night friday" is a title
             is_title = token.text == "night" and behind.kind in {"DAY", "DATE"}
             found = is_beside_time and not is_title
@@ -188,7 +190,7 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "SHORT" | "PERSON" | "EVE":  # "sam 10h", "tom 9am"; "Sam demain" is a person
             is_first = index == 0 and token.text != "mon" and follower.kind != "DE"
             found = not has_day and (is_beside_time or (is_first and token.kind == "SHORT"))
-        case "AT" | "BEFORE" | "SPOIL" | "OR" | "AFTER" | "FROM" | "DE" | "OF" | "BETWEEN":
+        case "AT" | "BY" | "BEFORE" | "SPOIL" | "OR" | "AFTER" | "FROM" | "DE" | "OF" | "BETWEEN":
             found = _is_of_another(tokens, index)
         case kind:
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
@@ -216,7 +218,7 @@ def _is_of_another(tokens: list[Token], index: int) -> bool:
     """Whether the time beside this word is made that of something else by it."""
     kind, follower = tokens[index].kind, _at(tokens, index + 1)
     before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
-    if behind.text in _DAILY.get(kind, ()):
+    if behind.text in _DAILY.get(kind, ()) and tokens[index].text not in {"for", "pour", "due"}:
         return True
     is_last = _at(tokens, index - 1).is_time and not behind.is_time
     if is_last and kind in {"OR", "AFTER", "BEFORE"}:
@@ -229,8 +231,10 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
     """A number right behind a deadline, or before one as its hour might stand there."""
     behind, label = _beside(tokens, index, 1), _at(tokens, index - 1)
     follower = _at(tokens, index + 1)
-    kinds_said = {token.kind for token in tokens if token.is_time}
-    is_whole = "CLOCK" in kinds_said and bool(kinds_said & {"DAY", "DATE"})
+    said = {name for token in tokens for name in token.said}
+    is_whole = "hour" in said and bool(said & {"day", "weekday", "ahead"})
+    if follower.kind == "NTH" and _at(tokens, index + 2).kind in {"WORD", "LABEL"}:
+        return False  # "2nd floor"
     if _beside(tokens, index, -1).is_time:
         # "Friday 8pm 4 people"
         return not (is_whole and label.is_time and follower.kind == "WORD")
@@ -295,6 +299,8 @@ class _Deadline:
             ({"before": None, "part": min(part, 3) - 1} if part else {"part": None})
             if is_before
             else {},
+            {"today": 1} if sure.get("day") == at.day else {},
+            {"months_on": 1} if sure.get("day") == at.day and "month" not in sure else {},
             {"days": sure["fewer"]} if "fewer" in sure else {},
             {"hour": sure["hour"] + NOON} if is_half else {},
             {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
@@ -502,8 +508,10 @@ class _Deadline:
             said = said | {"month": first.month, "year": first.year}
         found = next(_dates_of(said, since=today), None)
         if found is None or (
-            # "20 November" on the 24th: a slip, or next year's, which nobody wrote?
-            "year" not in said and found - today > _SOON
+            # "20 November" on the 24th: a slip, or next year's, which nobody wrote? Nobody writes
+            # "le 24" of today.
+            ("year" not in said and found - today > _SOON)
+            or (found == today and not {"month", "weekday", "today"} & said.keys())
         ):
             raise self.doubt()
         return found

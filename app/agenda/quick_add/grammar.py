@@ -52,6 +52,10 @@ def _labelled(tokens: list[Token], _behind: Token) -> _Reading:
     return "" if tokens[2].kind in {"DASH", "AND"} or is_range else None
 
 
+def _is_plural(behind: Token) -> bool:
+    return behind.text.endswith(("s", "x")) and behind.text not in _NOT_PLURAL
+
+
 def _says(**said: int) -> _Read:
     return lambda _tokens, _behind: said
 
@@ -112,7 +116,10 @@ def _heures(tokens: list[Token], behind: Token) -> _Reading:
         is_apart = rest[0].kind == "NUMBER" and rest[0].first != tokens[0].first
         if is_apart and len(rest[0].text) == 1 and tokens[-1].kind != "MIN":
             return None  # "20h 8 personnes"
-        if is_apart and _is_counted(behind) and tokens[-1].kind != "MIN":
+        is_short = len(behind.text) < len("pot")  # of a unit
+        is_counted = _is_counted(behind) and (_is_plural(behind) or is_short)
+        is_counted = is_counted or behind.is_name or behind.text in _PLACES
+        if is_apart and is_counted and tokens[-1].kind != "MIN":
             return DOUBT  # half past, or so many of what follows?
         if rest[0].kind == "MOINS":
             hour, minute = hour - 1, 60 - minute
@@ -178,7 +185,7 @@ def _by_number(tokens: list[Token], behind: Token) -> _Reading:
 
 def _before_a_title(tokens: list[Token], behind: Token) -> _Reading:
     """ "tomorrow at 9 call Bob"; but "tomorrow at 9 Main Street" is a place."""
-    if behind.is_name or behind.text.endswith(("s", "x")) or behind.text in _PLACES:
+    if behind.is_name or _is_plural(behind) or behind.text in _PLACES:
         return DOUBT
     return _at_number(tokens, END)
 
@@ -236,13 +243,16 @@ def _numeric(tokens: list[Token], _behind: Token) -> _Reading:
         return _date(numbers[2], numbers[1], numbers[0])
     day, month, *year = numbers
     # "1/2" is a half, "24/7" always, "note 8/10" a mark.
+    is_named = _has(tokens, "THE", "ON", "WEEKDAY", "DOTTED", "SHORT")
     is_fraction = (day, month) in {(1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (1, 5), (1, 10), (24, 7)}
-    if not year and tokens[0].kind not in {"THE", "ON"} and (is_fraction or day == month):
+    if not year and not is_named and (is_fraction or day == month):
         return DOUBT
+    names = dict(zip(["weekday"], _values(tokens, "WEEKDAY", "DOTTED", "SHORT"), strict=False))
     if day <= NOON < month and _has(tokens, "SLASH"):  # "12/31" can be no other day; or a mark
         found = _date(month, day, year[0] if year else None)
-        return {**found, "asked": 1} if found else DOUBT
+        return {**found, **names, "asked": 1} if found else DOUBT
     found = _date(day, month, year[0] if year else None)
+    found = {**found, **names} if found else DOUBT
     is_american_too = _has(tokens, "SLASH") and not _has(tokens, "THE") and month != day <= NOON
     return {**found, "slashed": 1} if found and is_american_too else found
 
@@ -276,7 +286,7 @@ def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
     is_french = name.text.endswith(("di", "he", ".")) or name.text in {"lun", "ven", "merc"}
     is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in {"NUMBER", "AT"}
     found = _nth(tokens, END) if is_sure else DOUBT
-    if found and not _has(tokens, "NTH") and behind.text.endswith(("s", "x")):
+    if found and not _has(tokens, "NTH") and _is_plural(behind):
         return {**found, "weekday": name.value, "asked": 1}  # "vendredi 27 personnes"
     return {**found, "weekday": name.value} if found else DOUBT
 
@@ -457,6 +467,7 @@ def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 _PLACES = {"people", "street", "rue", "avenue", "place", "boulevard", "bd", "impasse", "route"}
+_NOT_PLURAL = {"cours", "repas", "bus", "devis", "colis", "puis", "mes", "ses", "nos", "rdvs"}
 _UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN EIGHT")
 _MACROS = {
     "NUM": "(NUMBER|COUNT|SEPT)",
@@ -474,8 +485,9 @@ _MACROS = {
     "DAYNUM": "ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DASH NUMBER|DU? MON)",
     "ORD": "(ORDINAL|NUMBER NTH)",
     "NAME": "((WEEKDAY|DOTTED|SHORT) ART)?",
+    "PREP": "(BEFORE|BY|AT|BETWEEN|FROM|DE)",
     "MARK": "(H|HEURE|COLON|AMPM|MONTH|DOT|SLASH)",
-    "CLOCKLIKE": "(BEFORE|BY|AT)* (NUMBER MARK|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
+    "CLOCKLIKE": "PREP* (NUMBER MARK|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
     "LABELLED": "(LABEL|NO) NUMBER (AT|A|TO|DASH|AND) NUMBER NOTCLOCK (?!DU? MON)",
     "NEXTWEEK": "(THE? WEEKS QUI? NEXT|NEXT WEEKS)",
     "NEXTMONTH": "(THE? MONTHS QUI? NEXT|NEXT MONTHS)",
@@ -498,6 +510,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
         None,
     ),
     ("TIME=0", "(?<=AMPM|H|NUMBER) ZONE|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)", None),
+    ("TIME=0", "(?<=WEEKDAY|WEEKS|MONTHS|DAYS|YEARS|AN) DE AFTER|THE OTHER WEEKDAY", None),
+    ("SPOIL=0", "(AT|A) PARTIR", None),
     ("TIME=0", "(IN|DICI) ANY (DAYS WORKING|WORKING DAYS)", None),
     ("PART=2", "(?<=WEEKDAY|TODAY|DOTTED) EVE", None),
     ("AT=0", "TO? AROUND DE", None),
@@ -544,20 +558,22 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Days.
     ("DATE", "LARGE (DASH|SLASH) NUMBER (DASH|SLASH) NUMBER", _numeric),
     ("DATE", "(THE|ON)? NUMBER DOT NUMBER DOT LARGE|NUMBER DASH NUMBER DASH LARGE", _numeric),
-    ("DATE", "(THE|ON)? NUMBER SLASH NUMBER (SLASH (LARGE|NUMBER))?", _numeric),
+    ("DATE", "NAME (THE|ON)? NUMBER SLASH NUMBER (SLASH (LARGE|NUMBER))?", _numeric),
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
     ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=CLOCKLIKE)", _weekday_nth),
     (
         "DATE",
-        "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXTMONTH)",
+        "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXT? MONTHS)",
         _nth,
     ),
     ("DATE", "ART ORD WEEKDAY DU MON", _nth_of_month),
     ("DATE", "(?<=BEFORE|BY|TILL|DICI) HOLIDAY", _holiday),
     ("DATE", "END DU? (ART MONTHS DU)? MON", _end_of_month),
     ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
+    ("DATE", "THE? NEXTMONTH (THE|ON)+ NUMBER NTH? NOTCLOCK", _day_of_next_month),
+    ("DATE", "(THE|ON)+ NUMBER NTH? DU ART MONTHS (?!NEXT)", _nth),
     ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
     ("DAY", "(A|COUNT|NUMBER) WEEKS ((FROM|ON) WEEKDAY|(FROM|ON)? TODAY)", _weeks_from),

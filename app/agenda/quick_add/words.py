@@ -93,13 +93,14 @@ TO=0 to au aux
 DASH=0 - -> => >
 BY=0 by pour for due
 TILL=0 until till til jusqu'a jusqu'au jusqu'en
-BEFORE=0 avant before
+BEFORE=0 avant avt before b4
 END=0 fin end
 TARD=0 tard later latest
 LATEST=0 inclus inclusive
 WITH=0 with avec chez via
 AFTER=0 apres after
-SPOIL=0 depuis since not pas ni than starting partir un'
+SPOIL=0 depuis since not pas ni than starting un'
+PARTIR=0 partir
 OR=0 or ou sauf except excepte hormis but
 LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
 LASTS=0 nager sleep work study run walk
@@ -113,7 +114,7 @@ ZONE=0 utc gmt pst pdt est edt bst cet cest pt ct mt ist jst aest
 PERSON=0 tom
 EVE=2 eve
 HOLIDAY=2512 noel christmas xmas
-HOLIDAY=0 easter paques halloween toussaint nye pentecote thanksgiving
+HOLIDAY=0 year's easter paques halloween toussaint nye pentecote thanksgiving
 MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime ouvrable
 MAYBE=0 ouvrables ferie feries
 TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob
@@ -212,7 +213,7 @@ def _plain(word: str) -> str:
     """Without capitals, accents, and the punctuation around it; never empty."""
     letters = unicodedata.normalize("NFKD", word).lower()
     text = "".join(each for each in letters if unicodedata.category(each) not in {"Mn", "Cf"})
-    text = re.sub("[’ʼ]", "'", re.sub("[–—−‑→]", "-", text))
+    text = re.sub("[’ʼ]", "'", re.sub("[–—−‑→]|[-=]>", "-", text))
     bare = text.strip("()[]{}\"'«»“”*_,;:!?…~").lstrip(".")
     if WORDS.get(bare, ("", 0))[0] != "DOTTED":
         bare = bare.rstrip(".,;:!?)")
