@@ -20,6 +20,7 @@ from speech.wordlists import (
     DOTTED,
     FILES,
     LABELS,
+    LETTERS,
     MONTHS,
     PARTS,
     PER,
@@ -160,7 +161,8 @@ def _date(match: re.Match[str], language: Language) -> str | None:
     """Day before month, also in English: this agenda lives in Europe. English alone tries the other
     way round where that is no date.
     """
-    if not match["year"] and LABEL.search(match.string[: match.start()]):
+    is_numbered = LABEL.search(match.string[: match.start()])
+    if not match["year"] and is_numbered and not TIMED.match(match.string, match.end()):
         return None
     day, month = int(match["day"]), int(match["month"])
     is_named = bool(match["year"] or match.groupdict().get("before"))
@@ -456,6 +458,12 @@ def _decade(match: re.Match[str], language: Language) -> str:
     return f"{words.removesuffix('y')}{'ies' if words.endswith('y') else 's'}"
 
 
+def _tens(match: re.Match[str], language: Language) -> str | None:
+    """ "80s music" is no music of eighty seconds."""
+    words = numbers.english(int(match[1])).removesuffix("y")
+    return f"{words}ies" if language == "en" else None
+
+
 def _year(match: re.Match[str], language: Language) -> str | None:
     return numbers.english_year(int(match.group())) if language == "en" else None
 
@@ -529,6 +537,8 @@ PICTURES = re.compile(r"[\u2190-\u21ff\u2300-\u2bff\ufe0f\u200d\u20e3\U0001f000-
 EMPTY = r"(?P<year>(?!))?"
 DAYS, MONTH = _names(WEEKDAYS), _names(MONTHS)
 LABEL = re.compile(rf"\b(?:{_names(LABELS)})\.? ?$", re.IGNORECASE)
+# "Exam 14/12 à 8h" is no mark.
+TIMED = re.compile(r",? ?(?:à|de|at|from|@)? ?\d{1,2} ?(?:h\b|h\d|:\d\d|[ap]\.?m\b)", re.IGNORECASE)
 OF_DATES = (
     "le|du|au|avant le|jusqu'au|pour le|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
     "|on|by|until|due|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
@@ -547,7 +557,16 @@ BEFORE_CLEANING = (
     _rule(r"(?<!\S)< ?(?=\d)", _said("moins de ", "less than ")),
     _rule(r"(?<!\S)> ?(?=\d)", _said("plus de ", "more than ")),
     _rule(r"\b(\d+)'(\d\d)\"", _said(r"\1 minutes \2", None)),
+    _rule(r"(?<![\w'.,])(\d+)['’](?=\s|$)", _said(r"\1 minutes", None)),
     _rule(r"\b(\d)'(\d\d?)\"", _said(None, r"\1 foot \2")),
+    _rule(r"\b(\d\d?(?:[.,]\d)?) ?(?:\"|″|'')(?=\s|$)", _said(r"\1 pouces", r"\1 inch")),
+    _rule(r"(?<![\w:])1:1(?![\w:])", _said("un à un", "one on one")),
+    _exact(rf"(?<![^\W\d_])(?P<name>[{''.join(LETTERS)}])(?![^\W\d_])", _listed(LETTERS)),
+    _rule(r"√ ?(?=\w)", _said("racine de ", "the square root of ")),
+    _exact(r"((?<![\w/])[a-ln-zA-LN-Z]|\d|\))²", _said(r"\1 au carré", r"\1 squared")),
+    _exact(r"((?<![\w/])[a-ln-zA-LN-Z]|\d|\))³", _said(r"\1 au cube", r"\1 cubed")),
+    _rule(r" ?≠ ?", _said(" différent de ", " is not ")),
+    _rule(r"(?<=[\w)]) ?= ?(?=[\w(√-])", _said(" égale ", " equals ")),
     _rule(r"\b4x4\b", _said("quatre quatre", "four by four")),
     _rule(
         r"(?<=\d)( ?(?:mm|cm|m|px)?) ?[×x] ?(?=\d+(?:[.,]\d+)? ?(?:mm|cm|m|px)\b)",
@@ -563,6 +582,7 @@ BEFORE_CLEANING = (
 AMOUNT = r"\d+(?:[.,]\d+)?"
 SLASHED = {name: said for name, said in UNITS.items() if "/" in name}
 DATE = r"(?P<day>\d{1,2})(?P<mark>[/.-])(?P<month>\d{1,2})"
+FROM_NOW = _said("dans ", None)
 TWELVE = "1[0-2]|0?[1-9]"
 RULES = (
     _rule(
@@ -570,7 +590,16 @@ RULES = (
         r"(?=\d|(?-i:[IVX]+)\b)",
         _listed(BEFORE_NUMBER, after=" "),
     ),
+    # What people shorten before a word or number.
+    _exact(r"\bds (?=\d+ ?(?:h|j|jours?|min|mn|heures?|sem|semaines?|mois|ans?)\b)", FROM_NOW),
+    _exact(r"\bds (?=l[aes]s? |l['’]|une? )", FROM_NOW),
+    _exact(r"\bpr (?=[a-zà-ÿ0-9])", _said("pour ", None)),
+    _exact(r"(?<=\ble |\bau |\bun )kg\b", _said("kilo", None)),
+    _exact(r"(?<!\S)- de (?=\w)", _said("moins de ", None)),
+    _exact(r"(?<![\w.,])(\d{1,2})p\b", _said(None, r"\1 pence")),
+    _exact(r"(?<![\w.,])(\d{2,3})F\b", _said(None, r"\1 degrees Fahrenheit")),
     # Dates.
+    _rule(rf"\b(\d{{1,2}})-({MONTH})-(?=\d{{4}}\b)", _said(r"\1 \2 ", r"\1 \2 ")),
     _rule(
         r"(?<![\w/.-])(\d{1,2}/\d\d) ?[-–] ?(?=\d{1,2}/\d\d(?![\w/]))", _said(r"\1 au ", r"\1 to ")
     ),
@@ -663,6 +692,12 @@ RULES = (
     _rule(r"(?<![\w.,/:+-])(\d{1,4}) ?[-–—] ?(\d{1,4})(?![\d/:-]|[.,]\d|\w\d)", _range),
     _rule(r"(?<![\w/-])((?:19|20)\d\d)/((?:19|20)?\d\d)(?![\w/-])", _range),
     _rule(r"\b((?:1[5-9]|20)\d0)s\b|(?:(?<=the )|')([2-9]0)s\b", _decade),
+    _exact(r"\b([2-9]0)s(?= (?:music|party|night|movies?|rock|hits|playlist))", _tens),
+    _rule(r"\b(\d) ?ft\.? ?(\d\d?) ?in\b\.?", _said(None, r"\1 foot \2")),
+    _exact(
+        r"(?<=[Cc]all )(911|999|112)\b",
+        lambda match, to: _digits(match[1], to) if to == "en" else None,
+    ),
     _rule(r"(?<=\d)( ?[%€$]) ?[-–] ?(?=\d)", _said(r"\1 à ", r"\1 to ")),
     _rule(
         r"\b(\d{1,4})\s?(?:min|mn)\b",
@@ -684,7 +719,7 @@ RULES = (
     ),
     _exact(r"(?<![\w.,])(\d+)k\b", _said(r"\1 mille", None)),
     _exact(r"(?<![\w.,])(\d+(?:[.,]\d+)?)M\b", _said(r"\1 millions", r"\1 million")),
-    _rule(r"\b(\d+) ?x\b(?! ?\d)", _said(r"\1 fois", r"\1 times")),
+    _rule(r"\b(\d+) ?x\b(?! ?[\d+=^²³-])", _said(r"\1 fois", r"\1 times")),
     _rule(r"(?<!\w)x ?(\d+)\b", _said(r"fois \1", r"times \1")),
     _rule(r"\b50/50\b", _said("cinquante cinquante", "fifty fifty")),
     # Courses, rooms, versions.

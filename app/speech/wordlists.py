@@ -62,10 +62,19 @@ km/h, kmh = kilomètres heure | kilometres an hour
 m/s = mètres par seconde | metres a second
 m/s² = mètres par seconde au carré | metres a second squared
 tr/min = tours par minute | turns a minute
+L/100 km, l/100 km, L/100km, l/100km = litres aux 100 kilomètres | litres per 100 kilometres
+mpg = - | miles per gallon
+cp, cps = comprimés | -
+càs, c. à s., cuil. à soupe, c. à soupe = cuillères à soupe | -
+càc, c. à c., cuil. à café, c. à café = cuillères à café | -
+¢ = - | cents
+pgs = pages | pages
 mol/L, mol/l = moles par litre | moles a litre
 mph = miles à l'heure | miles an hour
 mi = - | miles
 ft = - | feet
+sq ft, ft² = - | square feet
+gal = - | gallons
 lb, lbs = - | pounds
 oz = - | ounces
 ko, Ko = kilo-octets | -
@@ -145,6 +154,7 @@ M£ = millions de livres | million pounds
 PER = _table("""
 kg, Kg = le kilo | a kilo
 lb = - | a pound
+gal = - | a gallon
 g = le gramme | a gram
 100g, 100 g = les 100 grammes | per 100 grams
 L, l, litre = le litre | a litre
@@ -195,6 +205,10 @@ pb = problème | problem
 pbs = problèmes | problems
 bd, bld, blvd = boulevard | boulevard
 tlj = tous les jours | -
+mr = monsieur | -
+ms = - | Miz
+tle = terminale | -
+ttes = toutes | -
 lgt = logement | -
 gvt = gouvernement | -
 dvt = devant | -
@@ -302,6 +316,9 @@ suppl = supplémentaire | -
 compl = complémentaire | -
 obs = observations | -
 ex = exemple | example
+coef, coeff = coefficient | -
+cotis = cotisation | -
+rép, rep = réponse | -
 p. ex, p.ex, par ex = par exemple | -
 max = maximum | maximum
 min = minimum | minimum
@@ -347,7 +364,8 @@ hr, hrs = - | hours
 """)
 # Before a number, with or without a full stop.
 BEFORE_NUMBER = _table("""
-p, pp, pg, pgs = page | page
+p, pg = page | page
+pp, pgs = pages | pages
 chap, ch = chapitre | chapter
 ex, exo = exercice | exercise
 exos, exs = exercices | exercises
@@ -363,6 +381,8 @@ appt = appartement | -
 lec = - | lecture
 ép, ep = épisode | episode
 sec = section | section
+th = thermostat | -
+yr = - | year
 § = paragraphe | section
 gr, grp = groupe | group
 bur = bureau | -
@@ -531,6 +551,26 @@ def is_feminine(noun: str) -> bool:
     return one in FEMININE or (one.endswith(FEMININE_ENDINGS) and one not in MASCULINE)
 
 
+# Greek letters, of which a formula has one.
+LETTERS = _table("""
+α = alpha | alpha
+β = bêta | beta
+γ = gamma | gamma
+δ, Δ = delta | delta
+ε = epsilon | epsilon
+η = êta | eta
+θ = thêta | theta
+λ = lambda | lambda
+μ = mu | mu
+π = pi | pi
+ρ = rho | rho
+σ, Σ = sigma | sigma
+τ = tau | tau
+φ, Φ = phi | phi
+χ = khi | chi
+ψ, Ψ = psi | psi
+ω, Ω = oméga | omega
+""")
 # By the first word of a character's name in Unicode.
 SCRIPTS = _table("""
 CJK = chinois | Chinese
