@@ -170,9 +170,8 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             is_title = token.text in {"heures", "hours"} or label.text in {"happy", "rush"}
             is_title = is_title and label.kind in {"WORD", "DE", "THE", "END", "WORKING"}
             found = not is_title or label.text in {"few", "quelques", "plusieurs", "several"}
-        case "NTH":  # "her 80th sunday noon"
-            is_title = _at(tokens, index - 1).value > 31 or follower.kind in {"WORD", "LABEL"}  # noqa: PLR2004
-            found = is_beside_time and not is_title
+        case "NTH" | "SCORE":
+            found = is_beside_time and not _is_of_the_title(tokens, index)
         case "PART":  # "movie night friday" is a title
             is_title = token.text == "night" and behind.kind in {"DAY", "DATE"}
             found = is_beside_time and not is_title
@@ -183,8 +182,8 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             found = follower.kind == "DAY" or is_behind
         case "LASTS":
             found = bool({"plain", "worded"} & follower.said.keys())
-        case "ORDINAL":  # "vendredi dernier"
-            found = "weekday" in behind.said or before.is_time
+        case "ORDINAL" | "PASSE":  # "vendredi dernier"; "le plombier passe lundi" is a title
+            found = before.is_time or (token.kind == "ORDINAL" and "weekday" in behind.said)
         case "HOLIDAY":  # "before christmas"; "cadeau de noël demain" is a title
             found = not has_day or _at(tokens, index - 1).kind in _GLUE
         case "SHORT" | "PERSON" | "EVE":  # "sam 10h", "tom 9am"; "Sam demain" is a person
@@ -227,12 +226,25 @@ def _is_of_another(tokens: list[Token], index: int) -> bool:
     return kind in _SPOILERS and (behind.is_time or is_beside)
 
 
+def _is_of_the_title(tokens: list[Token], index: int) -> bool:
+    """ "2nd floor", "her 80th sunday noon"; "verbs 1-30 by friday", "release 2.1 friday 5pm"."""
+    follower = _at(tokens, index + 1).kind
+    if tokens[index].kind == "NTH":
+        return follower in {"WORD", "LABEL"} or _at(tokens, index - 1).value > 31  # noqa: PLR2004
+    return follower in _UNTIL_WORDS or _is_whole(tokens)
+
+
+def _is_whole(tokens: list[Token]) -> bool:
+    """Whether both a day and a time are said: no other number is one of them."""
+    said = {name for token in tokens for name in token.said}
+    return "hour" in said and bool(said & {"day", "weekday", "ahead"})
+
+
 def _is_stray_number(tokens: list[Token], index: int) -> bool:
     """A number right behind a deadline, or before one as its hour might stand there."""
     behind, label = _beside(tokens, index, 1), _at(tokens, index - 1)
     follower = _at(tokens, index + 1)
-    said = {name for token in tokens for name in token.said}
-    is_whole = "hour" in said and bool(said & {"day", "weekday", "ahead"})
+    is_whole = _is_whole(tokens)
     if follower.kind == "NTH" and _at(tokens, index + 2).kind in {"WORD", "LABEL"}:
         return False  # "2nd floor"
     if _beside(tokens, index, -1).is_time:

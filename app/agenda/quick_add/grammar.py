@@ -168,6 +168,8 @@ def _on_the_dial(tokens: list[Token], _behind: Token) -> _Reading:
 def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "at 9", "à 18": but "at 9 Main Street" is no time."""
     number = tokens[-1]
+    if number.value > 24:  # noqa: PLR2004 - "verbes 1 à 30"
+        return None
     if _is_counted(behind) or behind.kind in {"NUMBER", "LARGE", "DOT", "SLASH"}:
         is_place = tokens[0].kind == "AT" and tokens[0].text != "about" and number.kind == "NUMBER"
         return DOUBT if is_place else None
@@ -381,6 +383,11 @@ def _part(tokens: list[Token], _behind: Token) -> _Reading:
     return said
 
 
+def _part_of_day(tokens: list[Token], behind: Token) -> _Reading:
+    """ "thursday night"; "thursday nights" is more than one."""
+    return DOUBT if tokens[0].text.endswith("s") else _part(tokens, behind)
+
+
 # Repeats.
 
 
@@ -461,7 +468,7 @@ def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
     last = tokens[-2] if tokens[-1].kind == "NTH" else tokens[-1]
     if last.kind != "NUMBER":
         return {**last.said, "range": 1}
-    first = tokens[0].said
+    first = next(token.said for token in tokens if token.kind == "DATE")
     is_later = first.get("day", LAST_DAY) < last.value <= 31  # noqa: PLR2004 - a calendar
     return {**first, "day": last.value, "range": 1} if is_later else DOUBT
 
@@ -528,7 +535,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("SPAN", "(IN|DICI) BY? ANY HOURS AND (A|AN|COUNT)? (HALF|QUARTER)", _hours_and_more),
     ("SPAN", "(IN|DICI) HALFHOUR", _says(minutes=30)),
     ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
-    ("SPAN", "(IN|DICI) BY? ANY UNIT (WHILE|FROM NOW)?", _length),
+    ("SPAN", "(IN|DICI) BY? (THE|ON)* NEXT? ANY NEXT? UNIT (WHILE|FROM NOW)?", _length),
     ("SPAN", "ANY UNIT FROM NOW", _length),
     ("SPAN", "(IN|DICI) COUNT? EIGHT (?!DE)", _length),
     ("DAY", "(A|COUNT|NUMBER) DAYS FROM TODAY", _days_from),
@@ -620,7 +627,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "BY NUM NOTCLOCK (?!NTH|DU? MON)", _by_number),
     ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
     # A day or a time beside another phrase, else a version or a score; and an age.
-    ("MAYBE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),
+    ("SCORE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),
     ("AGE", "NUMBER (YEARS|AN)", None),
 ]
 # Phrases of phrases.
@@ -630,9 +637,11 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
     ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
-    ("DATE", "DATE (TO|DASH) NUMBER NTH?", _until_date),
+    ("DATE", "BETWEEN THE? (DATE|NUMBER NTH?) AND THE? DATE", _until_date),
+    ("DATE", "FROM? DATE (TO|DASH) NUMBER NTH?", _until_date),
     ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MON)", _until_nth),
-    ("PARTS", "(?<=DAY|DATE|RULE) PART", _part),
+    ("PARTS", "(?<=RULE) PART", _part),
+    ("PARTS", "(?<=DAY|DATE) PART", _part_of_day),
     ("PARTS", "(?<=DAY|DATE) AMPM", lambda tokens, _behind: {"part": tokens[0].value // NOON}),
 ]
 
