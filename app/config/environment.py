@@ -126,6 +126,9 @@ class Environment(BaseModel):
     speech_cache: Path = Path("/var/cache/agenda")
     speech_cache_mib: int = _whole(200, least=1, most=100_000)
     google_url: str = Field("", pattern=r"(?i)^https?:", description="an http(s) URL or nothing")
+    google_proxy: str = Field(
+        "", pattern=r"^http://[^/\s]+$", description="a proxy such as http://127.0.0.1:3129"
+    )
 
     grace_s: int = _whole(0, least=0, most=30 * DAY_S, alias="AGENDA_GRACE")
     backup_days: int = _whole(0, least=0, most=3650)

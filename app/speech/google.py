@@ -2,8 +2,8 @@
 
 gTTS 2.5.4 sends with verify=False, waits forever unless told, and takes a consent page for an empty
 response (gtts/tts.py, `stream`). Here the certificate is verified, the whole exchange has one
-deadline, and only MP3 is accepted. Nothing of the environment is trusted: no proxy, no netrc, no
-other CA.
+deadline, and only MP3 is accepted. Nothing of the environment is trusted: no proxy but the one that
+is given (which sees bytes of TLS: CONNECT), no netrc, no other CA.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gtts import gTTS
 
 from speech import mp3
 from speech.errors import GoogleError
+from speech.sentences import Part
 
 # At DEBUG gTTS logs every word it is given.
 logging.getLogger("gtts").setLevel(logging.WARNING)
@@ -64,16 +65,22 @@ def requests_for(text: str) -> int:
 
 
 def fetch(
-    text: str, *, language: str, host: str, deadline: Deadline, is_slow: bool = False
+    part: Part, *, host: str, deadline: Deadline, proxy: str = "", is_slow: bool = False
 ) -> bytes:
-    """Return `text` as MP3 in Google's voice. Raises GoogleError, and nothing else."""
-    asked = gTTS(text, lang=language, slow=is_slow, lang_check=False, tokenizer_func=_wrapped)
+    """Return `part` as MP3 in Google's voice. Raises GoogleError, and nothing else.
+
+    `host` is a URL ("" for Google itself), `proxy` too ("" for none).
+    """
+    asked = gTTS(
+        part.text, lang=part.language, slow=is_slow, lang_check=False, tokenizer_func=_wrapped
+    )
     try:
         bodies = list(asked.get_bodies())
     except AssertionError as error:
         raise GoogleError("nothing to say in this text") from error
     with requests.Session() as session:
         session.trust_env = False
+        session.proxies = {"all": proxy}
         url = (host or HOST) + PATH
         return b"".join(_part(session, body, url=url, deadline=deadline) for body in bodies)
 

@@ -4,7 +4,8 @@ The order: audio on disk; Google, for 2.5 s at most; the local voice. A call to 
 too late goes on behind the request, and its audio is there the next time.
 
 Settings it reads: AGENDA_SPEECH ("google", "local" or "off"), AGENDA_SPEECH_CACHE (folder),
-AGENDA_SPEECH_CACHE_MIB (int), AGENDA_GOOGLE_URL ("" for Google itself) and SECRET_KEY.
+AGENDA_SPEECH_CACHE_MIB (int), AGENDA_GOOGLE_URL ("" for Google itself), AGENDA_GOOGLE_PROXY (a URL;
+"" for none) and SECRET_KEY.
 """
 
 from __future__ import annotations
@@ -176,10 +177,10 @@ def _google(words: Utterance, mark: Mark | None, *, wait_s: float) -> bytes | No
             deadline = google.Deadline.after(call_s)
             audio = b"".join(
                 google.fetch(
-                    part.text,
-                    language=part.language,
+                    part,
                     host=host,
                     deadline=deadline,
+                    proxy=settings.AGENDA_GOOGLE_PROXY,
                     is_slow=words.speed == "slow",
                 )
                 for part in words.parts

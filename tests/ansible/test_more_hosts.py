@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from speech.google import HOST
 from tests.ansible.rendering import inventory_values, lab_inventory, rendered, value_of
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +119,29 @@ def test_each_user_of_a_web_host_reaches_what_it_needs_and_nothing_else(values):
         ("ctlv-backup", "198.18.112.157", "22"),
         *((user, "198.18.28.1", "3142") for user in ("_apt", "tinyproxy")),
     }
+
+
+@pytest.mark.parametrize("host", [WEB, "second-web", REST, "second-rest"])
+def test_where_google_speaks_the_agendas_user_has_no_way_out_either(folder, tmp_path, host):
+    """Its voice comes through a web host's proxy, whose user asks Google."""
+    shutil.copytree(folder.parents[1], tmp_path / "tree", symlinks=True)
+    lab = tmp_path / "tree/inventory/lab"
+    (lab / "group_vars/all/zz_told.yml").write_text("google_reachable: true\n")
+    values = inventory_values(lab)
+    own = {WEB: "198.18.112.156", "second-web": "198.18.112.161"}
+    anywhere = {(user, port) for user, to, port in reached(values, host) if to == "0.0.0.0/0"}
+    proxy = {port for user, port in anywhere if user == "tinyproxy"}
+    assert ({user for user, _ in anywhere}, proxy) == (
+        ({"tinyproxy"}, {"443", "53"}) if host in own else (set(), set())
+    )
+    asks = own.get(host) or values(host, "web_private_addresses")[0]
+    assert values(host, "agenda_google_proxy") == f"{asks}:3129"
+    ways = {(user, to) for user, to, port in reached(values, host) if port == "3129"}
+    assert ways == (set() if host in own else {("agenda", asks)})
+    assert admitted(values, WEB, 3129) == {"198.18.112.158", "198.18.112.162"}
+    allowed = {"198.18.112.156", "198.18.112.158", "198.18.112.162"}
+    assert set(values(WEB, "voice_proxy_clients")) == allowed
+    assert [f"https://{name}" for name in values(WEB, "voice_proxy_hosts")] == [HOST]
 
 
 @pytest.mark.parametrize("host", [WEB, REST, DATABASE, "second-web", "second-rest"])

@@ -216,7 +216,7 @@ class Site:
         common = {"nftables.service", "ssh.service", "ctlv-watch.timer"}
         serving = {*common, "nginx.service", "agenda-expiry.timer"}
         of = {
-            WEB: {*serving, "tinyproxy.service", "ctlv-backup-take.timer"},
+            WEB: {*serving, "tinyproxy.service", "ctlv-voice.service", "ctlv-backup-take.timer"},
             REST: serving,
             DATABASE: {*common, "mariadb.service", "ctlv-backup.timer"},
         }

@@ -70,6 +70,7 @@ def test_a_missing_variable_is_named_with_what_to_do(environ, name):
         ("AGENDA_SPEECH", "loud"),
         ("AGENDA_SPEECH_CACHE_MIB", "0"),
         ("AGENDA_GOOGLE_URL", "file:///etc/passwd"),
+        ("AGENDA_GOOGLE_PROXY", "198.18.112.156:3129"),
         ("AGENDA_TIME_ZONE", "Europe/Atlantis"),
         ("AGENDA_TIME_ZONE", "../etc/passwd"),
         ("AGENDA_GRACE", "-1"),

@@ -83,6 +83,7 @@ UNITS = (
     "mariadb.service",
     "nftables.service",
     "tinyproxy.service",
+    "ctlv-voice.service",
     "haproxy.service",
     "keepalived.service",
     "ctlv-backup.service",
@@ -90,7 +91,7 @@ UNITS = (
 )
 # Debian's own units that talk to a network, and that we confine.
 DAEMONS = (
-    *("nginx.service", "mariadb.service", "tinyproxy.service"),
+    *("nginx.service", "mariadb.service", "tinyproxy.service", "ctlv-voice.service"),
     *("haproxy.service", "keepalived.service"),
 )
 # What a timer starts every few seconds on the hosts that serve.

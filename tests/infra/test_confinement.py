@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 import pytest
 
 from tests.infra.on_host.attempts import ATTEMPTS
@@ -14,7 +17,7 @@ EXPOSURE_OF_ROOT_MAX = {"nginx.service": 2.6, "keepalived.service": 2.7}
 EXPOSURE_OF_A_MEMBER_MAX = 1.6
 # Debian's own units that talk to a network: each group's.
 DAEMONS = {
-    "web": {"nginx.service", "tinyproxy.service"},
+    "web": {"nginx.service", "tinyproxy.service", "ctlv-voice.service"},
     "database": {"mariadb.service"},
     "rest": {"nginx.service"},
     "edge": {"haproxy.service", "keepalived.service"},
@@ -27,6 +30,36 @@ OURS = {
     "rest": {"agenda-expiry.service", *DAEMONS["rest"]},
     "edge": DAEMONS["edge"],
 }
+# Another host answers nothing there: what leaves this one waits, what does not fails at once.
+LEAVES = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def leaves(way):
+    port, is_udp = way
+    with socket.socket(type=socket.SOCK_DGRAM if is_udp else socket.SOCK_STREAM) as tried:
+        tried.settimeout(1)
+        try:
+            tried.connect((sys.argv[1], port))
+            tried.send(b"?")
+            tried.recv(1)
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        return True
+
+ways = [(443, False), (53, False), (53, True)]
+print(json.dumps(list(ThreadPoolExecutor().map(leaves, ways))))
+"""
+# What the voice's proxy says to who wants to go elsewhere.
+ASKS = """
+import socket, sys
+host, port = sys.argv[1].split(":")
+with socket.create_connection((host, int(port)), 3) as way:
+    way.sendall(b"CONNECT 192.0.2.1:443 HTTP/1.1\\r\\n\\r\\n")
+    print(way.recv(100).decode())
+"""
 
 
 def test_systemd_rates_our_units_as_safe(host, site, evidence):
@@ -91,3 +124,19 @@ def test_the_agendas_user_reaches_the_database_and_nothing_beside_it(site, servi
     for name in (unit for unit in outcomes if unit.startswith("agenda")):
         assert outcomes[name][f"connect to {address}:3306"] == "done", name
         assert outcomes[name][f"connect to {beside}"] != "done", name
+
+
+def test_the_agendas_user_looks_nothing_up_and_reaches_google_through_the_proxy_alone(
+    serving, evidence, on
+):
+    def said(user, code, argument):
+        who = f"setpriv --reuid={user} --regid=nogroup --clear-groups"
+        return on(serving).run(f"{who} python3 -c {shlex.quote(code)} {argument}")
+
+    beside = evidence.beside(serving).split(":")[0]
+    assert json.loads(said("root", LEAVES, beside).stdout) == [True] * 3  # the control
+    assert json.loads(said("agenda", LEAVES, beside).stdout) == [False] * 3
+    read = "sed -n s,^AGENDA_GOOGLE_PROXY=http://,,p /etc/agenda/agenda.env"
+    proxy = on(serving).run(read).stdout.strip()
+    assert " 403 " in said("agenda", ASKS, proxy).stdout.splitlines()[0]
+    assert said("www-data", ASKS, proxy).rc != 0

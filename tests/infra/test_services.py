@@ -9,7 +9,7 @@ import pytest
 # Group: units that its hosts run. The agenda itself is a release's instance: see below.
 UNITS = {
     "containers": ("ssh", "nftables", "ctlv-watch.timer"),
-    "web": ("nginx", "tinyproxy", "agenda-expiry.timer"),
+    "web": ("nginx", "tinyproxy", "ctlv-voice", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
     "edge": ("haproxy", "keepalived"),
@@ -55,7 +55,13 @@ def test_one_release_of_the_agenda_serves_now_and_after_a_restart(serving, on, e
 @pytest.mark.parametrize(
     ("group", "pattern"),
     [
-        *[("web", "agenda@"), ("web", "tinyproxy"), ("database", "mariadb"), ("rest", "agenda@")],
+        *[
+            ("web", "agenda@"),
+            ("web", "tinyproxy"),
+            ("web", "ctlv-voice"),
+            ("database", "mariadb"),
+            ("rest", "agenda@"),
+        ],
         ("edge", "haproxy"),
     ],
 )

@@ -83,7 +83,7 @@ class Site:
 @pytest.fixture
 def site(settings: Any, folder: Path, google: StandIn, monkeypatch: pytest.MonkeyPatch) -> Site:
     settings.AGENDA_SPEECH = "google"
-    settings.AGENDA_GOOGLE_URL = google.url
+    settings.AGENDA_GOOGLE_URL, settings.AGENDA_GOOGLE_PROXY = google.url, ""
     settings.AGENDA_SPEECH_CACHE = folder
     settings.AGENDA_SPEECH_CACHE_MIB = 10
     monkeypatch.setattr(services, "CALLER", Caller())

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import gzip
 import json
 import math
+import socket
 import ssl
 import struct
 import threading
 import urllib.parse
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, ClassVar
 
 import lameenc
@@ -234,6 +237,67 @@ class StandIn:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Tunnel(StreamRequestHandler):
+    server: _ProxyServer
+
+    def handle(self) -> None:
+        method, target, _ = self.rfile.readline().decode().split()
+        self.server.asked.append(f"{method} {target}")
+        while self.rfile.readline().strip():
+            pass
+        if self.server.mood == "hang":
+            self.server.released.wait()
+        if self.server.mood != "good":
+            self.wfile.write(b"HTTP/1.0 403 Filtered\r\n\r\n")
+            return
+        with socket.create_connection(self.server.leads_to) as behind:
+            self.wfile.write(b"HTTP/1.0 200 Connection established\r\n\r\n")
+            onwards = threading.Thread(target=_pass_on, args=(self.connection, behind))
+            onwards.start()
+            _pass_on(behind, self.connection)
+            onwards.join()
+
+
+def _pass_on(source: socket.socket, to: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(0x10000):
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
+
+
+class _ProxyServer(ThreadingTCPServer):
+    daemon_threads = True
+    leads_to = ("127.0.0.1", 0)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.mood = "good"
+        self.asked: list[str] = []
+        self.released = threading.Event()
+
+
+class StandInProxy:
+    """A proxy that leads to one stand-in whatever it is asked, while a `with` block lasts."""
+
+    def __init__(self, leads_to: str, *, mood: str = "good") -> None:
+        self._server = _ProxyServer()
+        self._server.leads_to = ("127.0.0.1", urllib.parse.urlsplit(leads_to).port or 0)
+        self._server.mood = mood
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.asked = self._server.asked
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> StandInProxy:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.released.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -1,3 +1,4 @@
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,16 +11,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from speech import google as client
 from speech.errors import GoogleError
-from tests.app.speech.google_stand_in import StandIn, answer_with
+from speech.sentences import Part
+from tests.app.speech.google_stand_in import StandIn, StandInProxy, answer_with
 
 TEXT = "Rendre le TP trois, demain à midi."
+LOOPBACK = x509.IPAddress(ip_address("127.0.0.1"))
 LONG = "Un deux trois quatre cinq six sept huit neuf dix. " * 5
 
 
 def fetch(stand_in, text=TEXT, *, seconds=5.0):
-    return client.fetch(
-        text, language="fr", host=stand_in.url, deadline=client.Deadline.after(seconds)
-    )
+    deadline = client.Deadline.after(seconds)
+    return client.fetch(Part("fr", text), host=stand_in.url, deadline=deadline)
+
+
+def fetch_through(proxy, *, seconds=5.0):
+    """As a host does whose users have no way out: not even the name can be looked up there."""
+    deadline = client.Deadline.after(seconds)
+    return client.fetch(Part("fr", TEXT), host="", deadline=deadline, proxy=proxy.url)
 
 
 def test_the_address_is_the_one_gtts_would_ask():
@@ -109,7 +117,7 @@ def test_the_deadline_is_for_all_parts_together(google):
     deadline = client.Deadline.after(2.5, clock=lambda: next(now_s))
 
     with pytest.raises(GoogleError, match="in time"):
-        client.fetch(LONG, language="fr", host=google.url, deadline=deadline)
+        client.fetch(Part("fr", LONG), host=google.url, deadline=deadline)
     assert len(google.asked) < 3
 
 
@@ -160,7 +168,7 @@ def test_a_proxy_or_ca_of_the_environment_is_not_trusted(google, monkeypatch):
     assert fetch(google) == google.audio
 
 
-def own_certificate(folder):
+def own_certificate(folder, its_name=LOOPBACK):
     """A certificate that nobody but this test trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
@@ -173,7 +181,7 @@ def own_certificate(folder):
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), True)
+        .add_extension(x509.SubjectAlternativeName([its_name]), True)
         .sign(key, hashes.SHA256())
     )
     pem = key.private_bytes(
@@ -197,3 +205,58 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch)
         with pytest.raises(GoogleError, match="SSLError"):
             fetch(impostor)
         assert impostor.asked == []
+
+
+@pytest.fixture
+def google_itself(tmp_path):
+    """Who answers as translate.google.com, and a file with who vouches for that."""
+    path = own_certificate(tmp_path, x509.DNSName("translate.google.com"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(path)
+    with StandIn(tls=tls) as stand_in:
+        yield stand_in, str(path)
+
+
+@pytest.fixture
+def no_names(monkeypatch):
+    """As in a unit: an address is reached, a name server is not."""
+    found = socket.getaddrinfo
+
+    def asked(host, *arguments, **options):
+        if host != "127.0.0.1":
+            raise socket.gaierror(socket.EAI_AGAIN, f"asked for {host}")
+        return found(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+
+
+def test_google_is_asked_through_the_proxy_and_by_nothing_else(
+    google_itself, no_names, monkeypatch
+):
+    stand_in, trusted = google_itself
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", trusted)
+
+    with StandInProxy(stand_in.url) as proxy:
+        assert fetch_through(proxy) == stand_in.audio
+    assert proxy.asked == ["CONNECT translate.google.com:443"]
+    with pytest.raises(GoogleError, match="no connection"):
+        client.fetch(Part("fr", TEXT), host="", deadline=client.Deadline.after(5.0))
+
+
+def test_a_proxy_cannot_answer_in_googles_place(google_itself, no_names):
+    stand_in, _ = google_itself
+
+    with StandInProxy(stand_in.url) as proxy, pytest.raises(GoogleError, match="SSLError"):
+        fetch_through(proxy)
+    assert stand_in.asked == []
+
+
+@pytest.mark.parametrize("mood", ["refuse", "hang"])
+def test_a_proxy_that_refuses_or_is_silent_is_an_error_in_time(google, no_names, mood):
+    began = datetime.now(UTC)
+    with (
+        StandInProxy(google.url, mood=mood) as proxy,
+        pytest.raises(GoogleError, match="no connection"),
+    ):
+        fetch_through(proxy, seconds=0.3)
+    assert datetime.now(UTC) - began < timedelta(seconds=1.5)

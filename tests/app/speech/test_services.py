@@ -18,6 +18,7 @@ from speech.services import (
     leaves_network,
     problems,
 )
+from tests.app.speech.google_stand_in import StandInProxy
 
 LIMIT_S = 5.0
 
@@ -417,3 +418,12 @@ def test_the_local_voice_says_whether_its_words_may_be_on_their_way(
     speech = site.speak(private=private)
 
     assert (speech.voice, speech.stays_here) == ("local", stays_here)
+
+
+def test_google_is_asked_through_the_sites_proxy(site):
+    with StandInProxy(site.google.url, mood="refuse") as proxy:
+        site.settings.AGENDA_GOOGLE_URL = ""
+        site.settings.AGENDA_GOOGLE_PROXY = proxy.url
+        assert site.speak().voice == "local"
+
+    assert proxy.asked == ["CONNECT translate.google.com:443"]
