@@ -19,6 +19,7 @@ from functools import partial
 
 from provision import credentials, files, tokens
 from provision.arguments import Parser
+from provision.credentials import Site
 from provision.desired import desired
 from provision.environment import ROOT
 from provision.errors import OperatorError
@@ -41,6 +42,7 @@ NAMES = {
 }
 BACKUP_KEY = "backup-key"
 HOST_KEYS, AUTHORITY = "host-keys", "authority"
+HOST_KEYS_NAME = "vault_host_keys"
 OTHERS = "for other operators run `make secrets` here, commit, and let them run it"
 API_TOKEN = "api-token"  # noqa: S105 - a name
 HOST_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]+")
@@ -178,6 +180,8 @@ class Rotation:
             for host in keys:
                 hosts.run(host, FORGET_HOST_KEYS)
         play("keys", self.environment, {})
+        since = self.now.isoformat(timespec="seconds")
+        self.vault.write(**{f"{HOST_KEYS_NAME}_since": since})
         told = "".join(f"\n  {host} {fingerprint(key)}" for host, key in keys.items())
         return f"the new ones are used; {OTHERS}, or compare SSH's (make trust):{told}"
 
@@ -230,10 +234,14 @@ def ages(environment: str, *, now: datetime) -> list[str]:
         vault = secrets.opened(environment, environ=os.environ)
     except OperatorError as error:
         return [str(error).splitlines()[0]]
-    kept = {AUTHORITY: state / "tls/ca.pem", BACKUP_KEY: state / BACKUP_KEY}
+    kept = {
+        AUTHORITY: state / "tls/ca.pem",
+        BACKUP_KEY: state / BACKUP_KEY,
+        API_TOKEN: credentials.token_file(Site(environment=environment, state=state, root=ROOT)),
+    }
     at = {kind: datetime.fromtimestamp(file.stat().st_mtime, UTC)
           for kind, file in kept.items() if file.exists()}  # fmt: skip
-    for kind, name in NAMES.items():
+    for kind, name in {**NAMES, HOST_KEYS: HOST_KEYS_NAME}.items():
         if since := vault.values.get(f"{name}_since"):
             at[kind] = datetime.fromisoformat(since)
         elif AUTHORITY in at:

@@ -198,9 +198,12 @@ def test_status_says_how_old_each_is_and_what_was_interrupted(begin):
     secrets.backup_key("lab", environ=rotate.os.environ)
     (state / "tls").mkdir()
     (state / "tls/ca.pem").touch()
+    (state / "own.token").touch()
     run("secret-key")
     line, *more = rotate.ages("lab", now=NOW + timedelta(days=3))
-    assert "secret-key 3" in line.removeprefix("age in days: ").split(", ")
+    told = dict(each.rsplit(" ", 1) for each in line.removeprefix("age in days: ").split(", "))
+    assert told["secret-key"] == "3"
+    assert {*told} == {*rotate.NAMES, *("host-keys", "authority", "backup-key", "api-token")}
     assert more == []
     late = rotate.ages("lab", now=NOW + timedelta(days=31))[1:]
     assert late == ["the secret-key before can go now: `make rotate WHAT=secret-key`"]
@@ -306,6 +309,9 @@ def test_host_keys_are_known_before_they_are_shown_wherever_a_run_is_killed(begi
         else:
             # Nobody comes through a host whose sshd has just begun to read its keys.
             assert machines.used == ["database", "web"]
+            (tls / "ca.pem").touch()
+            (told,) = rotate.ages("lab", now=NOW + timedelta(days=2))
+            assert "host-keys 2" in told.split(", ")
             break
         assert not machines.shown.items() & before.items()
         assert machines.known == {host: {key} for host, key in machines.shown.items()}
