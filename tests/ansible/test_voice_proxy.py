@@ -27,7 +27,9 @@ def asked(tmp_path, request):
         "voice_proxy_hosts": request.param,
         "__voice_proxy_filter": str(tmp_path / "filter"),
     }
-    (tmp_path / "filter").write_text(rendered("voice_proxy", "voice-filter.j2", **given))
+    named = rendered("voice_proxy", "voice-filter.j2", **given)
+    assert named.strip()  # what has no content is a folder to host_files
+    (tmp_path / "filter").write_text(named)
     (tmp_path / "voice.conf").write_text(rendered("voice_proxy", "voice.conf.j2", **given))
 
     def ask(line, source="127.0.0.1"):
