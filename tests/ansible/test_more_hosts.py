@@ -182,6 +182,13 @@ def test_whoever_is_not_named_reaches_nothing_but_root(values):
     assert rules[-1].startswith("counter reject")
 
 
+def test_the_first_of_each_group_is_proved_without_the_others(values):
+    proof = values("second-rest", "agenda_canary_proof")
+    # In the order in which the inventory's files are read.
+    assert values("second-rest", "agenda_canaries") == ["second-web", REST]
+    assert proof[proof.index("--canary") :] == ["--canary", "--skip", WEB, "second-rest"]
+
+
 @pytest.mark.parametrize("host", [WEB, "second-web"])
 def test_each_web_host_hands_the_api_on_to_all_rest_servers(values, host):
     assert set(values(host, "nginx_api_servers")) == {"198.18.112.158", "198.18.112.162"}

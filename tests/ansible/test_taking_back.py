@@ -219,6 +219,32 @@ def test_a_host_that_had_switched_when_another_could_not_serves_the_one_before(m
     assert hosts.serving() == {"web": "old", "rest": "old"}, said
 
 
+@pytest.mark.parametrize(
+    ("ended", "serve", "is_bad"), [(1, "old", True), (3, "new", False)], ids=["wrong", "proved"]
+)
+def test_the_first_of_several_hosts_proves_a_release_before_the_others_take_it(
+    ended, serve, is_bad, made, tmp_path
+):
+    names = ("web", "web2", "rest", "rest2")
+    good = {name: ["older", "old"] for name in names}
+    hosts = made(tmp_path, dict.fromkeys(names, "old"), good)
+    saw = f"for host in {' '.join(names)}; do readlink {tmp_path}/$host/opt/current; done"
+    proof = ["sh", "-c", f"{saw} > {tmp_path}/seen; echo FAILED one; exit {ended}"]
+
+    said = hosts.play(
+        "start", "switch", release="new", agenda_canaries=["web", "rest"], agenda_canary_proof=proof
+    )
+
+    seen = [Path(line).name for line in (tmp_path / "seen").read_text().split()]
+    assert seen == ["new", "old", "new", "old"], said
+    assert hosts.serving() == dict.fromkeys(names, serve), said
+    assert hosts.marked_bad("new") == dict.fromkeys(names, is_bad), said
+    # Once, however many hosts.
+    told = [name for name in names if f"agenda@new.service` on {name}," in said]
+    assert told == (["web"] if is_bad else []), said
+    assert ("release new served, and was found wrong: FAILED one" in said) is is_bad
+
+
 def test_check_mode_says_what_a_release_that_is_not_there_would_change(made, tmp_path):
     """`make drift`, when the code of this tree is another than what serves."""
     hosts = made(tmp_path, {"web": "old", "rest": "old"}, {"web": ["old"], "rest": ["old"]})

@@ -99,6 +99,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="pytest -k expression")
     parser.add("--verbose", make="VERBOSE", action="store_true", help="one line a test")
     parser.add("--skip", nargs="+", default=[], help="web and REST hosts that are down")
+    parser.add_argument("--canary", action="store_true", help="the skipped serve another release")
     return parser.parse()
 
 
@@ -176,6 +177,7 @@ def run(environment: str, *, quick: bool, only: str, verbose: bool, skip: list[s
 
 def main() -> int:
     given = arguments()
+    os.environ["CTLV_VERIFY_CANARY"] = "1" if given.canary else ""
     try:
         return run(
             given.env,

@@ -45,6 +45,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             site = read_site(ENVIRONMENT)
             hosts = [host for group in groups for host in site.of(group)]
             metafunc.parametrize(argument, hosts, ids=[host.name for host in hosts])
+    if "answering" in metafunc.fixturenames:
+        hosts = read_site(ENVIRONMENT).answering_the_api
+        metafunc.parametrize("answering", hosts, ids=[host.name for host in hosts])
     if "door" in metafunc.fixturenames:
         doors = read_site(ENVIRONMENT).doors
         metafunc.parametrize("door", doors, ids=[door.name for door in doors])

@@ -343,7 +343,8 @@ class Evidence:
             token = account["token"]
             self.tokens.append(token)
             lives = {
-                h.name: self._later(self._live_api, h, token, lifetimes_s) for h in self._serving()
+                h.name: self._later(self._live_api, h, token, lifetimes_s)
+                for h in self.site.answering_the_api
             }
             return {name: life.result() for name, life in lives.items()}
 

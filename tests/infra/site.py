@@ -55,6 +55,8 @@ class Site:
     # Who is asked, and who is not (SKIP): the others know both.
     hosts: tuple[Host, ...]
     left_out: tuple[Host, ...] = ()
+    # Who is left out lives, and serves another release.
+    is_canary: bool = False
     networks: Mapping[str, IPv4Network]
     vantage: str
     tls: str
@@ -66,6 +68,12 @@ class Site:
 
     def of(self, group: str) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if group in host.groups)
+
+    @property
+    def answering_the_api(self) -> tuple[Host, ...]:
+        """Not the web hosts where a canary's hand it on to REST servers of another release too."""
+        is_mixed = self.is_canary and any("rest" in host.groups for host in self.left_out)
+        return (*(() if is_mixed else self.of("web")), *self.of("rest"))
 
     def addresses_of(self, group: str) -> list[str]:
         """On the private network: of all that the inventory has, also those left out."""
@@ -158,6 +166,7 @@ def read_site(environment: str) -> Site:
         site,
         hosts=tuple(host for host in site.hosts if host.name not in names),
         left_out=tuple(host for host in site.hosts if host.name in names),
+        is_canary=bool(os.environ.get("CTLV_VERIFY_CANARY")),
     )
 
 

@@ -45,5 +45,6 @@ def test_no_row_of_the_probe_is_left(web, evidence):
 def test_no_log_and_no_open_file_holds_the_tasks_words(host, site, evidence):
     for web in site.of("web"):
         evidence.life(web)
-        evidence.api_life(web)
+    for serving in site.answering_the_api:
+        evidence.api_life(serving)
     assert evidence.traces(host) == []

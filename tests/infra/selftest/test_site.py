@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,32 @@ def test_a_port_that_wants_tls_is_declared_with_it_alone(tls, declared):
 def test_a_person_finds_the_agenda_where_the_lab_forwards(tls, target, url):
     hosts = {"www": {**WEB, "agenda_tls": tls}, "db": {**DATABASE, "agenda_tls": tls}}
     assert found_in(hosts, lab={"forwards": {"8080": target}}).url == url
+
+
+@pytest.mark.parametrize(
+    ("is_canary", "left_out", "names"),
+    [
+        (False, "", ["www", "api", "api2"]),
+        # Down: whoever hands on to it asks the other.
+        (False, "api2", ["www", "api"]),
+        (True, "api2", ["api"]),
+    ],
+    ids=["all", "one is down", "one has another release"],
+)
+def test_a_web_hosts_answers_to_api_are_no_canarys_where_others_may_give_them(
+    is_canary, left_out, names
+):
+    groups = {**GROUPS, "rest": ["api", "api2"]}
+    hosts = {"www": WEB, "api": WEB, "api2": WEB, "db": DATABASE}
+    inventory = Inventory(environment="lab", hosts=hosts, groups=groups)
+    whole = site_from(inventory, state=Path("/nowhere"), lab={})
+    asked = replace(
+        whole,
+        is_canary=is_canary,
+        hosts=tuple(host for host in whole.hosts if host.name != left_out),
+        left_out=tuple(host for host in whole.hosts if host.name == left_out),
+    )
+    assert [host.name for host in asked.answering_the_api] == names
 
 
 def test_everything_that_is_missing_is_said_at_once():
