@@ -295,6 +295,8 @@ class Host(Strict):
     ] = True
     lxc_vmid: Annotated[int, whole(100, 999_999_999)]
     lxc_wait: Wait = "ssh"
+    # No field of a container: whom its figures are for.
+    metrics_scrapers: list[Annotated[IPv4Address, parsed(IPv4Address, "is not an address")]] = []
 
     @field_validator("*", mode="before")
     @classmethod
@@ -335,6 +337,15 @@ class Host(Strict):
         if wrong:
             raise ValidationError.from_exception_data("networks", wrong)
         return networks
+
+    @field_validator("metrics_scrapers")
+    @classmethod
+    def are_private(cls, scrapers: list[IPv4Address], info: ValidationInfo) -> list[IPv4Address]:
+        """Nothing of 2112 answers anybody elsewhere."""
+        networks: dict[str, Network] = info.data.get("lxc_networks", {})
+        for ip in scrapers if "private" in networks else []:
+            check_inside(ip, networks["private"].subnet)
+        return scrapers
 
     @field_validator("lxc_nics")
     @classmethod
@@ -383,7 +394,7 @@ EDGE = "edge"
 # What holds for the whole environment.
 SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_port",
           "lxc_api_ca_file", "lxc_ssh_public_key_file", "lxc_ssh_jump", "lxc_assumed",
-          "lxc_pool")  # fmt: skip
+          "lxc_pool", "metrics_scrapers")  # fmt: skip
 
 
 def desired(inventory: Inventory) -> Desired:

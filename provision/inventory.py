@@ -22,6 +22,7 @@ KEPT = re.compile(
     r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host"
     # What rollout and verify ask about a site.
     r"|agenda_tls|agenda_admin_networks|tls_site_file|base_open_ports|published_addresses|verify_vantage"
+    r"|metrics_scrapers"
 )
 KEY_AT_LINE_START = re.compile(rf"({KEPT.pattern})\s*:")
 # What lies in its folder for git and is no inventory (ansible.cfg, ignore_extensions).

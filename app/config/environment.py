@@ -113,6 +113,8 @@ class Environment(BaseModel):
     )
     static_root: Path = Path("/opt/agenda/current/static")
     release: str = "development"
+    # Where workers write the figures of /metrics; none without.
+    metrics: str = Field("", alias="PROMETHEUS_MULTIPROC_DIR")
 
     database_socket: str = ""
     database_host: str = ""

@@ -53,7 +53,11 @@ INSTALLED_APPS = [
     ),
 ]
 
+# Outermost, and only where somebody reads them.
+METRICS = bool(AGENDA.metrics)
+
 MIDDLEWARE = [
+    *(["config.metrics.MetricsMiddleware"] if METRICS else []),
     "config.middleware.SecurityHeadersMiddleware",
     "api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",

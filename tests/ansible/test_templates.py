@@ -148,3 +148,35 @@ def test_what_is_handed_on_goes_to_a_server_of_our_own_authority_or_nowhere():
     assert re.findall(r"proxy_ssl_(.+);", api) == wanted
     assert re.findall(r"proxy_pass (.+);", api) == ["https://api"]
     assert "server 192.0.2.7:8443;" in text
+
+
+def places(text: str, place: str) -> list[str]:
+    return re.findall(rf"location = {place} {{(.+?)\n        }}", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("serves", ["agenda", "api"])
+@pytest.mark.parametrize("scrapers", [[], ["198.18.112.9"]])
+def test_figures_are_for_those_that_are_named_wherever_they_are_asked(serves, scrapers):
+    """At the server that the campus asks, and at the one that edges hand on to; also in clear."""
+    given = {"nginx_server_names": ["a.example"], "nginx_takes_on_at": "198.18.112.156"}
+    given |= {"nginx_certificate": "/c.pem", "nginx_certificate_key": "/c.key"}
+    text = rendered("nginx", "nginx.conf.j2", nginx_serves=serves, nginx_scrapers=scrapers, **given)
+    found = places(text, "/metrics")
+    assert len(found) == 2
+    for place in found:
+        assert re.findall(r"(allow|deny) (.+);", place) == [
+            *(("allow", scraper) for scraper in scrapers),
+            ("deny", "all"),
+        ]
+    assert '"~^http 0 /(healthz|readyz|metrics)$" "";' in text
+    assert ("stub_status" in text) is bool(scrapers)
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_where_nobody_may_ask_nothing_is_counted_and_the_watch_looks_seldom(is_on):
+    unit = rendered("agenda", "agenda@.service.j2", agenda_metrics=is_on)
+    assert ("PROMETHEUS_MULTIPROC_DIR=/run/agenda/%i/metrics" in unit) is is_on
+    assert ("RuntimeDirectory=agenda/%i/metrics" in unit) is is_on
+    heard = {"inventory_hostname": "web", "watch_metrics": is_on, "watch_address": "192.0.2.1"}
+    assert ("0/20" in rendered("watch", "ctlv-watch.timer.j2", **heard)) is is_on
+    assert ("RuntimeDirectory=" in rendered("watch", "ctlv-watch.service.j2", **heard)) is is_on

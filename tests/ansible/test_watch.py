@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from rollout import status
 from tests import certificates
@@ -169,7 +170,17 @@ class Host:
 
     @property
     def environ(self):
-        return {"STATE_DIRECTORY": str(self.folder)}
+        return dict.fromkeys(("STATE_DIRECTORY", "RUNTIME_DIRECTORY"), str(self.folder))
+
+    def shown(self):
+        """What a Prometheus reads."""
+        text = (self.folder / "causes.prom").read_text()
+        metrics = {metric.name: metric.samples for metric in text_string_to_metric_families(text)}
+        said = json.loads(self.state_file.read_text())
+        assert metrics["ctlv_watch_at_seconds"][0].value == said["at"]
+        found = [sample.labels for sample in metrics.get("ctlv_cause", [])]
+        assert all(labels["cause"] == labels["subject"].split()[0] for labels in found)
+        return [labels["subject"] for labels in found]
 
     def time(self):
         return self.site.now + self.apart_s
@@ -346,11 +357,13 @@ def test_a_cause_is_told_once_and_once_more_when_it_is_over(  # noqa: PLR0913, P
     host = by if cause.split()[0] in watch.SEEN_BY_THE_WATCH else where
     assert site.told() == [(host, cause, "begun", by)]
     assert took_s <= WITHIN_S
+    assert site.hosts[host].shown() == [cause]
     end(site.hosts[where])
     took_s = site.look_for(300)
     site.look_long()
     assert site.told() == [(host, cause, "begun", by), (host, cause, "over", by)]
     assert took_s <= WITHIN_S
+    assert site.hosts[host].shown() == []
 
 
 def test_each_cause_stands_in_the_list_with_what_to_do_about_it():
@@ -358,6 +371,14 @@ def test_each_cause_stands_in_the_list_with_what_to_do_about_it():
     source = (ROOT / "ansible/roles/watch/files/ctlv-state").read_text()
     red = re.findall(r'(?:"red"|mark\(.*\)|how), f?"(\w+)', source)
     assert {*red, "certificate", *watch.SEEN_BY_THE_WATCH} == known.keys()
+
+
+def test_a_unit_of_any_name_is_shown_as_it_is(site):
+    name = 'dev-disk-by\\x2dlabel-"a".device'
+    site.hosts[WEB].failed = {name}
+    site.look_for(300)
+    assert site.hosts[WEB].shown() == [f"failed {name}"]
+    assert (site.hosts[WEB].folder / "causes.prom").stat().st_mode & 0o777 == 0o644
 
 
 def test_one_cause_does_not_hide_another(site):

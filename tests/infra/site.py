@@ -229,7 +229,8 @@ def _certificate(common: Mapping[str, Any]) -> str:
 def there_is(inventory: Inventory, values: Mapping[str, Any]) -> list[str]:
     """Of the words that `only_with` names; as group_vars/all/tls.yml says it to role base."""
     tls = ["tls"] if (values.get("agenda_tls") or "off") != "off" else []
-    return tls + (["galera"] if len(inventory.groups.get("database", ())) == 3 else [])
+    galera = ["galera"] if len(inventory.groups.get("database", ())) == 3 else []
+    return tls + galera + (["metrics"] if values.get("metrics_scrapers") else [])
 
 
 def _host(name: str, inventory: Inventory) -> Host:

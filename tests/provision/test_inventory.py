@@ -61,6 +61,7 @@ def test_only_what_is_asked_of_a_container_is_kept(lab):
         "ctlv_deployment_id",
         "agenda_tls",
         "base_open_ports",
+        "metrics_scrapers",
         "verify_vantage",
     }
 
