@@ -86,6 +86,15 @@ def test_an_edge_hands_on_to_every_web_container_that_says_who_it_is(values):
     assert binds == ["127.0.0.1:8405", *asked]
 
 
+def test_an_edge_tells_how_many_at_its_private_address_where_somebody_may_ask(values):
+    assert values(EDGE, "edge_metrics_address") == ""
+    given = {"edge_services": [], "edge_nics": values(EDGE, "edge_nics")}
+    text = rendered("edge", "haproxy.cfg.j2", edge_metrics_address="198.18.112.165", **given)
+    metrics = text.partition("frontend metrics\n")[2].partition("\n\n")[0]
+    assert re.findall(r"bind (\S+)", metrics) == ["198.18.112.165:8404"]
+    assert "use-service prometheus-exporter if { path /metrics }" in metrics
+
+
 def test_what_was_sent_is_never_sent_twice(values):
     text = template(values, "haproxy.cfg.j2")
     assert text.count("http-request disable-l7-retry unless METH_GET or { method HEAD }") == 2

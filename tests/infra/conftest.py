@@ -25,6 +25,8 @@ if ENVIRONMENT and not several(read_site(ENVIRONMENT)):
     collect_ignore_glob.append("test_placement.py")
 if ENVIRONMENT and not read_site(ENVIRONMENT).of("edge"):
     collect_ignore_glob.append("test_edge.py")
+if ENVIRONMENT and not read_site(ENVIRONMENT).scrapers:
+    collect_ignore_glob.append("test_metrics.py")
 _GROUPS = {
     "host": ("containers",),
     "web": ("web",),

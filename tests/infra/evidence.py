@@ -93,6 +93,7 @@ UNITS = (
 DAEMONS = (
     *("nginx.service", "mariadb.service", "tinyproxy.service", "ctlv-voice.service"),
     *("haproxy.service", "keepalived.service"),
+    *(f"prometheus-{what}-exporter.service" for what in ("node", "nginx", "mysqld")),
 )
 # What a timer starts every few seconds on the hosts that serve.
 TICKING = ("agenda-expiry.service",)

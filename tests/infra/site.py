@@ -65,6 +65,8 @@ class Site:
     lab: Mapping[str, Any] = field(repr=False)
     # By group, what people ask for and edges hold; empty without edges.
     published: Mapping[str, str] = field(default_factory=dict)
+    # Who may read figures; nobody where nothing is told.
+    scrapers: tuple[str, ...] = ()
 
     def of(self, group: str) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if group in host.groups)
@@ -209,6 +211,7 @@ def site_from(inventory: Inventory, *, state: Path, lab: Mapping[str, Any]) -> S
         tls=tls,
         certificate=_certificate(common) if tls == "files" else "",
         lab=lab,
+        scrapers=tuple(common.get("metrics_scrapers") or ()),
         published={
             group: address for group, address in published.items() if inventory.groups.get(group)
         },

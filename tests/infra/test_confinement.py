@@ -103,6 +103,7 @@ def test_no_user_but_root_reaches_what_it_does_not_need(site, serving, evidence,
     database = site.of("database")[0].addresses["private"]
     users = {"www-data", "_apt", "ctlv-alert", "nobody"}
     users |= {"tinyproxy", "ctlv-backup"} if "web" in serving.groups else set()
+    users |= {"prometheus"} if site.scrapers else set()
 
     def connects(user, address):
         host, port = address.split(":")

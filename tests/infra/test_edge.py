@@ -38,6 +38,7 @@ def test_each_door_answers_and_nobody_is_asked_under_a_name_that_is_not_ours(doo
 
 def test_readiness_is_nobodys_affair_on_the_campus(door, evidence):
     assert ask(evidence, door, "/readyz")["status"] in {403, 404}
+    assert ask(evidence, door, "/metrics")["status"] in {403, 404}
 
 
 def test_what_somebody_says_about_himself_counts_for_nothing_behind(door, site, evidence):

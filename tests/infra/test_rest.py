@@ -19,6 +19,7 @@ def test_it_serves_no_page_of_the_agenda(rest, evidence):
 
 def test_it_keeps_its_readiness_to_itself(rest, evidence):
     assert ask(evidence, rest, "/readyz")["status"] in {403, 404}
+    assert ask(evidence, rest, "/metrics")["status"] in {403, 404}
 
 
 def test_what_a_web_host_is_asked_arrives_with_the_address_of_who_asked(web, site, evidence):

@@ -42,6 +42,7 @@ def test_a_forwarded_host_header_changes_nothing(web, evidence):
 def test_it_is_alive_and_keeps_its_readiness_to_itself(web, evidence):
     assert ask(evidence, web, "/healthz")["status"] == 200
     assert ask(evidence, web, "/readyz")["status"] in {403, 404}
+    assert ask(evidence, web, "/metrics")["status"] in {403, 404}
 
 
 def test_it_is_ready(web, evidence):
