@@ -186,7 +186,7 @@ snapshot-restore: ## Take all containers back to one: SNAPSHOT=name
 	@$(ALONE) provision snapshot-restore
 
 ##@ Service
-.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify recover admin factor-reset audit demo logs ssh trust maintenance backup restore import
+.PHONY: secrets rotate operators operator-add operator-remove escrow deploy redeploy rollback verify recover admin factor-reset audit demo logs metrics ssh trust maintenance backup restore import
 secrets: ## Make the secrets that are missing, into the vault (AUTHORITY=new: also a certificate authority in the place of a lost one)
 	@$(ALONE) rollout.secrets
 	@$(ALONE) rollout.operators share
@@ -246,6 +246,9 @@ demo: ## An account named demo with a believable week, and how to sign in
 
 logs: ## What the services of all containers said, nginx's lines too, by time: HOST=web|database|… SINCE="10 min ago" LINES=100 FOLLOW=1
 	@$(RUN) rollout.logs
+
+metrics: ## For a Prometheus and a Grafana that are there: whom to ask, alert rules, a board, into build/metrics/ENV/
+	@$(RUN) rollout.metrics
 
 ssh: ## A shell on a container: HOST=web|database|…
 	@$(RUN) rollout.reach ssh
