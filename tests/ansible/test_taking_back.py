@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import shutil
 import socketserver
 import subprocess
@@ -183,6 +184,10 @@ def test_a_release_that_was_proved_is_noted_as_good_on_every_host(made, tmp_path
     noted = [(hosts.release(host, "new") / "GOOD_RELEASE").exists() for host in hosts.names]
     assert noted == [True, True], said
     assert (hosts.release("web", "new") / "GOOD_RELEASE").read_text() == "good\n", said
+    note = (hosts.release("rest", "new") / "GOOD_RELEASE").read_text()
+    assert re.fullmatch(r"\S+ ([0-9a-f]{7,} )?\S+@\S+\n", note), note
+    is_clone = (ROOT / ".git").exists()
+    assert (len(note.split()) == 3) is is_clone
     assert (tmp_path / "proofs").read_text() == "proved\n"
 
 

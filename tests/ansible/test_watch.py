@@ -248,7 +248,8 @@ class Site:
         host, tells = self.hosts[name], name != DATABASE
         others = {other: at for other, at in self.addresses.items() if other != name and tells}
         told = {"host": name, "port": self.port, "tellers": [WEB, REST], "others": others}
-        host.state.SETTINGS.write_text(json.dumps(told | {"certificates": ["/etc/host.pem"]}))
+        told |= {"certificates": ["/etc/host.pem"], "told": []}
+        host.state.SETTINGS.write_text(json.dumps(told))
         known = {"webhook_url": url(self.server) if tells else "", **NO_WAY} | settings
         host.watch.SECRET_SETTINGS.write_text(json.dumps(known))
 
@@ -640,6 +641,24 @@ def test_the_releases_that_a_rollback_may_go_back_to_are_named(tmp_path, monkeyp
     (home / "releases/serves/GOOD_RELEASE").write_text("2026-11-30T10:00:00+0100 anne@desk\n")
     said = "serves (active, good since 2026-11-30T10:00:00+0100 by anne@desk); back to: "
     assert next(state.release())[2].startswith(said)
+    noted = "2026-11-30T10:00:00+0100 c32f09f anne@desk\n"
+    (home / "releases/serves/GOOD_RELEASE").write_text(noted)
+    said = said.replace("); back", ", commit c32f09f); back")
+    assert next(state.release())[2].startswith(said)
+
+
+def test_how_much_was_free_is_known_of_each_day_of_a_week(site, monkeypatch):
+    web = site.hosts[WEB]
+    for used in range(20):
+        web.used = used / 100
+        site.look()
+        site.look()
+        site.now += 86400
+    monkeypatch.setattr(web, "access", lambda path, _: path == web.state.STATE)
+    web.state.STATE = web.state_file
+    (line,) = [line for line in web.state.told() if line[1] == "disk before"]
+    free_gib = 1000 * (1 - 0.12) * 4096 / 2**30
+    assert line == ("note", "disk before", f"{free_gib:.1f} GiB free 8 days ago")
 
 
 @pytest.mark.parametrize(
