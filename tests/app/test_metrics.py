@@ -13,6 +13,7 @@ from django.conf import settings
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.app.api.served import ServedRest
 from tests.app.served import ServedAgenda
 from tests.bench.app import Visitor
 
@@ -127,6 +128,17 @@ def test_a_database_that_is_away_takes_no_figure_but_its_own(agenda):
     assert figures["agenda_database_up"].samples[0].value == 0
     assert "agenda_forgetting_lag_seconds" not in figures
     assert figures["agenda_request_seconds"].samples
+
+
+def test_a_rest_server_tells_the_same_with_its_small_account(tmp_path):
+    rest = ServedRest(PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    try:
+        rest.start()
+        figures = figures_of(rest)
+    finally:
+        rest.stop()
+    assert figures["agenda_database_up"].samples[0].value == 1
+    assert {"agenda_request_seconds", "agenda_forgetting_lag_seconds"} <= figures.keys()
 
 
 def test_where_nobody_reads_them_nothing_is_counted_and_there_is_no_page(client, db):
