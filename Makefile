@@ -32,6 +32,7 @@ override export SNAPSHOT := $(value SNAPSHOT)
 override export KEEP := $(value KEEP)
 override export RELEASE := $(value RELEASE)
 override export FROM := $(value FROM)
+override export TO := $(value TO)
 override export MAP := $(value MAP)
 override export SHIFT := $(value SHIFT)
 override export JOURNAL := $(value JOURNAL)
@@ -223,7 +224,7 @@ maintenance: ## A page that says so instead of the agenda: STATE=on|off
 backup: ## Back up the database now, and fetch it (every night it happens by itself)
 	@$(ALONE) rollout.backups backup
 
-restore: ## Put a backup in the place of the live rows: FROM=latest|name|file
+restore: ## Put a backup in the place of the live rows: FROM=latest|name|file, or TO="2026-11-29 14:05" (what was written until then)
 	@$(ALONE) rollout.backups restore
 
 import: ## The people and tasks of an old agenda: FROM=dump.sql|export.json|db.sqlite3 MAP=mapping.yml (without MAP= one is proposed)

@@ -3,6 +3,7 @@
     python -m rollout.backups --env ENV backup                 make one now, fetch it
     python -m rollout.backups --env ENV list                   what there is, and where
     python -m rollout.backups --env ENV restore --from NAME    put one in the place of the live rows
+    python -m rollout.backups --env ENV restore --to MOMENT    the same, and what was written since
     python -m rollout.backups --env ENV drill                  restore one aside, compare, measure
 
 A backup is opened on this machine and travels on inside SSH; it never lies on a disk in clear.
@@ -34,6 +35,7 @@ from typing import Any
 from provision import files
 from provision.arguments import Parser, one_of
 from provision.errors import OperatorError
+from rollout import stream
 from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, state_folder
 from rollout.recover import quiet_member
 
@@ -50,8 +52,8 @@ SAFETY = "_before_restore"
 KEEP_ASIDE = "setpriv --reuid ctlv-backup --regid ctlv-backup --init-groups --reset-env -- "
 KEEP_ASIDE += "/usr/local/sbin/ctlv-backup make-safety"
 LATEST = "latest"
-# What ctlv-backup signs, for whom and for what.
-SIGNED, SIGNER = ("name", "bytes", "sha256", "tables"), "ctlv-backup"
+# What ctlv-backup signs; a position since there is a stream of what is written (rollout/stream.py).
+SIGNED, SIGNER = ("name", "bytes", "sha256", "tables"), stream.SIGNER
 # By how much a host's clock may be ahead of this machine's.
 AHEAD = timedelta(minutes=10)
 # The tables whose rows people miss. Where one of them has fewer than this share of those of the
@@ -93,6 +95,7 @@ class UnderWay:
     """
 
     chosen: str = ""  # an older version's restore did not tell
+    until: str = ""
     safety_copy: str = ""
     since: datetime | None = None
     maintenance_stays: bool = False
@@ -100,6 +103,7 @@ class UnderWay:
     @property
     def why(self) -> str:
         words = f"for a restore of {self.chosen}"
+        words += f" and what was written until {self.until}" if self.until else ""
         words += f", what was there is {self.safety_copy}" if self.safety_copy else ""
         return words + (STAYS if self.maintenance_stays else "")
 
@@ -107,6 +111,7 @@ class UnderWay:
 STAYS = ", in a maintenance that stays"
 NOTE = re.compile(
     r"since (?P<since>\S+) by .* for a restore(?: of (?P<chosen>[^ ,]+))?"
+    r"(?: and what was written until (?P<until>[^ ,]+))?"
     rf"(?:, what was there is (?P<safety_copy>[^ ,]+))?(?P<stays>{STAYS})?"
 )
 
@@ -121,6 +126,7 @@ def under_way(notes: list[str]) -> UnderWay | None:
     is_everywhere = len(found) == len(notes)
     return UnderWay(
         chosen=last["chosen"] or "",
+        until=last["until"] or "",
         safety_copy=(last["safety_copy"] or "") if is_everywhere else "",
         since=datetime.fromisoformat(last["since"]),
     )
@@ -141,6 +147,11 @@ class Backup:
     @property
     def is_safety_copy(self) -> bool:
         return is_safety_copy(self.name)
+
+    @property
+    def position(self) -> dict[str, str]:
+        """The chain and the transaction that the stream goes on from; empty where it does not."""
+        return dict(self.manifest.get("position", {}))
 
     @property
     def rows(self) -> int:
@@ -222,10 +233,13 @@ class Backups:
         found = [*self.here(), *(backup for host in places for backup in self.there(host))]
         return sorted(found, key=lambda backup: backup.made_at)
 
-    def find(self, wanted: str, *, before: datetime | None = None) -> Backup:
+    def find(
+        self, wanted: str, *, before: datetime | None = None, is_streamed: bool = False
+    ) -> Backup:
         """`wanted`: latest, a name, or a file that was once fetched from here.
 
-        The latest is no safety copy, and with `before` one that was made earlier.
+        The latest is no safety copy, with `before` one that was made earlier, and with
+        `is_streamed` one that the stream goes on from.
         """
         name = Path(wanted).name.removesuffix(".age")
         everything = self.everywhere()
@@ -233,6 +247,7 @@ class Backups:
         choice = [backup for backup in found if not backup.is_safety_copy]
         if name == LATEST:
             choice = [backup for backup in choice if before is None or backup.made_at < before]
+            choice = [backup for backup in choice if backup.position or not is_streamed]
             name = choice[-1].name if choice else LATEST
         rotten = []
         for backup in found:
@@ -290,9 +305,9 @@ class Backups:
         compared = ((now, now.fell_from(before)) for before, now in pairwise(once))
         return {now.name: fell for now, fell in compared if fell}
 
-    def live(self) -> str:
+    def live(self, database: str = LIVE) -> str:
         """How many rows people have now, in words."""
-        each = (f"SELECT COUNT(*) FROM {LIVE}.{name}" for name in PEOPLES)  # noqa: S608 - constants
+        each = (f"SELECT COUNT(*) FROM {database}.{name}" for name in PEOPLES)  # noqa: S608 - ours
         counts = " UNION ALL ".join(each)
         asked = self.hosts.run(self.database, "mariadb", "-NB", "-e", counts, check=False)
         rows = asked.stdout.split()
@@ -337,16 +352,20 @@ class Backups:
     def restore(self, asked: argparse.Namespace) -> str:
         notes = maintenance_notes(self.hosts)
         interrupted = under_way(notes)
-        chosen = self._chosen(asked.wanted, interrupted)
-        self._need_key()
+        chosen, until = self._chosen(asked.wanted, interrupted, until=asked.to)
+        self.need_key()
         if asked.journal == "complete":
             self._need_journal(chosen)
-        at = f"{chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
         became = f"{self.live()} there now become {in_words(chosen.peoples)}"
-        agreed(asked, f"replaces all rows of {asked.env} by those of {at}: {became}")
-        print(f"{chosen.name}, of {at}: {became}", flush=True)
-        with self.alone(f"restore of {chosen.name}", is_forced=asked.unlock):
-            return self._restored(asked, chosen, notes, interrupted)
+        with tempfile.TemporaryDirectory(prefix="stream-", dir=self.state) as folder:
+            since = self.since(chosen, until, Path(folder)) if until else None
+            if since:
+                became += f", and then the {since.transactions} transactions until that moment"
+            at = f"{since.known if since else chosen.made_at:%Y-%m-%d %H:%M:%S} UTC"
+            agreed(asked, f"replaces all rows of {asked.env} by those of {at}: {became}")
+            print(f"{chosen.name}, of {at}: {became}", flush=True)
+            with self.alone(f"restore of {chosen.name}", is_forced=asked.unlock):
+                return self._restored(asked, chosen, notes, interrupted, since)
 
     def _restored(
         self,
@@ -354,10 +373,12 @@ class Backups:
         chosen: Backup,
         notes: list[str],
         interrupted: UnderWay | None,
+        since: stream.Since | None,
     ) -> str:
         began = time.monotonic()
         mine = UnderWay(
             chosen=chosen.name,
+            until=since.until.isoformat() if since else "",
             safety_copy=interrupted.safety_copy if interrupted else "",
             # What a restore that was killed left on is no wish of anybody's.
             maintenance_stays=any(n and (STAYS in n or not NOTE.fullmatch(n)) for n in notes),
@@ -370,14 +391,16 @@ class Backups:
             elif made := self._keep_what_is_there(may_lose_rows=asked.rows == "lost"):
                 why = replace(mine, safety_copy=made).why
                 put_under_maintenance(self.hosts, on=True, why=why)
-            said = self._load(chosen, RESTORED)
+            said = self.load(chosen, RESTORED, since)
             self.hosts.run(self.database, f"ctlv-restore swap {LIVE} {RESTORED}", timeout_s=600)
             self.hosts.run(self.hosts.first("web"), "agenda-manage agenda_expire")
         finally:
             # The rows are as they should be: untouched, or restored whole.
             put_under_maintenance(self.hosts, on=mine.maintenance_stays)
         took_s = time.monotonic() - began
-        return f"{chosen.name}: {chosen.rows} rows came back in {took_s:.0f} s; {said}"
+        came = f"{chosen.rows} rows came back in {took_s:.0f} s"
+        came += f", with {since.transactions} transactions since then" if since else ""
+        return f"{chosen.name}: {came}: {self.live()}; {said}"
 
     @contextmanager
     def alone(self, what: str, *, is_forced: bool) -> Iterator[None]:
@@ -405,10 +428,10 @@ class Backups:
 
     def drill(self, wanted: str) -> str:
         chosen = self.find(wanted)
-        self._need_key()
+        self.need_key()
         began = time.monotonic()
         try:
-            said = self._load(chosen, DRILLED)
+            said = self.load(chosen, DRILLED)
             rto_s = time.monotonic() - began
         finally:
             self.hosts.run(self.database, f"ctlv-restore drop {LIVE} {DRILLED}")
@@ -429,16 +452,28 @@ class Backups:
 
     # --- steps ----------------------------------------------------------------------
 
-    def _chosen(self, wanted: str, interrupted: UnderWay | None) -> Backup:
+    def _chosen(
+        self, wanted: str, interrupted: UnderWay | None, *, until: datetime | None
+    ) -> tuple[Backup, datetime | None]:
         """A restore that was killed goes on with what it had chosen, unless another is named."""
-        if interrupted is None and wanted == LATEST and (fallen := self.fallen()):
-            latest = self.find(wanted)
-            if fell := fallen.get(latest.name):
+        if until:
+            settled = until - stream.SNAPSHOT
+            chosen = self.find(wanted or LATEST, before=settled, is_streamed=True)
+            if not chosen.position or chosen.made_at >= settled:
                 raise OperatorError(
-                    f"the latest backup, {latest.name}, has {fell}: perhaps it holds the damage",
-                    next_step=f"name the one you want: FROM={latest.name}, or an earlier one "
-                    "(`make restore` lists them)",
+                    f"{chosen.name} is no backup that leads to {until:%Y-%m-%d %H:%M:%S} UTC",
+                    next_step="leave FROM= out: the one to begin with is found",
                 )
+            if until == stream.LATEST and not wanted:
+                need_no_loss(chosen, self.fallen())
+            return chosen, until
+        if interrupted and interrupted.until and wanted == LATEST:
+            until = datetime.fromisoformat(interrupted.until)
+        return self._chosen_whole(wanted, interrupted), until
+
+    def _chosen_whole(self, wanted: str, interrupted: UnderWay | None) -> Backup:
+        if interrupted is None and wanted == LATEST and (fallen := self.fallen()):
+            need_no_loss(self.find(wanted), fallen)
         if interrupted is None or wanted != LATEST:
             return self.find(wanted)
         if interrupted.chosen:
@@ -453,7 +488,7 @@ class Backups:
         )
         return self.find(wanted, before=interrupted.since)
 
-    def _need_key(self) -> None:
+    def need_key(self) -> None:
         if not self.key.is_file():
             raise OperatorError(
                 f"the key that opens backups is missing: {self.key}",
@@ -492,7 +527,46 @@ class Backups:
             next_step="see `make logs HOST=database`; if those rows may go, add ROWS=lost",
         )
 
-    def _load(self, chosen: Backup, scratch: str) -> str:
+    def since(
+        self,
+        chosen: Backup,
+        until: datetime,
+        folder: Path,
+        *,
+        places: tuple[str, ...] = ("database", "web"),
+    ) -> stream.Since:
+        """Fetched into `folder` and read once: what is missing is known before anything goes."""
+        # A file is an hour, and written to for a moment longer.
+        first = chosen.made_at - timedelta(hours=2)
+        for host in self.hosts.of(*places):
+            names = self.hosts.run(host, f"ls {stream.FOLDER} || true", check=False).stdout.split()
+            for name in filter(stream.NAME.fullmatch, names):
+                if first <= stamp_of(f"-{name}") <= until:
+                    with (folder / f"{name}-{host}").open("wb") as file:
+                        self.hosts.stream(host, f"cat {stream.FOLDER}/{name}", to=file)
+        since = stream.Since(
+            backup=chosen.name,
+            made_at=chosen.made_at,
+            position=chosen.position,
+            until=until,
+            folder=folder,
+            key=self.key,
+            signers=self.signers,
+        )
+        since.read(known=self._streamed_until(places))
+        return since
+
+    def _streamed_until(self, places: tuple[str, ...]) -> datetime | None:
+        """Until when a host of these groups that lives says that it has all that was written."""
+        asked = f"stat -c %Y {stream.FRESH} || true"
+        told = (
+            self.hosts.run(host, asked, check=False).stdout.strip()
+            for host in self.hosts.of(*places)
+        )
+        known = (datetime.fromtimestamp(int(at), UTC) for at in told if at.isdecimal())
+        return max(known, default=None)
+
+    def load(self, chosen: Backup, scratch: str, since: stream.Since | None = None) -> str:
         """Into `scratch`, compared with the manifest, brought up to date, and forgotten anew."""
         arrived = self._decrypted_into(chosen, f"ctlv-restore load {LIVE} {scratch}")
         differing = different(chosen.manifest["tables"], arrived)
@@ -502,6 +576,11 @@ class Backups:
                 f"{chosen.name} came back different: {', '.join(differing)}",
                 next_step="restore another one; this one cannot be trusted",
             )
+        if since:
+            replay = f"ctlv-restore replay {LIVE} {scratch}"
+            if problem := since.feed(self.hosts.way(self.database, "sh", "-c", replay)):
+                self.hosts.run(self.database, f"ctlv-restore drop {LIVE} {scratch}")
+                raise OperatorError(problem, next_step="see `make logs HOST=database`")
         self.hosts.run(self.database, MIGRATION.format("restart"))
         try:
             return self._brought_up_to_date(scratch)
@@ -566,16 +645,9 @@ def manifest_in(text: str) -> dict[str, Any] | None:
 
 
 def is_signed(manifest: dict[str, Any], signers: Path) -> bool:
-    text = json.dumps({key: manifest[key] for key in SIGNED}, sort_keys=True)
-    with tempfile.NamedTemporaryFile("w") as signature:
-        signature.write(str(manifest.get("signature")))
-        signature.flush()
-        command = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-s", signature.name]
-        command += ["-I", SIGNER, "-n", SIGNER]
-        ended = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=30, check=False
-        )
-    return ended.returncode == 0
+    signed = {key: manifest[key] for key in (*SIGNED, "position") if key in manifest}
+    text = json.dumps(signed, sort_keys=True)
+    return stream.is_signed(text, str(manifest.get("signature")), signers)
 
 
 def stamp_of(name: str) -> datetime:
@@ -585,6 +657,27 @@ def stamp_of(name: str) -> datetime:
 
 def is_safety_copy(name: str) -> bool:
     return name.rpartition("-")[0].endswith(SAFETY)
+
+
+def need_no_loss(latest: Backup, fallen: Mapping[str, str]) -> None:
+    if fell := fallen.get(latest.name):
+        raise OperatorError(
+            f"the latest backup, {latest.name}, has {fell}: perhaps it holds the damage",
+            next_step=f"name the one you want: FROM={latest.name}, or an earlier one "
+            "(`make restore` lists them)",
+        )
+
+
+def moment(text: str) -> datetime:
+    """A date and a time; where it does not say of which zone, of this machine's."""
+    if text == LATEST:
+        return stream.LATEST
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"is '{text}', not {LATEST} and not like 2026-11-29 14:05"
+        ) from None
 
 
 def in_words(peoples: Mapping[str, int | str]) -> str:
@@ -625,6 +718,7 @@ def arguments() -> argparse.Namespace:
     verbs.add_parser("list", help="what there is, and where")
     restore = verbs.add_parser("restore", help="put one in the place of the live rows")
     restore.add("--from", make="FROM", dest="wanted", help="without it, they are listed")
+    restore.add("--to", make="TO", type=moment, help="latest, or a moment such as 2026-11-29 14:05")
     restore.add_answers()
     restore.add(
         "--journal", make="JOURNAL", type=one_of("complete", "incomplete"), default="complete"
@@ -664,7 +758,7 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
         if fell:
             print(f"CAUTION: it has only {fell}: was something lost?", file=sys.stderr)
         return f"{made.name}: {made.rows} rows, fetched into {backups.folder}"
-    if not asked.wanted:
+    if not asked.wanted and not getattr(asked, "to", None):
         listed(backups)
         raise OperatorError(
             "no FROM= given", next_step="choose one of these: make restore FROM=<name>"

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.ansible.rendering import ROLES, rendered, value_of
+from tests.rollout.test_stream import LOGGED
 
 
 @pytest.mark.parametrize(
@@ -43,21 +44,40 @@ def test_apt_takes_whichever_package_proxy_answers(tmp_path):
     assert "Proxy-Auto-Detect" not in rendered("base", "95-ctlv.j2", base_apt_proxies=proxies[:1])
 
 
+KEPT_FROM = {"address": "192.0.2.7", "alias": "db"}
+
+
 @pytest.mark.parametrize(
-    ("database", "take_from", "gone"),
+    ("database", "take_from", "streams", "gone"),
     [
-        ("agenda", [], ["ctlv-backup-take.timer"]),
-        ("", [{"address": "192.0.2.7", "alias": "db"}], ["ctlv-backup.timer"]),
-        ("", [], ["ctlv-backup.timer", "ctlv-backup-take.timer"]),
-        ("agenda", [{"address": "192.0.2.7", "alias": "db"}], []),
+        ("agenda", [], True, ["ctlv-backup-take.timer"]),
+        ("", [KEPT_FROM], False, ["ctlv-backup.timer", "ctlv-stream.service"]),
+        ("", [], True, ["ctlv-backup.timer", "ctlv-backup-take.timer", "ctlv-stream.service"]),
+        ("agenda", [KEPT_FROM], True, []),
     ],
 )
-def test_a_host_that_no_longer_takes_backups_loses_its_timer(database, take_from, gone):
-    names = ("ctlv-backup.timer", "ctlv-backup-take.timer")
+def test_a_host_that_no_longer_takes_backups_loses_its_timer(database, take_from, streams, gone):
+    names = ("ctlv-backup.timer", "ctlv-backup-take.timer", "ctlv-stream.service")
     there = {"files": [{"path": f"/etc/systemd/system/{name}"} for name in names]}
     variables = {"backup_database": database, "backup_take_from": take_from}
-    found = value_of("backup", "__backup_timers_gone", __backup_timers=there, **variables)
+    variables["backup_stream"] = streams
+    found = value_of("backup", "__backup_gone", __backup_found=there, **variables)
     assert sorted(found) == sorted(gone)
+
+
+def test_the_log_holds_no_more_of_a_row_than_a_replay_needs():
+    """As the stream's own tests have it, in a server that they start."""
+    variables = {"mysql_bind_address": "192.0.2.1", "mysql_certificate": ""}
+    text = rendered("mysql", "90-agenda.cnf.j2", mysql_binary_log=True, **variables)
+    settings = dict(line.split(" = ") for line in text.splitlines() if " = " in line)
+    told = dict(option.removeprefix("--").split("=") for option in LOGGED)
+    assert told.pop("server-id") == "1"  # as it is unless it is said
+    assert (
+        told.items() <= {name.replace("_", "-"): value for name, value in settings.items()}.items()
+    )
+    assert "log_bin" not in rendered(
+        "mysql", "90-agenda.cnf.j2", mysql_binary_log=False, **variables
+    )
 
 
 def families(text: str) -> set[str]:

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ class Host:
         self.lives, self.watches, self.apart_s = True, True, 0
         self.state_file = self.folder / "watch.json"
         self.state = load("ctlv-state")
-        for constant in ("BACKUPS", "BACKUPS_TOLD", "UNITS", "STATE"):
+        for constant in ("BACKUPS", "BACKUPS_TOLD", "UNITS", "STATE", "STREAM"):
             setattr(self.state, constant, self.folder / constant)
         self.state.AGENDA = self.folder / "agenda"
         self.state.MAINTENANCE = self.folder / "maintenance"
@@ -315,6 +316,17 @@ def stops(name):
     return unit(name, "inactive"), unit(name, "active")
 
 
+def streams(host, *, ago_s):
+    host.state.UNITS.mkdir(exist_ok=True)
+    (host.state.UNITS / "ctlv-stream.service").touch()
+    host.state.STREAM.touch()
+    # Ahead of all that the test lets pass.
+    os.utime(host.state.STREAM, (host.time() - ago_s,) * 2)
+
+
+streamed = partial(streams, ago_s=61), partial(streams, ago_s=-365 * 86400)
+
+
 # Where, what is told, by whom (the first that can), how it begins, how it ends.
 TWENTY = [
     (WEB, "stopped nginx.service", WEB, *stops("nginx.service")),
@@ -325,6 +337,7 @@ TWENTY = [
     (REST, "stopped agenda-expiry.timer", REST, *stops("agenda-expiry.timer")),
     (DATABASE, "stopped ctlv-backup.timer", WEB, *stops("ctlv-backup.timer")),
     (WEB, "stopped ctlv-backup-take.timer", WEB, *stops("ctlv-backup-take.timer")),
+    (WEB, "stream", WEB, *streamed),
     (WEB, "failed agenda-expiry.service", WEB, *fails("agenda-expiry.service")),
     (DATABASE, "failed ctlv-backup.service", WEB, *fails("ctlv-backup.service")),
     (WEB, "failed ctlv-backup-take.service", WEB, *fails("ctlv-backup-take.service")),

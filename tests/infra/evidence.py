@@ -88,6 +88,7 @@ UNITS = (
     "keepalived.service",
     "ctlv-backup.service",
     "ctlv-backup-take.service",
+    "ctlv-stream.service",
 )
 # Debian's own units that talk to a network, and that we confine.
 DAEMONS = (

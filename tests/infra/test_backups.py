@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 KEEPER = "/var/lib/ctlv-backup/.ssh/config"
+# To read the log of what is written, to close it, to let go of what was read.
+LOG = ["BINLOG ADMIN", "BINLOG MONITOR", "RELOAD", "REPLICATION SLAVE"]
+# It looks every two seconds, on a machine that may be busy; the drill measures what is lost.
+LATE_MOST_S = 15
 ONE_KEY = 'restrict,command="/usr/local/sbin/ctlv-backup hand-out" ssh-ed25519 '
 
 
@@ -21,10 +25,25 @@ def test_the_last_backup_did_not_fail(host, evidence):
         assert units[name]["Result"] == "success", name
 
 
-def test_the_backups_account_may_read_and_nothing_else(web, evidence):
+def test_the_backups_account_may_read_and_nothing_else(web, database, evidence):
     grants = evidence.logins(web)["accounts"]["ctlv-backup@localhost"]
-    assert grants == {"*.*": ["USAGE"], "agenda.*": ["SELECT", "SHOW VIEW"]}
+    streams = "ctlv-stream.service" in evidence.facts(database)["exposure"]
+    everywhere = LOG if streams else ["USAGE"]
+    assert grants == {"*.*": everywhere, "agenda.*": ["SELECT", "SHOW VIEW"]}
     assert evidence.logins(web)["plugins"]["ctlv-backup@localhost"][0] == "unix_socket"
+
+
+def test_what_is_written_is_streamed_within_seconds(host, evidence):
+    """Measured where it lies: at the database, and at who keeps it."""
+    stream = evidence.facts(host)["backups"].get("stream")
+    if not stream:
+        return  # three databases, or a host that keeps nothing
+    assert evidence.facts(host)["units"]["ctlv-stream.service"]["UnitFileState"] == "enabled"
+    assert stream["age_s"] is not None
+    assert stream["age_s"] <= LATE_MOST_S
+    assert stream["files"] > 0
+    # What is closed is gone as soon as it is shipped.
+    assert stream["logs"] <= 3
 
 
 def test_each_keeper_has_one_key_and_nobody_else_has_one(database, evidence, site, on):
@@ -44,7 +63,7 @@ def test_a_keepers_key_opens_nothing_but_backups(web, on):
     ask = f"setpriv --reuid ctlv-backup --regid ctlv-backup --init-groups ssh -F {KEEPER}"
     for name in (host for host in hosts if host != "*"):
         assert on(web).run(f"{ask} {name} list").rc == 0
-        for question in ("id", "", "get ../../../etc/shadow", "get *"):
+        for question in ("id", "", "get ../../../etc/shadow", "get *", "follow ../x 0"):
             answer = on(web).run(f"{ask} {name} '{question}'")
             assert (answer.rc, answer.stdout) == (1, ""), question
         forwarded = on(web).run(f"{ask} -W 127.0.0.1:22 {name}; echo $?")

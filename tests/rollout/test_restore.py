@@ -48,6 +48,7 @@ class World:
         self.holders: dict[str, str] = {}
         self.counted = "3\n4\n"
         self.knows_safety_copies = True
+        self.position: dict[str, object] = {}
         for days, rows in ((2, OLDER), (1, CHOSEN)):
             self.back_up("agenda", rows, at=BEGAN - timedelta(days=days))
 
@@ -62,7 +63,7 @@ class World:
     def manifest(self, name):
         body = self.bodies[name]
         told = {"name": name, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-        return json.dumps({**told, "tables": tables(json.loads(body))})
+        return json.dumps({**told, **self.position, "tables": tables(json.loads(body))})
 
     # What `Hosts` offers.
 
@@ -122,6 +123,9 @@ class World:
             return 0, "0"
         return 0, ""
 
+    def way(self, host, *words):
+        return [host, *words]
+
     def stream(self, host, command, *, to):
         self.lives(f"{host}: {command}")
         to.write(self.bodies[re.search(r"([^/]+)\.age", command)[1]])
@@ -150,17 +154,17 @@ def begin(tmp_path_factory, monkeypatch):
     return one
 
 
-def restore(mine, wanted="latest", *, unlock=False):
+def restore(mine, wanted="latest", *, unlock=False, to=None):
     words = {"wanted": wanted, "yes": True, "confirm": "", "journal": "complete", "rows": "kept"}
-    words["unlock"] = unlock
+    words |= {"unlock": unlock, "to": to}
     return backups.act(argparse.Namespace(env="lab", verb="restore", **words), mine)
 
 
-def killed(mine, world, step, wanted="latest"):
+def killed(mine, world, step, wanted="latest", *, to=None):
     """Kill it as it begins its `step`th command; False when it has fewer."""
     world.commands, world.dies_at = [], step
     try:
-        restore(mine, wanted)
+        restore(mine, wanted, to=to)
     except Killed:
         return True
     finally:
@@ -204,6 +208,116 @@ def test_a_restore_killed_at_any_step_goes_on_with_what_it_had_chosen(begin):
         assert not night or night in world.bodies
     assert step > 20, "this restore has too few steps to be one"
     assert wrong == {}
+
+
+class Since:
+    """What was written after the chosen one: another row."""
+
+    transactions = 1
+
+    def __init__(self, world, until):
+        self.world, self.until, self.known = world, until, until
+
+    def feed(self, command):
+        self.world.lives(" ".join(command))
+        assert "ctlv-restore replay agenda agenda_restore" in command
+        self.world.scratch = [*self.world.scratch, f"until {self.until:%H:%M}"]
+        return ""
+
+
+@pytest.fixture
+def begin_streamed(begin):
+    """With backups that the stream goes on from."""
+
+    def one(world):
+        world.position = {"position": {"chain": "20261101T000000Z", "gtid": "0-1-7"}}
+        mine = begin(world)
+        mine.since = lambda _chosen, until, _folder: Since(world, until)
+        return mine
+
+    return one
+
+
+MOMENT = BEGAN - timedelta(hours=3)
+
+
+def test_a_restore_to_a_moment_begins_with_the_last_backup_before_it(begin_streamed, capsys):
+    world = World()
+    said = restore(begin_streamed(world), "", to=MOMENT)
+    assert world.live == [*CHOSEN, "until 09:00"]
+    assert "with 1 transactions since then" in said
+    told = capsys.readouterr().out
+    assert "of 2026-11-24 09:00:00 UTC: 3 accounts and 4 tasks there now become" in told
+    assert "and then the 1 transactions until that moment" in told
+    earlier = World()
+    restore(begin_streamed(earlier), "", to=BEGAN - timedelta(days=1, hours=3))
+    assert earlier.live == [*OLDER, "until 09:00"]
+
+
+def test_a_restore_to_a_moment_killed_at_any_step_goes_on_to_that_moment(begin_streamed):
+    wrong, step = {}, 0
+    while True:
+        step, world = step + 1, World()
+        mine = begin_streamed(world)
+        if not killed(mine, world, step, "", to=MOMENT):
+            break
+        at = world.commands[-1]
+        began = bool(world.pages)
+        restore(mine, "latest" if began else "", to=None if began else MOMENT)
+        if found := what_is_wrong(world, wanted=[*CHOSEN, "until 09:00"]):
+            wrong[f"{step} {at}"] = found
+    assert step > 20, "this restore has too few steps to be one"
+    assert wrong == {}
+
+
+def test_all_there_is_does_not_begin_with_what_may_hold_the_damage(begin_streamed):
+    world = World()
+    world.back_up("agenda", [str(number) for number in range(30)], at=BEGAN - timedelta(hours=2))
+    world.back_up("agenda", ["a"], at=BEGAN - timedelta(hours=1))
+    mine = begin_streamed(world)
+    with pytest.raises(OperatorError, match=r"has 1 of the 30 task rows .*perhaps it holds"):
+        restore(mine, "", to=backups.stream.LATEST)
+
+
+def test_a_moment_that_no_streamed_backup_leads_to_is_refused(begin_streamed, begin):
+    newest = max(World().bodies)
+    for world, mine, words, problem in (
+        (
+            World(),
+            begin_streamed,
+            {"wanted": newest, "to": BEGAN - timedelta(days=1, hours=3)},
+            newest,
+        ),
+        (
+            World(),
+            begin_streamed,
+            {"wanted": "", "to": BEGAN - timedelta(days=9)},
+            "no whole backup",
+        ),
+        (World(), begin, {"wanted": "", "to": MOMENT}, "no whole backup"),
+        (World(), begin, {"wanted": newest, "to": MOMENT}, newest),
+    ):
+        with pytest.raises(OperatorError, match=problem):
+            restore(mine(world), **words)
+        assert (world.live, world.pages) == (TODAY, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("latest", True),
+        ("2026-11-29 14:05", True),
+        ("2026-11-29T14:05:30+01:00", True),
+        ("yesterday", False),
+        ("14:05", False),
+    ],
+)
+def test_a_moment_is_a_date_and_a_time(text, known):
+    if known:
+        assert backups.moment(text).tzinfo is UTC
+    else:
+        with pytest.raises(argparse.ArgumentTypeError, match=f"is '{text}', not .* 2026-11-29"):
+            backups.moment(text)
 
 
 def test_a_restore_killed_twice_still_ends_with_what_it_had_chosen(begin):

@@ -219,6 +219,20 @@ def backups() -> dict[str, object]:
         "half": sorted(names - whole),
         "in_clear": [p.name for p in folder.glob("*.age") if not encrypted(p)],
         "keys": keys(Path("/var/lib/ctlv-backup/.ssh/authorized_keys")),
+        "stream": streamed(folder / "stream"),
+    }
+
+
+def streamed(folder: Path) -> dict[str, object]:
+    """How old what is missing may be, and how many logs in clear there are; {} without a stream."""
+    fresh = Path("/run/ctlv-stream/fresh")
+    if not Path("/etc/systemd/system/ctlv-stream.service").exists():
+        return {}
+    logs = [path.name for path in Path("/var/lib/mysql").glob("binlog.0*")]
+    return {
+        "age_s": time.time() - fresh.stat().st_mtime if fresh.exists() else None,
+        "files": len(list(folder.glob("*Z"))),
+        "logs": len(logs),
     }
 
 
