@@ -45,7 +45,7 @@ _MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
 _SPOILERS = kinds("SPOIL OR AFTER FROM DE OF BETWEEN")
 _UNTIL_WORDS = kinds("BY BEFORE TILL DICI")
 # Where one of these is in doubt, what is left may be what was meant.
-_ASIDE = kinds("NUMBER LARGE COUNT DE OF")
+_ASIDE = kinds("NUMBER LARGE COUNT DE OF MONTHS WEEKS")
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
 _DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}}
 _DAILY |= {"AT": _MEALS, "BY": _MEALS}
@@ -169,7 +169,9 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             label = _at(tokens, index - 1)
             is_title = token.text in {"heures", "hours"} or label.text in {"happy", "rush"}
             is_title = is_title and label.kind in {"WORD", "DE", "THE", "END", "WORKING"}
-            found = not is_title or label.text in {"few", "quelques", "plusieurs", "several"}
+            is_age = kind in {"MONTHS", "WEEKS"} and _is_whole(tokens) and not is_beside_time
+            is_several = label.text in {"few", "quelques", "plusieurs", "several"}
+            found = is_several or not (is_title or is_age)
         case "NTH" | "SCORE":
             found = is_beside_time and not _is_of_the_title(tokens, index)
         case "PART":  # "movie night friday" is a title
@@ -192,8 +194,12 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "AT" | "BY" | "BEFORE" | "SPOIL" | "OR" | "AFTER" | "FROM" | "DE" | "OF" | "BETWEEN":
             found = _is_of_another(tokens, index)
         case kind:
+            is_of_month = kind == "MONTH" and _at(tokens, index - 1).kind == "DE"
+            is_of_month = (
+                is_of_month and follower.kind in _UNTIL_WORDS
+            )  # "notes de mars avant le 5"
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
-            found = is_measure or (kind in _WEAK and is_beside_time)
+            found = is_measure or (kind in _WEAK and is_beside_time and not is_of_month)
     return found
 
 
@@ -210,7 +216,9 @@ def _is_part_of_a_title(tokens: list[Token], index: int) -> bool:
     is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
     is_of = is_of and not _at(tokens, index + 2).is_time
     is_opened = label.kind in _OPENERS | {"CLOCK"}
-    return is_cut or is_of or ("attribute" in token.said and not is_opened)
+    is_for = label.text == "for" and follower.kind in {"WORD", "LABEL"}  # "for dec 3 meeting"
+    is_for = is_for and token.kind in {"DAY", "DATE"}
+    return is_cut or is_of or is_for or ("attribute" in token.said and not is_opened)
 
 
 def _is_of_another(tokens: list[Token], index: int) -> bool:

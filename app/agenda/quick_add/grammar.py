@@ -286,7 +286,7 @@ def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
     """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock."""
     name = next(token for token in tokens if token.kind in {"WEEKDAY", "DOTTED", "SHORT"})
     is_french = name.text.endswith(("di", "he", ".")) or name.text in {"lun", "ven", "merc"}
-    is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in {"NUMBER", "AT"}
+    is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in _CLOCK_BEGINS
     found = _nth(tokens, END) if is_sure else DOUBT
     if found and not _has(tokens, "NTH") and _is_plural(behind):
         return {**found, "weekday": name.value, "asked": 1}  # "vendredi 27 personnes"
@@ -474,6 +474,7 @@ def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 _PLACES = {"people", "street", "rue", "avenue", "place", "boulevard", "bd", "impasse", "route"}
+_CLOCK_BEGINS = kinds("NUMBER AT TO PART")
 _NOT_PLURAL = {"cours", "repas", "bus", "devis", "colis", "puis", "mes", "ses", "nos", "rdvs"}
 _UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN EIGHT")
 _MACROS = {
@@ -569,7 +570,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
     ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=CLOCKLIKE)", _weekday_nth),
+    ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=TO? CLOCKLIKE)", _weekday_nth),
     (
         "DATE",
         "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXT? MONTHS)",

@@ -60,7 +60,7 @@ def read_line(text: str, *, at: datetime, language: str, zone: ZoneInfo | None =
 
 def _title(text: str) -> str:
     """Without the colon, dash or comma that stood between it and the deadline."""
-    return re.sub(r"^(?:[:,;–—-]+(?: |$))+|(?: [:,;–—-]+)+$|(?<=\w),$", "", text)
+    return re.sub(r"^(?:[:,;–—-]+(?: |$))+|(?: [:,;–—-]+)+$|(?<=\w)[,:]$", "", text)
 
 
 def _text(words: list[str], indexes: Collection[int]) -> str:

@@ -151,9 +151,11 @@ def kinds(text: str) -> frozenset[str]:
 # In a word that begins with a digit only.
 _ENDINGS = dict.fromkeys(kinds("er ere re e eme st nd rd th"), ("NTH", 0))
 _ENDINGS |= {"j": ("DAYS", 1), ":": ("COLON", 0), ".": ("DOT", 0), "/": ("SLASH", 0)}
-_ENDING_KINDS = kinds("AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH MAYBE DASH AT A")
+_ENDING_KINDS = kinds(
+    "NOON MIDNIGHT AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH MAYBE DASH AT A"
+)
 # "mon-fri", "demain18h".
-_GLUED = kinds("TODAY WEEKDAY SHORT")
+_GLUED = kinds("TODAY WEEKDAY SHORT NOON MIDNIGHT")
 # Whoever writes these speaks of time.
 STRONG = kinds(
     "TODAY WEEKDAY WEEKDAYS DOTTED TONIGHT H HEURE HOUR WEEKS FORTNIGHT MONTHS EOD EOW EOM EOY "
@@ -164,7 +166,7 @@ _LIKE_A_TIME = re.compile(
     r"|^\d+(?:-\d+)?-?(?:h|hrs?|mins?|mn|heures?|hours?|j|jours?|days?|weeks?|mois|ish)$"
     r"|^[jhd][-+]\d+$|^(?:utc|gmt)[-+]\d"
 )
-_NO_TYPOS = {"domain", "sundae", "minute"}
+_NO_TYPOS = {"domain", "sundae", "minute", "martins"}
 _OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
 for _name, (_kind, _) in WORDS.items():
     if len(_name) > len("lundi") and _kind in {"TODAY", "WEEKDAY", "MONTH", "MIDNIGHT", "PART"}:
@@ -200,11 +202,13 @@ END = Token(kind="END", value=0, text="", first=-1, last=-1)
 
 
 def tokens_of(words: list[str]) -> list[Token]:
-    found = []
+    found: list[Token] = []
     for index, word in enumerate(words):
         for text in _pieces(_plain(word)):
             kind, value = _meaning_of(text, is_a="à" in word.lower())
             token = Token(kind=kind, value=value, text=text, first=index, last=index + 1)
+            if text == "hr" and not (found and found[-1].kind in {"NUMBER", "COUNT", "A", "AN"}):
+                token = replace(token, kind="WORD")  # human resources
             is_name = index > 0 and word[0].isupper() and not word.isupper()
             found.append(replace(token, is_name=is_name))
     return found
@@ -227,7 +231,7 @@ def _pieces(word: str) -> list[str]:
         return [word]
     if found := re.fullmatch(r"([ld]')(.+)", word):
         return [found[1], found[2]]
-    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+)(@?)(\d.*)", word):
+    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+?)([@-]?)(\d.*)", word):
         pieces = [piece for piece in found.groups() if piece]
         if all(WORDS.get(piece, ("",))[0] in _GLUED for piece in pieces if piece[0].isalpha()):
             return [*pieces[:-1], *_pieces(pieces[-1])]
