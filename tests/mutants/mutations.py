@@ -62,6 +62,13 @@ SUBJECTS = (
     ),
     Subject(name="agenda.forgetting", tests=FORGETTING),
     Subject(name="agenda.pace", tests=("tests/app/test_pace.py", "tests/app/test_forgetting.py")),
+    *(
+        Subject(
+            name=f"agenda.quick_add.{name}",
+            tests=("tests/app/test_quick_add_lines.py",),
+        )
+        for name in ("line", "words", "grammar", "deadline")
+    ),
     # The deadline rule itself: every question about tasks.
     Subject(
         name="agenda.models",
@@ -70,7 +77,7 @@ SUBJECTS = (
     ),
     _speech("times"),
     _speech("languages"),
-    _speech("loudness"),
+    Subject(name="speech.loudness", tests=("tests/app/speech/test_loudness.py",)),
     _speech("mp3", "tests/app/speech/test_google.py"),
     _speech("numbers", "tests/app/speech/test_titles.py"),
     _speech("sentences"),

@@ -52,6 +52,14 @@ def test_above_the_knee_a_sample_grows_less_and_less_on_both_sides():
     assert loudness._limited(-knee - 2000) == -grown[2]
 
 
+def test_the_level_the_knee_and_the_ceiling_are_these():
+    """Of a voice at 1500: below the knee each sample is 3.9 times as large, above it less."""
+    samples = [1500, 2000, 3000, 4000, 5000, -7000, 12000, 30000]
+    levelled = loudness.levelled(steps(*[1500] * 8) + array("h", samples), rate_hz=RATE_HZ)
+
+    assert list(levelled[-8:]) == [5821, 7762, 11642, 15523, 19312, -24175, 25993, 26029]
+
+
 @pytest.fixture(
     scope="module",
     params=[
