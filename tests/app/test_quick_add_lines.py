@@ -227,6 +227,31 @@ def test_common_forms_of_a_day_and_a_time_are_read(data, at, language):
     assert found.title == "rendre le TP 3"
 
 
+COUNTS = [
+    *("un une one", "deux two", "trois three", "quatre four", "cinq five", "six six"),
+    *("sept seven", "huit eight", "neuf nine"),
+]
+
+
+@settings(max_examples=60)
+@given(data=st.data(), hours=st.integers(1, 9), minutes=st.integers(1, 59), language=LANGUAGES)
+def test_hours_and_minutes_from_now_are_exactly_right(data, hours, minutes, language):
+    french, *_, english = COUNTS[hours - 1].split()
+    forms = [
+        f"dans {hours}h{minutes:02}",
+        f"ds {hours} h {minutes:02}",
+        f"dans {hours} heures et {minutes} minutes",
+        f"in {hours} hours and {minutes} minutes",
+        f"in {english} hours {minutes} min",
+        f"dans {french} heures {minutes}",
+    ]
+    forms += ["in an hour and ten minutes", "in an hour ten min", "dans une heure dix"]
+    said = data.draw(st.sampled_from(forms))
+    span = timedelta(hours=hours, minutes=minutes)
+    span = timedelta(minutes=70) if re.search("ten|dix", said) else span
+    assert read_line(f"TP 3 {said}", at=TUESDAY, language=language).wall == TUESDAY + span
+
+
 def test_a_line_costs_at_most_five_milliseconds():
     started = process_time()
     for _ in range(5):

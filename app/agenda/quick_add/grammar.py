@@ -84,8 +84,8 @@ def _eight(days: int) -> Said:
 
 def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
     """ "1h30", "two hours and 5 minutes", "une heure et demie"."""
-    hours = (_values(tokens) or [1])[0]
     rest = next(i for i, token in enumerate(tokens) if token.kind in {"H", "HEURE", "HOUR"})
+    hours = (_values(tokens[:rest]) or [1])[0]
     return {"minutes": hours * 60 + _values(tokens[rest + 1 :], "HALF", "QUARTER", *NUMBERS)[-1]}
 
 
@@ -179,8 +179,8 @@ def _at_number(tokens: list[Token], behind: Token) -> Said | None:
 
 
 def _by_number(tokens: list[Token], behind: Token) -> _Reading:
-    """ "by 5", "by 9 tomorrow": but "by 3 people", "for 4" say no time."""
-    if tokens[0].text != "by" or _is_counted(behind):
+    """ "by 5", "before 12": but "by 3 people", "for 4" say no time."""
+    if (tokens[0].kind == "BY" and tokens[0].text != "by") or _is_counted(behind):
         return None
     return _at_number(tokens, behind)
 
@@ -625,7 +625,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "MIDNIGHT (?!AND (HALF|QUARTER))", _says(hour=23, minute=59)),
     ("CLOCK", "(?<=TODAY|WEEKDAY|WEEKDAYS|WORKDAY|DOTTED) AT NUMBER (?=WORD)", _before_a_title),
     ("CLOCK", "(AT|A) NUM NOTCLOCK (?!NTH|DU? MON)", _at_number),
-    ("CLOCK", "BY NUM NOTCLOCK (?!NTH|DU? MON)", _by_number),
+    ("CLOCK", "(BY|(?<=BEFORE)) NUM NOTCLOCK (?!NTH|DU? MON)", _by_number),
     ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
     # A day or a time beside another phrase, else a version or a score; and an age.
     ("SCORE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),

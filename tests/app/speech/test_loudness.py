@@ -24,9 +24,10 @@ def steps(*amplitudes):
     [
         pytest.param([100] * 8, 100**2, id="steady"),
         pytest.param([200, 0, 0, 0], 200**2 / 4, id="one block: its mean"),
-        pytest.param([300, 0], 300**2 / 4, id="less than a block"),
+        pytest.param([300, 300], 300**2 / 2, id="less than a block"),
         pytest.param([0, *[100] * 6, 0], 0.9 * 100**2, id="a block begins each tenth"),
         pytest.param([100, *[0] * 20], 100**2 / 4, id="silence is a pause"),
+        pytest.param([0], 0, id="nothing but silence"),
     ],
 )
 def test_what_is_no_pause_is_measured_in_blocks_of_four_tenths(amplitudes, power):
@@ -125,8 +126,9 @@ def test_pauses_count_for_nothing():
 
 
 @pytest.mark.parametrize(("last", "kept"), [(33, True), (-33, True), (32, False), (-32, False)])
-def test_what_can_be_heard_is_kept(last, kept):
-    samples = array("h", [1000, *[0] * 99, last, *[0] * RATE_HZ])
+@pytest.mark.parametrize("silence", [RATE_HZ, RATE_HZ + 1])
+def test_what_can_be_heard_is_kept(last, kept, silence):
+    samples = array("h", [1000, *[0] * 99, last, *[0] * silence])
 
     end = 101 if kept else 1
     assert len(loudness.trimmed(samples, rate_hz=RATE_HZ)) == end + round(0.12 * RATE_HZ)
