@@ -24,8 +24,6 @@ from agenda.quick_add.words import END, STRONG, Token, kinds, respelt, tokens_of
 _DOUBTFUL = kinds("vague bare plain worded slashed habit asked")
 END_OF_DAY = time(23, 59)
 LAST_YEAR = 9998
-# A 29 February is that far at most.
-_MOST_YEARS = 8
 # Without a year a day that has just passed is not the next one.
 _SOON = timedelta(days=300)
 # Of the morning, the afternoon, the evening, the night: until when each lasts; the hours that may
@@ -542,7 +540,7 @@ def _without_interval(rule: str) -> str:
 
 
 def _dates_of(said: dict[str, int], *, since: date) -> Iterator[date]:
-    years = [said["year"]] if "year" in said else range(since.year, since.year + _MOST_YEARS + 1)
+    years = [said["year"]] if "year" in said else (since.year, since.year + 1)
     for year in years:
         for month in [said["month"]] if "month" in said else range(1, 13):
             if not 1 <= year <= LAST_YEAR:
