@@ -276,10 +276,13 @@ def _day_of_month(tokens: list[Token], behind: Token) -> Said:
 
 def _nth(tokens: list[Token], behind: Token) -> Said | None:
     """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
-    if _is_counted(behind):
-        return None if tokens[0].text == "les" else DOUBT  # "les 21 copies"
     day = _values(tokens)[0]
-    return {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+    found = {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+    if not _is_counted(behind):
+        return found
+    if found and tokens[0].text == "on" and behind.kind == "WORD":
+        return {**found, "asked": 1}  # "on the 28th rent", "on the 2nd shelf"
+    return None if tokens[0].text == "les" else DOUBT  # "les 21 copies"
 
 
 def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
