@@ -30,7 +30,7 @@ SECONDS = Histogram(
     "agenda_request_seconds",
     "Requests by route",
     ["route", "method", "status"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 
 
