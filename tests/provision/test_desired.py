@@ -67,6 +67,7 @@ def test_everything_optional_may_be_said():
         "lxc_api_host": "srv-px1",
         "lxc_api_ca_file": "ca.pem",
         "lxc_assumed": ["the bridge"],
+        "metrics_scrapers": ["198.18.112.9"],
     }
 
     wanted = desired(inventory(web=web))
