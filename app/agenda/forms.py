@@ -43,7 +43,8 @@ class DeadlineField(forms.DateTimeField):
     widget = MomentInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
     input_formats = formats.get_format_lazy("DATETIME_INPUT_FORMATS")
     default_error_messages = {
-        "invalid": gettext_lazy("Write a date and a time, such as 2026-11-24 18:30.")
+        "required": gettext_lazy("Say until when."),
+        "invalid": gettext_lazy("Write a date and a time, such as 2026-11-24 18:30."),
     }
 
     def to_python(self, value: Any) -> datetime | None:
@@ -110,10 +111,7 @@ class TaskForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "enterkeyhint": "done"}),
         error_messages={"required": gettext_lazy("Say what is to be done.")},
     )
-    deadline_at = DeadlineField(
-        label=gettext_lazy("Until when"),
-        error_messages={"required": gettext_lazy("Say until when.")},
-    )
+    deadline_at = DeadlineField(label=gettext_lazy("Until when"))
     notes = NotesField(
         label=gettext_lazy("Notes"),
         max_length=NOTES_LENGTH_MAX,

@@ -83,7 +83,7 @@ def test_later_moves_a_deadline_and_undo_moves_it_back(page, add, by):
     ("until", "sentence"),
     [
         ("2026-01-01T10:00", "Choose a later moment"),
-        ("", "required"),
+        ("", "Say until when."),
         ("soon", "Write a date and a time"),
     ],
 )
