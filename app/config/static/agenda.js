@@ -59,7 +59,7 @@ quick?.form.addEventListener("submit", async (event) => {
 	else keepLine();
 });
 
-// Without a network it waits here; sent with its moment it is added once.
+// Without a network it waits; sent with its moment it is added once.
 
 const LINES = `lines ${first(".nav-account")?.textContent}`;
 const lines = () => JSON.parse(device[LINES] ?? "[]");
@@ -120,7 +120,7 @@ const hear = async (link) => {
 	if (!response) return silence(), say(words.offline);
 	if (playing !== link) return;
 	const { headers } = response, voice = headers.get("X-Agenda-Voice");
-	// Expired, signed out, or no voice chosen yet: that page says so.
+	// Expired, signed out, no voice chosen yet: that page says so.
 	if (!headers.has("Sunset")) return (location = link.href);
 	const text = voice ? decodeURIComponent(headers.get("X-Agenda-Text") ?? "") : await response.text();
 	const said = link.closest(".task, main")?.querySelector(".said");
@@ -129,7 +129,7 @@ const hear = async (link) => {
 		said.dataset.deadline = headers.get("Sunset");
 	}
 	if (!voice) return sayItYourself(text);
-	// Interrupted by the next sound is no failure.
+	// Cut by the next sound is no failure.
 	play(await response.blob()).catch((error) => error.name === "AbortError" || silence());
 };
 
@@ -140,7 +140,7 @@ addEventListener("click", (event) => {
 	(link.dataset.speech ? hear : link.dataset.keep ? keepLonger : openMenu)(link);
 });
 
-// Announcements: of all pages the one that asks first gets each.
+// Announcements: the page that asks first gets each.
 
 const arm = byId("arm");
 const isArmed = () => words.announcements && device.announce === "1";
@@ -157,7 +157,7 @@ const sounded = (audio) =>
 	new Promise((done) => {
 		setTimeout(done, 3e4);
 		player.addEventListener("ended", done);
-		// Before a page's first touch browsers stay silent.
+		// Browsers stay silent before a first touch.
 		play(audio).catch(() => addEventListener("pointerdown", () => player.play(), { once: true }));
 	});
 
@@ -175,13 +175,13 @@ const listen = async () => {
 	let wait = 10;
 	const response = await post(words.announcements, { since });
 	if (response?.type === "opaqueredirect") return;
-	// Cut off, `since` stays: the server will say what was missed.
+	// Cut off, `since` stays: the server says what was missed.
 	if (response?.ok) {
 		const due = await response.json();
 		({ now: since, wait } = due);
 		for (const one of due.say) speaking = speaking.then(() => announce(one)).catch(silence);
 	}
-	timer = setTimeout(listen, 1000 * (wait + (document.hidden ? 2 : 0.2))); // hidden last
+	timer = setTimeout(listen, 1000 * (wait + (document.hidden ? 2 : 0.2)));
 };
 
 arm?.addEventListener("click", () => {
@@ -193,9 +193,9 @@ arm?.addEventListener("click", () => {
 if (arm) arm.ariaPressed = isArmed();
 listen();
 
-// What changes in another tab comes at once, elsewhere in half a minute.
+// Another tab's changes come at once, others' in half a minute.
 
-const jitter = 9e3 * Math.random(); // not all at midnight
+const jitter = 9e3 * Math.random(); // not at once
 let page = words.now, tried = 0, looked = now();
 
 const refresh = async () => {
@@ -268,7 +268,6 @@ const forget = (part) => {
 };
 
 const tick = () => {
-	// A task comes under another heading.
 	if (Date.parse(list()?.dataset.turn) + jitter <= now() && now() - tried > 1e4) {
 		tried = now();
 		refresh();
