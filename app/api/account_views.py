@@ -46,12 +46,17 @@ class TokenForm(PasswordAgain):
         choices=list(SCOPE_WORDS.items()),
         widget=forms.CheckboxSelectMultiple,
         initial=["read"],
+        error_messages={"required": gettext_lazy("Choose at least one.")},
     )
     days = forms.IntegerField(
         label=gettext_lazy("For how many days"),
         min_value=1,
         max_value=TOKEN_DAYS_MAX,
         initial=3 * MONTH,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            gettext_lazy("Choose 1 to 365 days."),
+        ),
     )
 
     def order(self) -> Order:

@@ -190,6 +190,7 @@ def test_paper_keeps_what_is_shown_once_and_no_button(arrive, agenda):
     page.locator("[name=name]").fill("My watch")
     page.locator("[name=password]").fill(person.password)
     page.locator("main form button").last.click()
+    expect(page.locator(".notice", has=page.locator("code.token"))).to_be_focused()
     page.emulate_media(media="print")
     expect(page.locator("code.token")).to_be_visible()
     for path in ("", "/recent/", "/account/tokens/"):

@@ -196,20 +196,23 @@ def test_the_account_page_makes_a_token_and_shows_it_once(page, stranger):
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("given", "sentence"),
     [
-        {"name": "", "scopes": ["read"], "days": "1"},
-        {"name": "x" * 61, "scopes": ["read"], "days": "1"},
-        {"name": "x", "scopes": [], "days": "1"},
-        {"name": "x", "scopes": ["admin"], "days": "1"},
-        {"name": "x", "scopes": ["read"], "days": "0"},
-        {"name": "x", "scopes": ["read"], "days": "366"},
-        {"name": "x", "scopes": ["read"], "days": "many"},
+        ({"name": ""}, "This field is required."),
+        ({"name": "x" * 61}, "at most 60 characters"),
+        ({"scopes": []}, "Choose at least one."),
+        ({"scopes": ["admin"]}, "admin is not one of the available choices."),
+        ({"days": "0"}, "Choose 1 to 365 days."),
+        ({"days": "366"}, "Choose 1 to 365 days."),
+        ({"days": "many"}, "Choose 1 to 365 days."),
+        ({"days": ""}, "Choose 1 to 365 days."),
     ],
     ids=str,
 )
-def test_an_order_that_cannot_be_met_makes_no_token(page, given):
-    assert page.post(TOKENS, given | AGAIN).status_code == 422
+def test_an_order_that_cannot_be_met_makes_no_token(page, given, sentence):
+    answer = page.post(TOKENS, {"name": "x", "scopes": ["read"], "days": "1"} | given | AGAIN)
+    assert answer.status_code == 422
+    assert sentence in answer.text
     assert not Token.objects.exists()
 
 
