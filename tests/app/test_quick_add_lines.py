@@ -86,6 +86,29 @@ def test_a_title_keeps_all_that_is_no_time(text, title):
     assert read_line(text, at=TUESDAY, language="en").title == title
 
 
+@pytest.mark.parametrize(("marks", "priority"), [("", 0), ("!", 1), ("!!", 2), ("!!!", 2)])
+def test_exclamation_marks_of_their_own_are_the_priority(marks, priority):
+    found = read_line(f"payer! {marks} demain", at=TUESDAY, language="fr")
+    assert (found.title, found.priority, found.is_range) == ("payer!", priority, False)
+
+
+@pytest.mark.parametrize(
+    ("word", "tags", "title", "unread"),
+    [
+        ("#asso", ("asso",), "", ()),
+        ("#asso,", ("asso",), "", ()),
+        ("#482", (), "#482", ()),
+        ("#4x", ("4x",), "", ()),
+        ("#", (), "#", ()),
+        ("a#b", (), "a#b", ()),
+        ("#a/b", (), "#a/b", ("#a/b",)),
+    ],
+)
+def test_a_word_behind_a_hash_is_a_tag_a_number_or_a_question(word, tags, title, unread):
+    found = read_line(f"{word} demain", at=TUESDAY, language="fr")
+    assert (found.tags, found.title, found.unread) == (tags, title, unread)
+
+
 @pytest.mark.parametrize("language", SECTIONS.values())
 def test_the_page_has_more_than_a_hundred_and_twenty_lines_of_a_language(language):
     texts = [line.values[0] for line in LINES if line.values[3] == language]

@@ -62,13 +62,9 @@ SUBJECTS = (
     ),
     Subject(name="agenda.forgetting", tests=FORGETTING),
     Subject(name="agenda.pace", tests=("tests/app/test_pace.py", "tests/app/test_forgetting.py")),
-    Subject(
-        name="agenda.quick_add.line",
-        tests=("tests/app/test_quick_add.py", "tests/app/test_quick_add_lines.py"),
-    ),
     *(
         Subject(name=f"agenda.quick_add.{name}", tests=("tests/app/test_quick_add_lines.py",))
-        for name in ("words", "grammar", "deadline")
+        for name in ("line", "words", "grammar", "deadline")
     ),
     # The deadline rule itself: every question about tasks.
     Subject(

@@ -263,7 +263,9 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
         return False  # neither a day nor a time
     if behind.kind == "CLOCK" and follower.kind not in {"DASH", "AND"}:
         return False
-    return label.kind not in {"NUMBER", "LABEL", "NO"} and follower.kind not in _UNTIL_WORDS
+    is_of_several = behind.kind == "DATE" and follower.kind == "AND"  # "3, 4 et 5 décembre"
+    is_title = label.kind in {"NUMBER", "LABEL", "NO"} or follower.kind in _UNTIL_WORDS
+    return is_of_several or not is_title
 
 
 class _Deadline:
@@ -306,7 +308,7 @@ class _Deadline:
         """What a doubtful line can mean: either half of the day, week, or order of 5/12."""
         sure = {name: value for name, value in self.said.items() if name not in _DOUBTFUL}
         is_either_week = "next" in sure or sure.get("weekday") == at.weekday()
-        is_half = bool({"vague", "bare", "plain"} & self.said.keys())
+        is_half = bool({"vague", "bare"} & self.said.keys()) or self._is_dinner()
         found: set[datetime] = set()
         is_before, part = "before" in sure and "part" in sure, sure.get("part", 0)
         several: tuple[dict[str, int | None], ...] = (
@@ -445,11 +447,7 @@ class _Deadline:
             return None
         hour, part = said["hour"], said.get("part")
         if part is None:
-            is_evening = any(token.text in _EVENING_WORDS for token in self.tokens)
-            if is_day_known and (
-                "vague" in said
-                or (is_evening and 0 < hour < NOON and {"bare", "plain"} & said.keys())
-            ):
+            if is_day_known and ("vague" in said or self._is_dinner()):
                 raise self.doubt("hour")
             return time(hour, said["minute"])
         if {"vague", "bare", "plain"} & said.keys() and hour in _LATER_HOURS[part]:
@@ -459,6 +457,12 @@ class _Deadline:
         if hour not in _HOURS[part] or is_night:
             raise self.doubt("hour")
         return time(hour, said["minute"])
+
+    def _is_dinner(self) -> bool:
+        """ "dîner à 8h" is no breakfast."""
+        is_evening = any(token.text in _EVENING_WORDS for token in self.tokens)
+        is_early = 0 < self.said.get("hour", 0) < NOON
+        return is_evening and is_early and bool({"bare", "plain"} & self.said.keys())
 
     def _day(self, said: dict[str, int], clock: time | None, *, at: datetime) -> date | None:
         """All that is said of the day must name the same."""

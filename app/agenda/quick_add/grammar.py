@@ -302,7 +302,7 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
     if _has(tokens, "WEEKS"):
         said["week"] = max(_values(tokens, "NEXT", "THIS"))
     elif _has(tokens, "EN"):
-        said["later"] = {8: 7, 15: 14}.get(tokens[-1].value, 0)
+        said["later"] = _LATER.get(tokens[-1].value, 0)
         return said if said["later"] else DOUBT
     elif _has(tokens, "NEXT", "THIS"):
         said["next"] = max(_values(tokens, "NEXT", "THIS"))
@@ -333,6 +333,12 @@ def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _days_from(tokens: list[Token], _behind: Token) -> _Reading:
     return {"ahead": (_values(tokens) or [1])[0] + tokens[-1].value}
+
+
+def _today_in(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "d'aujourd'hui en huit", "demain en quinze"."""
+    later = _LATER.get(tokens[-1].value)
+    return {"ahead": _values(tokens, "TODAY")[0] + later} if later else DOUBT
 
 
 def _last_day(tokens: list[Token], _behind: Token) -> _Reading:
@@ -477,6 +483,7 @@ def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 _PLACES = {"people", "street", "rue", "avenue", "place", "boulevard", "bd", "impasse", "route"}
+_LATER = {8: 7, 15: 14}
 _CLOCK_BEGINS = kinds("NUMBER AT TO PART")
 _NOT_PLURAL = {"cours", "repas", "bus", "devis", "colis", "puis", "mes", "ses", "nos", "rdvs"}
 _UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN EIGHT")
@@ -525,6 +532,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("SPOIL=0", "(AT|A) PARTIR", None),
     ("TIME=0", "(IN|DICI) ANY (DAYS WORKING|WORKING DAYS)", None),
     ("PART=2", "(?<=WEEKDAY|TODAY|DOTTED) EVE", None),
+    ("COUNT=21", "COUNT AND COUNT (?=HEURE)", None),
+    ("TIME=0", "NUM WEEKDAYS|(NUM|A) WEEKDAY FROM (NOW|TODAY)", None),
     ("AT=0", "TO? AROUND DE", None),
     ("TODAY=0", "THIS DAYS", None),
     ("BEFORE=0", "AV (?=TODAY|WEEKDAY|DOTTED|SHORT|THE NUMBER|NUMBER|NOON)", None),
@@ -586,6 +595,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "THE? NEXTMONTH (THE|ON)+ NUMBER NTH? NOTCLOCK", _day_of_next_month),
     ("DATE", "(THE|ON)+ NUMBER NTH? DU ART MONTHS (?!NEXT)", _nth),
     ("DAY", "(WEEKDAY|DOTTED) EN (COUNT|NUMBER)", _weekday),
+    ("DAY", "DE? TODAY EN (COUNT|NUMBER)", _today_in),
     ("DAY", "WEEKDAY DU? (NEXTWEEK|THIS WEEKS)", _weekday),
     ("DAY", "(A|COUNT|NUMBER) WEEKS ((FROM|ON) WEEKDAY|(FROM|ON)? TODAY)", _weeks_from),
     ("DAY", "(WEEKDAY|TODAY) WEEKS (?=$|AT)", _weeks_from),
@@ -611,11 +621,12 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "EOD|ENDOF DAYS", _says(hour=23, minute=59)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
-    ("TIME", "AT NUM TO NUM (AMPM|COLON)", None),  # a range, or "at five to six pm"
+    ("TIME", "AT NUMBER TO NUM (AMPM|COLON)", None),  # a range, or "at five to six pm"
     ("CLOCK", "NUM (COLON|DOT|H) NUMBER AMPM|NUM H? AMPM", _am_pm),
     ("CLOCK", "AT? COUNT COUNT AMPM|AT COUNT COUNT", _in_words),
     ("CLOCK", "(HALF|A? QUARTER|NUM MIN?) PAST NUM (OCLOCK|AMPM)?", _on_the_dial),
-    ("CLOCK", "(A? QUARTER|COUNT|NUM MIN) TO NUM AMPM?|NUM OCLOCK AMPM?", _on_the_dial),
+    ("CLOCK", "AT? (A? QUARTER|COUNT|NUM MIN) AFTER NUM (OCLOCK|AMPM)", _on_the_dial),
+    ("CLOCK", "AT? (A? QUARTER|COUNT|NUM MIN) TO NUM AMPM?|NUM OCLOCK AMPM?", _on_the_dial),
     ("CLOCK", "NUM (H|HEURE) MOINS (THE|COUNT)? (QUARTER|NUM)", _heures),
     ("CLOCK", "NUM (H|HEURE) AND (COUNT? QUARTER|HALF)", _heures),
     ("CLOCK", "NUM (H|HEURE) NUM MIN?", _heures),
@@ -642,7 +653,7 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
     ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
     ("DATE", "BETWEEN THE? (DATE|NUMBER NTH?) AND THE? DATE", _until_date),
-    ("DATE", "FROM? DATE (TO|DASH) NUMBER NTH?", _until_date),
+    ("DATE", "FROM? DATE (TO|DASH) NUMBER NTH?|BETWEEN DATE AND NUMBER NTH?", _until_date),
     ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MON)", _until_nth),
     ("PARTS", "(?<=RULE) PART", _part),
     ("PARTS", "(?<=DAY|DATE) PART", _part_of_day),

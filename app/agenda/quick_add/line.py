@@ -28,11 +28,11 @@ class Line:
     wall: datetime | None
     deadline_words: str
     rest: str = ""
-    is_range: bool = False
+    is_range: bool
     options: tuple[datetime, ...] = ()
     rhythm: str = ""
     tags: tuple[str, ...] = ()
-    priority: int = 0
+    priority: int
     repeat: str = ""
     unread: tuple[str, ...] = ()
 

@@ -164,7 +164,7 @@ STRONG = kinds(
 _LIKE_A_TIME = re.compile(
     r"\d ?h(?:\d|\b)|\d:\d\d|\d(?:am|pm|a\.m|p\.m)\b|^\d{1,2}(?::\d\d)?[ap]$|^\d{1,2}/\d{1,2}"
     r"|^\d+(?:-\d+)?-?(?:h|hrs?|mins?|mn|heures?|hours?|j|jours?|days?|weeks?|mois|ish)$"
-    r"|^[jhd][-+]\d+$|^(?:utc|gmt)[-+]\d"
+    r"|^[jhd][-+]\d+$|^(?:utc|gmt)[-+]\d|-ish$"
 )
 _NO_TYPOS = {"domain", "sundae", "minute", "martins"}
 _OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
