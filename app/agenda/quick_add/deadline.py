@@ -55,7 +55,6 @@ class Doubt(Exception):
     """The line speaks of time, and these tokens of it are not understood."""
 
     def __init__(self, *tokens: Token) -> None:
-        super().__init__(tokens)
         self.tokens = tokens
 
 
@@ -66,13 +65,13 @@ class Reading:
     those of the words that say the deadline, the rule, and those that make it a question.
     """
 
-    wall: datetime | None = None
-    is_range: bool = False
-    options: tuple[datetime, ...] = ()
-    deadline_words: tuple[int, ...] = ()
-    rule: str = ""
-    rule_words: tuple[int, ...] = ()
-    unread: tuple[tuple[int, int], ...] = ()
+    wall: datetime | None
+    is_range: bool
+    options: tuple[datetime, ...]
+    deadline_words: tuple[int, ...]
+    rule: str
+    rule_words: tuple[int, ...]
+    unread: tuple[tuple[int, int], ...]
 
 
 def read_deadline(

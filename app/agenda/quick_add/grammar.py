@@ -544,8 +544,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Lengths from now.
-    ("SPAN", "(IN|DICI) BY? ANY HOURS AND? NUM MIN?", _hours_and_more),
     ("SPAN", "(IN|DICI) BY? ANY HOURS AND (A|AN|COUNT)? (HALF|QUARTER)", _hours_and_more),
+    ("SPAN", "(IN|DICI) BY? ANY HOURS AND? NUM MIN?", _hours_and_more),
     ("SPAN", "(IN|DICI) HALFHOUR", _says(minutes=30)),
     ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
     ("SPAN", "(IN|DICI) BY? (THE|ON)* NEXT? ANY NEXT? UNIT (WHILE|FROM NOW)?", _length),
