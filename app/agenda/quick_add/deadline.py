@@ -123,6 +123,8 @@ def _openers(tokens: list[Token]) -> Iterator[Token]:
         if token.kind == "LATEST" and before.is_time:
             yield token
         elif token.kind in _OPENERS:
+            if token.kind == "AT":  # "turn heating on at 7am"
+                waiting = [each for each in waiting if each.kind != "ON"]
             waiting.append(token)
         else:
             if token.is_time:
@@ -166,13 +168,16 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
             label = _at(tokens, index - 1)
             is_title = token.text in {"heures", "hours"} or label.text in {"happy", "rush"}
             is_title = is_title and label.kind in {"WORD", "DE", "THE", "END", "WORKING"}
-            is_age = kind in {"MONTHS", "WEEKS"} and _is_whole(tokens) and not is_beside_time
+            is_age = kind == "MONTHS" and not before.is_time and follower.kind not in _UNTIL_WORDS
+            is_age = is_age or (kind in {"MONTHS", "WEEKS"} and not is_beside_time)
+            is_age = is_age and _is_whole(tokens)
             is_several = label.text in {"few", "quelques", "plusieurs", "several"}
             found = is_several or not (is_title or is_age)
         case "NTH" | "SCORE":
             found = is_beside_time and not _is_of_the_title(tokens, index)
         case "PART":  # "movie night friday" is a title
-            is_title = token.text == "night" and behind.kind in {"DAY", "DATE"}
+            is_title = token.text == "night" or _is_whole(tokens)
+            is_title = is_title and behind.kind in {"DAY", "DATE"}
             found = is_beside_time and not is_title
         case "NUMBER" | "LARGE":
             found = _is_stray_number(tokens, index)
