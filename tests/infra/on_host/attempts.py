@@ -15,6 +15,7 @@ import errno
 import json
 import mmap
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -115,6 +116,33 @@ def make_a_setuid_file(_: dict[str, Any]) -> None:
         deny(not Path(file.name).stat().st_mode & 0o4000, "the bit did not stay")
 
 
+def run_what_it_wrote(_: dict[str, Any]) -> None:
+    """Anywhere it may write."""
+    places = ("/tmp", "/var/tmp", "/dev/shm", "/var/cache/agenda", "/var/lib/agenda")  # noqa: S108 - its own
+    written = [copy for place in places if (copy := copied_into(Path(place)))]
+    try:
+        refused = [copy for copy in written if not runs(copy)]
+        deny(refused == written, f"none of {len(written)}")
+    finally:
+        for copy in written:
+            copy.unlink()
+
+
+def copied_into(folder: Path) -> Path | None:
+    try:
+        return Path(shutil.copy("/usr/bin/true", folder / f"verify-{os.getpid()}"))
+    except OSError:
+        return None
+
+
+def runs(program: Path) -> bool:
+    try:
+        subprocess.run([program], check=True)
+    except PermissionError:
+        return False
+    return True
+
+
 def map_writable_code(_: dict[str, Any]) -> None:
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
 
@@ -197,6 +225,7 @@ ATTEMPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "run a setuid program": run_a_setuid_program,
     "make a user namespace": make_a_user_namespace,
     "make a setuid file": make_a_setuid_file,
+    "run what it wrote": run_what_it_wrote,
     "map writable code": map_writable_code,
     "change its personality": change_personality,
     "open a netlink socket": open_a_netlink_socket,

@@ -24,7 +24,7 @@ from typing import Any
 
 # What starts, stops or reports the program, or belongs to the running instance alone.
 LEFT_OUT = re.compile(
-    r"Exec\w+|Type|Restart\w*|RuntimeDirectory\w*|KillMode|Timeout\w+|WatchdogSec|NotifyAccess|PIDFile"
+    r"Exec(?!Paths)\w+|Type|Restart\w*|RuntimeDirectory\w*|KillMode|Timeout\w+|WatchdogSec|NotifyAccess|PIDFile"
     r"|Standard\w+|SyslogIdentifier|EnvironmentFile|Slice|RemainAfterExit|SuccessExitStatus|LoadCredential"
 )
 GREW_FROM_YES_OR_NO = {"PrivateTmp", "PrivateUsers", "ProtectControlGroups", "ProtectHostname"}
