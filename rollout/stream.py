@@ -264,7 +264,9 @@ class Since:
     def feed(self, command: list[str]) -> str:
         """To the stdin of `command`; what it said when it failed, or ""."""
         with tempfile.TemporaryFile() as said:
-            fed = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said)
+            fed = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+            )
             try:
                 for part in self.parts():
                     fed.stdin.write(part)  # type: ignore[union-attr]
