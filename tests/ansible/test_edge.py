@@ -101,6 +101,24 @@ def test_what_was_sent_is_never_sent_twice(values):
     assert "\n    retry-on conn-failure empty-response 503\n" in text
 
 
+def test_a_host_that_is_about_to_be_restarted_tells_the_edges_alone(values):
+    told = value_of("nginx", "__nginx_drained")
+    assert told == value_of("agenda", "__agenda_drained")
+    settings = {"nginx_takes_on_at": "198.18.112.156", "nginx_server_names": ["agenda"]}
+    text = rendered("nginx", "nginx.conf.j2", **settings)
+    servers = [part for part in text.split("\n    server {")[1:] if "location = /readyz" in part]
+    told_by = [told in server for server in servers]
+    assert sorted(told_by) == [False, True]
+    assert "listen 198.18.112.156:8443 ssl;" in servers[told_by.index(True)]
+    assert "\n    http-check disable-on-404\n" in template(values, "haproxy.cfg.j2")
+
+
+@pytest.mark.parametrize("host", [WEB, REST])
+def test_a_host_is_drained_where_another_of_its_group_serves(host, values):
+    assert values(host, "agenda_is_drainable") is True
+    assert values(host, "nginx_drained_by") == "/usr/local/sbin/ctlv-drained"
+
+
 def test_its_problem_documents_are_those_of_nginx(values):
     text = template(values, "haproxy.cfg.j2")
     said = {p["status"]: p for p in map(json.loads, re.findall(r" string '(.*?)'", text))}

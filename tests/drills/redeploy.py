@@ -68,9 +68,11 @@ def nothing(_tree: Path) -> None:
 def play(
     site: Site, tree: Path, playbook: str, *options: str
 ) -> tuple[subprocess.CompletedProcess[str], float]:
-    """Run a playbook of `tree`; how it ended, and its seconds."""
+    """Run a playbook of `tree` on this tree's inventory, of which not all may be committed; how it
+    ended, and its seconds.
+    """
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory"]
-    command += [str(tree / "inventory" / site.environment), f"ansible/{playbook}.yml", *options]
+    command += [str(ROOT / "inventory" / site.environment), f"ansible/{playbook}.yml", *options]
     began = time.monotonic()
     try:
         ended = subprocess.run(
