@@ -57,6 +57,8 @@ def listeners(shown: str) -> list[dict[str, object]]:
         for line in shown.splitlines()
         for port in re.findall(r"^\S+\s+\d+\s+\d+\s+\S+:(\d+)\s", line)
         for program in re.findall(r'"([^"]+)",pid=', line)
+        # It holds sockets for others.
+        if program != "systemd"
     }
     return [{"port": port, "program": program} for port, program in sorted(found)]
 

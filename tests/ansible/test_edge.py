@@ -81,7 +81,7 @@ def test_an_edge_hands_on_to_every_web_container_that_says_who_it_is(values):
             (158, "serverREST"), (164, "serverREST2"),
         )
     }  # fmt: skip
-    binds = re.findall(r"^    bind (\S+)", text, re.MULTILINE)
+    binds = re.findall(r"^    bind (?!fd@)(\S+)", text, re.MULTILINE)
     asked = [f"198.18.28.{last}:{port}" for last in (156, 165, 157) for port in (80, 443)]
     assert binds == ["127.0.0.1:8405", *asked]
 
@@ -93,6 +93,16 @@ def test_an_edge_tells_how_many_at_its_private_address_where_somebody_may_ask(va
     metrics = text.partition("frontend metrics\n")[2].partition("\n\n")[0]
     assert re.findall(r"bind (\S+)", metrics) == ["198.18.112.165:8404"]
     assert "use-service prometheus-exporter if { path /metrics }" in metrics
+
+
+def test_haproxy_finds_each_socket_that_systemd_holds_for_it(values):
+    """Whoever comes while it is restarted waits, and is not refused."""
+    text = template(values, "haproxy.cfg.j2")
+    pairs = re.findall(r"bind fd@(\d+)(.*)\n    .else\n    bind (\S+) transparent(.*)\n", text)
+    assert len(pairs) == 6
+    assert all(how == instead for _, how, _, instead in pairs)
+    held = re.findall(r"^ListenStream=(\S+)$", template(values, "haproxy.socket.j2"), re.MULTILINE)
+    assert {int(number): place for number, _, place, _ in pairs} == dict(enumerate(held, 3))
 
 
 def test_what_was_sent_is_never_sent_twice(values):

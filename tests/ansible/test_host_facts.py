@@ -18,6 +18,7 @@ host_facts = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(host_facts)
 SSHD = 'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=102,fd=6))'
 NGINX = 'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=9,fd=6),("nginx",pid=8,fd=6))'
+HELD = 'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=9,fd=3),("systemd",pid=1,fd=30))'
 PYTHON = 'LISTEN 0 5 [::]:80 [::]:* users:(("python3",pid=128,fd=3))'
 ELSEWHERE = 'LISTEN 0 5 127.0.0.1:8080 0.0.0.0:* users:(("python3",pid=128,fd=3))'
 PLAY = """
@@ -54,7 +55,7 @@ def play(tmp_path):
 
 
 def test_our_own_programs_and_other_ports_are_no_hindrance(play):
-    code, text = play(SSHD, NGINX, ELSEWHERE)
+    code, text = play(SSHD, NGINX, HELD, ELSEWHERE)
 
     assert code == 0, text
 
