@@ -292,7 +292,7 @@ drill-restarts: ## A deploy that restarts nginx and MariaDB while people work: i
 drill-flood: ## One address floods the web: does anybody at another one notice?
 	@$(ALONE) tests.drills.flood
 
-drill-edge: ## Kill keepalived, HAProxy, an edge, a web host under load: how long is nobody answered?
+drill-edge: ## Kill, cut off and restart edges, web hosts and databases under load: how long is nobody answered? ONLY=
 	@$(ALONE) tests.drills.edge
 
 drill-drift: ## 51 changes by hand: does drift name each, and deploy put back what it owns?
