@@ -12,7 +12,7 @@ UNITS = {
     "web": ("nginx", "tinyproxy", "ctlv-voice", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
-    "edge": ("haproxy", "keepalived"),
+    "edge": ("haproxy.socket", "haproxy", "keepalived"),
 }
 
 
