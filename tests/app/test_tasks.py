@@ -264,7 +264,8 @@ def test_a_second_click_on_remove_or_undo_changes_and_breaks_nothing(page, add):
     for act in ("remove", "restore"):
         for _ in range(2):
             response = page.post(f"/agenda/tasks/{task.id}/{act}/", follow=True)
-            assert response.redirect_chain == [("/agenda", 302)]
+            leads_to = f"/agenda#undo-{task.id}" if act == "remove" else "/agenda"
+            assert response.redirect_chain == [(leads_to, 302)]
             assert ('id="task-' in response.text) is (act == "restore")
 
 

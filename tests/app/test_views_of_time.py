@@ -220,5 +220,6 @@ def test_after_an_act_the_list_stays_as_narrow_as_it_was(page, add, came_from, l
     for act in ("keep", "restore", "done", "restore", "remove"):
         where = f"/agenda/tasks/{task.id}/{act}/"
         answer = page.post(where, kept, headers={"Referer": came_from})
-        assert (answer.status_code, answer["Location"]) == (302, leads_to), act
+        focus = "" if act == "restore" else f"#undo-{task.id}"
+        assert (answer.status_code, answer["Location"]) == (302, leads_to + focus), act
     assert "Undo" in page.get(leads_to).text

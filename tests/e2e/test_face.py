@@ -82,6 +82,7 @@ def test_an_addition_is_said_where_the_focus_is_and_undone_there(arrive):
     page.keyboard.press("Enter")
     expect(person.task("Walk the dog")).to_have_count(0)
     expect(page.locator(".undo")).to_contain_text("Removed: “Walk the dog”")
+    expect(page.locator(".undo")).to_be_focused()
 
 
 def test_the_documentation_opens_and_tries_a_request_in_a_narrow_window(arrive):

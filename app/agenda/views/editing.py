@@ -315,7 +315,7 @@ def _take_away(request: HttpRequest, task_id: UUID, take_away: Callable[..., boo
     gone = Task.objects.of(owner_id).restorable(at=at).filter(id=task_id)
     if not (take_away(owner_id=owner_id, task_id=task_id, at=at) or gone.exists()):
         raise Http404("no such task")
-    return agenda_again(request)
+    return agenda_again(request, undo=task_id)
 
 
 @require_POST
@@ -371,4 +371,4 @@ def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
         owner_id=owner_id, task_id=task_id, seen_at=seen_at, until=until, at=at
     ):
         raise Http404("no such task, or it has changed")
-    return agenda_again(request)
+    return agenda_again(request, undo=task_id)

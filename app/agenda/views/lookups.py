@@ -38,11 +38,14 @@ def task_or_404(request: HttpRequest, task_id: UUID, *, at: datetime) -> Task:
     return task
 
 
-def agenda_again(request: HttpRequest) -> HttpResponse:
-    """After a button of the agenda: the list again, narrowed as it was."""
+def agenda_again(request: HttpRequest, *, undo: UUID | None = None) -> HttpResponse:
+    """After a button of the agenda: the list again, narrowed as it was, and where it can be undone
+    with the focus there.
+    """
     page = urlsplit(request.headers.get("Referer", ""))
     is_list = page.netloc == request.get_host() and page.path.rstrip("/") == reverse("agenda")
-    return redirect(f"{reverse('agenda')}?{page.query}" if is_list and page.query else "agenda")
+    query = f"?{page.query}" if is_list and page.query else ""
+    return redirect(f"{reverse('agenda')}{query}{f'#undo-{undo}' if undo else ''}")
 
 
 def line_kept(request: HttpRequest) -> str:
