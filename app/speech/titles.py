@@ -554,6 +554,10 @@ BEFORE_CLEANING = (
     _rule(r"(?<!\S)(?:<=|≤) ?(?=\d)", _said("au plus ", "at most ")),
     _rule(r"(?<!\S)(?:>=|≥) ?(?=\d)", _said("au moins ", "at least ")),
     _rule(r"\s<3(?=\s*$)", _said("", "")),
+    _rule(r"(?<=\d) < (?=\d)", _said(" inférieur à ", " less than ")),
+    _rule(r"(?<=\d) > (?=\d)", _said(" supérieur à ", " greater than ")),
+    _exact(r"Δ(?=[a-zA-Z]\b)", _said("delta ", "delta ")),
+    _exact(r"\bUS\$(?=\d)", _said("$", "$")),
     _rule(r"(?<!\S)< ?(?=\d)", _said("moins de ", "less than ")),
     _rule(r"(?<!\S)> ?(?=\d)", _said("plus de ", "more than ")),
     _rule(r"\b(\d+)'(\d\d)\"", _said(r"\1 minutes \2", None)),
@@ -563,13 +567,13 @@ BEFORE_CLEANING = (
     _rule(r"(?<![\w:])1:1(?![\w:])", _said("un à un", "one on one")),
     _exact(rf"(?<![^\W\d_])(?P<name>[{''.join(LETTERS)}])(?![^\W\d_])", _listed(LETTERS)),
     _rule(r"√ ?(?=\w)", _said("racine de ", "the square root of ")),
-    _exact(r"((?<![\w/])[a-ln-zA-LN-Z]|\d|\))²", _said(r"\1 au carré", r"\1 squared")),
+    _exact(r"((?<![\w/])(?:mc|[a-ln-zA-LN-Z])|\d|\))²", _said(r"\1 au carré", r"\1 squared")),
     _exact(r"((?<![\w/])[a-ln-zA-LN-Z]|\d|\))³", _said(r"\1 au cube", r"\1 cubed")),
     _rule(r" ?≠ ?", _said(" différent de ", " is not ")),
     _rule(r"(?<=[\w)]) ?= ?(?=[\w(√-])", _said(" égale ", " equals ")),
     _rule(r"\b4x4\b", _said("quatre quatre", "four by four")),
     _rule(
-        r"(?<=\d)( ?(?:mm|cm|m|px)?) ?[×x] ?(?=\d+(?:[.,]\d+)? ?(?:mm|cm|m|px)\b)",
+        r"(?<=\d)( ?(?:mm|cm|m|px|ft)?) ?[×x] ?(?=\d+(?:[.,]\d+)? ?(?:mm|cm|m|px|ft)\b)",
         _said(r"\1 sur ", r"\1 by "),
     ),
     _rule(r"(?<=\d) ?[*×x] ?(?=\d)", _said(" fois ", " times ")),
@@ -590,6 +594,9 @@ RULES = (
         r"(?=\d|(?-i:[IVX]+)\b)",
         _listed(BEFORE_NUMBER, after=" "),
     ),
+    _rule(r"(?<=\d)(st|nd|rd|th) ?[-–] ?(?=\d+(?:st|nd|rd|th)\b)", _said(None, r"\1 to ")),
+    _rule(r"(?<=[^\W\d_]) /(?=(?:10|20|40|100)\b)", _said(" sur ", " out of ")),
+    _exact(r"\b2d\b(?!/)", _said("second", None)),
     # What people shorten before a word or number.
     _exact(r"\bds (?=\d+ ?(?:h|j|jours?|min|mn|heures?|sem|semaines?|mois|ans?)\b)", FROM_NOW),
     _exact(r"\bds (?=l[aes]s? |l['’]|une? )", FROM_NOW),
@@ -617,8 +624,8 @@ RULES = (
         rf"\b(?P<before>{OF_DATES}) (?P<day>\d{{1,2}})/(?P<month>\d{{1,2}}){EMPTY}(?![\w/])", _dated
     ),
     _rule(
-        r"(?<![\w/.,-])(?:(?P<first>\d{1,2}) ?[-–] ?)?(?P<day>\d{1,2})(?:er|st|nd|rd|th)? "
-        rf"(?P<name>{MONTH})\b\.?",
+        r"(?<![\w/.,-])(?:(?P<first>\d{1,2})(?:er|st|nd|rd|th)? ?[-–] ?)?"
+        rf"(?P<day>\d{{1,2}})(?:er|st|nd|rd|th)? (?P<name>{MONTH})\b\.?",
         _named_day,
     ),
     _rule(
@@ -776,7 +783,7 @@ RULES = (
     _exact(r"\bav\.? (?=l[ea] |l['’]|midi|minuit|\d)", _said("avant ", None)),
     _rule(rf"(?<![\w.])(?P<name>{_names(WORDS)})\.?(?!\w)", _listed(WORDS)),
     _rule(rf"(?<![\w.])(?P<name>{_names(DOTTED)})\.(?!\w)", _listed(DOTTED)),
-    _rule(r"(?<!\w)w/(?= ?\w)", _said(None, "with ")),
+    _rule(r"(?<!\w)w/(?= ?[\w&])", _said(None, "with ")),
     # Signs.
     _rule(r" ?& ?", _said(" et ", " and ")),
     _rule(r"(?<=\d)/(?=\d)", _said(" sur ", " out of ")),
