@@ -76,7 +76,7 @@ SUBJECTS = (
     _speech("languages"),
     Subject(name="speech.loudness", tests=("tests/app/speech/test_loudness.py",)),
     _speech("mp3", "tests/app/speech/test_google.py"),
-    _speech("numbers", "tests/app/speech/test_titles.py"),
+    _speech("numbers", "tests/app/speech/test_said.py"),
     _speech("sentences"),
     _speech("titles", "tests/app/speech/test_said.py"),
     _speech("google_line"),

@@ -143,3 +143,24 @@ def test_every_number_has_words_of_its_own():
 )
 def test_french_ordinals(number, words):
     assert numbers.french_ordinal(number) == words
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("I", 1),
+        ("II", 2),
+        ("IV", 4),
+        ("V", 5),
+        ("VIII", 8),
+        ("IX", 9),
+        ("XIV", 14),
+        ("XXXIX", 39),
+        ("", None),
+        ("IIII", None),
+        ("VX", None),
+        ("XL", None),
+    ],
+)
+def test_roman_capitals_are_numbers_up_to_39(written, number):
+    assert numbers.roman(written) == number
