@@ -32,6 +32,7 @@ override export SNAPSHOT := $(value SNAPSHOT)
 override export KEEP := $(value KEEP)
 override export RELEASE := $(value RELEASE)
 override export FROM := $(value FROM)
+override export TIMES := $(value TIMES)
 override export TO := $(value TO)
 override export MAP := $(value MAP)
 override export SHIFT := $(value SHIFT)
@@ -261,7 +262,7 @@ verify: ## Prove that what is deployed behaves; changes nothing (SKIP=names: wha
 	@$(RUN) tests.infra
 
 ##@ Development
-.PHONY: dev test test-fast lint bench-provision bench-app bench-rest bench-scale drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-edge drill-drift drill-rotate drill-restore drill-upgrade mutants audit-packages
+.PHONY: dev test test-fast lint bench-provision bench-app bench-rest bench-scale drill-reboot drill-redeploy drill-faults drill-restarts drill-flood drill-edge drill-drift drill-rpo drill-rotate drill-restore drill-upgrade mutants audit-packages
 dev: ## The agenda on this machine, read anew when its code changes: no root, no lab
 	@.venv/bin/python -m tests.app.dev
 
@@ -297,6 +298,9 @@ drill-edge: ## Kill, cut off and restart edges, web hosts and databases under lo
 
 drill-drift: ## 51 changes by hand: does drift name each, and deploy put back what it owns?
 	@$(RUN) tests.drills.drift
+
+drill-rpo: ## Cut the database's power while people write: what does its disk take along? TIMES=5
+	@$(ALONE) tests.drills.rpo
 
 drill-rotate: ## Rotate each secret while people and programs work: does anybody notice? ONLY=
 	@$(ALONE) tests.drills.rotate
