@@ -120,6 +120,7 @@ class Replay:
         self.transactions = 0
         self.is_reached = False
         self._begins = True
+        self._begun: dict[int, bytes] = {}
 
     def through(self, log: bytes) -> bytes:
         """Of the first log with what makes it a log of its own; the others continue it."""
@@ -134,7 +135,9 @@ class Replay:
             if kind == FORMAT:
                 passed.append(event)
             elif kind == TRANSACTION:
-                is_wanted = self._is_next(struct.unpack_from("<Q", event, HEADER.size)[0], at)
+                number = struct.unpack_from("<Q", event, HEADER.size)[0]
+                self._need_one_past(number, at, event)
+                is_wanted = self._is_next(number, at)
                 if self.is_reached:
                     break
                 passed += [event] if is_wanted else []
@@ -142,6 +145,15 @@ class Replay:
                 self._check(kind, at, event)
                 passed.append(event)
         return b"".join(passed)
+
+    def _need_one_past(self, number: int, at: datetime, event: bytes) -> None:
+        """A log that was shipped twice begins its transactions alike, another past does not."""
+        if self._begun.setdefault(number, event) != event:
+            raise OperatorError(
+                f"before {at:%Y-%m-%d %H:%M:%S} UTC the database was taken back to an earlier "
+                f"state, such as a snapshot's: there are two transactions {number}",
+                next_step="restore to a moment before that; or take a backup from after it: FROM=",
+            )
 
     def _is_next(self, number: int, at: datetime) -> bool:
         if number <= self.last:

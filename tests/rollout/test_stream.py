@@ -303,6 +303,24 @@ def test_what_was_shipped_twice_is_replayed_once(streaming, tmp_path):
     assert b"".join(since.parts()).count(b"once") == 1
 
 
+def test_two_pasts_of_one_database_are_not_mixed(streaming, tmp_path):
+    """Taken back to a snapshot alone, it counts its transactions anew."""
+    streaming.ask("INSERT INTO task (id) VALUES (3)")
+    until(streaming.is_streamed)
+    content = b"".join(file.read_bytes() for file in stream_program.stream_files(streaming.backups))
+    *_, (_at, last) = stream.chunks(content, streaming.signers)
+    log = stream.opened(last.body, streaming.key)
+    found = stream.events(log)
+    begun = next(event for kind, _when, event in found if kind == stream.TRANSACTION)
+    later = (int.from_bytes(begun[:4], "little") + 60).to_bytes(4, "little") + begun[4:]
+    number = int.from_bytes(begun[stream.HEADER.size :][:8], "little")
+    replay = stream.Replay("agenda", after=number - 1, until=stream.LATEST)
+    replay.through(log)
+    replay.through(log)
+    with pytest.raises(OperatorError, match=f"two transactions {number}"):
+        replay.through(log.replace(begun, later))
+
+
 def test_rows_that_another_restore_brought_are_no_part_of_what_leads_on(streaming, tmp_path):
     old = streaming.based()
     moment = now()
