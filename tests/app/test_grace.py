@@ -169,7 +169,7 @@ def test_the_about_page_says_how_long(client, settings, seconds, said):
 
 
 @pytest.mark.parametrize(
-    ("days", "said"), [(14, "backups of its database for 14 days"), (0, "for a limited time")]
+    ("days", "said"), [(14, "from moment to moment, for 14 days"), (0, "for a limited time")]
 )
 def test_the_about_page_says_how_long_backups_are_kept(client, settings, days, said):
     settings.BACKUP_DAYS = days
