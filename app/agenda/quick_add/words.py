@@ -120,6 +120,7 @@ MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime ouvrable
 MAYBE=0 ouvrables ferie feries
 TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob
 TIME=0 biweekly bimonthly dawn dusk sunset sunrise noonish aube crepuscule
+TIME=0 m/w/f mwf t/th tth
 TIMES=0 once twice thrice times fois
 ACT=0 call email text ask tell buy pay send finish submit clean pick meet bring take get fix
 LABEL=0 tp td dm dst cc lab labo chapitre chapter ch chap exercice exo ex exercise partie part
