@@ -135,6 +135,13 @@ def test_a_backup_opens_with_the_operators_key_and_is_the_dump(host, key):
     assert [path.stat().st_mode & 0o077 for path in (host / "folder").iterdir()] == [0, 0, 0]
 
 
+def test_two_backups_of_one_second_are_two(host):
+    """Each waits for a second of its own: one of both would else be overwritten."""
+    for _ in range(3):
+        assert run(host, "make").returncode == 0
+    assert len(whole(host)) == 3
+
+
 def test_the_manifest_counts_the_rows_of_each_table(host):
     run(host, "make")
     (manifest,) = program.good(host / "folder")
