@@ -90,11 +90,10 @@ class Lab:
 
     async def _start_forwards(self) -> None:
         inside = network.NAMESPACES / self.settings.netns
-        ports = {"web": self.settings.web_port, "rest": self.settings.rest_port}
-        for name, target in self.facts.forwards.items():
+        for here, target in self.settings.forwards(self.facts).items():
             host, port = target.rsplit(":", 1)
             forward = Forward(lambda: socket_in(inside), (host, int(port)))
-            await forward.listen(socket_here(), (LOOPBACK, ports[name]))
+            await forward.listen(socket_here(), (LOOPBACK, int(here)))
             self.forwards.append(forward)
         for gateway in (item.gateway for item in self.facts.networks if item.gateway):
             forward = Forward(socket_here, (LOOPBACK, self.settings.proxy_port))
@@ -138,10 +137,6 @@ def kept_secret(settings: Settings, name: str) -> str:
 def write_lab_file(settings: Settings, facts: Facts, secret: str) -> None:
     """Tell other programs how to reach the lab. Written last: whoever reads it can connect."""
     gateway = next(str(item.gateway) for item in facts.networks if item.gateway)
-    forwards = {
-        str(settings.web_port): facts.forwards["web"],
-        str(settings.rest_port): facts.forwards["rest"],
-    }
     data = {
         "name": settings.name,
         "api_host": LOOPBACK,
@@ -154,7 +149,7 @@ def write_lab_file(settings: Settings, facts: Facts, secret: str) -> None:
         "netns": settings.netns,
         "vantage_netns": settings.vantage_netns,
         "ssh_proxy_command": settings.ssh_proxy_command,
-        "forwards": forwards,
+        "forwards": settings.forwards(facts),
         "package_proxy": f"http://{gateway}:{facts.package_proxy_port}",
         "pid": os.getpid(),
     }

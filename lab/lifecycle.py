@@ -48,17 +48,25 @@ def up(wanted: Settings, *, release: int, say: Say) -> Settings:
     template = templates.build(release, say=say)
     kernellimits.raise_limits()
     say(f"Network {lab.netns}: bridges, gateway, vantage")
-    network.build(lab, settings.load_facts())
+    facts = settings.load_facts()
+    network.build(lab, facts)
     if lxcfs.start(lab):
         for pid in inits(lab).values():
             lxcfs.put_in(lab, pid)
-    if runs and lab == kept and answers(lab):
+    if runs and lab == kept and answers(lab) and _leads_to(lab, lab.forwards(facts)):
         say(f"The API already answers on https://127.0.0.1:{lab.api_port}")
         return lab
     _end_api(lab.state)
     templates.unpack(template, into=lab.state / "templates", id_base=lab.id_base)
     _start_api(lab, say)
     return lab
+
+
+def _leads_to(lab: Settings, forwards: Mapping[str, str]) -> bool:
+    """Whether the ports of a running lab lead where the inventory says now."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return bool(json.loads(lab.lab_file.read_text())["forwards"] == forwards)
+    return False
 
 
 def _complete(wanted: Settings, *, runs: bool) -> Settings:

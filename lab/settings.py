@@ -94,6 +94,11 @@ class Settings:
         """
         return RUN / self.name
 
+    def forwards(self, facts: Facts) -> dict[str, str]:
+        """Ports of this machine, each with the address and port that it leads to."""
+        ports = {"web": self.web_port, "rest": self.rest_port}
+        return {str(port): facts.forwards[name] for name, port in ports.items()}
+
     @property
     def ssh_proxy_command(self) -> str:
         """How ssh reaches an address of the lab from this machine."""

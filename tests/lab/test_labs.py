@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -144,6 +145,18 @@ def test_a_repeated_up_changes_nothing(lab):
     lab.up()
 
     assert lab.facts == before
+
+
+def test_a_host_that_has_another_address_since_is_led_to_there(lab):
+    """The inventory is this repository's: so the lab is told that it led elsewhere."""
+    told = lab.facts
+    elsewhere = told | {"forwards": dict.fromkeys(told["forwards"], "198.18.28.9:80")}
+    (lab.state / "lab.json").write_text(json.dumps(elsewhere))
+
+    lab.up()
+
+    assert lab.facts["forwards"] == told["forwards"]
+    assert lab.facts["pid"] != told["pid"]
 
 
 # ---------------------------------------------------------------------- network
