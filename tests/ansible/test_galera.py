@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +9,7 @@ import pytest
 import yaml
 
 from tests.ansible.rendering import ROLES, inventory_values, lab_inventory, rendered, value_of
+from tests.programs import load_program
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROLES / "galera/files/ctlv-galera"
@@ -21,12 +20,7 @@ DATABASES = ("ct-tpgei-ctlv-B11-MySqlDB", "second", "third")
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("ctlv_galera", str(PROGRAM))
-    spec = importlib.util.spec_from_loader("ctlv_galera", loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_program("galera", "ctlv-galera")
 
 
 def told(uuid=NULL, *, rows=False, mark="", primary=False):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
@@ -24,20 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rollout import status
 from tests import certificates
+from tests.programs import load_program
 
 ROOT = Path(__file__).parents[2]
 
 
-def load(name):
-    loader = importlib.machinery.SourceFileLoader(
-        name.replace("-", "_"), str(ROOT / "ansible/roles/watch/files" / name)
-    )
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
-watch, state = load("ctlv-watch"), load("ctlv-state")
+watch, state = (load_program("watch", name) for name in ("ctlv-watch", "ctlv-state"))
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -145,7 +135,7 @@ class Host:
         self.readyz, self.used, self.files_used, self.days = b"", 0.5, 0.5, 300
         self.lives, self.watches, self.apart_s = True, True, 0
         self.state_file = self.folder / "watch.json"
-        self.state = load("ctlv-state")
+        self.state = load_program("watch", "ctlv-state")
         for constant in ("BACKUPS", "BACKUPS_TOLD", "UNITS", "STATE", "STREAM"):
             setattr(self.state, constant, self.folder / constant)
         self.state.AGENDA = self.folder / "agenda"
@@ -153,7 +143,7 @@ class Host:
         self.state.SETTINGS = self.folder / "settings.json"
         self.state.run, self.state.os, self.state.time = self.run, self, self
         self.state.agenda = self.agenda
-        self.watch = load("ctlv-watch")
+        self.watch = load_program("watch", "ctlv-watch")
         self.watch.SETTINGS = self.folder / "settings.json"
         self.watch.SECRET_SETTINGS = self.folder / "secret.json"
         self.watch.UNFINISHED = self.folder / "unfinished"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
-import importlib.machinery
-import importlib.util
 import json
 import os
 import signal
@@ -21,6 +19,7 @@ import yaml
 
 from provision.errors import OperatorError
 from rollout import backups, reach
+from tests.programs import load_program
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "ansible/roles/backup/files/ctlv-backup"
@@ -38,22 +37,7 @@ CREATE TABLE `empty` (
 """
 
 
-def load():
-    loader = importlib.machinery.SourceFileLoader("ctlv_backup", str(PROGRAM))
-    spec = importlib.util.spec_from_loader("ctlv_backup", loader)
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-program = load()
-
-
-@pytest.fixture(scope="session")
-def key(tmp_path_factory):
-    file = tmp_path_factory.mktemp("key") / "backup-key"
-    subprocess.run(["age-keygen", "-o", str(file)], check=True, capture_output=True, timeout=20)
-    return file
+program = load_program("backup", "ctlv-backup")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +15,7 @@ import pytest
 from provision.errors import OperatorError
 from rollout import backups, stream
 from tests.app.mariadb import PrivateMariaDB, own_folder
+from tests.programs import load_program
 
 ROLE = Path(__file__).parents[2] / "ansible/roles/backup/files"
 LOGGED = ("--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=MINIMAL")
@@ -175,15 +174,7 @@ class Host:
         return since.feed([*command, "replay", "agenda", "agenda_restore"])
 
 
-def load_program():
-    loader = importlib.machinery.SourceFileLoader("ctlv_backup", str(ROLE / "ctlv-backup"))
-    spec = importlib.util.spec_from_loader("ctlv_backup", loader)
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-stream_program = load_program()
+stream_program = load_program("backup", "ctlv-backup")
 
 
 @pytest.fixture(scope="module")
@@ -193,13 +184,6 @@ def server():
     private.start()
     yield private
     private.stop()
-
-
-@pytest.fixture(scope="session")
-def key(tmp_path_factory):
-    file = tmp_path_factory.mktemp("key") / "backup-key"
-    subprocess.run(["age-keygen", "-o", str(file)], check=True, capture_output=True, timeout=20)
-    return file
 
 
 @pytest.fixture
