@@ -52,6 +52,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 ACCOUNTS = 1_000_000
 TASKS_AN_ACCOUNT = 10
+PORTION = 20_000
 PAGES = 1000
 TURNS, REQUESTS_A_TURN = 3, 100
 CLIENTS = 16
@@ -62,27 +63,39 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def fill(agenda: ServedAgenda, *, rows: int) -> int:
-    """`rows` tasks, ten an account, and fifty of the first; returns how many accounts."""
+    """`rows` tasks, ten an account; returns how many accounts.
+
+    A portion a transaction: ten million rows in one would be undo log for long after.
+    """
     accounts = max(1, rows // TASKS_AN_ACCOUNT)
-    agenda.sql(
-        f"""
+    started_s = time.monotonic()
+    for done in range(0, accounts, PORTION):
+        agenda.sql(_portion(done + 1, min(done + PORTION, accounts)))
+        there, took_s = min(done + PORTION, accounts), time.monotonic() - started_s
+        print(f"bench-scale: {there:,} of {accounts:,} accounts, {took_s:.0f} s", flush=True)
+    agenda.sql("ANALYZE TABLE task, account;")
+    return accounts
+
+
+def _portion(first: int, last: int) -> str:
+    return f"""
         SET SESSION sql_log_bin = 0;
         INSERT INTO account
           (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active,
            date_joined, language, time_zone, voice, is_probe, listened_at)
           SELECT UUID(), '!', 0, CONCAT('other-', seq), '', '', '', 0, 1, NOW(6), '', '', '', 0,
             UTC_TIMESTAMP(6)
-          FROM seq_1_to_{accounts};
+          FROM seq_{first}_to_{last};
         INSERT INTO task
           (id, owner_id, title, notes, deadline_at, is_private, created_at, changed_at, announced)
-          SELECT UUID(), account.id, CONCAT('Rendre le TP ', seq), 'Salle B2.04, avec le rapport',
-            UTC_TIMESTAMP(6) + INTERVAL 3600 * (seq + 1) SECOND, 0,
+          SELECT UUID(), account.id, CONCAT('Rendre le TP ', task.seq),
+            'Salle B2.04, avec le rapport',
+            UTC_TIMESTAMP(6) + INTERVAL 3600 * (task.seq + 1) SECOND, 0,
             UTC_TIMESTAMP(6) - INTERVAL 1 DAY, UTC_TIMESTAMP(6) - INTERVAL 1 DAY, 1
-          FROM account JOIN seq_1_to_{TASKS_AN_ACCOUNT} WHERE username LIKE 'other-%';
-        ANALYZE TABLE task, account;
+          FROM seq_{first}_to_{last} AS number
+          JOIN account ON username = CONCAT('other-', number.seq)
+          JOIN seq_1_to_{TASKS_AN_ACCOUNT} AS task;
         """  # noqa: S608 - our own numbers
-    )
-    return accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
