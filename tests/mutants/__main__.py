@@ -18,7 +18,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +28,7 @@ from pathlib import Path
 import pytest
 
 from provision.arguments import Parser
-from tests.mutants.asking import Answer, Question, Slot, ask_all, collected
+from tests.mutants.asking import Answer, Question, Slot, ask_all, collected, lines_run
 from tests.mutants.mutations import ROOT, SAMPLE, SAMPLE_TESTS, SUBJECTS, Mutant, Subject, mutants
 
 KEPT = ROOT / "build" / "mutants"
@@ -37,6 +38,7 @@ MARK = "<!-- written by make mutants KEEP=1 -->"
 BASELINE_LIMIT_S = 300
 SLOTS = min(4, os.cpu_count() or 1)
 Ask = Callable[..., None]
+Look = Callable[[Question], dict[int, list[str]]]
 
 
 class Refusal(Exception):  # noqa: N818 - exceptions say what happened, as in app/
@@ -53,21 +55,34 @@ class Run:
     log: Path | None
     limit_s: float = 0
     answers: dict[str, Answer] = field(default_factory=dict)
+    # Line -> the tests that run it, where that is known; and how many mutants each test noticed.
+    lines: dict[int, list[str]] = field(default_factory=dict)
+    noticed: Counter[str] = field(default_factory=Counter)
 
-    def questions(self) -> Iterator[Question]:
-        for mutant in self.mutants:
-            known = self.answers.get(mutant.key)
-            if known is None or known.is_alive:
-                yield Question(
-                    key=mutant.key,
-                    name=self.subject.name,
-                    code=mutant.code(),
-                    tests=self.tests,
-                    limit_s=self.limit_s,
-                )
+    def waiting(self) -> list[Mutant]:
+        known = self.answers
+        return [made for made in self.mutants if made.key not in known or known[made.key].is_alive]
+
+    def question(self, mutant: Mutant) -> Question:
+        return Question(
+            key=mutant.key,
+            name=self.subject.name,
+            code=mutant.code(),
+            tests=self.tests,
+            limit_s=self.limit_s,
+            chosen=self._chosen(mutant) if self.lines else None,
+        )
+
+    def _chosen(self, mutant: Mutant) -> list[str]:
+        """Those that run what is changed; first those that noticed most of the others."""
+        own = mutant.lines()
+        lines = self.lines if own is None else own
+        tests = {test for line in lines for test in self.lines.get(line, ())}
+        return sorted(tests, key=lambda test: (-self.noticed[test], test))
 
     def tell(self, answer: Answer) -> None:
         self.answers[answer.key] = answer
+        self.noticed[answer.why] += 1
         if self.log:
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(asdict(answer)) + "\n")
@@ -133,11 +148,22 @@ def _baseline(run: Run, ask: Ask) -> None:
     run.limit_s = 10 + 4 * max(answer.took_s for answer in told)
 
 
-def _ask(run: Run, ask: Ask, *, stop_at: float) -> None:
-    if time.monotonic() >= stop_at or not any(run.questions()):
+def _ask(run: Run, ask: Ask, look: Look, *, stop_at: float) -> None:
+    waiting = run.waiting()
+    if time.monotonic() >= stop_at or not waiting:
         return
     _baseline(run, ask)
-    waiting = list(run.questions())
+    if run.subject.is_pure:
+        run.lines = look(
+            Question(
+                key="lines",
+                name="",
+                code=None,
+                tests=run.tests,
+                limit_s=BASELINE_LIMIT_S,
+                watched=run.subject.path,
+            )
+        )
     count = 0
 
     def tell(answer: Answer) -> None:
@@ -148,7 +174,7 @@ def _ask(run: Run, ask: Ask, *, stop_at: float) -> None:
         place = f"{run.subject.name} {count}/{len(waiting)}"
         print(f"{place} {lives} {answer.key} ({answer.took_s:.1f} s) {answer.why[:90]}", flush=True)
 
-    before_the_end = (question for question in waiting if time.monotonic() < stop_at)
+    before_the_end = (run.question(each) for each in waiting if time.monotonic() < stop_at)
     ask(before_the_end, tell=tell)
     if run.log:
         _baseline(run, ask)  # else what died may have died of a broken database
@@ -261,11 +287,12 @@ def main() -> int:
 
     def work(session: pytest.Session) -> None:
         ask = partial(ask_all, slots=slots, session=session)
+        look = partial(lines_run, slots=slots, session=session)
         try:
             for slot in slots:
                 slot.start()
             for run in runs:
-                _ask(run, ask, stop_at=began + 60 * options.minutes)
+                _ask(run, ask, look, stop_at=began + 60 * options.minutes)
         except Refusal as refusal:
             refused.append(refusal)
         finally:

@@ -15,9 +15,11 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 
 from tests.app.mariadb import PrivateMariaDB, own_folder
 from tests.mutants.put import Stillborn, put
@@ -28,13 +30,18 @@ TIMED = ("within_300_ms", "within_three_seconds")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`code` in the place of module `name` (None: as it is), asked of `tests` within `limit_s`."""
+    """`code` in the place of module `name` (None: as it is), asked of `tests` within `limit_s`:
+    of all in these files, or of those `chosen`, in that order. Of a module that is `watched` the
+    child also tells which test runs which line.
+    """
 
     key: str
     name: str
     code: str | None
     tests: Sequence[str]
     limit_s: float
+    chosen: Sequence[str] | None = None
+    watched: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,10 @@ class Answer:
     is_alive: bool
     took_s: float
     why: str
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 class Slot:
@@ -82,7 +93,7 @@ class Slot:
             self._settle(session)
             if question.code is not None:
                 put(question.name, question.code)
-            status = self._run(session, question.tests)
+            status = self._run(session, question)
         except Stillborn as error:
             status = 1
             self._tell(str(error))
@@ -110,17 +121,31 @@ class Slot:
             database.settings_dict["NAME"] = name
             utils.setup_databases = lambda *_given, **_named: []
 
-    def _run(self, session: pytest.Session, tests: Sequence[str]) -> int:
-        order = {name: place for place, name in enumerate(tests)}
-        items = [item for item in session.items if item.nodeid.partition("::")[0] in order]
-        items = [item for item in items if not any(words in item.name for words in TIMED)]
-        items.sort(key=lambda item: order[item.nodeid.partition("::")[0]])
+    def _run(self, session: pytest.Session, question: Question) -> int:
+        items = [item for item in session.items if not any(words in item.name for words in TIMED)]
+        if question.chosen is None:
+            place = {name: number for number, name in enumerate(question.tests)}
+            items = [item for item in items if _file(item.nodeid) in place]
+            items.sort(key=lambda item: place[_file(item.nodeid)])
+        else:
+            by_name = {item.nodeid: item for item in items}
+            items = [by_name[name] for name in question.chosen]
+        watch = None
+        if question.watched:
+            watch = Coverage(data_file=None, config_file=False, include=[str(question.watched)])
+            watch.start()
         for number, item in enumerate(items):
+            if watch:
+                watch.switch_context(item.nodeid)
             following = items[number + 1] if number + 1 < len(items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 self._tell(item.nodeid)
                 return 1
+        if watch:
+            watch.stop()
+            lines = watch.get_data().contexts_by_lineno(str(question.watched))
+            (self.folder / "lines").write_text(json.dumps(lines), "utf-8")
         self._tell(f"{len(items)} tests passed")
         return 0 if items else 3
 
@@ -179,6 +204,17 @@ def ask_all(
                 if question is not None:
                     slot.ask(question, session=session)
         time.sleep(0.01)
+
+
+def lines_run(
+    question: Question, *, slots: Sequence[Slot], session: pytest.Session
+) -> dict[int, list[str]]:
+    """Line of the watched module -> the tests that run it."""
+    slot = slots[0]
+    (slot.folder / "lines").unlink(missing_ok=True)
+    ask_all([question], slots=[slot], session=session, tell=lambda _answer: None)
+    found = json.loads((slot.folder / "lines").read_text("utf-8"))
+    return {int(line): tests for line, tests in found.items()}
 
 
 class _Host:

@@ -6,7 +6,9 @@ lookup of Django or of SQL in a string, a call whose result nobody looks at, and
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,6 +33,8 @@ class Subject:
     name: str
     tests: tuple[str, ...]
     kinds: tuple[str, ...] = ()  # empty: all
+    # Called in the tests' own process and thread: only those that run a line are asked about it.
+    is_pure: bool = False
 
     @property
     def path(self) -> Path:
@@ -63,7 +67,11 @@ SUBJECTS = (
     Subject(name="agenda.forgetting", tests=FORGETTING),
     Subject(name="agenda.pace", tests=("tests/app/test_pace.py", "tests/app/test_forgetting.py")),
     *(
-        Subject(name=f"agenda.quick_add.{name}", tests=("tests/app/test_quick_add_lines.py",))
+        Subject(
+            name=f"agenda.quick_add.{name}",
+            tests=("tests/app/test_quick_add_lines.py",),
+            is_pure=True,
+        )
         for name in ("line", "words", "grammar", "deadline")
     ),
     # The deadline rule itself: every question about tasks.
@@ -178,9 +186,13 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
+    """The `place`th of its kind in one statement of the module, the `occurrence`th in all of it."""
+
     subject: Subject = field(repr=False)
     kind: str
     occurrence: int
+    statement: int
+    place: int
     line: int
 
     @property
@@ -188,19 +200,57 @@ class Mutant:
         return f"{self.kind}-{self.occurrence}"
 
     def code(self) -> str:
-        source = self.subject.path.read_text("utf-8")
-        made = mutate_code(source, _operator(self.kind), self.occurrence)
-        assert made is not None, f"{self.subject.name} has no {self.key}"
-        return str(made)
+        statements = list(_statements(self.subject.path))
+        statements[self.statement] = self._changed()
+        return "".join(statements)
 
     def change(self) -> tuple[str, str]:
         """The lines before and after, without their margins."""
-        before = self.subject.path.read_text("utf-8").splitlines()
-        after = self.code().splitlines()
+        before = _statements(self.subject.path)[self.statement].splitlines()
+        after = self._changed().splitlines()
         first = next(
             i for i, pair in enumerate(zip(before, after, strict=False)) if len({*pair}) > 1
         )
         return before[first].strip(), after[first].strip()
+
+    def is_python(self) -> bool:
+        try:
+            compile(self._changed(), "mutant", "exec")
+        except SyntaxError:
+            return False
+        return True
+
+    def lines(self) -> range | None:
+        """Those of the statement that is changed; None where it stands in no function."""
+        around = [lines for lines in _lines_in_functions(self.subject.path) if self.line in lines]
+        return min(around, key=len, default=None)
+
+    def _changed(self) -> str:
+        statement = _statements(self.subject.path)[self.statement]
+        made = mutate_code(statement, _operator(self.kind), self.place)
+        assert made is not None, f"{self.subject.name} has no {self.key}"
+        return str(made)
+
+
+@cache
+def _statements(path: Path) -> tuple[str, ...]:
+    """The module in pieces: to parse one of them is cheap."""
+    return tuple(node.get_code() for node in get_ast(path.read_text("utf-8")).children)
+
+
+@cache
+def _lines_in_functions(path: Path) -> tuple[range, ...]:
+    """Of each statement, without its body's."""
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    found = []
+    for node in (inner for function in functions for inner in ast.walk(function)):
+        if isinstance(node, ast.stmt | ast.match_case) and node not in functions:
+            first = node.lineno if isinstance(node, ast.stmt) else node.pattern.lineno
+            body = getattr(node, "body", None)
+            last = body[0].lineno - 1 if body else node.end_lineno
+            found.append(range(first, max(first, last) + 1))
+    return tuple(found)
 
 
 @cache
@@ -210,14 +260,26 @@ def _operator(kind: str) -> Any:
 
 def mutants(subject: Subject) -> list[Mutant]:
     """In the order of their lines."""
-    ast = get_ast(subject.path.read_text("utf-8"))
-    found = []
-    for kind in subject.kinds or KINDS:
-        places = [at for node in ast_nodes(ast) for at in _operator(kind).mutation_positions(node)]
-        found += [
-            Mutant(subject=subject, kind=kind, occurrence=number, line=start[0])
-            for number, (start, _end) in enumerate(places)
-        ]
+    found: list[Mutant] = []
+    count: Counter[str] = Counter()
+    above = 0
+    for number, statement in enumerate(_statements(subject.path)):
+        nodes = list(ast_nodes(get_ast(statement)))
+        for kind in subject.kinds or KINDS:
+            places = [at for node in nodes for at in _operator(kind).mutation_positions(node)]
+            found += [
+                Mutant(
+                    subject=subject,
+                    kind=kind,
+                    occurrence=count[kind] + place,
+                    statement=number,
+                    place=place,
+                    line=above + start[0],
+                )
+                for place, (start, _end) in enumerate(places)
+            ]
+            count[kind] += len(places)
+        above += statement.count("\n")
     lines = subject.path.read_text("utf-8").splitlines()
     found = [mutant for mutant in found if not lines[mutant.line - 1].lstrip().startswith("@")]
     # Cosmic Ray takes the `*` of keyword-only parameters for a product, and writes `not x := y`.
@@ -225,17 +287,9 @@ def mutants(subject: Subject) -> list[Mutant]:
     found = [
         mutant
         for mutant in found
-        if not any(words in mutant.kind for words in doubtful) or _is_python(mutant.code())
+        if not any(words in mutant.kind for words in doubtful) or mutant.is_python()
     ]
     return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.occurrence))
-
-
-def _is_python(code: str) -> bool:
-    try:
-        compile(code, "mutant", "exec")
-    except SyntaxError:
-        return False
-    return True
 
 
 # Few, and those whose survival would be worst: the instant of the deadline, in each of its homes.
