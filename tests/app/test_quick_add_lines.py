@@ -95,6 +95,7 @@ def test_exclamation_marks_of_their_own_are_the_priority(marks, priority):
         ("#asso,", ("asso",), "", ()),
         ("#482", (), "#482", ()),
         ("#4x", ("4x",), "", ()),
+        ("#x4", ("x4",), "", ()),
         ("#", (), "#", ()),
         ("a#b", (), "a#b", ()),
         ("#a/b", (), "#a/b", ("#a/b",)),

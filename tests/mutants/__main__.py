@@ -290,7 +290,7 @@ def main() -> int:
         look = partial(lines_run, slots=slots, session=session)
         try:
             for slot in slots:
-                slot.start()
+                slot.start(has_database=not all(run.subject.is_pure for run in runs))
             for run in runs:
                 _ask(run, ask, look, stop_at=began + 60 * options.minutes)
         except Refusal as refusal:

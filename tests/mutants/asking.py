@@ -67,10 +67,11 @@ class Slot:
         self.question: Question | None = None
         self.began = 0.0
 
-    def start(self) -> None:
+    def start(self, *, has_database: bool) -> None:
         (self.folder / "speech").mkdir()
-        self.server.install()
-        self.server.start()
+        if has_database:
+            self.server.install()
+            self.server.start()
 
     def ask(self, question: Question, *, session: pytest.Session) -> None:
         self.question, self.began = question, time.monotonic()

@@ -33,7 +33,8 @@ class Subject:
     name: str
     tests: tuple[str, ...]
     kinds: tuple[str, ...] = ()  # empty: all
-    # Called in the tests' own process and thread: only those that run a line are asked about it.
+    # Needs no database, and is called in the tests' own process and thread: only those that run a
+    # line are asked about it.
     is_pure: bool = False
 
     @property
