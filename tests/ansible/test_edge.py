@@ -73,7 +73,7 @@ def test_edges_are_believed_by_those_behind_them_and_by_nobody_else(values):
 
 def test_an_edge_hands_on_to_every_web_container_that_says_who_it_is(values):
     text = template(values, "haproxy.cfg.j2")
-    servers = dict(re.findall(r"^    server \S+ (\S+) verifyhost (\S+)$", text, re.MULTILINE))
+    servers = dict(re.findall(r"^    server \S+ (\S+) verifyhost (\S+) ", text, re.MULTILINE))
     assert servers == {
         f"198.18.112.{last}:8443": f"{PREFIX}{name}.lab.ctlv.internal".lower()
         for last, name in (
@@ -109,6 +109,17 @@ def test_what_was_sent_is_never_sent_twice(values):
     text = template(values, "haproxy.cfg.j2")
     assert text.count("http-request disable-l7-retry unless METH_GET or { method HEAD }") == 2
     assert "\n    retry-on conn-failure empty-response 503\n" in text
+
+
+def test_what_is_under_way_at_a_host_that_is_lost_is_asked_elsewhere(values):
+    """A silent connection is found out by itself: one that HAProxy ends is not asked again."""
+    text = template(values, "haproxy.cfg.j2")
+    assert re.findall(r"^    (?:option )?(srvtcpka\S*.*)$", text, re.MULTILINE) == [
+        "srvtcpka", "srvtcpka-idle 1s", "srvtcpka-intvl 1s",
+    ]  # fmt: skip
+    servers = re.findall(r"^    server .*", text, re.MULTILINE)
+    assert {server.endswith(" tcp-ut 2s") for server in servers} == {True}
+    assert "on-marked-down" not in text
 
 
 def test_a_host_that_is_about_to_be_restarted_tells_the_edges_alone(values):
