@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -30,10 +31,12 @@ from tests.drills.consent import add_arguments, ask
 from tests.drills.load import Load, Outcome, trust
 from tests.infra.evidence import DATABASE, MANAGE
 from tests.infra.remote import Connections, RemoteError
-from tests.infra.site import ROOT, Site, read_site
+from tests.infra.site import ROOT, Host, Site, read_site
 
 T = TypeVar("T")
 SWITCH_WITHIN_S = 900
+# Once, however many hosts refuse it.
+VERDICT = re.compile(r"release \S+ (failed before it had any traffic|served, and was found wrong)")
 # A drill of twenty switches says little when hardly anybody asked meanwhile.
 REQUESTS_OF_TWENTY = 5000
 
@@ -135,6 +138,8 @@ def broken_one(site: Site, name: str, seen: Result) -> None:
     print(f"  broken by {name}: {seen.broken_s[name]:.0f} s: {said}", flush=True)
     if ended.returncode == 0:
         seen.wrong.append(f"{name}: the redeploy succeeded")
+    if len(VERDICT.findall(said)) != 1:
+        seen.wrong.append(f"{name}: not said once: {said}")
     if BROKEN[name].says not in said:
         log = result.keep_log(f"broken-{name}", ended.stdout + ended.stderr)
         seen.wrong.append(f"{name}: the cause is not named; see {log}")
@@ -147,11 +152,12 @@ def broken_one(site: Site, name: str, seen: Result) -> None:
         seen.wrong.append(f"{name}: not marked bad on {', '.join(unmarked)}")
 
 
-def on(site: Site, group: str, command: list[str]) -> str:
-    """What it says on the group's first host, over a connection that no restart has cut."""
+def on(site: Site, host: str | Host, command: list[str]) -> str:
+    """What it says on a host, or a group's first, over a connection that no restart has cut."""
     connections = Connections(site)
     try:
-        return connections.place(site.of(group)[0].name).run(command).stdout
+        one = site.of(host)[0] if isinstance(host, str) else host
+        return connections.place(one.name).run(command).stdout
     finally:
         connections.close()
 
@@ -166,12 +172,16 @@ def each(site: Site, command: list[str], read: Callable[[str], T]) -> dict[str, 
         connections.close()
 
 
-def rows_of_the_probe(site: Site) -> set[str]:
+def rows_of_the_probe(site: Site, database: str | Host = "database") -> set[str]:
+    """Of several databases each is asked for what it has of its own, when it has all that was
+    acknowledged until now.
+    """
     sql = (
-        f"SELECT task.id FROM `{DATABASE}`.task JOIN `{DATABASE}`.account"  # noqa: S608 - constants
+        "SET SESSION wsrep_sync_wait = 1;"  # noqa: S608 - constants
+        f" SELECT task.id FROM `{DATABASE}`.task JOIN `{DATABASE}`.account"
         " ON task.owner_id = account.id WHERE account.is_probe"
     )
-    return set(on(site, "database", ["mariadb", "-NB", "-e", sql]).split())
+    return set(on(site, database, ["mariadb", "-NB", "-e", sql]).split())
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def test_broken_release_is_valid_python_that_differs_from_ours(name, tmp_path):
 
 def test_refusal_tells_every_error_that_was_shown():
     assert redeploy.refusal(SHOWN).endswith("had any traffic: why Next: y serves as before")
+    assert len(redeploy.VERDICT.findall(redeploy.refusal(SHOWN))) == 1
     assert redeploy.refusal("[ERROR]: a\nOrigin: x\n[ERROR]: b\n c\nOrigin: y") == "a / b c"
 
 
