@@ -157,6 +157,10 @@ def power_cut(cluster: Cluster, host: Host) -> None:
 
 def power_on(cluster: Cluster, host: Host) -> None:
     cluster.start(host)
+    runs(cluster, host)
+
+
+def runs(cluster: Cluster, host: Host) -> None:
     waited(
         lambda: "running" in on(cluster.site, host, ["systemctl", "is-system-running"]),
         what=f"{host.name} to run again",
@@ -185,6 +189,11 @@ def recovered(cluster: Cluster, one: Host) -> None:
     print(f"  make recover: {took_s:.0f} s, with the member that joins", flush=True)
 
 
+def returned(cluster: Cluster, host: Host) -> None:
+    power_on(cluster, host)
+    are_synced(cluster, host)
+
+
 def program(*words: str) -> None:
     """One of ours, as make runs it. Raises CalledProcessError."""
     command = [sys.executable, "-m", *words]
@@ -199,6 +208,9 @@ def node(verb: str, cluster: Cluster, host: Host) -> None:
 def node_is_back(cluster: Cluster, host: Host) -> None:
     """By itself: nobody starts a container."""
     node("node-up", cluster, host)
+    for one in cluster.site.hosts:
+        if one.node == host.node:
+            runs(cluster, one)
     are_synced(cluster, host)
 
 
@@ -259,19 +271,16 @@ MEMBERS = {
         group="database", inject=all_power_cut, undo=are_synced, pause_s=30.0, failed=math.inf
     ),
     "power cut of all databases, two return, `make recover`": Fault(
-        group="database", inject=recovered, undo=power_on, pause_s=60.0, failed=math.inf
+        group="database", inject=recovered, undo=returned, pause_s=60.0, failed=math.inf
     ),
 }  # fmt: skip
 # In the lab, whose nodes have a plug.
 NODES = {
-    "a whole node lost, and back": Fault(
-        group="database",
-        inject=partial(node, "node-down"),
-        undo=node_is_back,
-        pause_s=5.0,
-        failed=16,
+    "the whole node of the database that takes writes lost, and back": Fault(
+        group="database", inject=partial(node, "node-down"), undo=node_is_back,
+        pause_s=5.0, failed=16,
     ),
-}
+}  # fmt: skip
 
 
 def hit(site: Site, fault: Fault) -> Host:
@@ -353,8 +362,8 @@ def main() -> int:
                 f"inventory/{given.env} has no host in the group edge", "see docs/edge.md"
             )
         ask(given, drill="drill-edge", what="kills edges, web hosts and databases")
-        faults = FAULTS | (MEMBERS if len(site.of("database")) > 1 else {})
-        faults |= NODES if given.env == "lab" else {}
+        members = MEMBERS | (NODES if given.env == "lab" else {})
+        faults = FAULTS | (members if len(site.of("database")) > 1 else {})
         faults = {name: fault for name, fault in faults.items() if given.only in name}
         table, wrong = run(site, faults, slack=given.slack)
     except (OperatorError, RemoteError) as error:
