@@ -62,6 +62,7 @@ FILLED = f"""mariadb -e 'CREATE SCHEMA drill; CREATE TABLE drill.x (i INT PRIMAR
 for i in $(seq {FILL_MB // 5}); do
 mariadb -e "INSERT INTO drill.x VALUES ($i, REPEAT(RANDOM_BYTES(1024), 5120))" || exit 1
 done"""  # noqa: S608 - numbers
+CLEARED = "mariadb -e 'DROP SCHEMA drill'"
 EMPTIED = "systemctl kill --signal=KILL mariadb; find /var/lib/mysql -mindepth 1 -delete"
 
 
@@ -260,7 +261,11 @@ MEMBERS = {
     ),
     f"the data of the database that takes writes destroyed, {FILL_MB} MB": Fault(
         group="database", prepare=each(FILLED), inject=does(EMPTIED), undo=are_synced,
-        clear=does("mariadb -e 'DROP SCHEMA drill'"), pause_s=2.5, failed=8, back_s=30,
+        clear=does(CLEARED), pause_s=4.0, failed=8, back_s=30,
+    ),
+    f"the data of another database destroyed, {FILL_MB} MB": Fault(
+        group="another", prepare=each(FILLED), inject=does(EMPTIED), undo=are_synced,
+        clear=does(CLEARED), pause_s=2.5, back_s=30,
     ),
     "all databases restarted": Fault(
         group="database", inject=each("ctlv-galera restart 3", "database"), undo=are_synced,
@@ -286,6 +291,8 @@ NODES = {
 def hit(site: Site, fault: Fault) -> Host:
     if fault.group == "edge":
         return holder(site)
+    if fault.group == "another":
+        return next(host for host in site.of("database") if host != writer(site))
     return writer(site) if fault.group == "database" else site.of(fault.group)[-1]
 
 
