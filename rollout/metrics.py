@@ -9,7 +9,6 @@ is one is judged on the hosts alone, and Prometheus reads it. board.json: a boar
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_interface
@@ -24,9 +23,9 @@ from provision.desired import desired
 from provision.environment import ROOT
 from provision.errors import OperatorError
 from provision.inventory import Inventory, load
+from rollout.board import board
 
 CAUSES = ROOT / "ansible/roles/watch/files/causes.json"
-BOARD = Path(__file__).parent / "board.json"
 EVERY_S = 20
 # The watch looks as often; what is older than a few looks is none.
 SILENT_AFTER_S = 120
@@ -105,14 +104,18 @@ def write(inventory: Inventory, folder: Path) -> list[Path]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     causes = json.loads(CAUSES.read_text("utf-8"))
-    for name, content in (
-        ("scrape.yml", scrape(inventory)),
-        ("rules.yml", rules(inventory.environment, causes)),
-    ):
-        text = yaml.safe_dump(content, sort_keys=False, width=200)
-        files.write_atomically(folder / name, f"# Made by `make metrics`.\n{text}", mode=0o644)
-    shutil.copyfile(BOARD, folder / "board.json")
-    return [folder / name for name in ("scrape.yml", "rules.yml", "board.json")]
+    texts = {
+        "scrape.yml": as_yaml(scrape(inventory)),
+        "rules.yml": as_yaml(rules(inventory.environment, causes)),
+        "board.json": json.dumps(board(), indent=1),
+    }
+    for name, text in texts.items():
+        files.write_atomically(folder / name, text, mode=files.PUBLIC)
+    return [folder / name for name in texts]
+
+
+def as_yaml(content: dict[str, Any]) -> str:
+    return "# Made by `make metrics`.\n" + yaml.safe_dump(content, sort_keys=False, width=200)
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ import yaml
 from provision.errors import OperatorError
 from provision.inventory import load
 from rollout import metrics
+from rollout.board import board
 from tests.app.served import ServedAgenda, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -195,8 +196,7 @@ def test_a_host_that_says_nothing_is_an_alert(written, job, name, values):
 
 
 def queries() -> list[str]:
-    board = json.loads(metrics.BOARD.read_text())
-    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    asked = [target["expr"] for panel in board()["panels"] for target in panel["targets"]]
     return [expression.replace("$environment", "lab") for expression in asked]
 
 
