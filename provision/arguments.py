@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from provision.errors import UsageError
+from provision.errors import UsageError, failing_as
 
 
 def called_by_make() -> bool:
@@ -83,10 +82,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self) -> argparse.Namespace:
         """The command line of this process; wrong usage ends it."""
-        try:
+        with failing_as(self.program):
             return self.parse_args()
-        except UsageError as error:
-            sys.exit(f"{self.program}: {error}")
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class OperatorError(Exception):
@@ -15,6 +17,15 @@ class OperatorError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}\n  Next: {self.next_step}"
+
+
+@contextmanager
+def failing_as(program: str) -> Iterator[None]:
+    """An expected failure in here ends this process: two lines on stderr, and 1."""
+    try:
+        yield
+    except OperatorError as error:
+        sys.exit(f"{program}: {error}")
 
 
 class UsageError(OperatorError):

@@ -34,7 +34,7 @@ from typing import Any
 
 from provision import files
 from provision.arguments import Parser, one_of
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout import stream
 from rollout.reach import Hosts, maintenance_notes, put_under_maintenance, state_folder
 from rollout.recover import quiet_member
@@ -771,16 +771,11 @@ def act(asked: argparse.Namespace, backups: Backups) -> str:
     return backups.drill(asked.wanted)
 
 
-def main() -> int:
+def main() -> None:
     asked = arguments()
-    try:
-        with Hosts(asked.env) as hosts:
-            print(f"{asked.verb} {asked.env}: {act(asked, Backups(asked.env, hosts))}")
-    except OperatorError as error:
-        print(f"{asked.verb}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    with failing_as(asked.verb), Hosts(asked.env) as hosts:
+        print(f"{asked.verb} {asked.env}: {act(asked, Backups(asked.env, hosts))}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,12 +8,10 @@ shared stays shared by its links. Secrets are its own (`make secrets`); operator
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import re
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,7 +23,7 @@ from provision import files
 from provision.arguments import Parser, whole
 from provision.desired import Desired, desired
 from provision.environment import LAB, ROOT, known
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import load
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
@@ -173,11 +171,7 @@ def register(configuration: Path, name: str) -> None:
     files.write_atomically(configuration, text, mode=files.PUBLIC)
 
 
-def act(asked: argparse.Namespace) -> str:
-    return made(ROOT, asked.name, asked.source, shift=asked.shift)
-
-
-def main() -> int:
+def main() -> None:
     parser = Parser(
         prog="python -m rollout.environments",
         description="Another environment beside one that is there.",
@@ -186,13 +180,10 @@ def main() -> int:
     parser.add("name", make="NAME", help="of the new one")
     parser.add("--from", make="FROM", dest="source", required=True, help="the one to copy")
     parser.add("--shift", make="SHIFT", type=whole(1, 9999), required=True, help="to add to each")
-    try:
-        print(f"environment: {act(parser.parse())}")
-    except OperatorError as error:
-        print(f"environment: {error}", file=sys.stderr)
-        return 1
-    return 0
+    asked = parser.parse()
+    with failing_as("environment"):
+        print(f"environment: {made(ROOT, asked.name, asked.source, shift=asked.shift)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

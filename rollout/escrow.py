@@ -14,7 +14,6 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from argparse import Namespace
@@ -24,7 +23,7 @@ from pathlib import Path
 from provision import files
 from provision.arguments import Parser
 from provision.environment import LAB, ROOT, state_folder
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout import operators
 from rollout.secrets import OPERATORS_SHARE, places, shared_place
 
@@ -125,20 +124,16 @@ def act(asked: Namespace) -> str:
     )
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(
         prog="python -m rollout.escrow", description="All that a bare machine needs, encrypted."
     )
     parser.add_environment(default="lab")
     parser.add("--key", make="KEY", default="", help="the public half of the key in the safe")
     asked = parser.parse()
-    try:
+    with failing_as(f"escrow {asked.env}"):
         print(f"escrow {asked.env}: {act(asked)}")
-    except OperatorError as error:
-        print(f"escrow {asked.env}: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

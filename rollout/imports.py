@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from provision import files
 from provision.arguments import Parser
 from provision.environment import LAB
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout.backups import agreed
 from rollout.old_tables import Row, Tables, tables_of
 from rollout.reach import Hosts
@@ -291,20 +290,16 @@ def act(asked: argparse.Namespace) -> str:
     return f"{added[0]} accounts and {added[1]} tasks added, and counted there"
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(prog="python -m rollout.imports", description="An old agenda, into ours.")
     parser.add_environment(default="lab")
     parser.add("--from", make="FROM", dest="source", required=True, help="its dump")
     parser.add("--map", make="MAP", default="", help="which column becomes what")
     parser.add_answers()
     asked = parser.parse()
-    try:
+    with failing_as(f"import {asked.env}"):
         print(f"import {asked.env}: {act(asked)}")
-    except OperatorError as error:
-        print(f"import {asked.env}: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

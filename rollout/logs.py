@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 from provision.arguments import Parser, whole
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout.reach import Hosts, addresses
 
 UNITS = ("agenda*", "nginx", "mariadb", "haproxy", "keepalived", "tinyproxy", "ctlv-*")
@@ -144,7 +144,7 @@ def act(asked: argparse.Namespace) -> None:
     return None
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(
         prog="python -m rollout.logs",
         description="What the services said, by time.",
@@ -155,14 +155,9 @@ def main() -> int:
     parser.add("--since", make="SINCE", default="", help="a moment, as date(1) reads it")
     parser.add("--lines", make="LINES", type=whole(1), help="at most")
     parser.add("--follow", make="FOLLOW", action="store_true")
-    asked = parser.parse()
-    try:
-        act(asked)
-    except OperatorError as error:
-        print(f"logs: {error}", file=sys.stderr)
-        return 1
-    return 0
+    with failing_as("logs"):
+        act(parser.parse())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

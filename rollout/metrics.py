@@ -9,7 +9,6 @@ is one is judged on the hosts alone, and Prometheus reads it. board.json: a boar
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from ipaddress import ip_interface
 from pathlib import Path
@@ -21,7 +20,7 @@ from provision import files
 from provision.arguments import Parser
 from provision.desired import desired
 from provision.environment import ROOT
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import Inventory, load
 from rollout.board import board
 
@@ -118,21 +117,16 @@ def as_yaml(content: dict[str, Any]) -> str:
     return "# Made by `make metrics`.\n" + yaml.safe_dump(content, sort_keys=False, width=200)
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(prog="python -m rollout.metrics", description="For Prometheus and Grafana.")
     parser.add_environment(default="lab")
     environment = parser.parse().env
-    try:
+    with failing_as("metrics"):
         inventory = load(environment, root=ROOT)
         desired(inventory)  # what is mistaken there is said before it is written
-        written = write(inventory, ROOT / "build/metrics" / environment)
-    except OperatorError as error:
-        print(f"metrics: {error}", file=sys.stderr)
-        return 1
-    for path in written:
-        print(path.relative_to(ROOT))
-    return 0
+        for path in write(inventory, ROOT / "build/metrics" / environment):
+            print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -23,7 +23,6 @@ import io
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +38,7 @@ from provision import files
 from provision.arguments import Parser
 from provision.credentials import file_of
 from provision.environment import LAB, ROOT, state_folder
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import load
 from rollout import secrets
 from rollout.secrets import OPENS_VAULT, OPERATORS_SHARE, Shared, shared_place
@@ -403,7 +402,7 @@ def act(asked: argparse.Namespace) -> str:
     )
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(
         prog="python -m rollout.operators", description="Whose keys open the containers."
     )
@@ -418,13 +417,9 @@ def main() -> int:
         sub.add("name", make="NAME", help="of the operator")
     add.add("key", make="KEY", help="a public key, or the file with it")
     asked = parser.parse()
-    try:
+    with failing_as(f"operators {asked.env}"):
         print(act(asked))
-    except OperatorError as error:
-        print(f"operators {asked.env}: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -21,7 +21,7 @@ from typing import Any
 
 from provision.arguments import Parser
 from provision.environment import ROOT
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import Inventory, load
 from provision.logs import new_log
 from rollout import recover
@@ -141,23 +141,19 @@ def play(verb: str, environment: str, told: dict[str, Any], *, verbose: bool = F
         )
 
 
-def main() -> int:
+def main() -> None:
     asked = arguments()
-    try:
+    with failing_as(f"{asked.verb} {asked.env}"):
         inventory = load(asked.env, root=ROOT)
         check_left_out(inventory, asked.skip)
         if asked.verb == "deploy" and len(inventory.groups.get("database", ())) > 1:
             recover.if_needed(asked.env)
         play(asked.verb, asked.env, variables(asked), verbose=asked.verbose)
-    except OperatorError as error:
-        print(f"{asked.verb} {asked.env}: {error}", file=sys.stderr)
-        return 1
     release = asked.release or "the previous good release"
     print(f"{asked.verb} {asked.env}: {DONE[asked.verb].format(release=release)}")
     if asked.skip:
         print(f"  LEFT OUT: {', '.join(asked.skip)}\n  Next: make deploy when they are back")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

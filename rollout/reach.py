@@ -29,7 +29,7 @@ from cryptography import x509
 from provision.arguments import Parser, one_of
 from provision.environment import ROOT, known
 from provision.environment import state_folder as state_folder_of
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import Inventory, load
 from provision.ssh import Connections
 
@@ -328,11 +328,8 @@ def main() -> int:
     )
     pause.add("state", make="STATE", type=one_of("on", "off"))
     asked = parser.parse()
-    try:
+    with failing_as("reach"):
         return act(asked)
-    except OperatorError as error:
-        print(f"reach: {error}", file=sys.stderr)
-        return 1
 
 
 if __name__ == "__main__":

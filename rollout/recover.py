@@ -10,7 +10,6 @@ its own program, ctlv-galera (role galera).
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.arguments import Parser
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout.reach import Hosts
 
 GALERA = "ctlv-galera"
@@ -186,7 +185,7 @@ def if_needed(environment: str) -> None:
             print(f"recover {environment}: {recovery.run(())}", flush=True)
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(
         prog="python -m rollout.recover",
         description="Three databases of which none takes writes.",
@@ -195,19 +194,14 @@ def main() -> int:
     parser.add_environment(default="lab")
     parser.add("--confirm", make="CONFIRM", default="", help="hosts whose own writes are given up")
     asked = parser.parse()
-    try:
-        with Hosts(asked.env) as hosts:
-            recovery = Recovery(hosts)
-            if len(recovery.names) == 1:
-                print(f"recover {asked.env}: there is one database, which needs no other")
-                return 0
-            given_up = asked.confirm.replace(",", " ").split()
-            print(f"recover {asked.env}: {recovery.run(given_up)}")
-    except OperatorError as error:
-        print(f"recover {asked.env}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    with failing_as(f"recover {asked.env}"), Hosts(asked.env) as hosts:
+        recovery = Recovery(hosts)
+        if len(recovery.names) == 1:
+            said = "there is one database, which needs no other"
+        else:
+            said = recovery.run(asked.confirm.replace(",", " ").split())
+        print(f"recover {asked.env}: {said}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

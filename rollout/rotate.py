@@ -12,7 +12,6 @@ import argparse
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +21,7 @@ from provision.arguments import Parser
 from provision.credentials import Site
 from provision.desired import desired
 from provision.environment import ROOT
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from provision.inventory import load
 from provision.ssh import Ssh, fingerprint
 from rollout import secrets
@@ -277,7 +276,7 @@ def rotate(asked: argparse.Namespace, *, now: datetime) -> str:
     return verbs[asked.what]()
 
 
-def main() -> int:
+def main() -> None:
     kinds = (*NAMES, BACKUP_KEY, HOST_KEYS, AUTHORITY, API_TOKEN)
     parser = Parser(
         prog="python -m rollout.rotate",
@@ -288,13 +287,9 @@ def main() -> int:
     parser.add("--what", make="WHAT", required=True, choices=kinds, help="which secret")
     parser.add("--force", make="FORCE", action="store_true", help="end an overlap before its time")
     asked = parser.parse()
-    try:
+    with failing_as(f"rotate {asked.env}"):
         print(f"rotate {asked.env}: {asked.what}: {rotate(asked, now=datetime.now(UTC))}")
-    except OperatorError as error:
-        print(f"rotate {asked.env}: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,7 +16,6 @@ import re
 import secrets
 import ssl
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from provision import files, inventory
 from provision.arguments import Parser, one_of
 from provision.environment import LAB, ROOT, state_folder
 from provision.environment import known as environments
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout.play import ansible_playbook
 
 # Every secret of an environment, and how it is made. The inventories read exactly these.
@@ -407,7 +406,7 @@ def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = 
     return f"nothing to make, {len(known)} secrets are in {vault_file}{also}"
 
 
-def main() -> int:
+def main() -> None:
     parser = Parser(prog="python -m rollout.secrets", description=__doc__)
     parser.add_environment(required=True)
     parser.add(
@@ -418,21 +417,14 @@ def main() -> int:
         help="new: the known one is lost",
     )
     asked = parser.parse()
-    try:
-        made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
+    with failing_as("secrets"):
+        try:
+            made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
+        except OSError as error:
+            problem = f"{error.filename}: {error.strerror}"
+            raise OperatorError(problem, "see who may read and write there") from error
         print(f"secrets: {made}")
-    except OperatorError as error:
-        print(f"secrets: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(
-            f"secrets: {error.filename}: {error.strerror}\n"
-            "  Next: see who may read and write there",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

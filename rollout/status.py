@@ -16,7 +16,7 @@ from pathlib import Path
 
 from provision.arguments import Parser
 from provision.environment import ROOT
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout import operators, packages, rotate
 from rollout.backups import is_safety_copy
 from rollout.reach import Hosts, state_folder
@@ -72,16 +72,13 @@ def main() -> int:
     parser = Parser(prog="python -m rollout.status", description="How the service is.")
     parser.add_environment(default="lab")
     environment = parser.parse().env
-    try:
-        with Hosts(environment) as hosts:
-            names = hosts.of("edge", "web", "rest", "database")
-            with ThreadPoolExecutor(max_workers=8) as pool:
-                found = dict(
-                    zip(names, pool.map(lambda name: of_host(hosts, name), names), strict=True)
-                )
-    except OperatorError as error:
-        print(f"status: {error}", file=sys.stderr)
-        return 1
+    with (
+        failing_as("status"),
+        Hosts(environment) as hosts,
+        ThreadPoolExecutor(max_workers=8) as pool,
+    ):
+        names = hosts.of("edge", "web", "rest", "database")
+        found = dict(zip(names, pool.map(lambda name: of_host(hosts, name), names), strict=True))
     for name, lines in found.items():
         print(render(name, lines))
     now = datetime.now(UTC)

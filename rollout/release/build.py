@@ -24,7 +24,7 @@ from pathlib import Path
 
 from provision import files
 from provision.environment import ROOT
-from provision.errors import OperatorError
+from provision.errors import OperatorError, failing_as
 from rollout.packages import SHIPPED, bill_of_materials
 from rollout.release.runtime import build_runtime, run
 
@@ -218,28 +218,21 @@ def said(error: OSError | subprocess.SubprocessError) -> str:
     return str(error)
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--debian", required=True, help="codename of the target's Debian release")
     parser.add_argument("--generation", default="", help="of the secrets it is started with")
     asked = parser.parse_args()
-    try:
-        built = build(ROOT, debian=asked.debian, cache=cache(), generation=asked.generation)
+    with failing_as("release"):
+        try:
+            built = build(ROOT, debian=asked.debian, cache=cache(), generation=asked.generation)
+        except (OSError, subprocess.SubprocessError) as error:
+            next_step = "run `setup/machine packages`, and this in a clone that git knows"
+            raise OperatorError(said(error), next_step) from error
         print(json.dumps(built))
-    except OperatorError as error:
-        print(f"release: {error}", file=sys.stderr)
-        return 1
-    except (OSError, subprocess.SubprocessError) as error:
-        print(
-            f"release: {said(error)}\n"
-            "  Next: run `setup/machine packages`, and this in a clone that git knows",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
