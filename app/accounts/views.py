@@ -148,10 +148,17 @@ class SignOutView(LogoutView):
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     if not settings.SIGNUP_OPEN:
-        return render(request, "accounts/sign_up_closed.html", status=403)
+        lead = _("This agenda is not open for sign-up. Ask the people who run it for an account.")
+        return _door(request, _("No new accounts"), lead, back=_("Sign in"), status=403)
     if request.user.is_authenticated:
         return redirect("agenda")
-    return _sign_up(request, account_create, "accounts/sign_up.html")
+    lead = _(
+        "A name and a password are enough. What you write here is yours alone, and forgotten when "
+        "its time has passed."
+    )
+    way_back = {"before_back": _("Been here before?"), "back": _("Sign in")}
+    words = {"title": _("Make an account"), "lead": lead, "button": _("Make my account")}
+    return _sign_up(request, account_create, words | way_back)
 
 
 @sensitive_post_parameters()
@@ -161,10 +168,16 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     if not first_admin_link_is_open(token, at=at):
         raise Http404("used, too old, or never given out")
     make = partial(first_admin_create, token=token, at=at)
-    return _sign_up(request, make, "accounts/first_admin.html")
+    lead = _(
+        "This link works once. Choose the name and the password of this agenda's administrator."
+    )
+    words = {"lead": lead, "button": _("Make the administrator")}
+    return _sign_up(request, make, words | {"title": _("The first administrator")})
 
 
-def _sign_up(request: HttpRequest, make: Callable[..., User | None], template: str) -> HttpResponse:
+def _sign_up(
+    request: HttpRequest, make: Callable[..., User | None], words: dict[str, Any]
+) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -175,7 +188,15 @@ def _sign_up(request: HttpRequest, make: Callable[..., User | None], template: s
             if user is None:
                 raise Http404("the link was used a moment ago")
             return sign_in(request, user, then=reverse("agenda"))
-    return render(request, template, {"form": form})
+    return _door(request, **words, form=form)
+
+
+def _door(
+    request: HttpRequest, title: str, lead: str, *, status: int = 200, **more: Any
+) -> HttpResponse:
+    """A page for who is not signed in; `more`: a form with its button, the way back."""
+    context = {"title": title, "lead": lead} | more
+    return render(request, "accounts/door.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -319,8 +340,13 @@ def reset(request: HttpRequest) -> HttpResponse:
     _mail_required()
     form = ResetForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
+        lead = _(
+            "If your account knows your e-mail address, a link to choose a new password is sent "
+            "there."
+        )
+        words = {"button": _("Send me the link"), "back": _("Back to sign in")}
         status = 422 if form.errors else 200
-        return render(request, "accounts/reset.html", {"form": form}, status=status)
+        return _door(request, _("Forgotten password"), lead, form=form, status=status, **words)
     wait_s = reset_ask(
         Asked(
             email=form.cleaned_data["email"],
@@ -330,7 +356,12 @@ def reset(request: HttpRequest) -> HttpResponse:
         )
     )
     if wait_s:
-        page = render(request, "accounts/reset_throttled.html", status=429)
+        lead = _(
+            "The link was asked for several times already. Look at your mail, or try again in an "
+            "hour."
+        )
+        back = _("Back to sign in")
+        page = _door(request, _("Too many attempts"), lead, back=back, status=429)
         page["Retry-After"] = str(wait_s)
         return page
     return redirect("reset-sent")
@@ -339,7 +370,11 @@ def reset(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def reset_sent(request: HttpRequest) -> HttpResponse:
     _mail_required()
-    return render(request, "accounts/reset_sent.html")
+    lead = _(
+        "If an account here has that address, the link is on its way. It may take a minute, and it "
+        "may lie among the unwanted."
+    )
+    return _door(request, _("Look at your mail"), lead, back=_("Back to sign in"))
 
 
 class ResetLinkView(PasswordResetConfirmView):
