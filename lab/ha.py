@@ -280,23 +280,6 @@ class HaPve(PendingPve):
 
     # ------------------------------------------------------------------ off and on
 
-    def _routes_power(self) -> list[tuple[str, str, Any]]:
-        return [
-            ("POST", "/nodes/{node}/status", self._node_command),
-            ("POST", "/nodes/{node}/wakeonlan", self._node_wake),
-        ]
-
-    async def _answer(self, request: Any, handler: Any, generic: Any, path_node: Any) -> Any:
-        """Let wakeonlan reach a node that is off: another one answers it."""
-        if request.path.endswith("/wakeonlan"):
-            path_node = None
-        return await super()._answer(request, handler, generic, path_node)
-
-    async def _node_command(self, v: Answer, _user: str) -> None:
-        """Turn a node off, and on again for `reboot`."""
-        self.set_online(v["node"], is_online=False)
-        self.follow_up(self._go_down(v["node"], again=v["command"] == "reboot"))
-
     def set_online(self, node: str, *, is_online: bool) -> None:
         """A node less or more. With half of them or fewer the rest may write nothing."""
         self.nodes[node]["online"] = is_online
@@ -312,25 +295,9 @@ class HaPve(PendingPve):
         for ct in running:
             ct.status, ct.pid = "stopped", None
         await asyncio.gather(*(self.run(self.runtime.kill, self.parsed(ct)) for ct in running))
-        self._left_behind(node)
-
-    async def _go_down(self, node: str, *, again: bool) -> None:
-        for ct in self.on_node(node):
-            if ct.status == "running":
-                await self._ct_powerdown(ct, SHUTDOWN_S, force=True)
-        if again:
-            self.come_up(node)
-        else:
-            self._left_behind(node)
-
-    def _left_behind(self, node: str) -> None:
         for ct in self.on_node(node):
             self.follow_up(self._recover(ct))
         self.remember()
-
-    async def _node_wake(self, v: Answer, _user: str) -> str:
-        self.come_up(v["node"])
-        return "02:00:00:00:00:00"
 
     def come_up(self, node: str) -> None:
         """Start what HA wants there, and what starts on boot. Harmless to repeat."""
@@ -429,18 +396,6 @@ class HaPve(PendingPve):
     async def _effect_hamigrate(self, ct: FakeCt, _body: Any, _say: Any) -> None:
         """Hand the migration to HA: the task ends at once."""
         self.follow_up(self._relocate(ct, self._targets[ct.vmid]))
-
-    def _routes_ha_migrate(self) -> list[tuple[str, str, Any]]:
-        path = "/cluster/ha/resources/{sid}"
-        return [("POST", f"{path}/{verb}", self._ha_migrate) for verb in ("migrate", "relocate")]
-
-    async def _ha_migrate(self, v: Answer, _user: str) -> Answer:
-        sid = self._sid(v["sid"])
-        ct = self.ct(int(sid.removeprefix("ct:")))
-        if ct is None or self.wanted(ct) is None:
-            raise PveError(500, f"resource '{sid}' is not HA managed")
-        self.follow_up(self._relocate(ct, v["node"]))
-        return {"sid": sid, "requested-node": v["node"]}
 
     async def _relocate(self, ct: FakeCt, target: str) -> None:
         """Stop, move, and start again as HA wants it: no container moves live (PVECT.pm)."""

@@ -86,47 +86,6 @@ def status_at(api, node):
     return answer.json()["data"]["status"] if answer.status_code == 200 else None
 
 
-# ---------------------------------------------------------------------- a node that is off
-
-
-def test_a_node_that_is_off_does_not_answer_and_its_containers_are_unknown(api, root, container):
-    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
-
-    assert api.ask("GET", LXC).status_code == 595
-    (found,) = api.data("GET", "/cluster/resources", type="vm")
-    assert (found["node"], found["status"]) == (NODE, "unknown")
-    assert api.ask("GET", THERE).status_code == 200
-
-
-def test_a_node_that_is_woken_starts_what_starts_on_boot(api, root, runtime, container):
-    api.data("PUT", f"{LXC}/{container}/config", onboot=1)
-    api.done("POST", f"{LXC}/{container}/status/start")
-    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
-    wait_until(lambda: not runtime.running)
-
-    root.data("POST", f"/nodes/{NODE}/wakeonlan")
-
-    wait_until(lambda: api.state(container) == "running")
-
-
-@pytest.mark.parametrize(("storage", "node"), [("ceph", "srv-px7"), ("local", NODE)])
-def test_ha_takes_over_what_is_on_shared_storage_alone(api, root, runtime, storage, node):
-    api.pve.ha_delay, api.pve.fence_delay = 0.2, 0.2
-    api.done("POST", LXC, **creation(rootfs=f"{storage}:4"))
-    root.data("POST", f"{HA}/resources", sid="ct:2156")
-    rule = {"rule": "near", "type": "node-affinity", "resources": "ct:2156"}
-    root.data("POST", f"{HA}/rules", **rule, nodes=f"{NODE}:3,srv-px7:2,{OTHER}:1")
-    wait_until(lambda: api.state(2156) == "running")
-
-    root.data("POST", f"/nodes/{NODE}/status", command="shutdown")
-
-    if node == NODE:
-        wait_until(lambda: api.pve.ct(2156).ha_state == "recovery")
-        assert not runtime.running
-    else:
-        wait_until(lambda: status_at(api, node) == "running")
-
-
 # ---------------------------------------------------------------------- a power cut
 
 
@@ -171,6 +130,24 @@ def test_a_power_cut_ends_everything_on_the_node_at_once_and_nothing_elsewhere(
         2156: "unknown", 2157: "unknown", 2158: "running"
     }  # fmt: skip
     assert switch(NODE), "once more is harmless"
+
+
+@pytest.mark.parametrize("storage", ["ceph", "local"])
+def test_ha_takes_over_what_is_on_shared_storage_alone(api, root, runtime, switch, storage):
+    api.pve.ha_delay, api.pve.fence_delay = 0.2, 0.2
+    api.done("POST", LXC, **creation(rootfs=f"{storage}:4"))
+    root.data("POST", f"{HA}/resources", sid="ct:2156")
+    rule = {"rule": "near", "type": "node-affinity", "resources": "ct:2156"}
+    root.data("POST", f"{HA}/rules", **rule, nodes=f"{NODE}:3,srv-px7:2,{OTHER}:1")
+    wait_until(lambda: api.state(2156) == "running")
+
+    switch(NODE)
+
+    if storage == "local":
+        wait_until(lambda: api.pve.ct(2156).ha_state == "recovery")
+        assert not runtime.running
+    else:
+        wait_until(lambda: status_at(api, "srv-px7") == "running")
 
 
 def test_what_starts_on_boot_starts_when_the_power_is_back(api, runtime, switch):
