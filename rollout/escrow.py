@@ -90,7 +90,7 @@ def bundle(environment: str, folder: Path) -> bytes:
 def act(asked: Namespace) -> str:
     suffix = "" if asked.env == LAB else f" ENV={asked.env}"
     known = operators.read(operators.list_file(asked.env))
-    if not places(asked.env, environ=os.environ)[0].exists():
+    if not places(asked.env)[0].exists():
         raise OperatorError(
             f"{asked.env} has no secrets yet", next_step=f"make secrets{suffix}, or make up{suffix}"
         )
@@ -105,9 +105,7 @@ def act(asked: Namespace) -> str:
         print(operators.act(asked))
         known = operators.read(operators.list_file(asked.env))
     operators.share(asked.env, known)
-    if ESCROW not in operators.openers(
-        shared_place(asked.env, environ=os.environ) / OPERATORS_SHARE, known
-    ):
+    if ESCROW not in operators.openers(shared_place(asked.env) / OPERATORS_SHARE, known):
         raise OperatorError(
             "the escrow key is none that age knows",
             next_step=f"make operator-remove{suffix} NAME=escrow, then a key of ssh-ed25519",

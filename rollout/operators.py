@@ -20,7 +20,6 @@ import base64
 import getpass
 import hashlib
 import io
-import os
 import re
 import subprocess
 import tarfile
@@ -58,7 +57,7 @@ AGE_KNOWS = ("ssh-ed25519 ", "ssh-rsa ")
 
 
 def list_file(environment: str) -> Path:
-    return shared_place(environment, environ=os.environ) / "operators.txt"
+    return shared_place(environment) / "operators.txt"
 
 
 def parse(text: str, *, where: Path) -> dict[str, str]:
@@ -226,7 +225,7 @@ def write_shared(environment: str, found: Mapping[str, Shared], keys: Sequence[s
             member = tarfile.TarInfo(name)
             member.size, member.mtime, member.mode = len(shared.content), shared.at, files.PRIVATE
             tar.addfile(member, io.BytesIO(shared.content))
-    sealed = shared_place(environment, environ=os.environ) / OPERATORS_SHARE
+    sealed = shared_place(environment) / OPERATORS_SHARE
     able = [key for key in keys if key.startswith(AGE_KNOWS)]
     files.write_atomically(sealed, encrypted(body.getvalue(), able), mode=files.PUBLIC)
 
@@ -245,12 +244,12 @@ def here(environment: str) -> dict[str, Shared]:
 
 def share(environment: str, operators: Mapping[str, str]) -> str:
     """Encrypt to these operators what they share, with what is new here. Returns what changed."""
-    file = shared_place(environment, environ=os.environ) / OPERATORS_SHARE
-    if not operators or not secrets.places(environment, environ=os.environ)[0].exists():
+    file = shared_place(environment) / OPERATORS_SHARE
+    if not operators or not secrets.places(environment)[0].exists():
         return ""
-    known = secrets.operators_share(environment, environ=os.environ)
-    secrets.take_shared(environment, environ=os.environ)
-    password = secrets.password_of(environment, environ=os.environ)
+    known = secrets.operators_share(environment)
+    secrets.take_shared(environment)
+    password = secrets.password_of(environment)
     # As files hold it: a line.
     fallback = Shared(content=password + b"\n", at=int(time.time()))
     found = {OPENS_VAULT: fallback, **known, **here(environment)}
@@ -270,19 +269,19 @@ def share(environment: str, operators: Mapping[str, str]) -> str:
 def forget_plain_password(environment: str) -> None:
     """Once a key of this machine opens it. The lab's stays: a reset makes it other keys."""
     try:
-        secrets.operators_share(environment, environ=os.environ)
+        secrets.operators_share(environment)
     except OperatorError:
         return
     if environment != LAB:
-        secrets.places(environment, environ=os.environ)[1].unlink(missing_ok=True)
+        secrets.places(environment)[1].unlink(missing_ok=True)
 
 
 def change_password(environment: str, remaining: Mapping[str, str]) -> None:
     """Another password of the vault, for these alone. Killed, it goes on when called again."""
-    vault_file, plain = secrets.places(environment, environ=os.environ)
+    vault_file, plain = secrets.places(environment)
     state = state_folder(environment)
-    known = secrets.operators_share(environment, environ=os.environ)
-    secrets.take_shared(environment, environ=os.environ)
+    known = secrets.operators_share(environment)
+    secrets.take_shared(environment)
     now, keys = int(time.time()), list(remaining.values())
     before = known[OPENS_VAULT].content.strip()
     following = known.get(NEXT_PASSWORD, Shared(content=token_urlsafe(32).encode() + b"\n", at=now))
@@ -303,7 +302,7 @@ def change_password(environment: str, remaining: Mapping[str, str]) -> None:
 def holdings(environment: str, able: Collection[str]) -> str:
     """Who holds which secret, as far as this machine can tell; docs/operations.md has all."""
     state = state_folder(environment)
-    password = secrets.places(environment, environ=os.environ)[1]
+    password = secrets.places(environment)[1]
     token = state.with_name(f"{environment}.token")
     clear = (password, state / "backup-key", *([] if environment == LAB else [token]))
     named = ", ".join(str(file) for file in clear if file.exists()) or "none"
@@ -323,7 +322,7 @@ def unshared(environment: str) -> str:
     able = openers(sealed, operators)
     told = f"{len(able)} of {len(operators)} operators open the vault: {', '.join(sorted(able))}"
     try:
-        known = secrets.operators_share(environment, environ=os.environ)
+        known = secrets.operators_share(environment)
     except OperatorError as error:
         return f"{told}; {error.problem}"
     new = [name for name, shared in here(environment).items()

@@ -9,7 +9,6 @@ how far it came, and the same command goes on from there.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from provision import credentials, files, tokens
 from provision.arguments import Parser
 from provision.credentials import Site
 from provision.desired import desired
-from provision.environment import ROOT
+from provision.environment import ROOT, state_folder
 from provision.errors import OperatorError, failing_as
 from provision.inventory import load
 from provision.ssh import Ssh, fingerprint
@@ -70,8 +69,8 @@ class Rotation:
 
     def __init__(self, environment: str, kind: str, *, now: datetime) -> None:
         self.environment, self.kind, self.now = environment, kind, now
-        self.state = secrets.state_of(environment, environ=os.environ)
-        self.vault = secrets.opened(environment, environ=os.environ)
+        self.state = state_folder(environment)
+        self.vault = secrets.opened(environment)
         self.name = NAMES.get(kind, "")
 
     def _write(self, value: str, **beside: str) -> None:
@@ -140,7 +139,7 @@ class Rotation:
     def backup_key(self) -> str:
         """The keys before stay in the file, for the backups that were made for them."""
         state = self.state / BACKUP_KEY
-        shared = secrets.shared_place(self.environment, environ=os.environ) / f"{BACKUP_KEY}.pub"
+        shared = secrets.shared_place(self.environment) / f"{BACKUP_KEY}.pub"
         known = shared.read_text("utf-8").splitlines()
         ours = secrets.age_keygen("-y", str(state)).decode().split()
         if ours[0] in known:  # else a run was killed between the two files
@@ -205,7 +204,7 @@ class Rotation:
         if signs != new:
             secrets.write_private(place / "ca.key", (beside / "tls/ca.key").read_bytes())
             files.write_atomically(believed, new + signs, mode=files.PUBLIC)
-        known_in = secrets.authority_file(self.environment, environ=os.environ)
+        known_in = secrets.authority_file(self.environment)
         if len(secrets.certificates(believed)) > 1:
             now_known = f"{secrets.fingerprint_of(believed)}\n"
             files.write_atomically(known_in, now_known, mode=files.PUBLIC)
@@ -226,11 +225,11 @@ class Rotation:
 
 def ages(environment: str, *, now: datetime) -> list[str]:
     """Of `make status`: each secret with its age, and what is under way."""
-    if not secrets.places(environment, environ=os.environ)[0].exists():
+    if not secrets.places(environment)[0].exists():
         return ["none yet: `make secrets`"]
-    state = secrets.state_of(environment, environ=os.environ)
+    state = state_folder(environment)
     try:
-        vault = secrets.opened(environment, environ=os.environ)
+        vault = secrets.opened(environment)
     except OperatorError as error:
         return [str(error).splitlines()[0]]
     kept = {

@@ -48,30 +48,25 @@ OPERATORS_SHARE = "operators.age"
 GENERATION = "vault_agenda_generation"
 
 
-def places(environment: str, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
+def places(environment: str) -> tuple[Path, Path]:
     """Where the vault and its password lie. The lab's are in its state folder, out of git."""
-    state = state_of(environment, environ=environ)
+    state = state_folder(environment)
     if environment == LAB:
         return state / "vault.yml", state / "vault-password"
     password = state.with_name(f"{environment}.vault")
     return ROOT / "inventory" / environment / "group_vars/all/vault.yml", password
 
 
-def state_of(environment: str, *, environ: Mapping[str, str]) -> Path:
-    """What stays with the operator: the lab's folder, or ~/.config/ctlv/ENV."""
-    return state_folder(environment, root=ROOT, variables=environ)
-
-
-def shared_place(environment: str, *, environ: Mapping[str, str]) -> Path:
+def shared_place(environment: str) -> Path:
     """Where what all operators must know lies: in the inventory, for git; the lab has but one."""
     if environment == LAB:
-        return state_of(environment, environ=environ)
+        return state_folder(environment)
     return ROOT / "inventory" / environment
 
 
-def authority_file(environment: str, *, environ: Mapping[str, str]) -> Path:
+def authority_file(environment: str) -> Path:
     """What the certificate authority is known by. Ansible takes no .txt for a list of hosts."""
-    return shared_place(environment, environ=environ) / "certificate-authority.txt"
+    return shared_place(environment) / "certificate-authority.txt"
 
 
 def read_vault(vault: VaultLib, file: Path) -> dict[str, str]:
@@ -122,9 +117,9 @@ class Vault:
         write_private(self.file, vault.encrypt(text, vault_id=self.environment))
 
 
-def opened(environment: str, *, environ: Mapping[str, str]) -> Vault:
-    file, _ = places(environment, environ=environ)
-    password = password_of(environment, environ=environ)
+def opened(environment: str) -> Vault:
+    file, _ = places(environment)
+    password = password_of(environment)
     values = read_vault(VaultLib([(environment, VaultSecret(password))]), file)
     return Vault(file=file, environment=environment, password=password, values=values)
 
@@ -134,17 +129,16 @@ def write_private(file: Path, content: bytes) -> None:
     files.write_atomically(file, content)
 
 
-def operators_share(environment: str, *, environ: Mapping[str, str]) -> dict[str, Shared]:
+def operators_share(environment: str) -> dict[str, Shared]:
     """The secrets that each operator's key opens (operators.age), by name; {} without operators.
 
     Raises OperatorError when no key of this machine opens them.
     """
-    sealed = shared_place(environment, environ=environ) / OPERATORS_SHARE
+    sealed = shared_place(environment) / OPERATORS_SHARE
     if not sealed.exists():
         return {}
     ended = subprocess.run(
         [ROOT / "ansible/vault-client", "--vault-id", environment, "--all"],
-        env={**os.environ, **environ},
         capture_output=True,
         timeout=120,
         check=False,
@@ -158,7 +152,7 @@ def operators_share(environment: str, *, environ: Mapping[str, str]) -> dict[str
             }
     except tarfile.TarError as error:
         # A reset gave the lab another key; its password is still in clear there.
-        if environment == LAB and places(environment, environ=environ)[1].exists():
+        if environment == LAB and places(environment)[1].exists():
             return {}
         said = " ".join(ended.stderr.decode(errors="replace").split())[-200:]
         raise OperatorError(
@@ -168,10 +162,10 @@ def operators_share(environment: str, *, environ: Mapping[str, str]) -> dict[str
         ) from error
 
 
-def take_shared(environment: str, *, environ: Mapping[str, str]) -> list[str]:
+def take_shared(environment: str) -> list[str]:
     """Bring this machine what other operators wrote later, or it has not. Returns the names."""
-    state, taken = state_of(environment, environ=environ), []
-    for name, shared in operators_share(environment, environ=environ).items():
+    state, taken = state_folder(environment), []
+    for name, shared in operators_share(environment).items():
         file = state / name
         if not file.resolve().is_relative_to(state.resolve()):
             # Whoever has the public keys can seal one, with any names in it.
@@ -191,11 +185,11 @@ def take_shared(environment: str, *, environ: Mapping[str, str]) -> list[str]:
     return taken
 
 
-def password_of(environment: str, *, environ: Mapping[str, str]) -> bytes:
+def password_of(environment: str) -> bytes:
     """The vault's password; made when neither it nor the vault exists yet."""
-    vault_file, file = places(environment, environ=environ)
+    vault_file, file = places(environment)
     try:
-        shared = operators_share(environment, environ=environ)
+        shared = operators_share(environment)
     except OperatorError:
         if not file.exists():
             raise
@@ -221,16 +215,16 @@ def password_of(environment: str, *, environ: Mapping[str, str]) -> bytes:
     return password
 
 
-def backup_key(environment: str, *, environ: Mapping[str, str]) -> None:
+def backup_key(environment: str) -> None:
     """The key that opens backups stays in the state folder; its public half goes to the inventory.
 
     An inventory that names a public key already is left alone: another operator holds the other
     half, and backups stay readable by whoever is named there.
     """
-    public = shared_place(environment, environ=environ) / "backup-key.pub"
+    public = shared_place(environment) / "backup-key.pub"
     if public.exists():
         return
-    private = state_of(environment, environ=environ) / "backup-key"
+    private = state_folder(environment) / "backup-key"
     if not private.exists():
         write_private(private, age_keygen())
     write_private(public, age_keygen("-y", str(private)))
@@ -371,28 +365,28 @@ def encrypt_authority(key: Path, password: bytes, *, before: bytes | None = None
     write_private(key, encrypted)
 
 
-def make(environment: str, *, environ: Mapping[str, str], new_authority: bool = False) -> str:
+def make(environment: str, *, new_authority: bool = False) -> str:
     """Do it; return the one line of result."""
     if not (ROOT / "inventory" / environment / "hosts.yml").exists():
         names = ", ".join(environments(root=ROOT))
         raise OperatorError(f"there is no inventory '{environment}'", f"ENV= one of {names}")
-    vault_file, password_file = places(environment, environ=environ)
-    state = state_of(environment, environ=environ)
-    taken = take_shared(environment, environ=environ)
+    vault_file, password_file = places(environment)
+    state = state_folder(environment)
+    taken = take_shared(environment)
     is_begun = vault_file.is_file() or password_file.is_file()
-    known_in = authority_file(environment, environ=environ)
+    known_in = authority_file(environment)
     # Before anything is made. The vault is written last: where it is, somebody has an authority.
     need_authority(
         state / "tls",
         known_in=known_in,
-        password=password_of(environment, environ=environ).decode() if is_begun else "",
+        password=password_of(environment).decode() if is_begun else "",
         may_make=not vault_file.is_file(),
         may_replace=new_authority,
     )
-    vault = opened(environment, environ=environ)
+    vault = opened(environment)
     known = [name for name in SECRETS if name in vault.values]
     new = {name: make_one() for name, make_one in SECRETS.items() if name not in known}
-    backup_key(environment, environ=environ)
+    backup_key(environment)
     make_authority(state, environment=environment, password_command=vault_client(environment))
     encrypt_authority(state / "tls/ca.key", vault.password)
     also = f"; from the other operators: {', '.join(taken)}" if taken else ""
@@ -419,7 +413,7 @@ def main() -> None:
     asked = parser.parse()
     with failing_as("secrets"):
         try:
-            made = make(asked.env, environ=os.environ, new_authority=asked.authority == "new")
+            made = make(asked.env, new_authority=asked.authority == "new")
         except OSError as error:
             problem = f"{error.filename}: {error.strerror}"
             raise OperatorError(problem, "see who may read and write there") from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.infra.site import state_folder
 
@@ -34,7 +36,8 @@ def runs(environment: str, environ: Mapping[str, str]) -> dict[str, list[bytes]]
     """Name of a secret -> what to search for. Nothing of it is ever printed: only names are."""
     from rollout import secrets  # noqa: PLC0415 - slow to load, wanted here only
 
-    vault = secrets.opened(environment, environ=environ)
+    with mock.patch.dict(os.environ, environ):
+        vault = secrets.opened(environment)
     found = {name: RUN.findall(value.encode()) for name, value in vault.values.items()}
     found["vault-password"] = RUN.findall(vault.password)
     state = state_folder(environment)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from provision.environment import state_folder
 from provision.errors import OperatorError
 from rollout import rotate, secrets
 from tests.certificates import authority
@@ -38,7 +39,7 @@ class World:
 
     @property
     def vault(self):
-        return secrets.opened("lab", environ=rotate.os.environ).values
+        return secrets.opened("lab").values
 
     def lives(self):
         if next(self.changes) == self.dies_at:
@@ -99,7 +100,7 @@ def begin(tmp_path, monkeypatch):
 
     def one(kind):
         (tmp_path / "vault.yml").unlink(missing_ok=True)
-        vault = secrets.opened("lab", environ=rotate.os.environ)
+        vault = secrets.opened("lab")
         write(vault, **{name: make() for name, make in secrets.SECRETS.items()})
         world = World(kind)
         monkeypatch.setattr(rotate, "play", world.play)
@@ -172,8 +173,8 @@ def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, 
     begin("database")
     played = []
     monkeypatch.setattr(rotate, "play", lambda *told: played.append(told))
-    secrets.backup_key("lab", environ=rotate.os.environ)
-    state = secrets.state_of("lab", environ=rotate.os.environ)
+    secrets.backup_key("lab")
+    state = state_folder("lab")
     public, private = state / "backup-key.pub", state / "backup-key"
     before, of_another = public.read_text().strip(), "age1another"
     public.write_text(f"{before}\n{of_another}\n")
@@ -194,8 +195,8 @@ def test_backups_are_made_for_the_new_key_and_the_ones_before_still_open(begin, 
 def test_status_says_how_old_each_is_and_what_was_interrupted(begin):
     begin("secret-key")
     assert rotate.ages("lab", now=NOW) == ["age in days: "]  # nothing of it is on this machine
-    state = secrets.state_of("lab", environ=rotate.os.environ)
-    secrets.backup_key("lab", environ=rotate.os.environ)
+    state = state_folder("lab")
+    secrets.backup_key("lab")
     (state / "tls").mkdir()
     (state / "tls/ca.pem").touch()
     (state / "own.token").touch()
@@ -299,7 +300,7 @@ def test_host_keys_are_known_before_they_are_shown_wherever_a_run_is_killed(begi
         for name in ("Hosts", "Ssh", "desired"):
             monkeypatch.setattr(rotate, name, machines)
         monkeypatch.setattr(rotate, "play", machines.play)
-        tls = secrets.state_of("lab", environ=rotate.os.environ) / "tls"
+        tls = state_folder("lab") / "tls"
         tls.mkdir(exist_ok=True)
         (tls / "web.key").touch()
         try:
@@ -410,7 +411,7 @@ def test_every_host_believes_every_other_wherever_a_run_for_a_new_authority_is_k
 
 def test_a_new_authority_signs_when_browsers_had_time_to_learn_it(believers):
     with believers("internal") as world:
-        secrets.opened("lab", environ=rotate.os.environ).write(**{secrets.GENERATION: "1"})
+        secrets.opened("lab").write(**{secrets.GENERATION: "1"})
         assert "give browsers" in run("authority")
         assert {*world.signed.values()} == {world.first}
         assert all(len(believed) == 2 for believed in world.believed.values())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
@@ -36,6 +37,11 @@ def environ(tmp_path):
     return {"CTLV_LAB_STATE": str(tmp_path / "state"), "HOME": str(tmp_path)}
 
 
+def make(environment, environ, **words):
+    with mock.patch.dict(os.environ, environ):
+        return secrets.make(environment, **words)
+
+
 def read(tmp_path):
     password = (tmp_path / "state/vault-password").read_bytes().strip()
     vault = VaultLib([("lab", VaultSecret(password))])
@@ -43,9 +49,9 @@ def read(tmp_path):
 
 
 def test_secrets_are_made_once(environ, tmp_path):
-    first_line = secrets.make("lab", environ=environ)
+    first_line = make("lab", environ)
     first = read(tmp_path)
-    second_line = secrets.make("lab", environ=environ)
+    second_line = make("lab", environ)
 
     assert first.keys() == secrets.SECRETS.keys()
     assert read(tmp_path) == first
@@ -54,17 +60,17 @@ def test_secrets_are_made_once(environ, tmp_path):
 
 
 def test_missing_secret_is_added_and_the_others_stay(environ, tmp_path, monkeypatch):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     before = read(tmp_path)
     monkeypatch.setattr(secrets, "SECRETS", {**secrets.SECRETS, "vault_new": lambda: "made later"})
 
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
 
     assert read(tmp_path) == {**before, "vault_new": "made later"}
 
 
 def test_nobody_else_can_read_vault_or_password(environ, tmp_path):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
 
     for name in ("vault.yml", "vault-password"):
         assert stat.S_IMODE((tmp_path / "state" / name).stat().st_mode) == 0o600
@@ -72,22 +78,22 @@ def test_nobody_else_can_read_vault_or_password(environ, tmp_path):
 
 
 def test_vault_without_its_password_is_said_in_two_lines(environ, tmp_path):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     (tmp_path / "state/vault-password").unlink()
 
     with pytest.raises(OperatorError) as error:
-        secrets.make("lab", environ=environ)
+        make("lab", environ)
 
     assert len(str(error.value).splitlines()) == 2
     assert "\n  Next: " in str(error.value)
 
 
 def test_wrong_password_is_said_in_two_lines(environ, tmp_path):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     (tmp_path / "state/vault-password").write_text("another\n")
 
     with pytest.raises(OperatorError, match="vault's password does not open it") as error:
-        secrets.make("lab", environ=environ)
+        make("lab", environ)
     assert len(str(error.value).splitlines()) == 2
     another = VaultLib([("lab", VaultSecret(b"another"))])
     with pytest.raises(OperatorError, match="cannot be read with the password") as error:
@@ -96,22 +102,22 @@ def test_wrong_password_is_said_in_two_lines(environ, tmp_path):
 
 
 def test_password_that_others_may_read_is_refused(environ, tmp_path):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     (tmp_path / "state/vault-password").chmod(0o644)
 
     with pytest.raises(OperatorError, match="chmod 600"):
-        secrets.make("lab", environ=environ)
+        make("lab", environ)
 
 
 @pytest.mark.parametrize("text", [b"- one\n- two\n", b"- hidden: [\n", b"hidden\n"])
 def test_vault_that_holds_something_else_is_said_and_not_shown(environ, tmp_path, text):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     state = tmp_path / "state"
     vault = VaultLib([("lab", VaultSecret((state / "vault-password").read_bytes().strip()))])
     (state / "vault.yml").write_bytes(vault.encrypt(text, vault_id="lab"))
 
     with pytest.raises(OperatorError, match="\n  Next: ") as error:
-        secrets.make("lab", environ=environ)
+        make("lab", environ)
 
     shown = "".join(traceback.format_exception(error.value))
     assert "hidden" not in shown
@@ -122,7 +128,7 @@ def test_empty_password_is_refused(environ, tmp_path):
     (tmp_path / "state/vault-password").touch(mode=0o600)
 
     with pytest.raises(OperatorError, match="is empty\n  Next: "):
-        secrets.make("lab", environ=environ)
+        make("lab", environ)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +165,11 @@ def test_state_folder_with_something_wrong_in_it_is_said_in_two_lines(
 
 def test_unknown_environment_is_refused(environ):
     with pytest.raises(OperatorError, match="no inventory 'nowhere'"):
-        secrets.make("nowhere", environ=environ)
+        make("nowhere", environ)
 
 
 def test_vault_client_finds_the_password_of_each_environment(environ, tmp_path, root):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     (tmp_path / ".config/ctlv").mkdir(parents=True)
     (tmp_path / ".config/ctlv/srv-px5.vault").write_text("theirs\n")
 
@@ -244,7 +250,7 @@ def test_an_authority_that_lay_in_clear_is_encrypted_and_stays_the_same(environ,
     authority(tmp_path / "state/tls")
     key = tmp_path / "state/tls/ca.key"
     plain = serialization.load_pem_private_key(key.read_bytes(), None)
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
     password = (tmp_path / "state/vault-password").read_bytes().strip()
     found = serialization.load_pem_private_key(key.read_bytes(), password)
     assert found.private_numbers() == plain.private_numbers()
@@ -293,7 +299,7 @@ def refused(environ, tmp_path):
     """What `make secrets` says when it makes nothing at all."""
     before = files_below(tmp_path)
     with pytest.raises(OperatorError) as error:
-        secrets.make("srv-px5", environ=environ)
+        make("srv-px5", environ)
     assert files_below(tmp_path) == before
     assert [line[:8] for line in str(error.value).splitlines()][1:] == ["  Next: "]
     return str(error.value)
@@ -302,7 +308,7 @@ def refused(environ, tmp_path):
 def test_the_first_machine_writes_the_authoritys_fingerprint_and_says_so(clone, tmp_path):
     first = machine(tmp_path, "first")
 
-    said = secrets.make("srv-px5", environ=first)
+    said = make("srv-px5", first)
 
     asked = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in"]
     shown = subprocess.run(
@@ -314,12 +320,12 @@ def test_the_first_machine_writes_the_authoritys_fingerprint_and_says_so(clone, 
     ).stdout
     assert (clone / KNOWN).read_text().strip() == shown.strip().partition("=")[2]
     assert f"commit {clone / KNOWN}" in said
-    assert "commit" not in secrets.make("srv-px5", environ=first)
+    assert "commit" not in make("srv-px5", first)
 
 
 def test_a_second_machine_is_told_that_it_lacks_the_authority_and_makes_nothing(clone, tmp_path):
     first = machine(tmp_path, "first")
-    secrets.make("srv-px5", environ=first)
+    make("srv-px5", first)
     second = machine(tmp_path, "second", vault_password_of=first)
 
     said = refused(second, tmp_path)
@@ -327,13 +333,13 @@ def test_a_second_machine_is_told_that_it_lacks_the_authority_and_makes_nothing(
     assert str(authority_of(second) / "ca.key") in said
     assert (clone / KNOWN).read_text().strip() in said
     shutil.copytree(authority_of(first), authority_of(second))
-    assert secrets.make("srv-px5", environ=second).startswith("nothing to make")
+    assert make("srv-px5", second).startswith("nothing to make")
 
 
 def test_a_second_machine_is_told_so_also_where_no_fingerprint_was_ever_written(clone, tmp_path):
     """The vault is written after the authority: where it is, somebody has one."""
     first = machine(tmp_path, "first")
-    secrets.make("srv-px5", environ=first)
+    make("srv-px5", first)
     (clone / KNOWN).unlink()
 
     refused(machine(tmp_path, "second", vault_password_of=first), tmp_path)
@@ -343,12 +349,12 @@ def test_an_environment_of_an_older_version_gets_its_fingerprint_and_keeps_its_a
     clone, tmp_path
 ):
     first = machine(tmp_path, "first")
-    secrets.make("srv-px5", environ=first)
+    make("srv-px5", first)
     written = (clone / KNOWN).read_text()
     (clone / KNOWN).unlink()
     before = files_below(authority_of(first))
 
-    said = secrets.make("srv-px5", environ=first)
+    said = make("srv-px5", first)
 
     assert f"commit {clone / KNOWN}" in said
     assert (clone / KNOWN).read_text() == written
@@ -359,11 +365,11 @@ def test_an_environment_of_an_older_version_gets_its_fingerprint_and_keeps_its_a
 def two(clone, tmp_path):
     """Two machines, each with an authority of its own; the inventory knows the first's."""
     second = machine(tmp_path, "second")
-    secrets.make("srv-px5", environ=second)
+    make("srv-px5", second)
     for path in (clone / KNOWN, clone / "inventory/srv-px5/group_vars/all/vault.yml"):
         path.unlink()
     first = machine(tmp_path, "first", vault_password_of=second)
-    secrets.make("srv-px5", environ=first)
+    make("srv-px5", first)
     return first, second
 
 
@@ -389,11 +395,11 @@ def test_a_lost_authority_is_replaced_only_when_that_is_asked_for(two, clone, tm
     if whose == "none":
         shutil.rmtree(authority_of(second))
 
-    said = secrets.make("srv-px5", environ=second, new_authority=True)
+    said = make("srv-px5", second, new_authority=True)
 
     assert f"commit {clone / KNOWN}" in said
     assert (clone / KNOWN).read_text() != before
-    assert secrets.make("srv-px5", environ=second).startswith("nothing to make")
+    assert make("srv-px5", second).startswith("nothing to make")
 
 
 def test_a_fingerprint_that_cannot_be_one_is_said_in_two_lines(two, clone, tmp_path):
@@ -402,9 +408,10 @@ def test_a_fingerprint_that_cannot_be_one_is_said_in_two_lines(two, clone, tmp_p
 
 
 def test_the_labs_fingerprint_lies_with_its_authority_which_a_reset_keeps(environ, tmp_path):
-    secrets.make("lab", environ=environ)
+    make("lab", environ)
 
-    known = secrets.authority_file("lab", environ=environ)
+    with mock.patch.dict(os.environ, environ):
+        known = secrets.authority_file("lab")
 
     assert known == tmp_path / "state/certificate-authority.txt"
     assert known.is_file()

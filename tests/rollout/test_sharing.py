@@ -60,7 +60,7 @@ def sit_at(tmp_path, monkeypatch, clone):
 
 
 def make():
-    return secrets.make(ENV, environ=os.environ)
+    return secrets.make(ENV)
 
 
 def ask(verb, **words):
@@ -68,7 +68,7 @@ def ask(verb, **words):
 
 
 def values():
-    return secrets.opened(ENV, environ=os.environ).values
+    return secrets.opened(ENV).values
 
 
 def said_to_ansible(clone):
@@ -142,7 +142,7 @@ def test_nothing_is_written_outside_of_the_state_folder(two, sit_at, monkeypatch
     forged = {"../../.bashrc": secrets.Shared(content=b"", at=1)}
     monkeypatch.setattr(secrets, "operators_share", lambda *_, **__: forged)
     with pytest.raises(OperatorError, match=r"holds '\.\./\.\./\.bashrc', which lies outside"):
-        secrets.take_shared(ENV, environ=os.environ)
+        secrets.take_shared(ENV)
 
 
 def test_the_hosts_certificates_are_the_same_for_whoever_deploys(two, sit_at):
@@ -199,19 +199,19 @@ def test_a_lab_that_was_reset_goes_on_with_another_key(sit_at, clone, monkeypatc
     state = tmp_path / "lab-state"
     monkeypatch.setenv("CTLV_LAB_STATE", str(state))
     anne = sit_at("anne")
-    secrets.make("lab", environ=os.environ)
+    secrets.make("lab")
     (state / "known_hosts").write_text("a container's key\n")
     shutil.copy(anne / ".ssh/id_ed25519", state)
-    known = secrets.opened("lab", environ=os.environ).values
+    known = secrets.opened("lab").values
     operators.act(Namespace(env="lab", verb="add", name="anne", key=key_of(anne)))
     sit_at("ben")
     for name in ("id_ed25519", "known_hosts"):
         (state / name).unlink()
-    assert secrets.make("lab", environ=os.environ).startswith("nothing to make")
+    assert secrets.make("lab").startswith("nothing to make")
     new = key_of(sit_at("ben"))
     said = operators.act(Namespace(env="lab", verb="add", name="again", key=new))
     assert "operators.age is for again, anne" in said
-    assert secrets.opened("lab", environ=os.environ).values == known
+    assert secrets.opened("lab").values == known
     assert not (state / "known_hosts").exists()
 
 
