@@ -502,38 +502,11 @@ FEMININE = words("""
     seule grande petite première dernière borne alarme alerte caméra imprimante souris prise
     rallonge multiprise voiture moto roue bagnole
     """)
-FEMININE_ENDINGS = (
-    *(
-        "tion",
-        "sion",
-        "xion",
-        "gion",
-        "nion",
-        "té",
-        "ée",
-        "ette",
-        "esse",
-        "ance",
-        "ence",
-        "ure",
-        "tude",
-        "trice",
-    ),
-    *(
-        "euse",
-        "ille",
-        "elle",
-        "enne",
-        "onne",
-        "ière",
-        "erie",
-        "phie",
-        "logie",
-        "ade",
-        "ise",
-        "oire",
-        "aison",
-    ),
+FEMININE_ENDINGS = tuple(
+    words("""
+    tion sion xion gion nion té ée ette esse ance ence ure tude trice euse ille elle enne onne
+    ière erie phie logie ade ise oire aison
+    """)
 )
 MASCULINE = words("""
     été côté comité traité député pâté arrêté doigté velouté musée lycée trophée colisée
