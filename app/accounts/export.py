@@ -12,7 +12,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from accounts.audit import lines_of
 from accounts.models import User
 from accounts.services import sessions_of
-from agenda.models import Priority, Task
+from agenda.calendar import TaskTold, task_told
+from agenda.models import Priority
 from agenda.portions import portions
 
 
@@ -51,15 +52,16 @@ def export(user: User, *, at: datetime) -> Iterator[str]:
     }
     encoder = DjangoJSONEncoder(ensure_ascii=False)
     yield f'{encoder.encode(found)[:-1]}, "tasks": ['
-    for number, task in enumerate(chain.from_iterable(portions(user.pk))):
+    told = chain.from_iterable(portions(user.pk, TaskTold._fields, task_told))
+    for number, task in enumerate(told):
         yield f"{',' if number else ''}\n{encoder.encode(_task(task))}"
     yield "\n]}\n"
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: TaskTold) -> dict[str, Any]:
     names = ("id", "title", "notes", "deadline_at", "is_private", "created_at")
     return {name: getattr(task, name) for name in names} | {
-        "tags": task.tag_names,
+        "tags": task.tags.split(),
         "priority": Priority(task.priority).name.lower(),
         "repeat": task.repeats or None,
     }

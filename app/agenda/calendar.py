@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,7 @@ ICS_PRIORITIES = {Priority.IMPORTANT: 3, Priority.URGENT: 1}
 class TaskTold(NamedTuple):
     """Of a Task what its calendar says, for `values_list`."""
 
-    id: UUID
+    id: UUID | str
     title: str
     notes: str
     deadline_at: datetime
@@ -49,6 +49,20 @@ class TaskTold(NamedTuple):
     repeat_from: date | None
     repeat_time: time | None
     created_at: datetime
+
+    @property
+    def repeats(self) -> str:
+        """As Task.repeats."""
+        return self.repeat_rule if self.repeat == Repeat.RULE else self.repeat
+
+
+def task_told(row: Iterable[Any]) -> TaskTold:
+    """Of a row as MariaDB gives it, whose instants are in UTC and do not say so."""
+    told = TaskTold._make(row)
+    deadline_at, created_at = (at.replace(tzinfo=UTC) for at in (told.deadline_at, told.created_at))
+    return told._replace(
+        deadline_at=deadline_at, created_at=created_at, is_private=bool(told.is_private)
+    )
 
 
 def calendar(
@@ -115,7 +129,7 @@ def _words(task: TaskTold) -> Iterator[str]:
     title = text(task.title)
     yield f"DTSTAMP{moment(task.created_at.astimezone(UTC))}"
     yield line(f"SUMMARY:{title}")
-    yield from described(task.notes, task.tags, task.priority, is_private=bool(task.is_private))
+    yield from described(task.notes, task.tags, task.priority, is_private=task.is_private)
     yield "BEGIN:VALARM\r\nACTION:DISPLAY\r\n"
     yield line(f"DESCRIPTION:{title}")
     yield "TRIGGER:-PT1H\r\nEND:VALARM\r\n"
@@ -163,11 +177,10 @@ def _recurrence(task: TaskTold, *, zone: ZoneInfo) -> tuple[datetime | None, str
     if task.repeat_from is None or task.repeat_time is None:
         return None, ""
     series = datetime.combine(task.repeat_from, task.repeat_time)
-    repeats = task.repeat_rule if task.repeat == Repeat.RULE else task.repeat
-    slot = slot_of(task.deadline_at, repeat=repeats, series=series, zone=zone)
+    slot = slot_of(task.deadline_at, repeat=task.repeats, series=series, zone=zone)
     if slot is None:
         return None, ""
-    found, until, day = rule(repeats, series=series.date()).partition("UNTIL=")
+    found, until, day = rule(task.repeats, series=series.date()).partition("UNTIL=")
     if until:  # of a start with a time zone it is an instant, in UTC
         last = datetime.combine(date.fromisoformat(day), time.max, tzinfo=zone).astimezone(UTC)
         day = moment(last).strip(":\r\n")

@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
-from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from django.db.models import Aggregate, CharField, Count, F, Func, IntegerField, Q
-from django.db.models.functions import Cast
+from django.db import connections
+from django.db.models import Aggregate, CharField, Count, Func, IntegerField
 from django.db.models.sql.datastructures import BaseTable
 from django.utils import timezone
 
 from agenda.models import Task, TaskQuerySet
+from config.mysql.base import DatabaseWrapper
 
-ROWS_A_PORTION = 1000
-# Of text. As Python holds it, and writes it, that is up to sixteen times as much.
-BYTES_A_PORTION = 256 * 1024
+ROWS_A_PORTION = 5000
+# After so many characters of notes a portion ends. As Python holds and writes one, it is up to
+# sixteen bytes.
+NOTES_A_PORTION = 256 * 1024
+ROWS_AT_ONCE = 20
 
-# A deadline in UTC and an identity, cast to text, which need no conversion here; a size.
-Place = tuple[str, str, int]
+
+Made = TypeVar("Made")
 
 
 def portions(
-    owner_id: UUID, *, now: Callable[[], datetime] = timezone.now, rows: int = ROWS_A_PORTION
-) -> Iterator[TaskQuerySet]:
+    owner_id: UUID,
+    columns: Sequence[Any],
+    make: Callable[[Any], Made],
+    *,
+    now: Callable[[], datetime] = timezone.now,
+    rows: int = ROWS_A_PORTION,
+) -> Iterator[list[Made]]:
     """The owner's live tasks by deadline, each portion at its own instant.
 
-    (A cursor of the database's would hold every row in the client library's memory.) A task
-    forgotten while this runs is not told; none is told twice.
+    `columns`: as for `values_list`; id, title, notes and deadline_at come first. `make`: of a row
+    as the driver gives it, whose instants are in UTC and do not say so, one of what is told.
+
+    A task forgotten while this runs is not told; none is told twice.
     """
-    last: Place | None = None
+    last: Any = None
     while True:
-        at = now()
-        places, is_beside = _places(owner_id, at, last, rows)
-        if not places:
+        live = _along_deadlines(Task.objects.of(owner_id).live(at=now()).by_deadline())
+        for part in _after(live, last):
+            made, ended = _read(part[:rows].values_list(*columns), make)
+            if made:
+                yield made
+                last = ended
+                break
+        else:
             return
-        sizes = accumulate(size for _, _, size in places)
-        count = max(1, sum(size <= BYTES_A_PORTION for size in sizes))
-        yield _at_places(owner_id, at, places[:count], is_beside=is_beside)
-        if count == len(places) < rows:
-            return
-        last = places[count - 1]
 
 
-def _at_places(
-    owner_id: UUID, at: datetime, places: list[Place], *, is_beside: bool
-) -> TaskQuerySet:
-    if is_beside:
-        return Task.objects.filter(id__in=[place[1] for place in places]).by_deadline()
-    # From where they begin to where they end: that many identities take as long as the rows.
-    (begin_at, _), (end_at, end_id) = _place_of(places[0]), _place_of(places[-1])
-    tasks = _along_deadlines(Task.objects.of(owner_id).live(at=at).by_deadline())
-    until = Q(deadline_at__lt=end_at) | Q(id__lte=end_id)
-    return tasks.filter(until, deadline_at__gte=begin_at, deadline_at__lte=end_at)
+def _after(live: TaskQuerySet, last: Any) -> tuple[TaskQuerySet, ...]:
+    """Two queries, each of which starts at its place in the index, however many tasks share a
+    deadline; one with "or" would begin at the first of those every time.
+    """
+    if last is None:
+        return (live,)
+    identity, _, _, deadline, *_ = last
+    reached_at = datetime.fromisoformat(str(deadline)).replace(tzinfo=UTC)
+    beside = live.filter(deadline_at=reached_at, id__gt=identity)
+    return beside, live.filter(deadline_at__gt=reached_at)
 
 
-def _place_of(place: Place) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(place[0]).replace(tzinfo=UTC), UUID(place[1])
+def _read(told: Any, make: Callable[[Any], Made]) -> tuple[list[Made], Any]:
+    """Of the first of them, until there is much; and the last row.
+
+    The database finds the next while this makes something of those before. It never waits for who
+    reads slowly: what was made is handed on after the cursor was closed.
+    """
+    sql, parameters = told.query.sql_with_params()
+    made: list[Made] = []
+    room, last = NOTES_A_PORTION, None
+    with closing(cast(DatabaseWrapper, connections[told.db]).streaming_cursor()) as cursor:
+        cursor.execute(sql, parameters)
+        while room > 0 and (found := cursor.fetchmany(ROWS_AT_ONCE)):
+            made += map(make, found)
+            room -= sum(len(row[2]) for row in found)
+            last = found[-1]
+    return made, last
 
 
 def digest(tasks: TaskQuerySet, columns: Iterable[str]) -> str:
@@ -78,23 +101,6 @@ def digest(tasks: TaskQuerySet, columns: Iterable[str]) -> str:
     }
     found = tasks.aggregate(count=Count("id"), **halves)
     return f"{found['count']}-{found['LEFT']:x}-{found['RIGHT']:x}"
-
-
-def _places(
-    owner_id: UUID, at: datetime, last: Place | None, rows: int
-) -> tuple[list[Place], bool]:
-    """The next ones, and whether some of them share their deadline with the last."""
-    tasks = _along_deadlines(Task.objects.of(owner_id).live(at=at).by_deadline())
-    size = Func(F("notes"), function="LENGTH", output_field=IntegerField())
-    live: Any = tasks.values_list(Cast("deadline_at", CharField()), Cast("id", CharField()), size)
-    if last is None:
-        return list(live[:rows]), False
-    reached_at, identity = _place_of(last)
-    # Two queries, each of which starts at its place in the index, however many tasks share a
-    # deadline; one with "or" would begin at the first of those every time.
-    beside = list(live.filter(deadline_at=reached_at, id__gt=identity)[:rows])
-    after = live.filter(deadline_at__gt=reached_at)[: rows - len(beside)]
-    return [*beside, *after], bool(beside)
 
 
 class _ByDeadline(BaseTable):

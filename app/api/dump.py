@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from api.rows import (
     PRIORITIES,
     ROW_COLUMNS,
     Row,
+    RowValues,
     instant_of,
     read_instant,
     row_json,
@@ -38,6 +40,9 @@ CALENDAR_OPENING = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//CTLV//Task Planner//EN\r\nCALSCALE:GREGORIAN\r\n"
 )
 CALENDAR_CLOSING = b"END:VCALENDAR\r\n"
+
+# Of what makes something of a row: those of a portion, one portion after the other.
+Told = Callable[[Callable[[RowValues], Any]], Iterator[list[Any]]]
 
 
 @router.get(
@@ -71,11 +76,7 @@ def dump_tasks(request: HttpRequest, wanted: Query[DumpFormat]) -> StreamingHttp
         "X-Accel-Buffering": "no",
     }
     owner_id = token_of(request).owner_id
-    told = (
-        [Row._make(row) for row in portion.values_list(*ROW_COLUMNS)]
-        for portion in portions(owner_id)
-    )
-    stream = _one_at_a_time(owner_id, write(told))
+    stream = _one_at_a_time(owner_id, write(partial(portions, owner_id, ROW_COLUMNS)))
     next(stream)
     return StreamingHttpResponse(stream, headers=headers)
 
@@ -93,27 +94,28 @@ def _one_at_a_time(owner_id: UUID, chunks: Iterator[bytes]) -> Iterator[bytes]:
                 raise TimeoutError(f"a dump took more than {LONGEST_S} s")
 
 
-def _json(told: Iterator[list[Row]]) -> Iterator[bytes]:
+def _json(told: Told) -> Iterator[bytes]:
     opening = b'{"items":['
-    for portion in told:
-        yield opening + ",".join(map(row_json, portion)).encode()
+    for portion in told(row_json):
+        yield opening + ",".join(portion).encode()
         opening = b","
     yield b"]}" if opening == b"," else opening + b"]}"
 
 
-def _ndjson(told: Iterator[list[Row]]) -> Iterator[bytes]:
-    for portion in told:
-        yield ("\n".join(map(row_json, portion)) + "\n").encode()
+def _ndjson(told: Told) -> Iterator[bytes]:
+    for portion in told(row_json):
+        yield ("\n".join(portion) + "\n").encode()
 
 
-def _csv(told: Iterator[list[Row]]) -> Iterator[bytes]:
+def _csv(told: Told) -> Iterator[bytes]:
     """RFC 4180. The words as they are: a leading "=" is the user's own, and a dump must be true."""
     yield _lines([TaskOut.model_fields])
-    for portion in told:
-        yield _lines(_cells(row) for row in portion)
+    for portion in told(_cells):
+        yield _lines(portion)
 
 
-def _cells(row: Row) -> Iterable[Any]:
+def _cells(values: RowValues) -> Iterable[Any]:
+    row = Row._make(values)
     return (
         *(row.id, row.title, row.notes, instant_of(row.deadline_text)),
         *("true" if row.is_private else "false", " ".join(row.tags.split())),
@@ -127,14 +129,15 @@ def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
     return lines.getvalue().encode()
 
 
-def _calendar(told: Iterator[list[Row]]) -> Iterator[bytes]:
+def _calendar(told: Told) -> Iterator[bytes]:
     yield CALENDAR_OPENING
-    for portion in told:
-        yield b"".join(map(_todo, portion))
+    for portion in told(_todo):
+        yield "".join(portion).encode()
     yield CALENDAR_CLOSING
 
 
-def _todo(row: Row) -> bytes:
+def _todo(values: RowValues) -> str:
+    row = Row._make(values)
     created, due = (moment(read_instant(one)) for one in (row.created_text, row.deadline_text))
     lines = (
         f"BEGIN:VTODO\r\nUID:{row.id}@agenda\r\nDTSTAMP{created}CREATED{created}DUE{due}",
@@ -143,10 +146,10 @@ def _todo(row: Row) -> bytes:
         line(f"X-AGENDA-REPEAT:{text(row.repeat)}") if row.repeat else "",
         "END:VTODO\r\n",
     )
-    return "".join(lines).encode()
+    return "".join(lines)
 
 
-FORMATS: dict[str, tuple[str, Callable[[Iterator[list[Row]]], Iterator[bytes]]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Told], Iterator[bytes]]]] = {
     "application/json": ("json", _json),
     NDJSON: ("ndjson", _ndjson),
     CSV: ("csv", _csv),

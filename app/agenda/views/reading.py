@@ -27,7 +27,7 @@ from accounts.access import sign_in_required, signed_in
 from accounts.services import calendar_owner
 from agenda import month as months
 from agenda import services
-from agenda.calendar import TaskTold, calendar
+from agenda.calendar import TaskTold, calendar, task_told
 from agenda.clock import day_start, zone_here, zone_label, zone_of
 from agenda.grouping import grouped, turns_at
 from agenda.models import TITLE_LENGTH_MAX, Priority, Task, erased_at, grace, removal_grace
@@ -178,9 +178,8 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponseBase:
     headers = {"ETag": etag, "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-cache"}
     if etag in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
-    told = (portion.values_list(*TaskTold._fields) for portion in portions(owner.pk))
     body = calendar(
-        map(TaskTold._make, chain.from_iterable(told)),
+        chain.from_iterable(portions(owner.pk, TaskTold._fields, task_told)),
         name=owner.username,
         zone=zone_of(owner.time_zone),
         is_repeating=live.repeating().exists(),

@@ -1,5 +1,6 @@
 """A database that is cut off is found out in seconds: the client's own time-outs are for slow
-questions, and everybody's request would wait for them. One that is restarted is waited for.
+questions, and everybody's request would wait for them. One that is restarted is waited for. And
+rows can be read as they come.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.mysql import base
+from MySQLdb.cursors import SSCursor
 
 # Unanswered by the other machine itself, not by its database, which may think for longer.
 CUT_OFF_AFTER_S = 5
@@ -21,6 +23,7 @@ TRIES_EVERY_S = 0.1
 REFUSED_WITHIN_S = 1.0
 # Nobody listens (by socket or network), it stops while it greets, it says that it stops.
 RESTARTING = {2002, 2003, 2013, 1053}
+STREAMING = "streaming"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -33,6 +36,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if link.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) != socket.AF_UNIX:
                 limit(link)
         return connection
+
+    def streaming_cursor(self) -> Any:
+        """Rows as they come; the usual cursor has them all before it hands out the first.
+
+        Until it is closed nothing else can be asked, and the database waits for who reads slowly.
+        """
+        return self._cursor(STREAMING)  # type: ignore[attr-defined] # what Django calls itself
+
+    def create_cursor(self, name: Any = None) -> Any:
+        if name == STREAMING:
+            return base.CursorWrapper(self.connection.cursor(SSCursor))
+        return super().create_cursor(name)
 
     def _let_in(self, conn_params: Any) -> Any:
         while True:

@@ -20,7 +20,7 @@ from icalendar import Calendar
 
 from agenda.models import Task
 from agenda.portions import portions
-from api.rows import Cursor, read_cursor
+from api.rows import ROW_COLUMNS, Cursor, Row, read_cursor
 
 
 def walk(api, query="limit=3", *, between=None):
@@ -144,12 +144,16 @@ def test_a_page_starts_at_its_place_in_the_index(api, add):
     assert "task_of_owner_by_deadline" in plan["possible_keys"]
 
 
+def told_of(owner, **changes):
+    return portions(owner.pk, ROW_COLUMNS, Row._make, **changes)
+
+
 def test_each_portion_of_a_dump_starts_at_its_place_in_the_index(add, alice):
     """Left to itself MariaDB goes through all of the owner's rows, for each portion anew."""
     for number in range(30):
         add(left=timedelta(hours=number + 1))
     with CaptureQueriesContext(connection) as asked:
-        assert sum(map(len, portions(alice.pk, rows=10))) == 30
+        assert sum(map(len, told_of(alice, rows=10))) == 30
     later = [plan for plan in plans(asked) if plan["key"] not in {"PRIMARY", None}][1:]
     assert len(later) >= 4
     assert {(plan["key"], plan["type"]) for plan in later} == {
@@ -221,27 +225,29 @@ def test_the_dump_in_no_format_we_have_is_refused(api):
 def test_a_dump_is_asked_for_in_portions_each_at_its_own_instant(add, alice):
     made = [add(f"t{n}", left=timedelta(hours=1 + n // 3)) for n in range(10)]
     instants = iter([timezone.now()] * 2 + [timezone.now() + timedelta(hours=2, minutes=30)] * 9)
-    told = portions(alice.pk, now=lambda: next(instants), rows=3)
+    told = told_of(alice, now=lambda: next(instants), rows=3)
     titles = [task.title for portion in told for task in portion]
     assert titles == ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]
     assert len(made) == Task.objects.count()
     for rows in (1, 2, 10, 11):
-        assert sum(map(len, portions(alice.pk, rows=rows))) == 10
+        assert sum(map(len, told_of(alice, rows=rows))) == 10
 
 
 def test_a_portion_holds_few_bytes_however_long_its_tasks_are(add, alice):
-    for number in range(30):
+    for number in range(70):
         add(f"t{number}", notes="\U0001f382" * 10_000, left=timedelta(hours=1 + number // 9))
-    told = [list(portion) for portion in portions(alice.pk)]
-    assert {len(portion) for portion in told} == {6}
-    assert [task.title for portion in told for task in portion] == [f"t{n}" for n in range(30)]
+    told = list(told_of(alice))
+    # 262,144 characters, read by twenties; then what shares its deadline with the last.
+    assert [len(portion) for portion in told] == [40, 5, 25]
+    assert [task.title for portion in told for task in portion] == [f"t{n}" for n in range(70)]
 
 
 def test_a_task_that_is_longer_than_a_portion_is_told_all_the_same(add, alice, monkeypatch):
-    monkeypatch.setattr("agenda.portions.BYTES_A_PORTION", 10)
+    monkeypatch.setattr("agenda.portions.NOTES_A_PORTION", 10)
+    monkeypatch.setattr("agenda.portions.ROWS_AT_ONCE", 1)
     for _ in range(3):
         add(notes="x" * 100)
-    assert [len(portion) for portion in portions(alice.pk)] == [1, 1, 1]
+    assert [len(portion) for portion in told_of(alice)] == [1, 1, 1]
 
 
 def test_a_dump_that_takes_too_long_is_cut_and_lacks_its_end(api, add, monkeypatch):
