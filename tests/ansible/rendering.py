@@ -20,6 +20,8 @@ from rollout import secrets
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "ansible/roles"
 MANAGED = trust_as_template("written by Ansible")
+# Lookups and the inventory's readers; once a process.
+init_plugin_loader()
 
 
 def trusted(value: Any) -> Any:
@@ -59,7 +61,6 @@ def lab_inventory(folder: Path) -> Path:
 
 def inventory_values(folder: Path) -> Callable[[str, str], Any]:
     """`values(host, name)`: a variable of the inventory as a play sees it."""
-    init_plugin_loader()
     loader = DataLoader()
     inventory = InventoryManager(loader, sources=[str(folder)])
     variables = VariableManager(loader, inventory)
