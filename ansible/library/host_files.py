@@ -30,6 +30,9 @@ options:
     suboptions:
       path: {description: Where., required: true, type: path}
       content: {description: What a file holds., type: str}
+      template: {description: Of the role; it makes the content, by ansible/action_plugins/host_files.py., type: str}
+      template_vars: {description: What that template may use besides., type: dict}
+      file: {description: Of the role; it is the content., type: str}
       link: {description: Where a link leads., type: str}
       owner: {description: Whose it is., type: str, default: root}
       group: {description: Which group's., type: str, default: root}
