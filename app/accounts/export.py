@@ -20,18 +20,8 @@ from agenda.portions import portions
 def export(user: User, *, at: datetime) -> Iterator[str]:
     """What is live, as JSON; what has been forgotten is forgotten here too. No secret is in it."""
     names = (
-        *(
-            "username",
-            "email",
-            "language",
-            "time_zone",
-            "voice",
-            "voice_speed",
-            "quiet_from",
-            "quiet_until",
-        ),
-        "has_shortcuts",
-        "lead_minutes",
+        *("username", "email", "language", "time_zone", "voice", "voice_speed"),
+        *("quiet_from", "quiet_until", "has_shortcuts", "lead_minutes"),
         *("date_joined", "last_login", "listened_at"),
     )
     found = {

@@ -10,6 +10,7 @@ from itertools import islice
 from django.utils import timezone
 
 from accounts.models import User
+from agenda.clock import day_start, zone_here
 from agenda.models import Task
 from agenda.reminders import last_call, leads_of, spoken_at
 from agenda.services import day_subject
@@ -101,10 +102,14 @@ def missed_utterance(
     )
 
 
-def day_utterance(
-    tasks: list[Task], *, at: datetime, ends_at: datetime, user: User, language: str | None
-) -> Utterance:
-    """The rest of today. Its sound lives until the first of its tasks is forgotten."""
+def day_utterance(*, at: datetime, user: User, language: str | None) -> Utterance:
+    """The rest of today, by the time zone in effect. Its sound lives until the first of its tasks
+    is forgotten.
+    """
+    zone = zone_here()
+    ends_at = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
+    mine = Task.objects.of(user.pk).live(at=at)
+    tasks = list(mine.due(since=at, until=ends_at).defer("notes").by_deadline())
     spoken = [
         sentences.Spoken(
             title=task.title,

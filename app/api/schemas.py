@@ -198,18 +198,13 @@ class TaskIn(In):
     repeat: Repeats | None = None
 
 
-class TaskPatch(In):
+class TaskPatch(TaskIn):
     """What shall change; what is left out stays (RFC 7396). Only `repeat` may be null."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_default)
+    model_config = ConfigDict(json_schema_extra=_without_default)
 
     title: Title = ""
     deadline_at: Instant = Field(default=LAST_INSTANT)
-    notes: Notes = ""
-    private: Private = False
-    tags: Tags = []
-    priority: PriorityName = "normal"
-    repeat: Repeats | None = None
 
 
 class Keep(In):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from agenda.clock import day_start, zone_of
-from agenda.models import Task
+from agenda.clock import zone_of
 from agenda.sound import sound
 from agenda.spoken import day_utterance, task_utterance
 from api.auth import READ, token_of
@@ -64,12 +62,7 @@ def hear_day(request: HttpRequest) -> HttpResponse:
     _require_audio(request)
     at, user = timezone.now(), token_of(request).owner
     with timezone.override(zone_of(user.time_zone)):
-        zone = ZoneInfo(timezone.get_current_timezone_name())
-        tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
-        mine = Task.objects.of(user.pk).live(at=at).defer("notes")
-        today = mine.due(since=at, until=tomorrow).by_deadline()
-        language = _language(request, user.language)
-        words = day_utterance(list(today), at=at, ends_at=tomorrow, user=user, language=language)
+        words = day_utterance(at=at, user=user, language=_language(request, user.language))
     return _said(request, words, at=at)
 
 

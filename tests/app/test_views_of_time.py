@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from time import thread_time
 from zoneinfo import ZoneInfo
 
@@ -113,14 +113,15 @@ def test_the_day_is_heard_as_one_sound(page, add):
 
 
 def test_the_day_lives_no_longer_than_its_first_task_and_is_private_with_one(alice, add):
-    at = timezone.now()
+    noon = datetime(2040, 3, 12, 12, tzinfo=UTC)
     alice.voice = "google"
-    tasks = [add(left=timedelta(minutes=1)), add(left=timedelta(minutes=2), is_private=True)]
-    end = at + timedelta(hours=1)
-    words = day_utterance(tasks, at=at, ends_at=end, user=alice, language="fr")
-    assert (words.expires_at, words.private) == (tasks[0].deadline_at, True)
-    words = day_utterance(tasks[:1], at=at, ends_at=end, user=alice, language="fr")
-    assert not words.private
+    first = add(deadline_at=noon + timedelta(minutes=1))
+    private = add(deadline_at=noon + timedelta(minutes=2), is_private=True)
+    asked = {"at": noon, "user": alice, "language": "fr"}
+    words = day_utterance(**asked)
+    assert (words.expires_at, words.private) == (first.deadline_at, True)
+    private.delete()
+    assert not day_utterance(**asked).private
 
 
 @pytest.mark.parametrize("path", ["month/", "search/?q=call", "day/hear/"])

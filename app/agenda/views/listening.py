@@ -18,7 +18,6 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import sign_in_required, signed_in
 from accounts.models import LEAD_CHOICES
-from agenda.clock import day_start, zone_here
 from agenda.models import Task
 from agenda.reminders import LISTENING, Due, last_call, leads_of, reminders_claim
 from agenda.sound import sound
@@ -36,7 +35,7 @@ MISSED_MAX = 1000
 def day_hear(request: HttpRequest) -> HttpResponse:
     """Today in one breath: the player, and the text beside it."""
     at = timezone.now()
-    words = _day_words(request, at=at)
+    words = day_utterance(at=at, **_listener(request))
     return _player(request, words, at=at, sound_at=reverse("day-speech"))
 
 
@@ -46,15 +45,7 @@ def day_speech(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     if _asks_for_voice(request):
         return HttpResponse(status=HTTPStatus.CONFLICT)
-    return _spoken(request, _day_words(request, at=at), at=at)
-
-
-def _day_words(request: HttpRequest, *, at: datetime) -> Utterance:
-    zone = zone_here()
-    tomorrow = day_start(at.astimezone(zone).date() + timedelta(days=1), zone=zone)
-    mine = Task.objects.of(signed_in(request).pk).live(at=at)
-    today = list(mine.due(since=at, until=tomorrow).defer("notes").by_deadline())
-    return day_utterance(today, at=at, ends_at=tomorrow, **_listener(request))
+    return _spoken(request, day_utterance(at=at, **_listener(request)), at=at)
 
 
 @require_read
