@@ -152,6 +152,29 @@ def test_a_doubtful_line_has_a_button_for_each_meaning_and_one_press_adds_it(pag
     assert (task.title, f"{timezone.localtime(task.deadline_at):%H:%M}") == ("call Ann", "17:00")
 
 
+@pytest.mark.parametrize(
+    ("line", "question", "count"),
+    [
+        ("call Ann tomorow at noon", "Did you mean:", 1),
+        ("call Ann tomorrow at 5", "Which one?", 2),
+        ("change the filter every 6 months", "From when?", 2),
+    ],
+)
+def test_the_question_fits_the_answers_to_tap(page, line, question, count):
+    content, chosen = chips(page, line)
+    asked = re.findall("Did you mean:|Which one[?]|From when[?]", content)
+    assert (asked, len(chosen)) == ([question], count)
+
+
+def test_a_rhythm_without_a_day_begins_on_the_day_that_was_tapped(page):
+    line = "change the filter every 6 months"
+    _, (_today, later) = chips(page, line)
+    page.post(QUICK, {"line": line, "chosen": later})
+    task = Task.objects.get()
+    assert (task.title, task.repeats) == ("change the filter", "FREQ=MONTHLY;INTERVAL=6")
+    assert (task.deadline_at - timezone.now()).days > 170
+
+
 def test_of_a_range_it_is_said_that_its_end_counts(page):
     line = "meeting tomorrow from 5pm to 6pm"
     assert "18:00" in chips(page, line)[0]

@@ -223,7 +223,7 @@ def test_a_rhythm_is_read(line, title, repeat, wall):
         ("demain 14h75 lire", ("14h75",)),
         ("rdv 32/13", ("32/13",)),
         ("hier appeler", ("hier",)),
-        ("relire tous les trente-deux jours", ("tous",)),
+        ("relire tous les cent jours", ("tous",)),
         ("call every 3 hours", ("every", "hours")),
         ("gym every monday at 8am tuesday", ("tuesday",)),
         ("demain 18h ou 19h", ("ou 19h",)),

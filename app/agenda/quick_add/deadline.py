@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta, weekday
 from dateutil.rrule import rrulestr
 from dateutil.tz import datetime_exists
 
-from agenda.quick_add.grammar import LAST_DAY, NOON, phrases_of
+from agenda.quick_add.grammar import LAST_DAY, NOON, UNSAID, phrases_of
 from agenda.quick_add.words import END, STRONG, Token, kinds, respelt, tokens_of
 
 # What makes a time or a day one of two.
@@ -34,21 +35,29 @@ _HOURS = (range(12), range(12, 20), range(17, 24), range(20, 24))
 # "Dinner 8 tomorrow", "alarm 6:30": not for what is left of today.
 _MORNING_WORDS = {"reveil", "alarm", "alarme", "wake", "lever", "breakfast"}
 _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
-_GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST")
-_OPENERS = kinds("AT A BY THE ON TO TILL BEFORE DASH DICI LATEST")
+_EVENING_WORDS |= {"night", "cinema", "cine", "gig", "pub", "opera", "theatre", "doors"}
+# "Pay Tom 12.50 tomorrow".
+_AMOUNTS = {"pay", "buy", "owe", "refund", "rent", "price", "cost", "budget", "payer", "acheter"}
+_AMOUNTS |= {"rembourser", "virement", "transfer", "prix", "loyer", "facture", "invoice", "bill"}
+_AMOUNTS |= {"venmo", "paypal", "lydia", "retirer", "withdraw", "dois", "donner", "give"}
+_GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST START")
+_OPENERS = kinds("AT A BY THE ON TO TILL BEFORE DASH DICI LATEST START")
 # Speak of time beside a phrase of time, or beside a number.
-_WEAK = kinds("SHORT MONTH HALF QUARTER PAST MAYBE TARD STRETCH DAYS YEARS NEXT END WEEKENDS")
-_MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MAYBE MONTH SHORT")
+_WEAK = kinds("SHORT MONTH HALF QUARTER PAST MAYBE EARLY MID LATE TARD STRETCH DAYS YEARS NEXT END")
+_WEAK |= {"WEEKENDS"}
+_MEASURES = kinds("MIN DAYS YEARS AMPM HALF QUARTER PAST MONTH SHORT")
 # Before a deadline these make something else of it.
-_SPOILERS = kinds("SPOIL OR AFTER FROM DE OF BETWEEN")
+_SPOILERS = kinds("SPOIL START OR AFTER FROM DE OF BETWEEN")
 _UNTIL_WORDS = kinds("BY BEFORE TILL DICI")
 # Where one of these is in doubt, what is left may be what was meant.
-_ASIDE = kinds("NUMBER LARGE COUNT DE OF MONTHS WEEKS")
+_ASIDE = kinds("NUMBER LARGE COUNT DE OF START MONTHS WEEKS MIN")
+# Which are words of French too.
+_WORDS_TOO = {"mon", "mer", "jeu"}
 _MEALS = {"lunch", "breakfast", "dinner", "diner", "dejeuner", "manger"}
 _DAILY = {"AFTER": _MEALS | {"work", "school"}, "BEFORE": _MEALS | {"work", "school"}}
 _DAILY |= {"AT": _MEALS, "BY": _MEALS}
 _FLAGS = kinds("range today of_clock vague bare plain worded slashed habit asked attribute next")
-_FLAGS |= kinds("fewer before morning")
+_FLAGS |= kinds("dotted before morning")
 
 
 class Doubt(Exception):
@@ -56,6 +65,10 @@ class Doubt(Exception):
 
     def __init__(self, *tokens: Token) -> None:
         self.tokens = tokens
+
+
+class Contradiction(Doubt):
+    """One of these tokens or the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +111,7 @@ def read_deadline(
             return replace(again, wall=None, options=options, unread=unread)
         is_rest_read = not any(token.kind in {"SHORT", "MONTH", "TIME"} for token in tokens)
         if is_rest_read and all(each.is_time or each.kind in _ASIDE for each in doubt.tokens):
-            with suppress(Doubt):
-                options = _Deadline(tokens, language=language).options(at=at, zone=zone)
+            options = _options(tokens, at=at, language=language, zone=zone)
     return Reading(
         wall=wall,
         is_range=any("range" in token.said for token in times),
@@ -109,6 +121,21 @@ def read_deadline(
         rule_words=_indexes(rules[:1]),
         unread=unread,
     )
+
+
+def _options(
+    tokens: list[Token], *, at: datetime, language: str, zone: ZoneInfo | None
+) -> tuple[datetime, ...]:
+    try:
+        return _Deadline(tokens, language=language).options(at=at, zone=zone)
+    except Contradiction as either:
+        if sum(token.is_time for token in tokens) > 4:  # noqa: PLR2004 - an answer to tap for each
+            return ()
+        rest = [[token for token in tokens if token is not one] for one in either.tokens]
+        found = [_options(each, at=at, language=language, zone=zone) for each in rest]
+        return tuple(sorted({wall for walls in found for wall in walls}))
+    except Doubt:
+        return ()
 
 
 def _indexes(tokens: list[Token]) -> tuple[int, ...]:
@@ -189,11 +216,15 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case "ORDINAL" | "PASSE":  # "vendredi dernier"; "le plombier passe lundi" is a title
             found = before.is_time or (token.kind == "ORDINAL" and "weekday" in behind.said)
         case "HOLIDAY":  # "before christmas"; "cadeau de noël demain" is a title
-            found = not has_day or _at(tokens, index - 1).kind in _GLUE
+            is_said = _at(tokens, index - 1).kind in _GLUE and follower.kind not in _UNTIL_WORDS
+            found = not has_day or is_said
         case "SHORT" | "PERSON" | "EVE":  # "sam 10h", "tom 9am"; "Sam demain" is a person
             is_first = index == 0 and token.text != "mon" and follower.kind != "DE"
-            found = not has_day and (is_beside_time or (is_first and token.kind == "SHORT"))
-        case "AT" | "BY" | "BEFORE" | "SPOIL" | "OR" | "AFTER" | "FROM" | "DE" | "OF" | "BETWEEN":
+            is_day = token.kind == "SHORT" and (is_first or token.text not in _WORDS_TOO)
+            is_one_of_two = is_day and any("weekday" in each.said for each in tokens)
+            is_one_of_two |= token.kind == "SHORT" and "weekday" in before.said | behind.said
+            found = is_one_of_two if has_day else is_beside_time or is_day
+        case kind if kind in _SPOILERS | {"AT", "BY", "BEFORE"}:
             found = _is_of_another(tokens, index)
         case kind:
             is_of_month = kind == "MONTH" and _at(tokens, index - 1).kind == "DE"
@@ -220,13 +251,16 @@ def _is_part_of_a_title(tokens: list[Token], index: int) -> bool:
     is_opened = label.kind in _OPENERS | {"CLOCK"}
     is_for = label.text == "for" and follower.kind in {"WORD", "LABEL"}  # "for dec 3 meeting"
     is_for = is_for and token.kind in {"DAY", "DATE"}
-    return is_cut or is_of or is_for or ("attribute" in token.said and not is_opened)
+    is_price = "dotted" in token.said and any(each.text in _AMOUNTS for each in tokens)
+    return is_cut or is_of or is_for or is_price or ("attribute" in token.said and not is_opened)
 
 
 def _is_of_another(tokens: list[Token], index: int) -> bool:
     """Whether the time beside this word is made that of something else by it."""
     kind, follower = tokens[index].kind, _at(tokens, index + 1)
     before, behind = _beside(tokens, index, -1), _beside(tokens, index, 1)
+    if kind == "START" and behind.said and any(each.rule for each in tokens):
+        return False  # "every 6 months starting january 4"
     if behind.text in _DAILY.get(kind, ()) and tokens[index].text not in {"for", "pour", "due"}:
         return True
     is_last = _at(tokens, index - 1).is_time and not behind.is_time
@@ -266,8 +300,10 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
     if not behind.is_time or (minute > 31 if hour == 0 else minute > 59 or hour > 23):  # noqa: PLR2004
         return False  # neither a day nor a time
     if behind.kind == "CLOCK" and follower.kind not in {"DASH", "AND"}:
-        return False
-    is_of_several = behind.kind == "DATE" and follower.kind == "AND"  # "3, 4 et 5 décembre"
+        is_day = follower.is_time and tokens[index].value > NOON and label.kind == "WORD"
+        return is_day and not is_whole  # "réveillon 31 20h"
+    is_of_several = follower.kind == "AND" or label.kind == "NUMBER"  # "3, 4 et 5 décembre"
+    is_of_several = is_of_several and tokens[index].value < behind.said.get("day", 0)
     is_title = label.kind in {"NUMBER", "LABEL", "NO"} or follower.kind in _UNTIL_WORDS
     return is_of_several or not is_title
 
@@ -300,7 +336,7 @@ class _Deadline:
         for token in times:
             for name, value in token.said.items():
                 if said.setdefault(name, value) != value and name not in _FLAGS:
-                    raise Doubt(token)
+                    raise Contradiction(next(each for each in times if name in each.said), token)
         return said
 
     def doubt(self, *names: str) -> Doubt:
@@ -311,58 +347,61 @@ class _Deadline:
     def options(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime, ...]:
         """What a doubtful line can mean: either half of the day, week, or order of 5/12."""
         sure = {name: value for name, value in self.said.items() if name not in _DOUBTFUL}
+        other = {name.removeprefix("or_"): sure.pop(name) for name in self.said if "or_" in name}
         is_either_week = "next" in sure or sure.get("weekday") == at.weekday()
-        is_half = bool({"vague", "bare"} & self.said.keys()) or self._is_dinner()
-        found: set[datetime] = set()
         is_before, part = "before" in sure and "part" in sure, sure.get("part", 0)
-        several: tuple[dict[str, int | None], ...] = (
-            {} if "morning" not in sure else {"morning": None, "today": 1},
-            {"morning": None, "ahead": 1} if "morning" in sure else {},
-            {"before": None} if is_before else {},
-            # "Before monday morning", "before sunday evening".
-            ({"before": None, "part": min(part, 3) - 1} if part else {"part": None})
-            if is_before
-            else {},
-            {"today": 1} if sure.get("day") == at.day else {},
-            {"months_on": 1} if sure.get("day") == at.day and "month" not in sure else {},
-            {"days": sure["fewer"]} if "fewer" in sure else {},
-            {"hour": sure["hour"] + NOON} if is_half else {},
-            {"day": sure["month"], "month": sure["day"]} if "slashed" in self.said else {},
-            {"weekend": sure["other"]} if "other" in sure else {},
-            {"next": 0} if is_either_week else {},
-            {"next": 0, "later": 7} if is_either_week else {},
-        )
-        for changes in several:
-            said = sure | changes
-            self.said = {name: value for name, value in said.items() if value is not None}
-            with suppress(Doubt, ValueError):
-                wall, _ = self.read(at=at, zone=zone)
-                found |= {wall} if wall else set()
+        several: list[dict[str, int]] = [{}, other]
+        if "morning" in sure:
+            several = [{"morning": UNSAID, "today": 1}, {"morning": UNSAID, "ahead": 1}]
+        if is_before:  # "before monday morning", "before sunday evening"
+            before_part = {"before": UNSAID, "part": min(part, 3) - 1} if part else {"part": UNSAID}
+            several += [{"before": UNSAID}, before_part]
+        if sure.get("day") == at.day:
+            several += [{"today": 1}, {"months_on": 1} if "month" not in sure else {}]
+        if "slashed" in self.said:
+            several.append({"day": sure["month"], "month": sure["day"]})
+        if is_either_week:
+            several += [{"next": 0}, {"next": 0, "later": 7}]
+        if {"day", "weekday"} <= sure.keys():
+            several.append({"weekday": UNSAID})
+        if self.rule and not {"day", "weekday", "ahead"} & sure.keys():
+            today = datetime.combine(at, time.min)
+            first = islice(rrulestr(self.rule, dtstart=today), 2)
+            several = [{"ahead": (day - today).days} for day in first]
+        if {"vague", "bare"} & self.said.keys() or self._is_dinner() or "hour" in other:
+            several += [
+                each | {"hour": (sure | each)["hour"] + NOON}
+                for each in several
+                if "hour" in sure | each
+            ]
+        found: set[datetime] = set()
+        # Last, without the doubt about a year that was not written.
+        for years in ({}, {"year": at.year + 1}):
+            for changes in several:
+                said = sure | changes | years
+                self.said = {name: value for name, value in said.items() if value != UNSAID}
+                with suppress(Doubt, ValueError):
+                    found.add(self.read(at=at, zone=zone)[0])
+            if found or "month" not in sure:
+                break
         return tuple(sorted(found))
 
-    def read(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime | None, str]:
+    def read(self, *, at: datetime, zone: ZoneInfo | None) -> tuple[datetime, str]:
         said = self.said
         is_habit = "habit" in said and not self.rule and "day" not in said
         if is_habit or "asked" in said or ("slashed" in said and self.language == "en"):
             raise self.doubt()
         if {"minutes", "days", "months"} & said.keys():
-            found: datetime | None = self._from_now(at=at, zone=zone)
+            found = self._from_now(at=at, zone=zone)
         else:
             found = self._on_a_day(at=at)
         rule = self.rule
         if self.last:
             last = self._day(self.last, None, at=at)
             is_leap_day = last is not None and (last.month, last.day) == (2, 29)
-            if (
-                last is None
-                or is_leap_day
-                or (found and last < found.date())
-                or "hour" in self.last
-            ):
+            if last is None or is_leap_day or last < found.date() or "hour" in self.last:
                 raise self.doubt()
             rule += f";UNTIL={last:%Y%m%d}"
-        if found is None:
-            return None, rule
         if found <= at or found.year > LAST_YEAR or (zone and not datetime_exists(found, zone)):
             raise self.doubt()
         return found, rule
@@ -384,7 +423,7 @@ class _Deadline:
             return datetime.combine(day, clock)
         return _full_minute(datetime.combine(day, at.time()))
 
-    def _on_a_day(self, *, at: datetime) -> datetime | None:
+    def _on_a_day(self, *, at: datetime) -> datetime:
         said = self.said
         try:
             day = self._day(said, self._time_of_day(is_day_known=False), at=at)
@@ -418,7 +457,9 @@ class _Deadline:
         found = datetime.combine(at.date(), clock)
         if "vague" in self.said and "part" not in self.said:
             # "At 3" in the morning's middle: of the two only the afternoon's is left today.
-            is_length = "plain" in self.said  # "révision 2h"
+            said = next(token for token in self.times if "hour" in token.said)
+            is_at = _at(self.tokens, self.tokens.index(said) - 1).kind == "AT"
+            is_length = "plain" in self.said and not is_at  # "révision 2h"
             is_early = found.hour > 5 or any(t.text in _MORNING_WORDS for t in self.tokens)  # noqa: PLR2004
             if not is_length and not is_early and found <= at and at.hour < NOON:
                 return found + timedelta(hours=NOON)
@@ -430,10 +471,10 @@ class _Deadline:
             raise self.doubt()
         return found + timedelta(days=1)
 
-    def _first_of_rule(self, day: date | None, clock: time, *, at: datetime) -> datetime | None:
+    def _first_of_rule(self, day: date | None, clock: time, *, at: datetime) -> datetime:
         """On the day that is said, which must be one of the rule's; else the first to come."""
         if day is None and "BY" not in self.rule and "DAILY" not in self.rule:
-            return None
+            raise Doubt  # from when?
         series = rrulestr(
             _without_interval(self.rule), dtstart=datetime.combine(day or at, time.min)
         )

@@ -2,10 +2,11 @@
 
 A phrase is a pattern of kinds (words.py) and what its tokens say of the deadline, as numbers:
 `ahead` days from today, `weekday`, `day`, `month`, `year`, `months_on`, `week` (the end of the one
-so many weeks on), `weekend` (days after this Sunday; or the `other` one), `month_end`, `year_end`,
+so many weeks on), `weekend` (days after this Sunday), `month_end`, `year_end`,
 `hour`, `minute`, `part` of the day, or a length of `minutes`, `days`, `months` from now. `vague`
-hours are one of two, `bare` ones may be; what is `asked` is a question. Or it is a rule of RFC
-5545. None: it is not this phrase after all.
+hours are one of two, `bare` ones may be; what is `asked` is a question; `or_day` is what `day` may
+be instead, UNSAID if it may not be said. Or it is a rule of RFC 5545, or the value of one token.
+None: it is not this phrase after all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from agenda.quick_add.words import END, Said, Token, kinds
 
 NUMBERS = {"NUMBER", "LARGE", "COUNT", "SEPT"}
 LAST_DAY = 99
+UNSAID = -1
 NOON = 12
 _DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WORKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
@@ -27,7 +29,7 @@ _FREQS |= dict.fromkeys(("YEARS", "AN"), "YEARLY")
 
 # Said of a phrase that nobody understands for sure.
 DOUBT: Said = {}
-_Reading = Said | str | None
+_Reading = Said | str | int | None
 _Read = Callable[[list[Token], Token], _Reading]
 
 
@@ -56,8 +58,24 @@ def _is_plural(behind: Token) -> bool:
     return behind.text.endswith(("s", "x")) and behind.text not in _NOT_PLURAL
 
 
+def _is_amount(behind: Token) -> bool:
+    """ "8 personnes", "12 kg", "9 Main Street"."""
+    is_of_many = _is_plural(behind) or len(behind.text) < len("pot")  # or of a unit
+    return (_is_counted(behind) and is_of_many) or behind.is_name or behind.text in _PLACES
+
+
 def _says(**said: int) -> _Read:
     return lambda _tokens, _behind: said
+
+
+def _only(*texts: str) -> _Read:
+    return lambda tokens, _behind: 0 if " ".join(t.text for t in tokens) in texts else None
+
+
+def _tens(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "vingt et un", "forty two", "twenty first"."""
+    tens, more = tokens[0].value, tokens[-1].value
+    return tens + more if tens in {20, 30, 40, 50} and 0 < more < 10 else None  # noqa: PLR2004
 
 
 # Lengths from now.
@@ -79,7 +97,7 @@ def _length(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _eight(days: int) -> Said:
     """In French "huit jours" are a week, "quinze jours" two, for most of those who say it."""
-    return {"days": days, "fewer": days - 1, "asked": 1}
+    return {"days": days, "or_days": days - 1, "asked": 1}
 
 
 def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
@@ -87,6 +105,10 @@ def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
     rest = next(i for i, token in enumerate(tokens) if token.kind in {"H", "HEURE", "HOUR"})
     hours = (_values(tokens[:rest]) or [1])[0]
     return {"minutes": hours * 60 + _values(tokens[rest + 1 :], "HALF", "QUARTER", *NUMBERS)[-1]}
+
+
+def _hours_and_half(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"minutes": 60 * _values(tokens)[0] + 30}
 
 
 def _quarters(tokens: list[Token], _behind: Token) -> _Reading:
@@ -116,10 +138,7 @@ def _heures(tokens: list[Token], behind: Token) -> _Reading:
         is_apart = rest[0].kind == "NUMBER" and rest[0].first != tokens[0].first
         if is_apart and len(rest[0].text) == 1 and tokens[-1].kind != "MIN":
             return None  # "20h 8 personnes"
-        is_short = len(behind.text) < len("pot")  # of a unit
-        is_counted = _is_counted(behind) and (_is_plural(behind) or is_short)
-        is_counted = is_counted or behind.is_name or behind.text in _PLACES
-        if is_apart and is_counted and tokens[-1].kind != "MIN":
+        if is_apart and _is_amount(behind) and tokens[-1].kind != "MIN":
             return DOUBT  # half past, or so many of what follows?
         if rest[0].kind == "MOINS":
             hour, minute = hour - 1, 60 - minute
@@ -192,18 +211,51 @@ def _before_a_title(tokens: list[Token], behind: Token) -> _Reading:
     return _at_number(tokens, END)
 
 
-def _four_digits(tokens: list[Token], _behind: Token) -> _Reading:
+def _number(tokens: list[Token], behind: Token) -> _Reading:
+    """ "tonight 8", "8ish", "8 sharp", "thirteen hundred"; not "8 sharp knives"."""
+    is_time = not _is_counted(behind)
+    return _at_number([t for t in tokens if t.kind in {"AT", *NUMBERS}], END) if is_time else None
+
+
+def _dotted(tokens: list[Token], behind: Token) -> _Reading:
+    """ "meeting 14.30"; but 2.1 is a version, "12.50 euros" a price."""
+    minute = tokens[-1]
+    if tokens[0].kind == "AT":
+        return _colon(tokens, behind)
+    if tokens[0].kind == "BY" and tokens[0].text != "by":
+        return None
+    if len(minute.text) < len("05") or minute.value % 5 or _is_amount(behind):
+        return None
+    found = _colon(tokens, behind)
+    return found | {"dotted": 1} if isinstance(found, dict) and found else None
+
+
+def _half(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "half eight": 8:30 in Britain, and 7:30 to many who learned English elsewhere."""
+    hour = tokens[-1].value
+    if tokens[-2].text != "half" or not 1 <= hour <= NOON:
+        return None
+    found = _clock(hour, 30, vague_until=7, is_bare=True)
+    return found | {"or_hour": hour - 1 or NOON, "asked": 1}
+
+
+def _first_thing(tokens: list[Token], _behind: Token) -> _Reading:
+    return {"hour": 9, "minute": 0} if tokens[-2].value == 1 else DOUBT
+
+
+def _four_digits(tokens: list[Token], behind: Token) -> _Reading:
     """ "at 0930"."""
     number = tokens[-1]
-    if len(number.text) < len("0930") or number.value // 100 in {19, 20}:
+    if len(number.text) < len("0930") or number.value // 100 in {19, 20} or _is_amount(behind):
         return DOUBT
-    return _clock(number.value // 100, number.value % 100)
+    found = _clock(number.value // 100, number.value % 100)
+    return {**found, "dotted": 1} if found and number is tokens[0] else found
 
 
 def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
     """ "at seven thirty", "six fifteen pm"."""
     hour, minute = _values(tokens, "COUNT")
-    if not 1 <= hour <= NOON or minute not in {10, 15, 20, 30, 40, 45, 50}:
+    if not 1 <= hour <= NOON or not 10 <= minute < 60:  # noqa: PLR2004 - a clock's
         return DOUBT
     if tokens[-1].kind == "AMPM":
         return _clock(hour % NOON + tokens[-1].value, minute)
@@ -213,10 +265,10 @@ def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
 def _noon(tokens: list[Token], _behind: Token) -> _Reading:
     if tokens[0].kind == "NUMBER" and tokens[0].value != NOON:  # "Lab 3 noon"
         return None
-    minute = (*_values(tokens[1:], "HALF", "QUARTER", *NUMBERS), 0)[0]
+    minute = (0, *_values(tokens[1:], "HALF", "QUARTER", *NUMBERS))[-1]
     if _has(tokens, "MOINS"):
         return _clock(NOON - 1, 60 - minute)
-    return {"hour": NOON, "minute": minute if _has(tokens, "HALF", "QUARTER") else 0}
+    return {"hour": NOON, "minute": minute}
 
 
 def _lunchtime(tokens: list[Token], _behind: Token) -> _Reading:
@@ -261,12 +313,12 @@ def _numeric(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _day_of_month(tokens: list[Token], behind: Token) -> Said:
     """ "5 janvier 2027", "December 5th"; "may 5 people" is none."""
-    month = next(t for t in tokens if t.kind in {"MONTH", "SEPT"})
+    month = next(t for t in tokens if t.kind == "MONTH")
     years = _values(tokens, "LARGE")
     days = [t for t in tokens if t is not month and t.kind in {"NUMBER", "COUNT", "ORDINAL"}]
-    is_counted = behind.kind in {"WORD", "LABEL"} and tokens[-1].kind == "NUMBER"
-    if days[0].kind == "ORDINAL" and days[0].value != 1:
-        return DOUBT
+    is_counted = behind.kind in {"WORD", "LABEL"} and tokens[-1].kind in {"NUMBER", "ORDINAL"}
+    if days[0].kind == "ORDINAL" and 1 < days[0].value < 5 and not _has(tokens, "OF"):  # noqa: PLR2004
+        return DOUBT  # "second march for peace"
     found = _date(days[0].value, month.value, years[0] if years else None)
     if found and is_counted and month.text in {"may", "march", "mars"}:
         return {**found, "asked": 1}
@@ -276,8 +328,10 @@ def _day_of_month(tokens: list[Token], behind: Token) -> Said:
 
 def _nth(tokens: list[Token], behind: Token) -> Said | None:
     """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
-    day = _values(tokens)[0]
+    day = _values(tokens, "ORDINAL", *NUMBERS)[0]
     found = {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+    if tokens[-1].kind == "COUNT" and tokens[0].text != "le":
+        return None  # "les deux à 18h"
     if not _is_counted(behind):
         return found
     if found and tokens[0].text == "on" and behind.kind == "WORD":
@@ -286,14 +340,21 @@ def _nth(tokens: list[Token], behind: Token) -> Said | None:
 
 
 def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
-    """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock."""
+    """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock, "lundi 8" eight."""
     name = next(token for token in tokens if token.kind in {"WEEKDAY", "DOTTED", "SHORT"})
     is_french = name.text.endswith(("di", "he", ".")) or name.text in {"lun", "ven", "merc"}
     is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in _CLOCK_BEGINS
-    found = _nth(tokens, END) if is_sure else DOUBT
-    if found and not _has(tokens, "NTH") and _is_plural(behind):
-        return {**found, "weekday": name.value, "asked": 1}  # "vendredi 27 personnes"
-    return {**found, "weekday": name.value} if found else DOUBT
+    if behind.kind == "NOON" and _values(tokens) == [NOON]:  # "friday, 12 noon"
+        return {"weekday": name.value, "hour": NOON, "minute": 0}
+    is_sure = is_sure or _values(tokens)[0] >= 24  # noqa: PLR2004 - hours
+    if not (found := _nth(tokens, END)):
+        return DOUBT
+    found["weekday"] = name.value
+    if not _has(tokens, "NTH") and _is_plural(behind):
+        found["asked"] = 1  # "vendredi 27 personnes"
+    elif not _has(tokens, "NTH") and behind.kind not in _CLOCK_BEGINS:
+        found |= {"or_hour": found["day"], "or_minute": 0, "or_day": UNSAID}
+    return found if is_sure else found | {"asked": 1}
 
 
 def _weekday(tokens: list[Token], behind: Token) -> _Reading:
@@ -372,6 +433,23 @@ def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     return {"nth": nth, "weekday": day, "month": tokens[-1].value}
 
 
+def _early(tokens: list[Token], _behind: Token) -> _Reading:
+    """ "début mars", "mid-march", "late march"."""
+    found: Said = {"month": tokens[-1].value, "asked": 1}
+    if _has(tokens, "EARLY"):
+        return found | {"day": 1, "or_day": 10}
+    return found | {"day": 15 if _has(tokens, "MID") else LAST_DAY}
+
+
+def _early_part(tokens: list[Token], _behind: Token) -> _Reading:
+    part = tokens[-1].value
+    if tokens[-1].text == "journee":
+        return DOUBT
+    if _has(tokens, "LATE"):
+        return {"part": part, "today": 1} if part < 2 else DOUBT  # noqa: PLR2004 - the evening
+    return {"part": part, "today": 1, "or_hour": (9, 14, 18, 21)[part], "or_minute": 0, "asked": 1}
+
+
 def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     return {"day": LAST_DAY, "month": tokens[-1].value}
 
@@ -410,8 +488,12 @@ def _rule(freq: str, *, interval: int = 1, **by: str) -> str:
 
 
 def _on_weekdays(tokens: list[Token], _behind: Token) -> _Reading:
-    """ "tous les lundis et jeudis", "every other monday", "un lundi sur deux"."""
+    """ "tous les lundis et jeudis", "every other monday", "un lundi sur deux", "mon wed fri"."""
     days = sorted(set(_values(tokens, "WEEKDAY", "WEEKDAYS", "SHORT", "DOTTED")))
+    if tokens[0].kind in {"WEEKDAY", "DOTTED", "SHORT"}:
+        is_in_a_row = days[-1] - days[0] < len(days) < 5  # noqa: PLR2004 - a festival; or the workdays
+        if not days[2:] or is_in_a_row:
+            return DOUBT if days[2:] or _has(tokens, "SLASH") else None
     interval = _values(tokens, "OTHER") or ([tokens[-1].value] if _has(tokens, "SUR") else [1])
     return _rule("WEEKLY", interval=interval[0], byday=",".join(_DAY_CODES[day] for day in days))
 
@@ -454,15 +536,32 @@ def _adverb(tokens: list[Token], _behind: Token) -> _Reading:
 # Ranges: the deadline is their end.
 
 
+def _until_number(tokens: list[Token], behind: Token) -> _Reading:
+    """ "friday 9-11", "12-1 friday"; but "friday 3-5 pages"."""
+    if _is_amount(behind) or tokens[-1].value > 24:  # noqa: PLR2004 - hours
+        return None
+    return _until_clock(tokens, behind)
+
+
+def _before_a_day(tokens: list[Token], behind: Token) -> _Reading:
+    found = _until_number(tokens, behind)
+    return {**found, "asked": 1} if isinstance(found, dict) and found else None
+
+
 def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
     first, last = (t for t in tokens if t.kind in {"CLOCK", "NUMBER"})
     end = last.said or _at_number([last], END)
     if not end:
         return DOUBT
     begin = first.said.get("hour", first.value) * 60 + first.said.get("minute", 0)
-    if begin >= end["hour"] * 60 + end["minute"]:
+    over = begin - end["hour"] * 60 - end["minute"]
+    if over < 0:
+        return {**end, "range": 1}
+    if not (0 < over < NOON * 60 and begin < 13 * 60):
         return DOUBT
-    return {**end, "range": 1}
+    if begin >= 11 * 60:  # "12-1"; "9-1" may be a day's or a night's
+        return {"hour": end["hour"] + NOON, "minute": end["minute"], "range": 1}
+    return {**end, "vague": 1, "range": 1}
 
 
 def _until_nth(tokens: list[Token], behind: Token) -> _Reading:
@@ -493,20 +592,24 @@ _MACROS = {
     "HOURS": "(H|HEURE|HOUR)",
     "UNIT": "(MIN|H|HEURE|HOUR|DAYS|WEEKS|FORTNIGHT|MONTHS|YEARS|AN)",
     "TURN": "(DAYS|WEEKS|MONTHS|YEARS|AN)",
-    "MON": "(MONTH|SEPT)",
     "NAMED": "(WEEKDAY|WEEKDAYS|DOTTED)",
     "ART": "(THE|ON)*",
     "DU": "(DE|OF)",
-    "NOTCLOCK": "(?!UNIT|COLON|AMPM|OCLOCK|DOT|SLASH|COUNT HEURE)",
+    "NOTCLOCK": "(?!UNIT|COLON|AMPM|OCLOCK|DOT|SLASH|SHARP|COUNT HEURE)",
+    # Right behind these a number may be a clock's.
+    "DOTTEDCLOCK": "NUMBER DOT NUMBER NOTCLOCK (?!MONTH)",
+    "DAYISH": "TODAY|WEEKDAY|WORKDAY|DOTTED|SHORT|MONTH|NTH|PART|TONIGHT",
     # "Le 06 12 34 56 78".
     "NOTPHONE": "(?!LARGE|NUMBER(?!HOURS|COLON|AMPM))",
-    "DAYNUM": "ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DASH NUMBER|DU? MON)",
+    "DAYNUM": "ART NUMBER NTH?+ NOTCLOCK NOTPHONE (?!DASH NUMBER|DU? MONTH)",
     "ORD": "(ORDINAL|NUMBER NTH)",
     "NAME": "((WEEKDAY|DOTTED|SHORT) ART)?",
     "PREP": "(BEFORE|BY|AT|BETWEEN|FROM|DE)",
     "MARK": "(H|HEURE|COLON|AMPM|MONTH|DOT|SLASH)",
-    "CLOCKLIKE": "PREP* (NUMBER MARK|(AT|A) NUMBER|NOON|MIDNIGHT|PART|MONTH)",
-    "LABELLED": "(LABEL|NO) NUMBER (AT|A|TO|DASH|AND) NUMBER NOTCLOCK (?!DU? MON)",
+    "HALFDAY": "(NOON|MIDNIGHT|PART)",
+    "RANGE": "NUMBER DASH NUMBER",
+    "CLOCKLIKE": "PREP* (NUMBER MARK|RANGE|(AT|A) NUMBER|HALFDAY|MONTH)",
+    "LABELLED": "(LABEL|NO) NUMBER (AT|A|TO|DASH|AND) NUMBER NOTCLOCK (?!DU? MONTH)",
     "NEXTWEEK": "(THE? WEEKS QUI? NEXT|NEXT WEEKS)",
     "NEXTMONTH": "(THE? MONTHS QUI? NEXT|NEXT MONTHS)",
     "ENDOF": "(EN|A|AT)? ART END DU (ON|THE|THIS)?",
@@ -518,21 +621,33 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("PART=1", "AFTER NOON", None),
     ("TODAY=2", "(ON* DAYS)? AFTER TODAY", None),
     ("HALFHOUR=30", "(A|COUNT)? HALF (A|AN)? (HOUR|HEURE)|COUNT HALFHOUR", None),
-    ("TIME=0", "AFTER NEXT|ORDINAL THING|(?<=AMPM) AND $", None),
+    ("TIME=0", "AFTER NEXT|(?<=AMPM) AND $", None),
+    ("TIME=0", "(END|ORDINAL DAYS) DU EVERY MONTHS|EVERY THE? END DU MONTHS", None),
+    ("COUNT", "COUNT AND? (COUNT|SEPT)", _tens),
+    ("ORDINAL", "COUNT ORDINAL", _tens),
+    (
+        "MONTH=9",
+        "(?<=NUMBER|NTH|ORDINAL|END|EARLY|MID|LATE) SEPT (?!HOURS)|SEPT (?=NUMBER NOTCLOCK)",
+        None,
+    ),
     ("WEEKEND=0", "WEEKS END", None),
-    ("LATEST=0", "TO PLUS TARD (THE|A|AT)?|AT ON TARD|NO TARD SPOIL|SPOIL PLUS TARD QUE", None),
+    (
+        "LATEST=0",
+        "TO PLUS TARD (THE|A|AT)?|AT ON TARD|(NO|SPOIL) TARD SPOIL|SPOIL PLUS TARD QUE",
+        None,
+    ),
+    ("LATEST=0", "TARD", _only("latest")),
     ("LATEST=0", "ORDINAL DELAI|EVERY THE STRETCH|ALL DAYS", None),
     (
         "WORD=0",
-        "(?<=WITH|ACT) (SHORT|MONTH (?!NUMBER)|PERSON|EVE)|(?<=A|AT|TO|BY|DE) (PERSON|EVE)",
+        "(?<=WITH|ACT) (SHORT|MONTH (?!NUMBER|ORDINAL)|PERSON|EVE)|(?<=A|AT|TO|BY|DE) (PERSON|EVE)",
         None,
     ),
-    ("TIME=0", "(?<=AMPM|H|NUMBER) ZONE|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)", None),
+    ("TIME=0", "(?<=AMPM|H|NUMBER) (ZONE|WORD WHILE)|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)", None),
     ("TIME=0", "(?<=WEEKDAY|WEEKS|MONTHS|DAYS|YEARS|AN) DE AFTER|THE OTHER WEEKDAY", None),
-    ("SPOIL=0", "(AT|A) PARTIR", None),
+    ("START=0", "(AT|A) PARTIR DU?", None),
     ("TIME=0", "(IN|DICI) ANY (DAYS WORKING|WORKING DAYS)", None),
-    ("PART=2", "(?<=WEEKDAY|TODAY|DOTTED) EVE", None),
-    ("COUNT=21", "COUNT AND COUNT (?=HEURE)", None),
+    ("PART=2", "(?<=WEEKDAY|SHORT|TODAY|DOTTED) EVE", None),
     ("TIME=0", "NUM WEEKDAYS|(NUM|A) WEEKDAY FROM (NOW|TODAY)", None),
     ("AT=0", "TO? AROUND DE", None),
     ("TODAY=0", "THIS DAYS", None),
@@ -541,11 +656,18 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("NEXT=1", "(?<=WEEKS|WEEKDAY|MONTHS) PRO", None),
     ("PART=0", "(?<=DE) MAT", None),
     ("BY=0", "DICI TO", None),
+    ("BY=0", "LABEL (?=TODAY|WEEKDAY|DOTTED|THE|NUMBER|END)", _only("pr")),
+    ("EVERY=0", "WORD (?=THE)", _only("ts", "tt", "ttes")),
+    ("WEEKEND=0", "(?<=THIS) WORD", _only("we")),
+    ("TIME=0", "WORD WHILE", _only("same time")),
+    ("COB=0", "WORD OF WORKING", _only("close of business")),
+    ("WORD=0", "(?<=WORD|LABEL) (A|AT)? DAYS", _only("day", "a jour")),
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Lengths from now.
     ("SPAN", "(IN|DICI) BY? ANY HOURS AND (A|AN|COUNT)? (HALF|QUARTER)", _hours_and_more),
     ("SPAN", "(IN|DICI) BY? ANY HOURS AND? NUM MIN?", _hours_and_more),
+    ("SPAN", "(IN|DICI) ANY AND HALFHOUR", _hours_and_half),
     ("SPAN", "(IN|DICI) HALFHOUR", _says(minutes=30)),
     ("SPAN", "IN (A|COUNT)? QUARTER DU? AN? (HOUR|HEURE)", _quarters),
     ("SPAN", "(IN|DICI) BY? (THE|ON)* NEXT? ANY NEXT? UNIT (WHILE|FROM NOW)?", _length),
@@ -554,6 +676,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "(A|COUNT|NUMBER) DAYS FROM TODAY", _days_from),
     # Repeats.
     ("RULE", "EVERY (?=THE? (PART|NOON))", _repeats("FREQ=DAILY")),
+    ("RULE", "(NAMED|SHORT) ((AND|DASH|SLASH)? (NAMED|SHORT))+", _on_weekdays),
     ("RULE", "(FROM|DE)? WEEKDAY (TO|DASH|A|AT) WEEKDAY", _weekday_range),
     ("RULE", "(WEEKDAY|SHORT) DASH (WEEKDAY|SHORT)", _weekday_range),
     ("RULE", "EVERY THE? (WORKDAY|DAYS WORKING|WORKING DAYS)", _repeats(_WORKDAYS)),
@@ -568,29 +691,37 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("RULE", "EVERY THE? ORD DAYNAME", _nth_weekday),
     ("RULE", "EVERY THE? OTHER? (NAMED|SHORT) (AND? (EVERY|ART) (NAMED|SHORT))*", _on_weekdays),
     ("RULE", "COUNT DAYNAME SUR COUNT", _on_weekdays),
-    ("RULE", "ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
+    # "Before thursdays seminar".
+    (
+        "DAY",
+        "(?<=BEFORE|BY|TILL) WEEKDAYS",
+        lambda tokens, _behind: {"weekday": tokens[0].value, "asked": 1},
+    ),
+    ("RULE", "(DAILY ON*)? ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
     ("RULE", "EVERY THE? (NUM|OTHER)? TURN|NUM TURN SUR NUM", _each),
     ("RULE", "ART (NUMBER|ORDINAL) NTH? DU? EVERY MONTHS", _each_nth),
     ("RULE", "EVERY THE? (NUMBER|ORDINAL) NTH? DU (EVERY|ART) MONTHS", _each_nth),
-    ("RULE", "EVERY NUMBER NTH (?!DU? MON|TURN)", _each_nth),
-    ("RULE", "EVERY (NUMBER NTH? DU? MON|MON NUMBER NTH?) NOTCLOCK (?!TURN)", _each_date),
+    ("RULE", "EVERY NUMBER NTH (?!DU? MONTH|TURN)", _each_nth),
+    ("RULE", "EVERY THE? (NUMBER NTH? DU? MONTH|MONTH NUMBER NTH?) NOTCLOCK (?!TURN)", _each_date),
     ("RULE", "DAILY (?=$|AT|ON|NUMBER|NOON|MIDNIGHT|TILL)", _adverb),
     # Days.
     ("DATE", "LARGE (DASH|SLASH) NUMBER (DASH|SLASH) NUMBER", _numeric),
     ("DATE", "(THE|ON)? NUMBER DOT NUMBER DOT LARGE|NUMBER DASH NUMBER DASH LARGE", _numeric),
     ("DATE", "NAME (THE|ON)? NUMBER SLASH NUMBER (SLASH (LARGE|NUMBER))?", _numeric),
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
-    ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MON (LARGE NOTCLOCK)?", _day_of_month),
-    ("DATE", "NAME MON ON? NUMBER NTH? NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MONTH (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "NAME MONTH ON? (NUMBER NTH?|ORDINAL) NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=TO? CLOCKLIKE)", _weekday_nth),
     (
         "DATE",
-        "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH)(?!DU? MON|DU ART NEXT? MONTHS)",
+        "((THE|TILL) NUMBER NTH?+ NOTCLOCK NOTPHONE|ON+ NUMBER NTH"
+        "|(THE COUNT|ON ON ORDINAL) (?=$|AT|A))(?!DU? MONTH|DU ART NEXT? MONTHS)",
         _nth,
     ),
-    ("DATE", "ART ORD WEEKDAY DU MON", _nth_of_month),
-    ("DATE", "(?<=BEFORE|BY|TILL|DICI) HOLIDAY", _holiday),
-    ("DATE", "END DU? (ART MONTHS DU)? MON", _end_of_month),
+    ("DATE", "ART ORD WEEKDAY DU MONTH", _nth_of_month),
+    ("DATE", "(?<=BEFORE|BY|TILL|DICI) HOLIDAY (?!BEFORE|BY|TILL|DICI)", _holiday),
+    ("DATE", "END DU? (ART MONTHS DU)? MONTH", _end_of_month),
+    ("DATE", "(EARLY|MID|LATE) DASH? DU? MONTH", _early),
     ("DATE", "ART NUMBER NTH? DU ART NEXTMONTH", _day_of_next_month),
     ("DATE", "THE? NEXTMONTH (THE|ON)+ NUMBER NTH? NOTCLOCK", _day_of_next_month),
     ("DATE", "(THE|ON)+ NUMBER NTH? DU ART MONTHS (?!NEXT)", _nth),
@@ -605,26 +736,30 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),
-    ("DAY", "THIS WEEKEND", _says(weekend=0)),
-    ("DAY", "NEXT WEEKEND|THE? WEEKEND QUI? NEXT", _says(weekend=0, other=7, asked=1)),
-    ("DAY", "ENDOF NEXTWEEK", _says(weekend=7, other=5, asked=1)),
-    ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, other=-2, asked=1)),
+    ("DAY", "(THIS|(AT|IN|ON|OVER|LASTS) (THE|ON)) WEEKEND", _says(weekend=0)),
+    ("DAY", "NEXT WEEKEND|THE? WEEKEND QUI? NEXT", _says(weekend=0, or_weekend=7, asked=1)),
+    ("DAY", "ENDOF NEXTWEEK", _says(weekend=7, or_weekend=5, asked=1)),
+    ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, or_weekend=-2, asked=1)),
     ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
     ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
     ("DAY", "ART ORDINAL DAYS DU ART MONTHS (?!NEXT)", _last_day),
     ("DAY", "(ENDOF|THIS) YEARS (?!SCHOOL)|EOY", _says(year_end=0)),
-    ("DAY", "IN THE WEEKS (?!DE|OF)", _says(week=0)),
+    ("DAY", "(IN|OVER|LASTS) (THE|ON) WEEKS (?!DE|OF)", _says(week=0)),
     # Parts of a day.
     ("PARTS", "THIS (PART|STRETCH)|TONIGHT", _part),
     ("PARTS", "ENDOF (PART|STRETCH)", _part),
+    ("PARTS", "(EN|AT|A|IN)? ART (EARLY|LATE) DU? (PART|STRETCH)", _early_part),
     ("PARTS", "(DE|IN|A|AT|EN|TO) ART (PART|STRETCH)|THE PART", _part),
-    ("CLOCK", "EOD|ENDOF DAYS", _says(hour=23, minute=59)),
+    ("CLOCK", "EOD|ENDOF (DAYS|(?=TODAY))", _says(hour=23, minute=59)),
+    ("CLOCK", "COB (?=$|DAYISH)|ENDOF WORKING DAYS?", _says(hour=17, minute=0)),
+    ("CLOCK", "(AT|A|DE)? THE? ORDINAL (HEURE (?!DE)|THING)", _first_thing),
+    ("CLOCK", "AT? LUNCH", _says(hour=NOON, minute=0, or_hour=13, asked=1)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
     ("TIME", "AT NUMBER TO NUM (AMPM|COLON)", None),  # a range, or "at five to six pm"
     ("CLOCK", "NUM (COLON|DOT|H) NUMBER AMPM|NUM H? AMPM", _am_pm),
-    ("CLOCK", "AT? COUNT COUNT AMPM|AT COUNT COUNT", _in_words),
-    ("CLOCK", "(HALF|A? QUARTER|NUM MIN?) PAST NUM (OCLOCK|AMPM)?", _on_the_dial),
+    ("CLOCK", "AT? COUNT COUNT AMPM|(AT|(?<=DAYISH)) COUNT COUNT", _in_words),
+    ("CLOCK", "AT? (HALF|A? QUARTER|NUM MIN?) PAST NUM (OCLOCK|AMPM)?", _on_the_dial),
     ("CLOCK", "AT? (A? QUARTER|COUNT|NUM MIN) AFTER NUM (OCLOCK|AMPM)", _on_the_dial),
     ("CLOCK", "AT? (A? QUARTER|COUNT|NUM MIN) TO NUM AMPM?|NUM OCLOCK AMPM?", _on_the_dial),
     ("CLOCK", "NUM (H|HEURE) MOINS (THE|COUNT)? (QUARTER|NUM)", _heures),
@@ -632,17 +767,29 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "NUM (H|HEURE) NUM MIN?", _heures),
     ("CLOCK", "NUM (H|HEURE)", _heures),
     ("CLOCK", "NUMBER COLON NUMBER (COLON NUMBER)?", _colon),
-    ("CLOCK", "AT NUMBER DOT NUMBER (?!AMPM)", _colon),
+    ("CLOCK", "(^|AT|BY|(?<=BEFORE|TILL|DAYISH)|(?<=NUMBER DASH)) DOTTEDCLOCK", _dotted),
+    ("CLOCK", "(?<=WORD) DOTTEDCLOCK (?=$|DASH|(ON|THE|BY|THIS)* (DAYISH|NUMBER NTH))", _dotted),
+    ("CLOCK", "(?<=DAYISH) LARGE NOTCLOCK (?!MONTH)", _four_digits),
+    ("CLOCK", "(?<=DAYISH) NUMBER DASH NUMBER NOTCLOCK (?!MONTH)", _until_number),
+    ("CLOCK", "NUMBER DASH NUMBER NOTCLOCK (?=ON? (TODAY|WEEKDAY|DOTTED|TONIGHT))", _before_a_day),
+    ("CLOCK", "(?<=TONIGHT|PART) NUM NOTCLOCK (?!MONTH|DASH)", _number),
+    ("CLOCK", "(?<=TODAY|WEEKDAY) COUNT (?=$)", _number),
+    ("CLOCK", "AT? HALF NUM NOTCLOCK", _half),
+    ("CLOCK", "AT? COUNT HUNDRED HOUR?|AT? NUMBER SHARP|AT COUNT SHARP", _number),
     ("CLOCK", "(AT|A) LARGE NOTCLOCK", _four_digits),
     ("CLOCK", "BETWEEN? NOON AND NUM NOTCLOCK", _lunchtime),
-    ("CLOCK", "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|MOINS (THE? QUARTER|NUM))?", _noon),
+    (
+        "CLOCK",
+        "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|COUNT (?=$)|MOINS (THE? QUARTER|NUM))?",
+        _noon,
+    ),
     ("CLOCK", "MIDNIGHT (?!AND (HALF|QUARTER))", _says(hour=23, minute=59)),
-    ("CLOCK", "(?<=TODAY|WEEKDAY|WEEKDAYS|WORKDAY|DOTTED) AT NUMBER (?=WORD)", _before_a_title),
-    ("CLOCK", "(AT|A) NUM NOTCLOCK (?!NTH|DU? MON)", _at_number),
-    ("CLOCK", "(BY|(?<=BEFORE)) NUM NOTCLOCK (?!NTH|DU? MON)", _by_number),
+    ("CLOCK", "(?<=DAYISH|WEEKDAYS) AT (NUMBER|COUNT) (?=WORD)", _before_a_title),
+    ("CLOCK", "(AT|A) NUM NOTCLOCK (?!NTH|DU? MONTH)", _at_number),
+    ("CLOCK", "(BY|(?<=BEFORE)) NUM NOTCLOCK (?!NTH|DU? MONTH)", _by_number),
     ("CLOCK", "NUM (?=(IN ON|DE|DE THE) PART)", _at_number),
     # A day or a time beside another phrase, else a version or a score; and an age.
-    ("SCORE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MON)", None),
+    ("SCORE", "(?<!DOT|FROM|BETWEEN) NUMBER (DOT|DASH) NUMBER NOTCLOCK (?!MONTH)", None),
     ("AGE", "NUMBER (YEARS|AN)", None),
 ]
 # Phrases of phrases.
@@ -654,7 +801,7 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
     ("DATE", "BETWEEN THE? (DATE|NUMBER NTH?) AND THE? DATE", _until_date),
     ("DATE", "FROM? DATE (TO|DASH) NUMBER NTH?|BETWEEN DATE AND NUMBER NTH?", _until_date),
-    ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MON)", _until_nth),
+    ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MONTH)", _until_nth),
     ("PARTS", "(?<=RULE) PART", _part),
     ("PARTS", "(?<=DAY|DATE) PART", _part_of_day),
     ("PARTS", "(?<=DAY|DATE) AMPM", lambda tokens, _behind: {"part": tokens[0].value // NOON}),
@@ -717,7 +864,7 @@ def _phrase_at(
             token = replace(
                 parts[0],
                 kind="TIME" if read and reading == DOUBT else name,
-                value=int(value or 0),
+                value=reading if isinstance(reading, int) else int(value or 0),
                 text=" ".join(part.text for part in parts),
                 last=parts[-1].last,
                 said=reading if isinstance(reading, dict) else {},

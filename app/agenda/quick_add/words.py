@@ -16,7 +16,7 @@ from itertools import takewhile
 # words that are kinds themselves.
 _VOCABULARY = """
 TODAY+0 aujourd'hui,aujourdhui,auj,ajd,today,2day
-TODAY+1 demain,tomorrow,tmrw,tmr,tmw,2m1,2main,dmain,2moro,2morrow,tmrow apres-demain
+TODAY+1 demain,tomorrow,tmrw,tmr,tmw,2m1,2main,dmain,2moro,2morrow,2mrw,tomo apres-demain
 WEEKDAY+0 lundi,lun,monday mardi,tuesday,tue,tues mercredi,wednesday,wed,weds,merc
 WEEKDAY+3 jeudi,thursday,thu,thur
 WEEKDAY+3 thurs vendredi,ven,friday,fri samedi,saturday dimanche,sunday
@@ -32,7 +32,7 @@ MONTH+10 octobre,october,oct novembre,november,nov decembre,december,dec
 PART+0 matin,morning,matins,mornings apres-midi,aprem,apm,afternoon,arvo,aprems,afternoons
 PART+2 soir,evening,soirs,evenings night,nights
 STRETCH+0 matinee journee soiree
-TONIGHT=2 tonight
+TONIGHT=2 tonight,tonite,2nite,tnite,2night
 NOON=12 midi midis noon midday
 MIDNIGHT=0 minuit midnight
 AMPM=0 am a.m
@@ -62,17 +62,19 @@ QUE=0 que
 SCHOOL=0 scolaire universitaire
 OCLOCK=0 o'clock oclock
 COUNT+1 un,une,one deux,two trois,three quatre,four cinq,five six seven huit,eight neuf,nine dix,ten
-COUNT+11 onze,eleven douze,twelve treize quatorze quinze,fifteen seize dix-sept dix-huit dix-neuf
-COUNT+20 vingt,twenty vingt-et-une vingt-deux vingt-trois vingt-quatre vingt-cinq,twenty-five
+COUNT+11 onze,eleven douze,twelve treize,thirteen quatorze,fourteen quinze,fifteen seize,sixteen
+COUNT+17 dix-sept,seventeen dix-huit,eighteen dix-neuf,nineteen
+COUNT=20 vingt twenty
 COUNT=30 trente thirty
 COUNT=40 quarante forty
-COUNT=45 quarante-cinq forty-five
-COUNT=48 quarante-huit forty-eight
 COUNT=50 cinquante fifty
 COUNT=60 soixante sixty
 COUNT=90 ninety
 SEPT=7 sept
 ORDINAL+1 premier,premiere,premiers,first deuxieme,second troisieme,third quatrieme,fourth
+ORDINAL+5 fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
+ORDINAL+15 fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+ORDINAL=30 thirtieth
 ORDINAL=-1 dernier derniere derniers last
 A=1 a
 AN=1 an
@@ -99,7 +101,7 @@ TARD=0 tard later latest
 LATEST=0 inclus inclusive
 WITH=0 with avec chez via
 AFTER=0 apres after
-SPOIL=0 depuis since not pas ni than starting un'
+SPOIL=0 depuis since not pas ni than un',w/c
 PARTIR=0 partir
 OR=0 or ou sauf except excepte hormis but
 LASTS=0 pendant durant lasts takes duree dormir travailler reviser courir marcher etudier bosser
@@ -107,18 +109,26 @@ LASTS=0 nager sleep work study run walk
 DAILY+0 daily weekly monthly yearly,annually
 FORTNIGHTLY=2 fortnightly
 WEEKENDS=0 weekends week-ends
-SHARP=0 sharp pile precises precise tapantes tapante
-MAYBE=0 tot early late mid mi ish debut start beginning middle milieu dem
+SHARP=0 sharp pile precises precise tapantes tapante ish
+MAYBE=0 tot dem
+EARLY=0 early debut start beginning
+MID=0 mid mi middle milieu
+LATE=0 late courant
+OVER=0 over during
+START=0 starting
+COB=0 cob eob
+LUNCH=0 lunchtime
+HUNDRED=0 hundred
 PASSE=0 passe passee
-MAYBE=0 tantot nightly maintenant asap courant
+MAYBE=0 tantot nightly maintenant asap
 ZONE=0 utc gmt pst pdt est edt bst cet cest pt ct mt ist jst aest
 PERSON=0 tom
 EVE=2 eve
 HOLIDAY=2512 noel christmas xmas
 HOLIDAY=0 year's easter paques halloween toussaint nye pentecote thanksgiving
-MAYBE=0 nuit trimestre semestre seconds secondes sec secs lunchtime ouvrable
+MAYBE=0 nuit trimestre semestre seconds secondes sec secs ouvrable
 MAYBE=0 ouvrables ferie feries
-TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly cob eob
+TIME=0 hier avant-hier yesterday ago lendemain surlendemain veille everyday hourly
 TIME=0 biweekly bimonthly dawn dusk sunset sunrise noonish aube crepuscule
 TIME=0 m/w/f mwf t/th tth
 TIMES=0 once twice thrice times fois
@@ -130,6 +140,7 @@ LABEL=0 cours lecture lesson lecon sprint issue ticket pr bug task tache homewor
 LABEL=0 assignment test projet project sujet section probleme problem article lettre phase form
 LABEL=0 track season saison episode act acte a3 a4 h1 pset set chapitres chapters exercices exos
 LABEL=0 exercises questions sections p page pages pp iphone ipad gate quai porte flight ue cm ds
+LABEL=0 python ubuntu ios android note
 AV=0 av
 AROUND=0 autour alentours
 ACT=0 write prepare appeler rappeler relancer voir inviter
@@ -143,20 +154,26 @@ for _row in _VOCABULARY.strip().splitlines():
         for _name in _group.split(","):
             _named = _name.upper() if _kind == "*" else _kind
             WORDS.setdefault(_name, (_named, int(_value) + (_more if _sign == "+" else 0)))
+for _tens in ("vingt", "twenty", "trente", "thirty", "quarante", "forty", "cinquante", "fifty"):
+    for _name, (_kind, _value) in tuple(WORDS.items()):
+        if _kind in {"COUNT", "SEPT", "ORDINAL"} and 0 < _value < len("0123456789"):
+            _sum = ("ORDINAL" if _kind == "ORDINAL" else "COUNT", WORDS[_tens][1] + _value)
+            WORDS |= {f"{_tens}-{_name}": _sum, f"{_tens}-et-{_name}": _sum}
 
 
 def kinds(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 # In a word that begins with a digit only.
 _ENDINGS = dict.fromkeys(kinds("er ere re e eme st nd rd th"), ("NTH", 0))
 _ENDINGS |= {"j": ("DAYS", 1), ":": ("COLON", 0), ".": ("DOT", 0), "/": ("SLASH", 0)}
 _ENDING_KINDS = kinds(
-    "NOON MIDNIGHT AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH MAYBE DASH AT A"
+    "NOON MIDNIGHT AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH SHARP DASH AT A"
 )
 # "mon-fri", "demain18h".
-_GLUED = kinds("TODAY WEEKDAY SHORT NOON MIDNIGHT")
+_GLUED = kinds("TODAY WEEKDAY SHORT NOON MIDNIGHT MONTH PART MID")
 # Whoever writes these speaks of time.
 STRONG = kinds(
     "TODAY WEEKDAY WEEKDAYS DOTTED TONIGHT H HEURE HOUR WEEKS FORTNIGHT MONTHS EOD EOW EOM EOY "
@@ -170,7 +187,8 @@ _LIKE_A_TIME = re.compile(
 _NO_TYPOS = {"domain", "sundae", "minute", "martins"}
 _OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
 for _name, (_kind, _) in WORDS.items():
-    if len(_name) > len("lundi") and _kind in {"TODAY", "WEEKDAY", "MONTH", "MIDNIGHT", "PART"}:
+    is_long = len(_name) > len("lundi") or _name in {"lundi", "mardi", "jeudi"}
+    if is_long and _kind in {"TODAY", "WEEKDAY", "MONTH", "MIDNIGHT", "PART"}:
         _OFTEN_MISSPELT[_name[:2]].append(_name)
 # "Vendrdi", "wensday".
 _LIKE_A_WEEKDAY = re.compile(r"(?:lu|ma|me|je|ve|di)\w{2,5}di$|(?:mo|tu|te|we|th|fr|sa)\w{2,6}day$")
@@ -232,8 +250,8 @@ def _pieces(word: str) -> list[str]:
         return [word]
     if found := re.fullmatch(r"([ld]')(.+)", word):
         return [found[1], found[2]]
-    if found := re.fullmatch(r"([a-z-]+)(-)([a-z]+)|([a-z-]+?)([@-]?)(\d.*)", word):
-        pieces = [piece for piece in found.groups() if piece]
+    if found := re.fullmatch(r"[a-z]+([-/][a-z]+)+|([a-z-]+?)([@-]?)(\d.*)", word):
+        pieces = [piece for piece in found.groups()[1:] if piece] or re.split("([-/])", word)
         if all(WORDS.get(piece, ("",))[0] in _GLUED for piece in pieces if piece[0].isalpha()):
             return [*pieces[:-1], *_pieces(pieces[-1])]
     if found := re.fullmatch(r"(\d{4}-\d\d-\d\d)t(\d\d:\d\d(?::\d\d)?)", word):
@@ -268,6 +286,9 @@ def _meaning_of(text: str, *, is_a: bool) -> tuple[str, int]:
 def respelt(word: str) -> str:
     """`word` as it was meant where it is misspelt or much shortened; else as it is."""
     plain = _plain(word)
+    kind, value = WORDS.get(plain, ("", 0))
+    if kind == "SHORT":
+        return _DAYS[value]
     return {"tom": "tomorrow", "dem": "demain"}.get(plain) or corrected(plain) or word
 
 
