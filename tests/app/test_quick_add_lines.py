@@ -227,6 +227,7 @@ def test_a_rhythm_is_read(line, title, repeat, wall):
         ("call every 3 hours", ("every", "hours")),
         ("gym every monday at 8am tuesday", ("tuesday",)),
         ("demain 18h ou 19h", ("ou 19h",)),
+        ("demain 18h ou", ("ou",)),
         ("call at 5 tomorrow", ("at 5",)),
     ],
 )

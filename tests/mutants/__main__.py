@@ -64,21 +64,20 @@ class Run:
         return [made for made in self.mutants if made.key not in known or known[made.key].is_alive]
 
     def question(self, mutant: Mutant) -> Question:
+        """To those that run what is changed, first those that noticed most of the others; to all
+        where it is run while the module is imported, or that is not known.
+        """
+        own = {test for line in mutant.lines() for test in self.lines.get(line, ())}
+        known = own or {test for tests in self.lines.values() for test in tests}
         return Question(
             key=mutant.key,
             name=self.subject.name,
             code=mutant.code(),
             tests=self.tests,
             limit_s=self.limit_s,
-            chosen=self._chosen(mutant) if self.lines else None,
+            chosen=sorted(known, key=lambda test: (-self.noticed[test], test)) if known else None,
+            is_whole=bool(known) and not own,
         )
-
-    def _chosen(self, mutant: Mutant) -> list[str]:
-        """Those that run what is changed; first those that noticed most of the others."""
-        own = mutant.lines()
-        lines = self.lines if own is None else own
-        tests = {test for line in lines for test in self.lines.get(line, ())}
-        return sorted(tests, key=lambda test: (-self.noticed[test], test))
 
     def tell(self, answer: Answer) -> None:
         self.answers[answer.key] = answer

@@ -31,8 +31,8 @@ TIMED = ("within_300_ms", "within_three_seconds")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """`code` in the place of module `name` (None: as it is), asked of `tests` within `limit_s`:
-    of all in these files, or of those `chosen`, in that order. Of a module that is `watched` the
-    child also tells which test runs which line.
+    of all in these files, or of those `chosen`, in that order. `is_whole`: see put. Of a module
+    that is `watched` the child also tells which test runs which line.
     """
 
     key: str
@@ -41,6 +41,7 @@ class Question:
     tests: Sequence[str]
     limit_s: float
     chosen: Sequence[str] | None = None
+    is_whole: bool = False
     watched: Path | None = None
 
 
@@ -93,7 +94,7 @@ class Slot:
             os.dup2(log, 2)
             self._settle(session)
             if question.code is not None:
-                put(question.name, question.code)
+                put(question.name, question.code, is_whole=question.is_whole)
             status = self._run(session, question)
         except Stillborn as error:
             status = 1

@@ -221,10 +221,10 @@ class Mutant:
             return False
         return True
 
-    def lines(self) -> range | None:
-        """Those of the statement that is changed; None where it stands in no function."""
+    def lines(self) -> range:
+        """Those of the statement that is changed; none where it stands in no function."""
         around = [lines for lines in _lines_in_functions(self.subject.path) if self.line in lines]
-        return min(around, key=len, default=None)
+        return min(around, key=len, default=range(0))
 
     def _changed(self) -> str:
         statement = _statements(self.subject.path)[self.statement]

@@ -12,19 +12,20 @@ class Stillborn(Exception):  # noqa: N818 - exceptions say what happened, as in 
     """The mutant cannot even be imported."""
 
 
-def put(name: str, source: str) -> None:
+def put(name: str, source: str, *, is_whole: bool = False) -> None:
     """From here on module `name` behaves as `source`, wherever its names were imported to.
 
     Functions keep their identity and get new code. Only when something outside of functions
-    differs (a constant, a table, a default) is the source executed, and its names are put in the
-    place of the old ones.
+    differs (a constant, a table, a default), or all of it `is_whole` (a function that is called
+    while the module is imported), is the source executed, and its names are put in the place of the
+    old ones.
     """
     module = sys.modules[name]
     assert module.__file__ is not None
     with open(module.__file__, encoding="utf-8") as file:  # noqa: PTH123 - a str it is
         old = compile(file.read(), module.__file__, "exec")
     new = compile(source, module.__file__, "exec")
-    if _outside(old) == _outside(new):
+    if _outside(old) == _outside(new) and not is_whole:
         codes = dict(_codes(new))
         for function in _functions(module.__dict__, name):
             function.__code__ = codes[function.__qualname__]

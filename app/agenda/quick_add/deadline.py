@@ -18,20 +18,28 @@ from dateutil.relativedelta import relativedelta, weekday
 from dateutil.rrule import rrulestr
 from dateutil.tz import datetime_exists
 
-from agenda.quick_add.grammar import LAST_DAY, NOON, UNSAID, phrases_of
-from agenda.quick_add.words import END, STRONG, Token, kinds, respelt, tokens_of
+from agenda.clock import LAST_INSTANT
+from agenda.quick_add.grammar import (
+    HOURS,
+    LAST_DAY,
+    MARK,
+    NOON,
+    UNSAID,
+    clock_of,
+    is_monthday,
+    phrases_of,
+)
+from agenda.quick_add.words import END, STRONG, Said, Token, kinds, respelt, tokens_of
 
 # What makes a time or a day one of two.
 _DOUBTFUL = kinds("vague bare plain worded slashed habit asked")
 END_OF_DAY = time(23, 59)
-LAST_YEAR = 9998
 # Without a year a day that has just passed is not the next one.
 _SOON = timedelta(days=300)
 # Of the morning, the afternoon, the evening, the night: until when each lasts; the hours that may
-# be said of it, of twelve and of twenty-four.
+# be said of it.
 _UNTIL = (time(12), time(18), time(20), END_OF_DAY)
-_LATER_HOURS = (range(0), range(1, 8), range(5, 12), range(8, 12))
-_HOURS = (range(12), range(12, 20), range(17, 24), range(20, 24))
+_HOURS = (HOURS[:12], HOURS[12:20], HOURS[17:], HOURS[20:])
 # "Dinner 8 tomorrow", "alarm 6:30": not for what is left of today.
 _MORNING_WORDS = {"reveil", "alarm", "alarme", "wake", "lever", "breakfast"}
 _EVENING_WORDS = {"diner", "dinner", "supper", "apero", "souper", "drinks", "party", "concert"}
@@ -178,7 +186,8 @@ def _refuse_the_doubtful(tokens: list[Token]) -> None:
         if _is_doubtful(tokens, index):
             # "Ou 19h", not "ou" alone.
             is_spoiler = token.kind in _SPOILERS | {"LASTS", "BEFORE"}
-            doubts.append(replace(token, last=_at(tokens, index + 1).last) if is_spoiler else token)
+            last = max(token.last, _at(tokens, index + 1).last) if is_spoiler else token.last
+            doubts.append(replace(token, last=last))
     if any(token.is_time or token.kind in STRONG for token in tokens) and doubts:
         raise Doubt(*doubts)
 
@@ -227,10 +236,9 @@ def _is_doubtful(tokens: list[Token], index: int) -> bool:
         case kind if kind in _SPOILERS | {"AT", "BY", "BEFORE"}:
             found = _is_of_another(tokens, index)
         case kind:
+            # "Notes de mars avant le 5".
             is_of_month = kind == "MONTH" and _at(tokens, index - 1).kind == "DE"
-            is_of_month = (
-                is_of_month and follower.kind in _UNTIL_WORDS
-            )  # "notes de mars avant le 5"
+            is_of_month = is_of_month and follower.kind in _UNTIL_WORDS
             is_measure = kind in _MEASURES and "NUMBER" in {before.kind, behind.kind}
             found = is_measure or (kind in _WEAK and is_beside_time and not is_of_month)
     return found
@@ -243,7 +251,7 @@ def _is_part_of_a_title(tokens: list[Token], index: int) -> bool:
         not side.is_time  # of "demain18h" both say when
         and side.kind != "AT"
         and side.last > token.first
-        and 0 <= side.first < token.last
+        and side.first < token.last
         for side in (label, follower)
     )
     is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
@@ -274,7 +282,7 @@ def _is_of_the_title(tokens: list[Token], index: int) -> bool:
     """ "2nd floor", "her 80th sunday noon"; "verbs 1-30 by friday", "release 2.1 friday 5pm"."""
     follower = _at(tokens, index + 1).kind
     if tokens[index].kind == "NTH":
-        return follower in {"WORD", "LABEL"} or _at(tokens, index - 1).value > 31  # noqa: PLR2004
+        return follower in {"WORD", "LABEL"} or not is_monthday(_at(tokens, index - 1).value)
     return follower in _UNTIL_WORDS or _is_whole(tokens)
 
 
@@ -296,9 +304,12 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
         return not (is_whole and label.is_time and follower.kind == "WORD")
     if (is_whole and follower.is_time) or {"weekend", "week", "month_end"} & behind.said.keys():
         return False
-    hour, minute = divmod(tokens[index].value, 100)
-    if not behind.is_time or (minute > 31 if hour == 0 else minute > 59 or hour > 23):  # noqa: PLR2004
-        return False  # neither a day nor a time
+    value = tokens[index].value
+    is_moment = (
+        clock_of(*divmod(value, 100)) if tokens[index].kind == "LARGE" else is_monthday(value)
+    )
+    if not (behind.is_time and is_moment):
+        return False
     if behind.kind == "CLOCK" and follower.kind not in {"DASH", "AND"}:
         is_day = follower.is_time and tokens[index].value > NOON and label.kind == "WORD"
         return is_day and not is_whole  # "réveillon 31 20h"
@@ -323,7 +334,7 @@ class _Deadline:
         self.said = self._merged([token for token in self.times if token not in until])
         is_included = any(token.text == "inclus" for token in tokens)
         if not is_included and any(self._opener(token) == "BEFORE" for token in self.times):
-            self.said["before"] = 1
+            self.said["before"] = MARK
 
     def _opener(self, token: Token) -> str:
         index = self.tokens.index(token) - 1
@@ -331,8 +342,8 @@ class _Deadline:
             index -= 1
         return "TILL" if token.text.startswith("jusqu") else _at(self.tokens, index).kind
 
-    def _merged(self, times: list[Token]) -> dict[str, int]:
-        said: dict[str, int] = {}
+    def _merged(self, times: list[Token]) -> Said:
+        said: Said = {}
         for token in times:
             for name, value in token.said.items():
                 if said.setdefault(name, value) != value and name not in _FLAGS:
@@ -352,12 +363,12 @@ class _Deadline:
         is_before, part = "before" in sure and "part" in sure, sure.get("part", 0)
         several: list[dict[str, int]] = [{}, other]
         if "morning" in sure:
-            several = [{"morning": UNSAID, "today": 1}, {"morning": UNSAID, "ahead": 1}]
+            several = [{"morning": UNSAID, "today": MARK}, {"morning": UNSAID, "ahead": 1}]
         if is_before:  # "before monday morning", "before sunday evening"
             before_part = {"before": UNSAID, "part": min(part, 3) - 1} if part else {"part": UNSAID}
             several += [{"before": UNSAID}, before_part]
         if sure.get("day") == at.day:
-            several += [{"today": 1}, {"months_on": 1} if "month" not in sure else {}]
+            several += [{"today": MARK}, {"months_on": 1} if "month" not in sure else {}]
         if "slashed" in self.said:
             several.append({"day": sure["month"], "month": sure["day"]})
         if is_either_week:
@@ -402,7 +413,8 @@ class _Deadline:
             if last is None or is_leap_day or last < found.date() or "hour" in self.last:
                 raise self.doubt()
             rule += f";UNTIL={last:%Y%m%d}"
-        if found <= at or found.year > LAST_YEAR or (zone and not datetime_exists(found, zone)):
+        is_skipped = zone is not None and not datetime_exists(found, zone)
+        if found <= at or found.year > LAST_INSTANT.year or is_skipped:
             raise self.doubt()
         return found, rule
 
@@ -411,7 +423,7 @@ class _Deadline:
         if self.rule or said.keys() - {"minutes", "days", "months", "hour", "minute", *_FLAGS}:
             raise self.doubt()
         if "minutes" in said:
-            if len(said) > 1:
+            if said.keys() > {"minutes"}:
                 raise self.doubt()
             return _minutes_later(at, said["minutes"], zone=zone)
         try:
@@ -495,7 +507,7 @@ class _Deadline:
             if is_day_known and ("vague" in said or self._is_dinner()):
                 raise self.doubt("hour")
             return time(hour, said["minute"])
-        if {"vague", "bare", "plain"} & said.keys() and hour in _LATER_HOURS[part]:
+        if hour and {"vague", "bare", "plain"} & said.keys() and hour + NOON in _HOURS[part]:
             hour += NOON
         is_night = "vague" in said and hour <= 4  # noqa: PLR2004
         is_night = is_night and not {"of_clock", "today", "morning"} & said.keys()
@@ -509,7 +521,7 @@ class _Deadline:
         is_early = 0 < self.said.get("hour", 0) < NOON
         return is_evening and is_early and bool({"bare", "plain"} & self.said.keys())
 
-    def _day(self, said: dict[str, int], clock: time | None, *, at: datetime) -> date | None:
+    def _day(self, said: Said, clock: time | None, *, at: datetime) -> date | None:
         """All that is said of the day must name the same."""
         today = at.date()
         monday = today - timedelta(days=today.weekday())
@@ -535,7 +547,7 @@ class _Deadline:
         return next(iter(found), None)
 
     def _weekday_date(
-        self, said: dict[str, int], day: date | None, clock: time | None, *, at: datetime
+        self, said: Said, day: date | None, clock: time | None, *, at: datetime
     ) -> date:
         """Of today's name it is in a week if today's time has passed; else nobody knows."""
         if day is not None:
@@ -556,7 +568,7 @@ class _Deadline:
             ahead = 7
         return today + timedelta(days=ahead + said.get("later", 0))
 
-    def _nth_weekday(self, said: dict[str, int], today: date) -> date:
+    def _nth_weekday(self, said: Said, today: date) -> date:
         place = relativedelta(
             month=said["month"],
             day=1 if said["nth"] > 0 else 31,
@@ -568,7 +580,7 @@ class _Deadline:
             raise self.doubt()
         return found
 
-    def _calendar_date(self, said: dict[str, int], today: date) -> date:
+    def _calendar_date(self, said: Said, today: date) -> date:
         """Without a year or a month the next one that has this day."""
         if "months_on" in said:
             first = today + relativedelta(months=said["months_on"], day=1)
@@ -584,15 +596,19 @@ class _Deadline:
         return found
 
 
+def _without(said: Said, *names: str) -> Said:
+    return {name: value for name, value in said.items() if name not in names}
+
+
 def _without_interval(rule: str) -> str:
     return ";".join(part for part in rule.split(";") if not part.startswith("INTERVAL="))
 
 
-def _dates_of(said: dict[str, int], *, since: date) -> Iterator[date]:
+def _dates_of(said: Said, *, since: date) -> Iterator[date]:
     years = [said["year"]] if "year" in said else (since.year, since.year + 1)
     for year in years:
         for month in [said["month"]] if "month" in said else range(1, 13):
-            if not 1 <= year <= LAST_YEAR:
+            if year > LAST_INSTANT.year:
                 continue
             last = monthrange(year, month)[1]
             day = last if said["day"] == LAST_DAY else said["day"]

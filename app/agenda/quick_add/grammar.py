@@ -14,13 +14,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 
 from agenda.quick_add.words import END, Said, Token, kinds
 
 NUMBERS = {"NUMBER", "LARGE", "COUNT", "SEPT"}
+_NAMES = ("WEEKDAY", "DOTTED", "SHORT")
 LAST_DAY = 99
 UNSAID = -1
 NOON = 12
+HOURS = range(24)
+# The value of what counts by its name alone, such as `vague`.
+MARK = 1
 _DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WORKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
 _FREQS = {"DAYS": "DAILY", "WEEKS": "WEEKLY", "MONTHS": "MONTHLY"}
@@ -37,6 +42,20 @@ def _values(tokens: Sequence[Token], *kinds: str) -> list[int]:
     return [token.value for token in tokens if token.kind in (kinds or NUMBERS)]
 
 
+def _first(tokens: Sequence[Token], *kinds: str) -> Token:
+    return next(token for token in tokens if token.kind in kinds)
+
+
+def _value(tokens: Sequence[Token], *kinds: str) -> int:
+    """The first; "an hour" is one."""
+    return next(iter(_values(tokens, *kinds)), 1)
+
+
+def _marked(said: Said, **marks: bool) -> Said:
+    """And those marks that hold; a doubt remains one."""
+    return said and said | {name: MARK for name, holds in marks.items() if holds}
+
+
 def _has(tokens: Sequence[Token], *kinds: str) -> bool:
     return any(token.kind in kinds for token in tokens)
 
@@ -49,9 +68,10 @@ def _is_counted(behind: Token) -> bool:
 
 def _labelled(tokens: list[Token], _behind: Token) -> _Reading:
     """ "chapitres 4 à 6", "p. 12-45"; but "TP 3 à 9" is at nine."""
-    is_several = tokens[0].text in {"p", "pp"} or tokens[0].text.endswith("s")
-    is_range = is_several and tokens[1].value < tokens[3].value and tokens[2].text != "at"
-    return "" if tokens[2].kind in {"DASH", "AND"} or is_range else None
+    label, first, link, last = tokens
+    is_several = label.text in {"p", "pp"} or label.text.endswith("s")
+    is_range = is_several and first.value < last.value and link.text != "at"
+    return "" if link.kind in {"DASH", "AND"} or is_range else None
 
 
 def _is_plural(behind: Token) -> bool:
@@ -82,7 +102,7 @@ def _tens(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _length(tokens: list[Token], _behind: Token) -> _Reading:
-    count = (_values(tokens) or [1])[0]
+    count = _value(tokens)
     unit = next(token for token in reversed(tokens) if token.kind in _UNIT_KINDS)
     if unit.kind == "EIGHT" or (unit.text == "jours" and count in {8, 15}):
         return _eight(max(count, unit.value))
@@ -97,14 +117,14 @@ def _length(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _eight(days: int) -> Said:
     """In French "huit jours" are a week, "quinze jours" two, for most of those who say it."""
-    return {"days": days, "or_days": days - 1, "asked": 1}
+    return {"days": days, "or_days": days - 1, "asked": MARK}
 
 
 def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
     """ "1h30", "two hours and 5 minutes", "une heure et demie"."""
-    rest = next(i for i, token in enumerate(tokens) if token.kind in {"H", "HEURE", "HOUR"})
-    hours = (_values(tokens[:rest]) or [1])[0]
-    return {"minutes": hours * 60 + _values(tokens[rest + 1 :], "HALF", "QUARTER", *NUMBERS)[-1]}
+    first, *more = _values(tokens, "HALF", "QUARTER", *NUMBERS)
+    hours, minutes = (first, more[-1]) if more else (1, first)
+    return {"minutes": hours * 60 + minutes}
 
 
 def _hours_and_half(tokens: list[Token], _behind: Token) -> _Reading:
@@ -112,89 +132,92 @@ def _hours_and_half(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _quarters(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"minutes": 15 * (_values(tokens) or [1])[0]}
+    return {"minutes": 15 * _value(tokens)}
 
 
 # Times of day.
 
 
-def _clock(hour: int, minute: int, *, vague_until: int = 0, is_bare: bool = False) -> Said:
-    """Up to `vague_until` nobody knows whether morning or afternoon; `is_bare` up to noon."""
-    if not (0 <= hour < 24 and 0 <= minute < 60):  # noqa: PLR2004 - a clock's
+def clock_of(hour: int, minute: int) -> Said:
+    return {"hour": hour, "minute": minute} if hour in HOURS and minute in range(60) else DOUBT
+
+
+def _dial(hour: int, minute: int, *, vague_until: int) -> Said:
+    """Up to `vague_until` nobody knows whether morning or afternoon, up to noon perhaps not."""
+    said = clock_of(hour, minute)
+    return _marked(said, vague=hour <= vague_until, bare=hour <= NOON) if hour else said
+
+
+def _of_twelve(hour: int, minute: int, half: Token) -> Said:
+    """`half` of the day, where it is said."""
+    if hour > NOON:
         return DOUBT
-    said = {"hour": hour, "minute": minute}
-    if 0 < hour <= vague_until:
-        said["vague"] = 1
-    elif is_bare and 0 < hour <= NOON:
-        said["bare"] = 1
-    return said
+    if half.kind == "AMPM":
+        return clock_of(hour % NOON + half.value, minute)
+    return _dial(hour, minute, vague_until=7)
 
 
 def _heures(tokens: list[Token], behind: Token) -> _Reading:
     """ "18h", "18 h 30", "huit heures et demie", "9h moins le quart"."""
-    hour, rest, minute = tokens[0].value, tokens[2:], 0
-    if rest:
-        minute = _values(rest, "HALF", "QUARTER", *NUMBERS)[-1]
-        is_apart = rest[0].kind == "NUMBER" and rest[0].first != tokens[0].first
-        if is_apart and len(rest[0].text) == 1 and tokens[-1].kind != "MIN":
+    number, unit, *rest = tokens
+    *_, minute = 0, *_values(rest, "HALF", "QUARTER", *NUMBERS)
+    hour = number.value
+    follower, *_ = *rest, END
+    if follower.kind == "NUMBER" and follower.first != unit.first and not _has(rest, "MIN"):
+        if len(follower.text) == 1:
             return None  # "20h 8 personnes"
-        if is_apart and _is_amount(behind) and tokens[-1].kind != "MIN":
+        if _is_amount(behind):
             return DOUBT  # half past, or so many of what follows?
-        if rest[0].kind == "MOINS":
-            hour, minute = hour - 1, 60 - minute
-    is_padded = tokens[0].text.startswith("0")
-    found = _clock(hour, minute, vague_until=0 if is_padded else 5)
-    if found and hour <= NOON and not is_padded:
-        return {**found, "plain": 1}
-    if found and tokens[1].kind == "HEURE" and not rest:
-        return {**found, "worded": 1}
-    return found
+    if _has(rest, "MOINS"):
+        hour, minute = hour - 1, 60 - minute
+    is_padded = number.text.startswith("0")
+    return _marked(
+        clock_of(hour, minute),
+        vague=hour in range(1, 6) and not is_padded,
+        plain=hour <= NOON and not is_padded,
+        worded=unit.kind == "HEURE" and not rest,
+    )
 
 
 def _am_pm(tokens: list[Token], _behind: Token) -> _Reading:
-    hour, minute = (*_values(tokens), 0)[:2]
-    half = tokens[-1].value
+    hour, minute, *_ = *_values(tokens), 0
+    *_, half = tokens
     # Midnight or noon, of which day: people disagree about 12 am.
-    if not 1 <= hour <= NOON or (hour == NOON and not half):
-        return DOUBT
-    return _clock(hour % NOON + half, minute)
+    return DOUBT if hour == NOON and not half.value else _of_twelve(hour, minute, half)
 
 
 def _colon(tokens: list[Token], _behind: Token) -> _Reading:
-    first, minute = [token for token in tokens if token.kind == "NUMBER"][:2]
+    first, minute, *_ = (token for token in tokens if token.kind == "NUMBER")
     if len(minute.text) < len("00"):
         return DOUBT
     if first.text.startswith("0"):
-        return _clock(first.value, minute.value)
-    if (first.value, minute.value) == (11, 59):  # "due 11:59", often of the night
-        return _clock(11, 59, vague_until=NOON)
-    return _clock(first.value, minute.value, vague_until=6, is_bare=True)
+        return clock_of(first.value, minute.value)
+    is_due = (first.value, minute.value) == (11, 59)  # "due 11:59", often of the night
+    return _dial(first.value, minute.value, vague_until=NOON if is_due else 6)
 
 
 def _on_the_dial(tokens: list[Token], _behind: Token) -> _Reading:
     """ "half past two", "a quarter to nine pm", "ten o'clock"."""
-    numbers = _values(tokens, "HALF", "QUARTER", *NUMBERS)
-    hour, minute = numbers[-1], (numbers[0] if numbers[1:] else 0)
-    if not 1 <= hour <= NOON or minute > 30:  # noqa: PLR2004 - half an hour
+    *_, minute, hour = 0, *_values(tokens, "HALF", "QUARTER", *NUMBERS)
+    *_, half = tokens
+    if minute > 30:  # noqa: PLR2004 - half an hour
         return DOUBT
-    if minute and _has(tokens, "TO"):
+    if _has(tokens, "TO"):
         hour, minute = (hour - 1 or NOON), 60 - minute
-    if tokens[-1].kind == "AMPM":
-        return _clock(hour % NOON + tokens[-1].value, minute)
-    return _clock(hour, minute, vague_until=7, is_bare=True)
+    return _of_twelve(hour, minute, half)
 
 
 def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "at 9", "à 18": but "at 9 Main Street" is no time."""
-    number = tokens[-1]
-    if number.value > 24:  # noqa: PLR2004 - "verbes 1 à 30"
+    *_, number = tokens
+    if not clock_of(number.value, 0):  # "verbes 1 à 30"
         return None
     if _is_counted(behind) or behind.kind in {"NUMBER", "LARGE", "DOT", "SLASH"}:
         is_place = tokens[0].kind == "AT" and tokens[0].text != "about" and number.kind == "NUMBER"
         return DOUBT if is_place else None
-    if number.kind == "NUMBER" and number.text.startswith("0"):
-        return _clock(number.value, 0)
-    return _clock(number.value, 0, vague_until=7, is_bare=True)
+    if number.text.startswith("0"):
+        return clock_of(number.value, 0)
+    return _dial(number.value, 0, vague_until=7)
 
 
 def _by_number(tokens: list[Token], behind: Token) -> _Reading:
@@ -227,7 +250,7 @@ def _dotted(tokens: list[Token], behind: Token) -> _Reading:
     if len(minute.text) < len("05") or minute.value % 5 or _is_amount(behind):
         return None
     found = _colon(tokens, behind)
-    return found | {"dotted": 1} if isinstance(found, dict) and found else None
+    return found | {"dotted": MARK} if isinstance(found, dict) and found else None
 
 
 def _half(tokens: list[Token], _behind: Token) -> _Reading:
@@ -235,8 +258,7 @@ def _half(tokens: list[Token], _behind: Token) -> _Reading:
     hour = tokens[-1].value
     if tokens[-2].text != "half" or not 1 <= hour <= NOON:
         return None
-    found = _clock(hour, 30, vague_until=7, is_bare=True)
-    return found | {"or_hour": hour - 1 or NOON, "asked": 1}
+    return _dial(hour, 30, vague_until=7) | {"or_hour": hour - 1 or NOON, "asked": MARK}
 
 
 def _first_thing(tokens: list[Token], _behind: Token) -> _Reading:
@@ -245,134 +267,132 @@ def _first_thing(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _four_digits(tokens: list[Token], behind: Token) -> _Reading:
     """ "at 0930"."""
-    number = tokens[-1]
+    *_, number = tokens
     if len(number.text) < len("0930") or number.value // 100 in {19, 20} or _is_amount(behind):
         return DOUBT
-    found = _clock(number.value // 100, number.value % 100)
-    return {**found, "dotted": 1} if found and number is tokens[0] else found
+    found = clock_of(number.value // 100, number.value % 100)
+    return _marked(found, dotted=number is tokens[0])
 
 
 def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
     """ "at seven thirty", "six fifteen pm"."""
     hour, minute = _values(tokens, "COUNT")
-    if not 1 <= hour <= NOON or not 10 <= minute < 60:  # noqa: PLR2004 - a clock's
-        return DOUBT
-    if tokens[-1].kind == "AMPM":
-        return _clock(hour % NOON + tokens[-1].value, minute)
-    return _clock(hour, minute, vague_until=7, is_bare=True)
+    *_, half = tokens
+    return _of_twelve(hour, minute, half) if minute >= 10 else DOUBT  # noqa: PLR2004
 
 
 def _noon(tokens: list[Token], _behind: Token) -> _Reading:
-    if tokens[0].kind == "NUMBER" and tokens[0].value != NOON:  # "Lab 3 noon"
+    first, *rest = tokens
+    if first.kind == "NUMBER" and first.value != NOON:  # "Lab 3 noon"
         return None
-    minute = (0, *_values(tokens[1:], "HALF", "QUARTER", *NUMBERS))[-1]
-    if _has(tokens, "MOINS"):
-        return _clock(NOON - 1, 60 - minute)
-    return {"hour": NOON, "minute": minute}
+    *_, minute = 0, *_values(rest, "HALF", "QUARTER", *NUMBERS)
+    return clock_of(NOON - 1, 60 - minute) if _has(rest, "MOINS") else clock_of(NOON, minute)
 
 
 def _lunchtime(tokens: list[Token], _behind: Token) -> _Reading:
     """ "entre midi et deux"."""
-    end = tokens[-1].value
-    return {"hour": NOON + end, "minute": 0, "range": 1} if end in {1, 2} else DOUBT
+    *_, end = tokens
+    return _marked(clock_of(NOON + end.value, 0), range=True) if end.value in {1, 2} else DOUBT
 
 
 # Days.
 
 
-def _date(day: int, month: int, year: int | None) -> Said:
-    longest = {2: 29, **dict.fromkeys((4, 6, 9, 11), 30)}
-    if not (1 <= month <= 12 and 1 <= day <= longest.get(month, 31)):  # noqa: PLR2004 - a calendar
+def _date(day: int, month: int, year: int | None = None) -> Said:
+    if year is not None and year < 100:  # noqa: PLR2004 - two digits
+        year += 2000
+    try:
+        date(year or 2000, month, day)  # a leap year
+    except ValueError:
         return DOUBT
-    if year is None:
-        return {"day": day, "month": month}
-    year += 2000 if year < 100 else 0  # noqa: PLR2004 - two digits
-    return {"day": day, "month": month, "year": year} if year < 9999 else DOUBT  # noqa: PLR2004
+    return {"day": day, "month": month} | ({} if year is None else {"year": year})
+
+
+def _named(said: Said, tokens: list[Token]) -> Said:
+    """And the weekday beside the date."""
+    is_named = said and _has(tokens, *_NAMES)
+    return said | {"weekday": _value(tokens, *_NAMES)} if is_named else said
+
+
+def is_monthday(number: int) -> bool:
+    return 1 <= number <= 31  # noqa: PLR2004 - a calendar's
 
 
 def _numeric(tokens: list[Token], _behind: Token) -> _Reading:
     """ "12/03", "le 12.03", "12/03/2027", "2026-12-01"."""
-    numbers = _values(tokens)
+    day, month, year, *_ = *_values(tokens), None
     if tokens[0].kind == "LARGE":
-        return _date(numbers[2], numbers[1], numbers[0])
-    day, month, *year = numbers
-    # "1/2" is a half, "24/7" always, "note 8/10" a mark.
-    is_named = _has(tokens, "THE", "ON", "WEEKDAY", "DOTTED", "SHORT")
-    is_fraction = (day, month) in {(1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (1, 5), (1, 10), (24, 7)}
-    if not year and not is_named and (is_fraction or day == month):
+        return _date(year, month, day)
+    is_named = _has(tokens, "THE", "ON", *_NAMES)
+    if year is None and not is_named and (f"{day}/{month}" in _NO_DATES or day == month):
         return DOUBT
-    names = dict(zip(["weekday"], _values(tokens, "WEEKDAY", "DOTTED", "SHORT"), strict=False))
-    if day <= NOON < month and _has(tokens, "SLASH"):  # "12/31" can be no other day; or a mark
-        found = _date(month, day, year[0] if year else None)
-        return {**found, **names, "asked": 1} if found else DOUBT
-    found = _date(day, month, year[0] if year else None)
-    found = {**found, **names} if found else DOUBT
-    is_american_too = _has(tokens, "SLASH") and not _has(tokens, "THE") and month != day <= NOON
-    return {**found, "slashed": 1} if found and is_american_too else found
+    is_slashed = _has(tokens, "SLASH")
+    if is_slashed and day <= NOON < month:  # "12/31" can be no other day; or a mark
+        return _marked(_named(_date(month, day, year), tokens), asked=True)
+    is_american_too = is_slashed and not _has(tokens, "THE") and month != day <= NOON
+    return _marked(_named(_date(day, month, year), tokens), slashed=is_american_too)
 
 
 def _day_of_month(tokens: list[Token], behind: Token) -> Said:
     """ "5 janvier 2027", "December 5th"; "may 5 people" is none."""
-    month = next(t for t in tokens if t.kind == "MONTH")
-    years = _values(tokens, "LARGE")
-    days = [t for t in tokens if t is not month and t.kind in {"NUMBER", "COUNT", "ORDINAL"}]
-    is_counted = behind.kind in {"WORD", "LABEL"} and tokens[-1].kind in {"NUMBER", "ORDINAL"}
-    if days[0].kind == "ORDINAL" and 1 < days[0].value < 5 and not _has(tokens, "OF"):  # noqa: PLR2004
+    month = _first(tokens, "MONTH")
+    day = _first(tokens, "NUMBER", "COUNT", "ORDINAL")
+    *_, last = tokens
+    is_counted = behind.kind in {"WORD", "LABEL"} and last.kind in {"NUMBER", "ORDINAL"}
+    if day.kind == "ORDINAL" and 1 < day.value < 5 and not _has(tokens, "OF"):  # noqa: PLR2004
         return DOUBT  # "second march for peace"
-    found = _date(days[0].value, month.value, years[0] if years else None)
-    if found and is_counted and month.text in {"may", "march", "mars"}:
-        return {**found, "asked": 1}
-    names = _values(tokens, "WEEKDAY", "DOTTED", "SHORT")
-    return {**found, "weekday": names[0]} if found and names else found
+    found = _date(day.value, month.value, next(iter(_values(tokens, "LARGE")), None))
+    is_asked = is_counted and month.text in {"may", "march", "mars"}
+    return _marked(_named(found, tokens), asked=is_asked)
 
 
 def _nth(tokens: list[Token], behind: Token) -> Said | None:
     """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
-    day = _values(tokens, "ORDINAL", *NUMBERS)[0]
-    found = {"day": day} if 1 <= day <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+    day = _value(tokens, "ORDINAL", *NUMBERS)
+    found = {"day": day} if is_monthday(day) else DOUBT
     if tokens[-1].kind == "COUNT" and tokens[0].text != "le":
         return None  # "les deux à 18h"
     if not _is_counted(behind):
         return found
     if found and tokens[0].text == "on" and behind.kind == "WORD":
-        return {**found, "asked": 1}  # "on the 28th rent", "on the 2nd shelf"
+        return {**found, "asked": MARK}  # "on the 28th rent", "on the 2nd shelf"
     return None if tokens[0].text == "les" else DOUBT  # "les 21 copies"
 
 
 def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
     """ "vendredi 5", "friday the 5th"; "friday 5" may be five o'clock, "lundi 8" eight."""
-    name = next(token for token in tokens if token.kind in {"WEEKDAY", "DOTTED", "SHORT"})
+    name, day = _first(tokens, *_NAMES), _value(tokens)
     is_french = name.text.endswith(("di", "he", ".")) or name.text in {"lun", "ven", "merc"}
     is_sure = is_french or _has(tokens, "NTH", "THE", "ON") or behind.kind in _CLOCK_BEGINS
-    if behind.kind == "NOON" and _values(tokens) == [NOON]:  # "friday, 12 noon"
+    if behind.kind == "NOON" and day == NOON:  # "friday, 12 noon"
         return {"weekday": name.value, "hour": NOON, "minute": 0}
-    is_sure = is_sure or _values(tokens)[0] >= 24  # noqa: PLR2004 - hours
+    is_sure = is_sure or day not in HOURS
     if not (found := _nth(tokens, END)):
         return DOUBT
     found["weekday"] = name.value
     if not _has(tokens, "NTH") and _is_plural(behind):
-        found["asked"] = 1  # "vendredi 27 personnes"
+        found["asked"] = MARK  # "vendredi 27 personnes"
     elif not _has(tokens, "NTH") and behind.kind not in _CLOCK_BEGINS:
-        found |= {"or_hour": found["day"], "or_minute": 0, "or_day": UNSAID}
-    return found if is_sure else found | {"asked": 1}
+        found |= {"or_hour": day, "or_minute": 0, "or_day": UNSAID}
+    return _marked(found, asked=not is_sure) if not is_sure else found
 
 
 def _weekday(tokens: list[Token], behind: Token) -> _Reading:
-    name = next(t for t in tokens if t.kind in {"WEEKDAY", "SHORT", "DOTTED"})
+    name = _first(tokens, *_NAMES)
     said = {"weekday": name.value}
     if _has(tokens, "WEEKS"):
         said["week"] = max(_values(tokens, "NEXT", "THIS"))
     elif _has(tokens, "EN"):
-        said["later"] = _LATER.get(tokens[-1].value, 0)
-        return said if said["later"] else DOUBT
+        *_, count = tokens
+        return said | {"later": _LATER[count.value]} if count.value in _LATER else DOUBT
     elif _has(tokens, "NEXT", "THIS"):
         said["next"] = max(_values(tokens, "NEXT", "THIS"))
     elif tokens[0].kind == "THE":
-        said["habit"] = 1
+        said["habit"] = MARK
     elif name.text == "sam" and name.is_name:  # or a person
-        said["asked"] = 1
+        said["asked"] = MARK
     elif name.text.endswith("day") and behind.kind in {"WORD", "LABEL"} and name.first > 0:
-        said["attribute"] = 1
+        said["attribute"] = MARK
     return said
 
 
@@ -386,20 +406,21 @@ def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
     """ "A week from friday", "two weeks from today", "friday week"; "vendredi semaine" is none."""
     if tokens[-1].text.startswith("semaine"):
         return None
-    weeks = (_values(tokens) or [1])[0]
-    if ahead := [token.value for token in tokens if token.kind == "TODAY"]:
-        return {"ahead": ahead[0] + 7 * weeks}
-    return {"weekday": _values(tokens, "WEEKDAY")[0], "later": 7 * weeks}
+    day = _first(tokens, "TODAY", "WEEKDAY")
+    later = 7 * _value(tokens)
+    if day.kind == "TODAY":
+        return {"ahead": day.value + later}
+    return {"weekday": day.value, "later": later}
 
 
 def _days_from(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"ahead": (_values(tokens) or [1])[0] + tokens[-1].value}
+    return {"ahead": _value(tokens) + tokens[-1].value}
 
 
 def _today_in(tokens: list[Token], _behind: Token) -> _Reading:
     """ "d'aujourd'hui en huit", "demain en quinze"."""
     later = _LATER.get(tokens[-1].value)
-    return {"ahead": _values(tokens, "TODAY")[0] + later} if later else DOUBT
+    return {"ahead": _value(tokens, "TODAY") + later} if later else DOUBT
 
 
 def _last_day(tokens: list[Token], _behind: Token) -> _Reading:
@@ -410,24 +431,24 @@ def _weekday_range(tokens: list[Token], _behind: Token) -> _Reading:
     first, last = _values(tokens, "WEEKDAY", "SHORT")
     if (first, last) == (0, 4):
         return _WORKDAYS
-    return {"weekday": last, "range": 1} if first < last else DOUBT
+    return {"weekday": last, "range": MARK} if first < last else DOUBT
 
 
 def _day_of_next_month(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"day": _values(tokens)[0], "months_on": 1}
+    found = _nth(tokens, END)
+    return found and found | {"months_on": 1}
 
 
 def _holiday(tokens: list[Token], behind: Token) -> _Reading:
     """ "before christmas"; but "for christmas dinner" says no day."""
-    month_and_day = divmod(tokens[-1].value, 100)
-    if not tokens[-1].value or behind.kind in {"WORD", "LABEL"}:
-        return DOUBT
-    return {"day": month_and_day[0], "month": month_and_day[1]}
+    (name,) = tokens
+    day, month = divmod(name.value, 100)
+    return DOUBT if behind.kind in {"WORD", "LABEL"} else _date(day, month)
 
 
 def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     """ "le premier lundi de janvier"."""
-    nth, day = _values(tokens, "ORDINAL", "NUMBER")[0], _values(tokens, "WEEKDAY")[0]
+    nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY")
     if nth > 4:  # noqa: PLR2004 - not every month has a fifth one
         return DOUBT
     return {"nth": nth, "weekday": day, "month": tokens[-1].value}
@@ -435,7 +456,7 @@ def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _early(tokens: list[Token], _behind: Token) -> _Reading:
     """ "début mars", "mid-march", "late march"."""
-    found: Said = {"month": tokens[-1].value, "asked": 1}
+    found: Said = {"month": tokens[-1].value, "asked": MARK}
     if _has(tokens, "EARLY"):
         return found | {"day": 1, "or_day": 10}
     return found | {"day": 15 if _has(tokens, "MID") else LAST_DAY}
@@ -446,8 +467,9 @@ def _early_part(tokens: list[Token], _behind: Token) -> _Reading:
     if tokens[-1].text == "journee":
         return DOUBT
     if _has(tokens, "LATE"):
-        return {"part": part, "today": 1} if part < 2 else DOUBT  # noqa: PLR2004 - the evening
-    return {"part": part, "today": 1, "or_hour": (9, 14, 18, 21)[part], "or_minute": 0, "asked": 1}
+        return {"part": part, "today": MARK} if part < 2 else DOUBT  # noqa: PLR2004 - the evening
+    other = {"or_hour": (9, 14, 18, 21)[part], "or_minute": 0}
+    return {"part": part, "today": MARK, **other, "asked": MARK}
 
 
 def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
@@ -455,18 +477,18 @@ def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _part(tokens: list[Token], _behind: Token) -> _Reading:
-    part = _values(tokens, "PART", "STRETCH", "TONIGHT")[0]
+    part = _value(tokens, "PART", "STRETCH", "TONIGHT")
     said = {"part": part}
     if tokens[-1].kind == "STRETCH" and part == 1:  # la journée
         said = {"hour": 23, "minute": 59}
     if tokens[0].kind in {"THIS", "TONIGHT"}:
         said["ahead"] = 0
     elif tokens[0].text == "in" and _has(tokens, "THE", "ON") and tokens[-1].text == "morning":
-        said["morning"] = 1  # of tomorrow, mostly
+        said["morning"] = MARK  # of tomorrow, mostly
     elif _has(tokens, "END", "IN", "EN"):
-        said["today"] = 1
+        said["today"] = MARK
     elif tokens[0].kind == "DE":
-        said["of_clock"] = 1
+        said["of_clock"] = MARK
     return said
 
 
@@ -483,7 +505,7 @@ def _repeats(rule: str) -> _Read:
 
 
 def _rule(freq: str, *, interval: int = 1, **by: str) -> str:
-    parts = [f"FREQ={freq}", *([f"INTERVAL={interval}"] if interval > 1 else [])]
+    parts = [f"FREQ={freq}", *([f"INTERVAL={interval}"] if interval != 1 else [])]
     return ";".join([*parts, *(f"{name.upper()}={value}" for name, value in by.items())])
 
 
@@ -494,28 +516,33 @@ def _on_weekdays(tokens: list[Token], _behind: Token) -> _Reading:
         is_in_a_row = days[-1] - days[0] < len(days) < 5  # noqa: PLR2004 - a festival; or the workdays
         if not days[2:] or is_in_a_row:
             return DOUBT if days[2:] or _has(tokens, "SLASH") else None
-    interval = _values(tokens, "OTHER") or ([tokens[-1].value] if _has(tokens, "SUR") else [1])
-    return _rule("WEEKLY", interval=interval[0], byday=",".join(_DAY_CODES[day] for day in days))
+    interval = _value(tokens, "OTHER")
+    if _has(tokens, "SUR"):
+        count, *_, last = tokens
+        if count.value != 1:
+            return DOUBT
+        interval = last.value
+    return _rule("WEEKLY", interval=interval, byday=",".join(_DAY_CODES[day] for day in days))
 
 
 def _each(tokens: list[Token], _behind: Token) -> _Reading:
     """ "tous les 2 jours", "every other week", "une semaine sur deux", "chaque année"."""
     unit = next(token for token in reversed(tokens) if token.kind in _FREQS)
-    interval = (_values(tokens, "OTHER", *NUMBERS) or [1])[-1]
+    *_, interval = 1, *_values(tokens, "OTHER", *NUMBERS)
     if _has(tokens, "SUR") and tokens[0].value != 1:
         return DOUBT
-    if unit.text == "jours" and interval in {8, 15}:
-        return _rule("WEEKLY", interval=2) if interval > 8 else DOUBT  # noqa: PLR2004
-    return _rule(_FREQS[unit.kind], interval=interval) if 0 < interval < 100 else DOUBT  # noqa: PLR2004
+    if unit.text == "jours" and interval in _LATER:
+        return _rule("WEEKLY", interval=2) if interval == max(_LATER) else DOUBT
+    return _rule(_FREQS[unit.kind], interval=interval) if interval else DOUBT
 
 
 def _each_nth(tokens: list[Token], _behind: Token) -> _Reading:
-    day = _values(tokens, "NUMBER", "ORDINAL")[0]
-    return _rule("MONTHLY", bymonthday=str(day)) if 1 <= day <= 31 else DOUBT  # noqa: PLR2004
+    day = _value(tokens, "NUMBER", "ORDINAL")
+    return _rule("MONTHLY", bymonthday=str(day)) if is_monthday(day) else DOUBT
 
 
 def _nth_weekday(tokens: list[Token], _behind: Token) -> _Reading:
-    nth, day = _values(tokens, "ORDINAL", "NUMBER")[0], _values(tokens, "WEEKDAY", "WEEKDAYS")[0]
+    nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY", "WEEKDAYS")
     # "Every second monday": of the month, or every other one?
     if nth > 4 or (nth not in {1, -1} and not _has(tokens, "MONTHS")):  # noqa: PLR2004
         return DOUBT
@@ -523,14 +550,15 @@ def _nth_weekday(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _each_date(tokens: list[Token], behind: Token) -> _Reading:
-    found = _day_of_month(tokens[1:], behind)
+    found = _day_of_month(tokens, behind)
     if not found:
         return DOUBT
     return _rule("YEARLY", bymonth=str(found["month"]), bymonthday=str(found["day"]))
 
 
 def _adverb(tokens: list[Token], _behind: Token) -> _Reading:
-    return _rule(("DAILY", "WEEKLY", "MONTHLY", "YEARLY")[tokens[-1].value])
+    (adverb,) = tokens
+    return _rule(("DAILY", "WEEKLY", "MONTHLY", "YEARLY")[adverb.value])
 
 
 # Ranges: the deadline is their end.
@@ -545,44 +573,46 @@ def _until_number(tokens: list[Token], behind: Token) -> _Reading:
 
 def _before_a_day(tokens: list[Token], behind: Token) -> _Reading:
     found = _until_number(tokens, behind)
-    return {**found, "asked": 1} if isinstance(found, dict) and found else None
+    return {**found, "asked": MARK} if isinstance(found, dict) and found else None
 
 
 def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
-    first, last = (t for t in tokens if t.kind in {"CLOCK", "NUMBER"})
-    end = last.said or _at_number([last], END)
-    if not end:
+    sides = (token for token in tokens if token.kind in {"CLOCK", "NUMBER"})
+    first, last = (side.said or _at_number([side], END) or DOUBT for side in sides)
+    if not (first and last):
         return DOUBT
-    begin = first.said.get("hour", first.value) * 60 + first.said.get("minute", 0)
-    over = begin - end["hour"] * 60 - end["minute"]
-    if over < 0:
-        return {**end, "range": 1}
-    if not (0 < over < NOON * 60 and begin < 13 * 60):
+    begin, end = (side["hour"] * 60 + side["minute"] for side in (first, last))
+    if begin < end:
+        return {**last, "range": MARK}
+    if begin == end or begin >= end + NOON * 60 or begin >= 13 * 60:
         return DOUBT
     if begin >= 11 * 60:  # "12-1"; "9-1" may be a day's or a night's
-        return {"hour": end["hour"] + NOON, "minute": end["minute"], "range": 1}
-    return {**end, "vague": 1, "range": 1}
+        return {"hour": last["hour"] + NOON, "minute": last["minute"], "range": MARK}
+    return {**last, "vague": MARK, "range": MARK}
 
 
 def _until_nth(tokens: list[Token], behind: Token) -> _Reading:
     """ "du 28 au 30"."""
     first, last = _values(tokens)
-    if (tokens[0].text, _has(tokens, "TO"), _is_counted(behind)) != ("du", True, False):
+    if tokens[0].text != "du" or _is_counted(behind):
         return None
-    return {"day": last, "range": 1} if first < last <= 31 else DOUBT  # noqa: PLR2004 - a calendar
+    return {"day": last, "range": MARK} if first < last and is_monthday(last) else DOUBT
 
 
 def _until_date(tokens: list[Token], _behind: Token) -> _Reading:
-    last = tokens[-2] if tokens[-1].kind == "NTH" else tokens[-1]
+    *_, last = (token for token in tokens if token.kind != "NTH")
     if last.kind != "NUMBER":
-        return {**last.said, "range": 1}
-    first = next(token.said for token in tokens if token.kind == "DATE")
-    is_later = first.get("day", LAST_DAY) < last.value <= 31  # noqa: PLR2004 - a calendar
-    return {**first, "day": last.value, "range": 1} if is_later else DOUBT
+        return {**last.said, "range": MARK}
+    first = _first(tokens, "DATE").said
+    is_later = first.get("day", last.value) < last.value and is_monthday(last.value)
+    return {**first, "day": last.value, "range": MARK} if is_later else DOUBT
 
 
 _PLACES = {"people", "street", "rue", "avenue", "place", "boulevard", "bd", "impasse", "route"}
+# "Vendredi en quinze" is so many days later, "tous les quinze jours" every two weeks.
 _LATER = {8: 7, 15: 14}
+# A half, a mark, always.
+_NO_DATES = kinds("1/2 1/3 2/3 1/4 3/4 1/5 1/10 24/7")
 _CLOCK_BEGINS = kinds("NUMBER AT TO PART")
 _NOT_PLURAL = {"cours", "repas", "bus", "devis", "colis", "puis", "mes", "ses", "nos", "rdvs"}
 _UNIT_KINDS = kinds("MIN H HEURE HOUR DAYS WEEKS FORTNIGHT MONTHS YEARS AN EIGHT")
@@ -695,7 +725,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     (
         "DAY",
         "(?<=BEFORE|BY|TILL) WEEKDAYS",
-        lambda tokens, _behind: {"weekday": tokens[0].value, "asked": 1},
+        lambda tokens, _behind: {"weekday": tokens[0].value, "asked": MARK},
     ),
     ("RULE", "(DAILY ON*)? ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
     ("RULE", "EVERY THE? (NUM|OTHER)? TURN|NUM TURN SUR NUM", _each),
@@ -737,9 +767,9 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),
     ("DAY", "(THIS|(AT|IN|ON|OVER|LASTS) (THE|ON)) WEEKEND", _says(weekend=0)),
-    ("DAY", "NEXT WEEKEND|THE? WEEKEND QUI? NEXT", _says(weekend=0, or_weekend=7, asked=1)),
-    ("DAY", "ENDOF NEXTWEEK", _says(weekend=7, or_weekend=5, asked=1)),
-    ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, or_weekend=-2, asked=1)),
+    ("DAY", "NEXT WEEKEND|THE? WEEKEND QUI? NEXT", _says(weekend=0, or_weekend=7, asked=MARK)),
+    ("DAY", "ENDOF NEXTWEEK", _says(weekend=7, or_weekend=5, asked=MARK)),
+    ("DAY", "ENDOF WEEKS|EOW", _says(weekend=0, or_weekend=-2, asked=MARK)),
     ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
     ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
     ("DAY", "ART ORDINAL DAYS DU ART MONTHS (?!NEXT)", _last_day),
@@ -753,7 +783,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "EOD|ENDOF (DAYS|(?=TODAY))", _says(hour=23, minute=59)),
     ("CLOCK", "COB (?=$|DAYISH)|ENDOF WORKING DAYS?", _says(hour=17, minute=0)),
     ("CLOCK", "(AT|A|DE)? THE? ORDINAL (HEURE (?!DE)|THING)", _first_thing),
-    ("CLOCK", "AT? LUNCH", _says(hour=NOON, minute=0, or_hour=13, asked=1)),
+    ("CLOCK", "AT? LUNCH", _says(hour=NOON, minute=0, or_hour=13, asked=MARK)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
     ("TIME", "AT NUMBER TO NUM (AMPM|COLON)", None),  # a range, or "at five to six pm"
@@ -777,7 +807,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "AT? HALF NUM NOTCLOCK", _half),
     ("CLOCK", "AT? COUNT HUNDRED HOUR?|AT? NUMBER SHARP|AT COUNT SHARP", _number),
     ("CLOCK", "(AT|A) LARGE NOTCLOCK", _four_digits),
-    ("CLOCK", "BETWEEN? NOON AND NUM NOTCLOCK", _lunchtime),
+    ("CLOCK", "BETWEEN? NOON AND NUM NOTCLOCK (?!QUARTER)", _lunchtime),
     (
         "CLOCK",
         "NUMBER? NOON (AND COUNT? (HALF|QUARTER)|COUNT (?=$)|MOINS (THE? QUARTER|NUM))?",
@@ -864,7 +894,7 @@ def _phrase_at(
             token = replace(
                 parts[0],
                 kind="TIME" if read and reading == DOUBT else name,
-                value=reading if isinstance(reading, int) else int(value or 0),
+                value=reading if isinstance(reading, int) else int(value or "0"),
                 text=" ".join(part.text for part in parts),
                 last=parts[-1].last,
                 said=reading if isinstance(reading, dict) else {},

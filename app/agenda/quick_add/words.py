@@ -146,19 +146,32 @@ AROUND=0 autour alentours
 ACT=0 write prepare appeler rappeler relancer voir inviter
 *=0 eod eow eom eoy past moins sur en from now thing of qui plus no
 """
-WORDS: dict[str, tuple[str, int]] = {}
-for _row in _VOCABULARY.strip().splitlines():
-    _meaning, *_groups = _row.split()
-    _kind, _sign, _value = re.split(r"([=+])", _meaning)
-    for _more, _group in enumerate(_groups):
-        for _name in _group.split(","):
-            _named = _name.upper() if _kind == "*" else _kind
-            WORDS.setdefault(_name, (_named, int(_value) + (_more if _sign == "+" else 0)))
+
+
+def _meanings(rows: str) -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+    for row in rows.strip().splitlines():
+        meaning, *groups = row.split()
+        kind, sign, value = re.split(r"([=+])", meaning)
+        for more, group in enumerate(groups):
+            for name in group.split(","):
+                named = name.upper() if kind == "*" else kind
+                found.setdefault(name, (named, int(value) + (more if sign == "+" else 0)))
+    return found
+
+
+WORDS = _meanings(_VOCABULARY)
 for _tens in ("vingt", "twenty", "trente", "thirty", "quarante", "forty", "cinquante", "fifty"):
     for _name, (_kind, _value) in tuple(WORDS.items()):
         if _kind in {"COUNT", "SEPT", "ORDINAL"} and 0 < _value < len("0123456789"):
             _sum = ("ORDINAL" if _kind == "ORDINAL" else "COUNT", WORDS[_tens][1] + _value)
             WORDS |= {f"{_tens}-{_name}": _sum, f"{_tens}-et-{_name}": _sum}
+# What stands for the value of a word that is no number.
+NO_VALUE = 0
+
+
+def kind_of(name: str) -> str:
+    return WORDS[name][0] if name in WORDS else ""
 
 
 def kinds(text: str) -> frozenset[str]:
@@ -167,8 +180,7 @@ def kinds(text: str) -> frozenset[str]:
 
 _DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 # In a word that begins with a digit only.
-_ENDINGS = dict.fromkeys(kinds("er ere re e eme st nd rd th"), ("NTH", 0))
-_ENDINGS |= {"j": ("DAYS", 1), ":": ("COLON", 0), ".": ("DOT", 0), "/": ("SLASH", 0)}
+_ENDINGS = _meanings("NTH=0 er ere re e eme st nd rd th\nDAYS=1 j\nCOLON=0 :\nDOT=0 .\nSLASH=0 /")
 _ENDING_KINDS = kinds(
     "NOON MIDNIGHT AMPM MIN H HEURE HOUR DAYS WEEKS MONTHS YEARS MONTH SHARP DASH AT A"
 )
@@ -184,7 +196,7 @@ _LIKE_A_TIME = re.compile(
     r"|^\d+(?:-\d+)?-?(?:h|hrs?|mins?|mn|heures?|hours?|j|jours?|days?|weeks?|mois|ish)$"
     r"|^[jhd][-+]\d+$|^(?:utc|gmt)[-+]\d|-ish$"
 )
-_NO_TYPOS = {"domain", "sundae", "minute", "martins"}
+_NO_TYPOS = {"domain", "sundae", "minute", "martins", "maintains"}
 _OFTEN_MISSPELT: dict[str, list[str]] = defaultdict(list)
 for _name, (_kind, _) in WORDS.items():
     is_long = len(_name) > len("lundi") or _name in {"lundi", "mardi", "jeudi"}
@@ -217,7 +229,7 @@ class Token:
 
 
 # Stands where no word does.
-END = Token(kind="END", value=0, text="", first=-1, last=-1)
+END = Token(kind="END", value=NO_VALUE, text="", first=NO_VALUE, last=NO_VALUE)
 
 
 def tokens_of(words: list[str]) -> list[Token]:
@@ -239,7 +251,7 @@ def _plain(word: str) -> str:
     text = "".join(each for each in letters if unicodedata.category(each) not in {"Mn", "Cf"})
     text = re.sub("[’ʼ]", "'", re.sub("[–—−‑→]|[-=]>", "-", text))
     bare = text.strip("()[]{}\"'«»“”*_,;:!?…~").lstrip(".")
-    if WORDS.get(bare, ("", 0))[0] != "DOTTED":
+    if kind_of(bare) != "DOTTED":
         bare = bare.rstrip(".,;:!?)")
     return bare or text or "·"
 
@@ -252,11 +264,11 @@ def _pieces(word: str) -> list[str]:
         return [found[1], found[2]]
     if found := re.fullmatch(r"[a-z]+([-/][a-z]+)+|([a-z-]+?)([@-]?)(\d.*)", word):
         pieces = [piece for piece in found.groups()[1:] if piece] or re.split("([-/])", word)
-        if all(WORDS.get(piece, ("",))[0] in _GLUED for piece in pieces if piece[0].isalpha()):
+        if all(kind_of(piece) in _GLUED for piece in pieces if piece[0].isalpha()):
             return [*pieces[:-1], *_pieces(pieces[-1])]
     if found := re.fullmatch(r"(\d{4}-\d\d-\d\d)t(\d\d:\d\d(?::\d\d)?)", word):
         return [*_pieces(found[1]), *_pieces(found[2])]
-    if re.match(r"@?\d", word) and len(word) < len("2026-12-01T18:00+"):
+    if re.match(r"@?h?\d", word) and len(word) < len("2026-12-01T18:00+"):
         pieces = re.findall(r"\d+|[ap]\.m|[a-z]+|.", word)
         if all(_is_ending(piece) for piece in pieces):
             return pieces
@@ -264,23 +276,22 @@ def _pieces(word: str) -> list[str]:
 
 
 def _is_ending(piece: str) -> bool:
-    kind = WORDS.get(piece, ("", 0))[0]
-    return piece.isdecimal() or piece in _ENDINGS or kind in _ENDING_KINDS
+    return piece.isdecimal() or piece in _ENDINGS or kind_of(piece) in _ENDING_KINDS
 
 
 def _meaning_of(text: str, *, is_a: bool) -> tuple[str, int]:
     if re.fullmatch("[0-9]{1,4}", text):
         return "NUMBER" if len(text) < len("100") else "LARGE", int(text)
     if text == "a" and is_a:
-        return "AT", 0
+        return "AT", NO_VALUE
     if text in WORDS or text in _ENDINGS:
         return WORDS.get(text) or _ENDINGS[text]
     pieces = [piece.removesuffix("'s") for piece in re.split(r"[^a-z0-9:.']+", text)]
     speaking = STRONG | ({"SHORT", "PART"} if pieces[1:] else set())
     is_time = _LIKE_A_TIME.search(text) or any(
-        WORDS.get(piece, ("", 0))[0] in speaking or corrected(piece) for piece in pieces
+        kind_of(piece) in speaking or corrected(piece) for piece in pieces
     )
-    return ("TIME" if is_time else "WORD"), 0
+    return ("TIME" if is_time else "WORD"), NO_VALUE
 
 
 def respelt(word: str) -> str:
@@ -294,14 +305,13 @@ def respelt(word: str) -> str:
 
 def corrected(word: str) -> str:
     """The day, month or part of the day that was meant; "" where none is close enough. One letter
-    is too many, missing or wrong, or two changed places.
+    is too many, missing or wrong, or some changed places or were doubled.
     """
     if word in WORDS or word in _NO_TYPOS or len(word) < len("lundi"):
         return ""
     for right in _OFTEN_MISSPELT.get(word[:2], ()):
         same = _begin_alike(word, right) + _begin_alike(word[::-1], right[::-1])
-        slips = 2 if set(word) == set(right) else 1
-        if abs(len(word) - len(right)) <= 1 and same >= max(len(word), len(right)) - slips:
+        if same >= max(len(word), len(right)) - 1 or set(word) == set(right):
             return right
     if _LIKE_A_WEEKDAY.match(word):
         alike = _OFTEN_MISSPELT.get(word[:2], ["tuesday"])  # "teusday"
