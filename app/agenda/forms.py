@@ -78,6 +78,12 @@ class DeadlineField(forms.DateTimeField):
         return value
 
 
+class LaterForm(forms.Form):
+    """Until when a deadline is moved by hand."""
+
+    until = DeadlineField(label=gettext_lazy("Until when"))
+
+
 def _on_the_wall(at: datetime) -> datetime:
     return timezone.localtime(at).replace(tzinfo=None, microsecond=0, fold=0)
 

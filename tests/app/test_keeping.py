@@ -80,18 +80,26 @@ def test_later_moves_a_deadline_and_undo_moves_it_back(page, add, by):
 
 
 @pytest.mark.parametrize(
-    ("until", "sentence"),
+    ("until", "sentences"),
     [
-        ("2026-01-01T10:00", "Choose a later moment"),
-        ("", "Say until when."),
-        ("soon", "Write a date and a time"),
+        ("2026-01-01T10:00", ["is not later than its deadline", "Choose a later moment."]),
+        ("", ["Say until when."]),
+        ("soon", ["Write a date and a time"]),
     ],
 )
-def test_a_date_that_is_not_later_gets_a_sentence(page, add, until, sentence):
+def test_a_date_that_is_not_later_comes_back_with_what_is_wrong(page, add, until, sentences):
     task = add()
     sent = {"seen": task.deadline_at.isoformat(), "by": "date", "until": until}
-    answer = page.post(f"/agenda/tasks/{task.id}/keep/", sent, follow=True)
-    assert sentence in answer.text
+    answer = page.post(f"/agenda/tasks/{task.id}/keep/", sent)
+    field = re.search('<input[^>]*id="later-until"[^>]*>', answer.text)[0]
+    assert answer.status_code == 422
+    assert "Error:" in re.search("<title>.*?</title>", answer.text, re.DOTALL)[0]
+    for part in (f'value="{until}"' * bool(until), "autofocus", 'aria-invalid="true"'):
+        assert part in field
+    (described,) = re.findall('aria-describedby="(.*?)"', field)
+    lines = re.search(f'id="{described}">(.*?)</p>', answer.text, re.DOTALL)[1].split("<br>")
+    assert len(lines) == len(sentences)
+    assert all(sentence in line for sentence, line in zip(sentences, lines, strict=True))
     assert Task.objects.get().deadline_at == task.deadline_at
 
 

@@ -25,7 +25,7 @@ from accounts.access import sign_in_required, signed_in, text_keeping, words_alo
 from agenda import services, times
 from agenda.clock import first_choices, instant, later_choices, zone_here, zone_label
 from agenda.forms import (
-    DeadlineField,
+    LaterForm,
     TaskForm,
     line_values,
     new_task_values,
@@ -51,6 +51,7 @@ LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]»”’']")
 LINKS_MAX = 20
 # As <input type="datetime-local"> writes a moment.
 WALL = "%Y-%m-%dT%H:%M"
+LATER_ID = "later-%s"
 # For how long a line may wait for a network: "Monday" said weeks ago is a question.
 LINES_WAIT = timedelta(days=7)
 # A browser that thinks it is a little later than it is.
@@ -222,8 +223,14 @@ def _with_moment(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _task_page(
-    request: HttpRequest, form: TaskForm, *, at: datetime, task: Task | None
+    request: HttpRequest,
+    form: TaskForm,
+    *,
+    at: datetime,
+    task: Task | None,
+    later: LaterForm | None = None,
 ) -> HttpResponse:
+    """`later` is a date that was refused."""
     if form.errors:
         form.add_refusals(at=at)
     kept = words_kept(request)
@@ -233,7 +240,9 @@ def _task_page(
     context |= {"was_kept": kept is not None, "seen": seen}
     if task:
         context |= _acts(task, at=at)
-    status = 422 if form.errors else 200
+    if later:
+        context["later_form"] = later
+    status = 422 if form.errors or later else 200
     return render(request, "agenda/task_form.html", context, status=status)
 
 
@@ -245,6 +254,7 @@ def _acts(task: Task, *, at: datetime) -> dict[str, Any]:
         "at": at,
         "task": task,
         "later": later,
+        "later_form": LaterForm(auto_id=LATER_ID),
         "is_today": is_today,
         "speaks": speech.is_enabled(),
     }
@@ -356,14 +366,18 @@ def task_keep(request: HttpRequest, task_id: UUID) -> HttpResponse:
         raise Http404("no deadline was seen") from None
     by = request.POST.get("by", "day")
     if by == "date":
-        try:
-            until = DeadlineField().clean(request.POST.get("until"))
-        except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
-            return redirect("task-edit", task_id)
-        if until <= max(seen_at, at):
-            messages.error(request, _("Later is after its deadline. Choose a later moment."))
-            return redirect("task-edit", task_id)
+        form = LaterForm(request.POST, auto_id=LATER_ID)
+        if form.is_valid() and form.cleaned_data["until"] <= max(seen_at, at):
+            moment = times.pick_at(form.cleaned_data["until"], at)
+            words = {"moment": moment, "deadline": times.pick_at(seen_at, at)}
+            is_early = _("“%(moment)s” is not later than its deadline, %(deadline)s.") % words
+            form.add_error("until", [is_early, _("Choose a later moment.")])
+        if form.errors:
+            task = task_or_404(request, task_id, at=at)
+            form.fields["until"].widget.attrs["autofocus"] = True
+            shown = TaskForm(initial=task_values(task))
+            return _task_page(request, shown, at=at, task=task, later=form)
+        until = form.cleaned_data["until"]
     elif (until := choices.get(by)) is None:
         raise Http404("no such choice, or no longer")
     owner_id = signed_in(request).pk
