@@ -56,14 +56,15 @@ sleep 1; {CUT}; sleep {CUT_S // 3}
 sleep {CUT_S - CUT_S // 3}; nft delete table inet drill
 END
 systemd-run --quiet sh /run/drill-cut.sh"""
-# As much as a site of some years has; random, so that nothing makes it small on its way.
+# As much as a site of some years has; each write small beside what members keep (gcache.size).
 FILL_MB = 300
 FILLED = f"""mariadb -e 'CREATE SCHEMA drill; CREATE TABLE drill.x (i INT PRIMARY KEY, x LONGBLOB)'
-for i in $(seq {FILL_MB // 5}); do
-mariadb -e "INSERT INTO drill.x VALUES ($i, REPEAT(RANDOM_BYTES(1024), 5120))" || exit 1
-done"""  # noqa: S608 - numbers
+for i in $(seq {FILL_MB * 4}); do
+echo "INSERT INTO drill.x VALUES ($i, REPEAT(RANDOM_BYTES(1024), 256));"
+done | mariadb"""  # noqa: S608 - numbers
 CLEARED = "mariadb -e 'DROP SCHEMA drill'"
-EMPTIED = "systemctl kill --signal=KILL mariadb; find /var/lib/mysql -mindepth 1 -delete"
+# Before it ends: afterwards systemd starts it again at once.
+EMPTIED = "find /var/lib/mysql -mindepth 1 -delete; systemctl kill --signal=KILL mariadb"
 
 
 def nothing(_cluster: Cluster, _host: Host) -> None:
