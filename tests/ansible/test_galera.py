@@ -182,7 +182,8 @@ def test_what_serves_finds_the_writer_on_its_own_loopback(values):
         text = rendered("router", "haproxy.cfg.j2", **given)
         assert "  bind 127.0.33.6:3306\n" in text
         servers = [line.split()[2:] for line in text.splitlines() if line.startswith("  server ")]
-        assert servers == [[f"{address}:3306", "tcp-ut", "5s"] for address in MEMBERS]
+        assert servers == [[f"{address}:3306", "tcp-ut", "3s"] for address in MEMBERS]
+        assert "\n  option srvtcpka\n  srvtcpka-idle 1s\n" in text
         assert f"check port {value_of('router', '__router_check_port')} " in text
         rules = rendered("agenda", "agenda.nft.j2", agenda_egress=values(host, "agenda_egress"))
         for address in MEMBERS:
@@ -196,7 +197,7 @@ def test_on_the_way_back_to_one_nobody_else_is_asked_or_found():
     text = rendered("router", "haproxy.cfg.j2", router_servers=["192.0.2.7"])
     assert "check" not in text
     assert [line for line in text.splitlines() if line.startswith("  server ")] == [
-        "  server member1 192.0.2.7:3306 tcp-ut 5s"
+        "  server member1 192.0.2.7:3306 tcp-ut 3s"
     ]
 
 
