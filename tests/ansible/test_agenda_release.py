@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.template import trust_as_template
 
-from tests.ansible.rendering import ROLES, ROOT, templar, value_of
+from tests.ansible.rendering import ROLES, ROOT, rendered, templar, value_of
 
 UNITS = "etc/systemd/system"
 
@@ -280,6 +280,57 @@ def test_a_rollback_goes_back_once(tmp_path):
     chosen = {name: played.shown(name)["agenda_release"] for name in ("first", "again", "named")}
     assert chosen == {"first": "b", "again": "b", "named": "a"}
     assert "give RELEASE= one of c, b, a" in played.refusal("bad")
+
+
+# Notes what it is asked, and who serves at that moment; it fails at what `fails` holds.
+SYSTEMCTL = """#!/bin/sh
+echo "$* $(basename "$(readlink {home}/current)")" >> {home}/asked
+! grep -qxF -- "$*" {home}/fails
+"""
+
+
+def restarted(home, *, fails=""):
+    """What systemd was asked while c was started anew, with who served at that moment."""
+    (home / "bin").mkdir()
+    (home / "fails").write_text(f"{fails}\n")
+    programs = {
+        "systemctl": SYSTEMCTL.format(home=home),
+        "sleep": "#!/bin/sh\n",
+        "restart": rendered(
+            "agenda", "agenda-restart.j2", __agenda_home=str(home), __agenda_sockets="/run/agenda"
+        ),
+    }
+    for name, text in programs.items():
+        (home / "bin" / name).write_text(text)
+        (home / "bin" / name).chmod(0o755)
+    environment = {"PATH": f"{home}/bin:{os.environ['PATH']}"}
+    ended = subprocess.run([home / "bin/restart", "c"], env=environment, timeout=20, check=False)
+    asked = [line.rsplit(" ", 1) for line in (home / "asked").read_text().splitlines()]
+    return ended.returncode, {words: serves for words, serves in asked if "agenda@" in words}
+
+
+def test_a_release_that_reads_other_settings_is_never_asked_while_it_restarts(home):
+    assert restarted(home) == (0, {
+        "enable --quiet agenda@c.double.service": "c",
+        "restart agenda@c.double.service": "c",
+        "restart agenda@c.service": "c.double",
+        "disable --quiet --now agenda@c.double.service": "c",
+    })  # fmt: skip
+    assert (home / "current").readlink() == home / "releases/c"
+    assert sorted(path.name for path in (home / "releases").iterdir()) == [*"abcde"]
+
+
+def test_where_a_release_cannot_read_other_settings_who_serves_goes_on(home):
+    assert restarted(home, fails="restart agenda@c.double.service")[0] != 0
+    assert (home / "current").readlink() == home / "releases/c"
+
+
+def test_where_a_restart_fails_its_double_serves_until_the_next_run_ends_it(home, tmp_path):
+    assert restarted(home, fails="restart agenda@c.service")[0] != 0
+    found = known(tmp_path, "__agenda_serving", "__agenda_good", agenda_release="c")
+    assert found == {"__agenda_serving": "c.double", "__agenda_good": [*"cba"]}
+    assert (home / "releases/c.double/web.sock").readlink() == Path("/run/agenda/c.double/web.sock")
+    assert (home / "releases/c.double/app").readlink() == Path("../c/app")
 
 
 @pytest.mark.parametrize(
