@@ -11,8 +11,8 @@ busy with other things makes answers late, and changes little of that.
 
     python -m tests.bench.scale [--rows 10000000] [--seconds 60] [--keep] [--small]
 
-Ends by itself: about five minutes where nothing else runs, and needs 4 GB of disk. `--keep` writes the section "Scale" of
-docs/bench.md, which the formula of docs/scale.md is checked against.
+Ends by itself: about five minutes where nothing else runs, and needs 4 GB of disk. `--keep` writes
+the section "Scale" of docs/bench.md, which the formula of docs/scale.md is checked against.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ HERE = Path(__file__).resolve().parent
 ACCOUNTS = 1_000_000
 TASKS_AN_ACCOUNT = 10
 PORTION = 20_000
+ROWS = ACCOUNTS * TASKS_AN_ACCOUNT
 PAGES = 1000
 TURNS, REQUESTS_A_TURN = 3, 100
 CLIENTS = 16
@@ -341,7 +342,9 @@ def measure(agenda: ServedAgenda, *, rows: int, seconds: float) -> list[str]:
 def main() -> int:
     global PAGES, TURNS, REQUESTS_A_TURN
     parser = Parser(prog="python -m tests.bench.scale", description=__doc__.splitlines()[0])
-    parser.add("--rows", make="ROWS", type=whole(1), default=10_000_000, help="tasks, ten an account")
+    parser.add(
+        "--rows", make="ROWS", type=whole(1), default=10_000_000, help="tasks, ten an account"
+    )
     parser.add_argument("--seconds", type=int, default=60)
     parser.add("--keep", make="KEEP", action="store_true")
     parser.add_argument("--small", action="store_true", help="whether it works, not how far")
