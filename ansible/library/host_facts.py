@@ -74,7 +74,8 @@ def main() -> None:
 
     debian = dict(line.split("=", 1) for line in lines("/etc/os-release") if "=" in line)
     shown = said("dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\\n")
-    of_units = ("--property=Id,ActiveState,UnitFileState", "*.service", "*.timer", "*.socket")
+    kinds = [f"*.{kind}" for kind in ("service", "timer", "socket", "path")]
+    of_units = ("--property=Id,ActiveState,UnitFileState", *kinds)
     sockets = ("--no-header", "--listening", "--tcp", "--numeric", "--processes")
     shadow = lines("/etc/shadow")
     facts = {

@@ -1,4 +1,4 @@
-"""Another machine with our address is found before ours serves, by real packets."""
+"""Whose an address is, by real packets: another machine's is found, ours is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "ansible/roles/ownership/files/address_taken.py"
+ROLES = Path(__file__).parents[2] / "ansible/roles"
+PROGRAM = ROLES / "ownership/files/address_taken.py"
+ANNOUNCE = ROLES / "base/files/ctlv-announce"
 SPEC = importlib.util.spec_from_file_location("address_taken", PROGRAM)
 address_taken = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(address_taken)
@@ -49,14 +51,32 @@ $there ip address add {theirs}/24 dev theirs && $there ip link set theirs up
 """
 
 
-@pytest.mark.parametrize(("theirs", "is_found"), [("198.18.28.9", True), ("198.18.28.8", False)])
-def test_an_address_that_another_machine_has_is_found_by_real_packets(tmp_path, theirs, is_found):
+def over_the_cable(folder, script, *, theirs):
     ways = ["unshare", "--user", "--map-root-user", "--net"]
     if subprocess.run([*ways, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody make a network namespace")
-    script = CABLE.format(theirs=theirs, folder=tmp_path) + f"python3 {PROGRAM}"
+    text = CABLE.format(theirs=theirs, folder=folder) + script
     ended = subprocess.run(
-        [*ways, "sh", "-ec", script], capture_output=True, text=True, timeout=60, check=False
+        [*ways, "sh", "-ec", text], capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ("198.18.28.9 (ours) is also at " in ended.stdout) is is_found
+    return ended.stdout
+
+
+@pytest.mark.parametrize(("theirs", "is_found"), [("198.18.28.9", True), ("198.18.28.8", False)])
+def test_an_address_that_another_machine_has_is_found_by_real_packets(tmp_path, theirs, is_found):
+    told = over_the_cable(tmp_path, f"python3 {PROGRAM}", theirs=theirs)
+    assert ("198.18.28.9 (ours) is also at " in told) is is_found
+
+
+def test_a_neighbour_that_remembers_who_had_our_address_learns_that_we_have_it(tmp_path):
+    script = f"""
+ip link set ours address {OURS.hex(":")}
+$there ip neigh replace 198.18.28.9 lladdr {OTHERS.hex(":")} dev theirs nud reachable
+$there ip neigh
+python3 {ANNOUNCE}
+$there ip neigh
+"""
+    before, after = over_the_cable(tmp_path, script, theirs="198.18.28.8").splitlines()
+    assert OTHERS.hex(":") in before
+    assert OURS.hex(":") in after

@@ -24,7 +24,7 @@ DAEMONS = {
 }
 # Every unit that the hosts of a group have and we confine.
 OURS = {
-    "containers": {"ctlv-watch.service", "ctlv-answer@x.service"},
+    "containers": {"ctlv-watch.service", "ctlv-answer@x.service", "ctlv-announce.service"},
     "web": {"agenda-expiry.service", *DAEMONS["web"]},
     "database": {"ctlv-backup.service", "ctlv-migration.service", *DAEMONS["database"]},
     "rest": {"agenda-expiry.service", *DAEMONS["rest"]},

@@ -8,7 +8,7 @@ import pytest
 
 # Group: units that its hosts run. The agenda itself is a release's instance: see below.
 UNITS = {
-    "containers": ("ssh", "nftables", "ctlv-watch.timer"),
+    "containers": ("ssh", "nftables", "ctlv-watch.timer", "ctlv-announce.path"),
     "web": ("nginx", "tinyproxy", "ctlv-voice", "agenda-expiry.timer"),
     "database": ("mariadb", "ctlv-backup.timer"),
     "rest": ("nginx", "agenda-expiry.timer"),
