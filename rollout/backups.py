@@ -338,16 +338,17 @@ class Backups:
                 (self.folder / f"{backup.name}.age").unlink()
 
     def journals(self) -> list[str]:
-        """Ids of what was erased, as every host remembers it and as it was known here before."""
-        known: set[str] = set()
+        """Ids of what was erased, as every host remembers it and as it was known here before, of
+        hosts that are gone too.
+        """
         for host in self.hosts.of("web", "rest"):
             copy = self.folder / f"erased-{host}.ids"
             asked = self.hosts.run(host, "agenda-manage agenda_erased", check=False)
             told = set(asked.stdout.splitlines() if asked.returncode == 0 else [])
             told |= set(copy.read_text("utf-8").splitlines() if copy.exists() else [])
             files.write_atomically(copy, "".join(f"{line}\n" for line in sorted(told)))
-            known |= told
-        return sorted(known)
+        copies = self.folder.glob("erased-*.ids")
+        return sorted({line for copy in copies for line in copy.read_text("utf-8").splitlines()})
 
     def restore(self, asked: argparse.Namespace) -> str:
         notes = maintenance_notes(self.hosts)

@@ -191,6 +191,12 @@ def test_a_restore_keeps_what_was_there_under_a_name_of_its_own(begin, capsys):
     assert f"kept as {world.newest('agenda_before_restore')}" in capsys.readouterr().out
 
 
+def test_what_a_host_erased_stays_erased_when_that_host_is_gone(begin):
+    mine = begin(World())
+    (mine.folder / "erased-replaced.ids").write_text("agenda.task 7\n")
+    assert mine.journals() == ["agenda.task 7"]
+
+
 def test_a_restore_killed_at_any_step_goes_on_with_what_it_had_chosen(begin):
     """Run again with FROM=latest, after a nightly backup too: that one holds what is there now."""
     wrong, step = {}, 0
