@@ -217,8 +217,18 @@ def test_the_database_gets_its_packages_through_any_web_host(values):
     assert sorted(values(DATABASE, "base_apt_proxies")) == proxies
 
 
-def test_a_certificate_is_for_the_hosts_own_addresses(values):
-    own = ["198.18.28.161", "198.18.112.161"]
-    assert values("second-web", "tls_addresses") == [*own, "127.0.0.1"]
-    assert values("second-web", "tls_site_names") == [*own, "127.0.0.1", "localhost"]
+def test_a_certificate_is_for_the_hosts_own_addresses_and_those_that_it_may_take_over(values):
+    own, taken_over = ["198.18.28.161", "198.18.112.161"], ["198.18.28.156"]
+    assert values("second-web", "tls_addresses") == [*own, *taken_over, "127.0.0.1"]
+    names = [*own, "127.0.0.1", "localhost", *taken_over]
+    assert values("second-web", "tls_site_names") == names
     assert values(DATABASE, "tls_addresses") == ["198.18.112.157"]
+
+
+@pytest.mark.parametrize(
+    ("host", "other"),
+    [("second-web", "198.18.28.156"), (WEB, "198.18.28.161"), ("second-rest", "198.18.28.157")],
+)
+def test_a_host_that_takes_over_what_people_ask_for_knows_the_name_before(values, host, other):
+    assert other in values(host, "agenda_hosts")
+    assert values(host, "agenda_hosts")[0] == values(host, "campus_address")
