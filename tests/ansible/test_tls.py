@@ -248,3 +248,14 @@ def test_a_machine_with_another_authority_is_stopped_before_a_host_is_changed(bo
     first = yaml.safe_load((ROOT / f"ansible/{book}.yml").read_text())[0]
     asked = {"name": "tls", "tasks_from": "known"}
     assert first["tasks"][0]["ansible.builtin.import_role"] == asked
+
+
+def test_nginx_speaks_tls_before_the_agenda_leads_people_there_and_forgets_it_after():
+    plays = yaml.safe_load((ROOT / "ansible/site.yml").read_text())
+    names = [play["name"] for play in plays]
+    release = names.index("Bring the release and let it serve")
+    early = names.index("Speak TLS before anybody is led there")
+    assert early < release < names.index("Answer for the agenda")
+    (task,) = plays[early]["tasks"]
+    assert task["ansible.builtin.include_role"] == {"name": "nginx"}
+    assert "443 not in" in task["when"]

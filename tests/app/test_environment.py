@@ -203,6 +203,18 @@ def test_with_tls_in_front_no_cookie_is_another_hosts_or_of_plain_http(environ):
         assert done.stdout.split() == [prefix + name for name in names], done.stderr
 
 
+@pytest.mark.parametrize("tls", ["0", "1"])
+def test_what_nginx_says_of_tls_counts_before_the_agenda_is_told_of_it(environ, tls):
+    """Between the two, and on the way back, the form of a page that came over TLS is taken."""
+    code = (
+        "import django; django.setup()\n"
+        "from django.test import RequestFactory\n"
+        "print(RequestFactory(headers={'X-Forwarded-Proto': 'https'}).get('/').is_secure())"
+    )
+    done = run(environ | {"AGENDA_TLS": tls}, code=code)
+    assert done.stdout.strip() == "True", done.stderr
+
+
 def test_plain_http_leaves_exactly_the_four_warnings_of_the_readme(environ):
     done = run(environ, *DEPLOY)
     found = {word for word in done.stderr.replace(")", "(").split("(") if "security." in word}
