@@ -9,6 +9,8 @@ from typing import Literal
 
 Wait = Literal["ssh", "running", "none"]
 Value = str | int | bool | None
+# Where a container cannot become what is wanted of it.
+BESIDE = 'a new host beside it (docs/operations.md, "Another container in the place of one")'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

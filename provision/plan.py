@@ -11,6 +11,7 @@ from provision.desired import Desired
 from provision.errors import PlanError
 from provision.ha import plan_ha
 from provision.model import (
+    BESIDE,
     Actual,
     Change,
     Configure,
@@ -178,8 +179,8 @@ def obstacle(
     if vmid in actual.ours:
         found = actual.ours[vmid]
         says = f"VMID {vmid} is {found.host} of this environment, the inventory says {host}"
-        other += f"; or, when it is {host}, on {found.container.node}, as root: pct set {vmid} "
-        other += f"--delete description, then {adopt}"
+        other += f" for {host}, {BESIDE}; or, when it is {host}, on {found.container.node}, "
+        other += f"as root: pct set {vmid} --delete description, then {adopt}"
         return (says, other) if found.host != host else None
     return away
 
@@ -397,6 +398,7 @@ def network_refusal(key: str, before: Found, after: Container) -> Refusal:
 def refusal(change: Change, before: Found, after: Container) -> Refusal | None:
     host = after.hostname
     rebuild = f"make backup (its data is lost otherwise), make destroy NAMES={host}, make provision"
+    rebuild += f"; while people work, {BESIDE}"
     device, _, name = change.field.partition(".")
     if change.field in {"template", "unprivileged", "rootfs.storage"}:
         return Refusal(change, REBUILD, rebuild)

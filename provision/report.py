@@ -8,6 +8,7 @@ from typing import Any
 
 from provision.apply import Result
 from provision.model import (
+    BESIDE,
     Action,
     Change,
     Container,
@@ -197,7 +198,7 @@ def copy_ways(copy: Copy) -> list[str]:
     keep = f"when this one is {host}, set lxc_vmid: {vmid} in host_vars/{host}/container.yml"
     if copy.is_original_there:
         return [f"when nothing in it is needed, {by_hand(copy.found)}", keep]
-    return [keep, f"to move it with its data, {moving(copy)}"]
+    return [keep, f"to move it with its data, {moving(copy)}", f"while people work, {BESIDE}"]
 
 
 def by_hand(found: Found) -> str:

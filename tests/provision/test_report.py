@@ -100,13 +100,15 @@ def test_a_copy_is_shown_with_where_it_is_and_what_harms_it_alone():
 def test_a_copy_without_its_original_is_kept_or_moved_and_never_removed():
     lines = report.plan_text(copy_of_web(with_original=False, status="stopped")).splitlines()
 
-    assert lines[-6:-1] == [
+    assert lines[-7:-1] == [
         "? 9001 web is a copy of web (VMID 2156): left alone",
         "    it is VMID 9001 on pve1, stopped",
         "    VMID 2156 does not exist: apply makes web anew there, empty",
         "    Next: when this one is web, set lxc_vmid: 9001 in host_vars/web/container.yml",
         "    Next: to move it with its data, on pve1, as root: pct clone 9001 2156 --full 1 && "
         "pct set 9001 --delete description,tags --onboot 0",
+        "    Next: while people work, a new host beside it (docs/operations.md, "
+        '"Another container in the place of one")',
     ]
 
 
