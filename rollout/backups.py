@@ -182,6 +182,10 @@ class Backups:
         self.signers = self.state / "backup-signers"
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
+    @property
+    def streamed(self) -> Path:
+        return self.folder / "stream"
+
     @cached_property
     def database(self) -> str:
         return quiet_member(self.hosts)
@@ -325,8 +329,26 @@ class Backups:
         for host in self.hosts.of("web"):
             self.hosts.run(host, take, timeout_s=3600)
         self.journals()
+        self._fetch_stream()
         self._thin_out(newest=made)
         return made
+
+    def _fetch_stream(self) -> None:
+        """What was written, but for what is here already: each file grows for an hour."""
+        self.streamed.mkdir(mode=0o700, exist_ok=True)
+        sizes = f"cd {stream.FOLDER} 2>/dev/null && stat --format='%n %s' * || true"
+        told = self.hosts.run(self.database, sizes, check=False).stdout.splitlines()
+        for name, _, size in (line.partition(" ") for line in told):
+            if not (stream.NAME.fullmatch(name) and size.isdecimal()):
+                continue
+            copy = self.streamed / f"{name}-{self.database}"
+            if not copy.exists() or copy.stat().st_size < int(size):
+                with files.unfinished(copy) as new, new.open("wb") as file:
+                    self.hosts.stream(self.database, f"cat {stream.FOLDER}/{name}", to=file)
+
+    def _copies_here(self) -> list[Path]:
+        """Named after the hour and the host that each is of."""
+        return sorted(self.streamed.glob("[0-9]*-*"))
 
     def _thin_out(self, *, newest: Backup) -> None:
         """No older than the newest by more than the hosts' own limit: forgotten is forgotten."""
@@ -336,6 +358,9 @@ class Backups:
             if backup.made_at < oldest:
                 (self.folder / f"{backup.name}.json").unlink()
                 (self.folder / f"{backup.name}.age").unlink()
+        for copy in self._copies_here():
+            if stamp_of(copy.name.partition("-")[0]) < oldest:
+                copy.unlink()
 
     def journals(self) -> list[str]:
         """Ids of what was erased, as every host remembers it and as it was known here before, of
@@ -542,9 +567,12 @@ class Backups:
         for host in self.hosts.of(*places):
             names = self.hosts.run(host, f"ls {stream.FOLDER} || true", check=False).stdout.split()
             for name in filter(stream.NAME.fullmatch, names):
-                if first <= stamp_of(f"-{name}") <= until:
+                if first <= stamp_of(name) <= until:
                     with (folder / f"{name}-{host}").open("wb") as file:
                         self.hosts.stream(host, f"cat {stream.FOLDER}/{name}", to=file)
+        for copy in self._copies_here():
+            if first <= stamp_of(copy.name.partition("-")[0]) <= until:
+                (folder / f"{copy.name}-here").symlink_to(copy)
         since = stream.Since(
             backup=chosen.name,
             made_at=chosen.made_at,
@@ -652,8 +680,10 @@ def is_signed(manifest: dict[str, Any], signers: Path) -> bool:
 
 
 def stamp_of(name: str) -> datetime:
-    """When a backup of this name says that it was made. Raises ValueError, LookupError."""
-    return datetime.strptime(name.rsplit("-", 1)[1], STAMP).replace(tzinfo=UTC)
+    """When a backup of this name, or a file of the stream, says that it was made. Raises
+    ValueError.
+    """
+    return datetime.strptime(name.rsplit("-", 1)[-1], STAMP).replace(tzinfo=UTC)
 
 
 def is_safety_copy(name: str) -> bool:

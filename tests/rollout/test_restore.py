@@ -197,6 +197,53 @@ def test_what_a_host_erased_stays_erased_when_that_host_is_gone(begin):
     assert mine.journals() == ["agenda.task 7"]
 
 
+class Streaming(World):
+    """Its database has files of the stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hours = {"20261009T110000Z": b"weeks ago", "README": b"none"}
+
+    def done(self, host, command, stdin):
+        if "stat --format='%n %s'" in command:
+            return 0, "".join(f"{name} {len(body)}\n" for name, body in self.hours.items())
+        if "/etc/ctlv/backup.json" in command:
+            return 0, '{"keep_days": 14}'
+        return super().done(host, command, stdin)
+
+    def stream(self, host, command, *, to):
+        name = command.rpartition("/")[2]
+        self.lives(f"{host}: {command}")
+        body = self.hours.get(name) or self.bodies[name.removesuffix(".age")]
+        to.write(body)
+
+
+def test_a_backup_brings_what_was_streamed_and_keeps_it_as_long_as_backups(begin):
+    world = Streaming()
+    mine = begin(world)
+    for hour in (b"an hour", b"an hour and more"):
+        world.hours["20261124T110000Z"] = hour
+        mine.backup()
+        (copy,) = mine.streamed.iterdir()
+        assert (copy.name, copy.read_bytes()) == ("20261124T110000Z-database", hour)
+    world.commands = []
+    mine.backup()
+    assert not any("stream/20261124" in command for command in world.commands)
+
+
+def test_what_was_streamed_is_taken_from_here_where_no_host_has_it(begin):
+    mine = begin(World())
+    folder, hour = mine.state / "since", "20261124T110000Z"
+    folder.mkdir()
+    mine.streamed.mkdir()
+    (mine.streamed / f"{hour}-database").write_bytes(b"an hour")
+    mine.signers = mine.key
+    chosen = mine.find("latest")
+    with pytest.raises(OperatorError, match="what was written is known until"):
+        mine.since(chosen, BEGAN + timedelta(days=1), folder, places=())
+    assert (folder / f"{hour}-database-here").read_bytes() == b"an hour"
+
+
 def test_a_restore_killed_at_any_step_goes_on_with_what_it_had_chosen(begin):
     """Run again with FROM=latest, after a nightly backup too: that one holds what is there now."""
     wrong, step = {}, 0
