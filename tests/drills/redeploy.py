@@ -194,7 +194,9 @@ def person(site: Site) -> Iterator[dict[str, str]]:
     try:
         yield account
     finally:
-        on(site, "web", [*probe, *words])
+        # By the inventory of now: hosts may have come and gone.
+        read_site.cache_clear()
+        on(read_site(site.environment), "web", [*probe, *words])
 
 
 def run(site: Site, *, switches: int, broken: list[str]) -> Result:

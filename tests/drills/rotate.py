@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -58,8 +58,8 @@ HEAD = """\
 
 
 @contextmanager
-def programs(site: Site, token: str) -> Iterator[Outcome]:
-    """Ask the API inside the block, one program through each host that answers for it."""
+def programs(roots: Iterable[str], token: str) -> Iterator[Outcome]:
+    """Ask the API inside the block, one program at each of these (scheme and host)."""
     seen, stop = Outcome(), threading.Event()
 
     def work(root: str) -> None:
@@ -70,9 +70,10 @@ def programs(site: Site, token: str) -> Iterator[Outcome]:
             seen.requests += 1
             if status != 200:
                 seen.failures.append((time.monotonic(), f"{urlsplit(root).netloc}: HTTP {status}"))
+            else:
+                seen.answers_at.append(time.monotonic())
 
-    hosts = [*site.of("web"), *site.of("rest")]
-    threads = [threading.Thread(target=work, args=(site.root_of(host),)) for host in hosts]
+    threads = [threading.Thread(target=work, args=(root,)) for root in roots]
     for thread in threads:
         thread.start()
     try:
@@ -124,7 +125,8 @@ def run(site: Site, kinds: list[str]) -> tuple[list[Row], list[str]]:
     rows, wrong = [], []
     with person(site) as account:
         token = account.pop("token")
-        with programs(site, token) as asked, Load(site.url, account) as load:
+        roots = [site.root_of(host) for host in (*site.of("web"), *site.of("rest"))]
+        with programs(roots, token) as asked, Load(site.url, account) as load:
             for kind in kinds:
                 people, before = copied(load.outcome), copied(asked)
                 seconds = rotated(site, kind)

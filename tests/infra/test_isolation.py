@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# HAProxy, nginx for its exporter, and the exporters.
+TELL_FIGURES = {8404, 8406, 9100, 9104, 9113}
+
 
 def ports(scan: dict, address: str) -> set[int]:
     return {port for where, port in scan["open"] if where.partition("%")[0] == address}
@@ -68,6 +71,12 @@ def test_nothing_undeclared_listens_beyond_the_host(host, evidence):
         if not entry["address"].startswith(("127.", "::1")) and entry["port"] not in declared
     ]
     assert surplus == []
+
+
+def test_where_nobody_may_read_figures_nothing_listens_that_tells_them(site, host, evidence):
+    """On loopback neither: as before there was a metrics_scrapers, or after."""
+    listening = {entry["port"] for entry in evidence.facts(host)["listeners"]}
+    assert site.scrapers or listening.isdisjoint(TELL_FIGURES)
 
 
 def wanted_of_all(site):
