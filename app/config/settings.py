@@ -203,7 +203,8 @@ LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}django_language"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = TLS_IN_FRONT
 SECURE_SSL_REDIRECT = SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS_IN_FRONT
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TLS_IN_FRONT else 0
-# Also where it is off: while it is switched on or off nginx speaks it, and the agenda counts without.
+# Also where it is off: while it is switched on or off nginx speaks it, and the agenda counts
+# without.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # A program that is redirected has sent its token in clear already: the API refuses it and says so.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]
