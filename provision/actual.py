@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from provision.desired import Desired, environment_tag
-from provision.errors import ApiError, PlanError, StepError, UnknownOutcomeError
+from provision.errors import ApiError, OperatorError, PlanError, UnknownOutcomeError
 from provision.ha import entries, is_declared
 from provision.model import Actual, Foreign, Found, Ha, Mark, Wanted, out_of_reach
 from provision.proxmox import Proxmox, held_on, is_not_found
@@ -186,7 +186,7 @@ def task_under_way(api: Proxmox, vmid: int, node: str, kind: str) -> str | None:
 def check_still_ours(api: Proxmox, found: Found) -> Found:
     """Read it again, for a question may have stood for hours.
 
-    Raises StepError when its VMID is somebody else's now, or it is gone from its node.
+    Raises OperatorError when its VMID is somebody else's now, or it is gone from its node.
     """
     container = found.container
     now = read_again(api, container.vmid, container.node)
@@ -195,9 +195,9 @@ def check_still_ours(api: Proxmox, found: Found) -> Found:
     return now
 
 
-def not_ours(found: Found) -> StepError:
+def not_ours(found: Found) -> OperatorError:
     container = found.container
-    return StepError(
+    return OperatorError(
         f"{found.host} (VMID {container.vmid}) is not ours any more on {container.node}",
         next_step="run this again, and look at what it shows; nothing of it was touched",
     )

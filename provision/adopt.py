@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from provision.actual import is_ours, read_again, with_denied, with_unmanaged
 from provision.desired import Desired
-from provision.errors import PlanError, UsageError
+from provision.errors import OperatorError, PlanError
 from provision.model import Found, Step, Wanted
 from provision.plan import plan_one
 from provision.proxmox import Proxmox
@@ -28,16 +28,16 @@ class Adoption:
 
 
 def choose(desired: Desired, name: str, vmid: int | None) -> Wanted:
-    """The inventory's entry for `name`. Raises UsageError without one, or for another VMID."""
+    """The inventory's entry for `name`. Raises OperatorError without one, or for another VMID."""
     wanted = next((w for w in desired.containers if w.host == name), None)
     if wanted is None:
         names = ", ".join(w.host for w in desired.containers)
-        raise UsageError(
+        raise OperatorError(
             f"{name} is not in the inventory (there are: {names})",
             next_step="give the container a name and variables in the inventory first",
         )
     if vmid is not None and vmid != wanted.vmid:
-        raise UsageError(
+        raise OperatorError(
             f"the inventory says VMID {wanted.vmid} for {name}, not {vmid}",
             next_step=f"look at both: make plan; when {vmid} is the one, set lxc_vmid: {vmid} in "
             f"host_vars/{name}/container.yml ({wanted.vmid} is the copy then), run this again",

@@ -19,15 +19,7 @@ from provision import power
 from provision.actual import is_ours, node_of, read_again, task_under_way, with_denied
 from provision.creation import settle
 from provision.desired import Desired
-from provision.errors import (
-    ApiError,
-    OperatorError,
-    PlanError,
-    StepError,
-    TaskError,
-    UnknownOutcomeError,
-    WaitError,
-)
+from provision.errors import ApiError, OperatorError, PlanError, TaskError, UnknownOutcomeError
 from provision.model import (
     Configure,
     Create,
@@ -252,7 +244,7 @@ class Worker:
             raise self.last_failure or self.not_taken(step)
         if self.refused:
             failures = {failure.problem: failure for failure in self.refused.values()}
-            raise StepError(
+            raise OperatorError(
                 "\n  ".join(failures),
                 next_step="; ".join(dict.fromkeys(f.next_step for f in failures.values())),
             )
@@ -323,9 +315,9 @@ class Worker:
         self.wanted = replace(self.wanted, container=replace(self.wanted.container, node=node))
         return found
 
-    def not_taken(self, step: Step) -> StepError:
+    def not_taken(self, step: Step) -> OperatorError:
         fields = ", ".join(change.field for change in step.changes)
-        return StepError(
+        return OperatorError(
             f"{self.wanted.host}: Proxmox reported success, but these still differ: {fields}",
             next_step=f"compare 'pct config {self.wanted.vmid}' on {self.node} with the inventory",
         )
@@ -499,11 +491,11 @@ class Worker:
         self.did.append(f"moved to {self.node}")
 
     def wait_for_node(self, node: str) -> None:
-        """With HA the task ends before anything has moved. Raises WaitError."""
+        """With HA the task ends before anything has moved. Raises OperatorError."""
         deadline = self.context.clock() + self.context.options.task_timeout_s
         while (now := node_of(self.api, self.wanted.vmid)) != node:
             if self.context.clock() >= deadline:
-                raise WaitError(
+                raise OperatorError(
                     f"{self.name} lies on {now} still, not on {node}",
                     next_step="see ha-manager status, and the tasks of both nodes; run this again",
                 )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from provision.errors import UsageError, failing_as
+from provision.errors import OperatorError, failing_as
 
 
 def called_by_make() -> bool:
@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
         elif wrong:
             name = self.variables.get(wrong[1], wrong[1])
             message = f"{name} {wrong[2]}" if wrong[2] else f"{name}: {wrong[3]}"
-        raise UsageError(message, next_step=self.next_step)
+        raise OperatorError(message, next_step=self.next_step)
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: None = None

@@ -32,7 +32,7 @@ from provision.credentials import Endpoint, Site, endpoint, site
 from provision.desired import Desired, desired
 from provision.destroy import destroy, left_alone, select
 from provision.environment import LAB, ROOT
-from provision.errors import InterruptionError, OperatorError, UsageError
+from provision.errors import InterruptionError, OperatorError
 from provision.inventory import load
 from provision.model import Action, Actual, Found, Plan
 from provision.plan import check_destroy, check_ownership, plan, plan_one
@@ -109,7 +109,7 @@ def save(file: Path, data: dict[str, Any]) -> None:
     try:
         file.write_text(json.dumps(data, indent=2, sort_keys=True))
     except OSError as error:
-        raise UsageError(
+        raise OperatorError(
             f"the plan cannot be written to {file}: {error.strerror}",
             next_step="give --out a file in a folder that exists",
         ) from error
@@ -279,7 +279,7 @@ def run_trust(session: Session) -> int:
     """The only way to record a host key that Proxmox did not report: a person compared it."""
     wanted = choose(session.desired, session.arguments.name, None)
     if not SSH_FINGERPRINT.fullmatch(session.arguments.fingerprint):
-        raise UsageError(
+        raise OperatorError(
             f"{session.arguments.fingerprint!r} is not a fingerprint",
             next_step=f"on the container's console: {SHOW_KEY}; give its SHA256:...",
         )
@@ -298,7 +298,9 @@ def all_of_ours(session: Session) -> list[Found]:
     check_ownership(session.desired, actual)
     missing = [w.host for w in session.desired.containers if w.vmid not in actual.ours]
     if missing:
-        raise UsageError(f"{', '.join(missing)} does not exist", next_step="make provision first")
+        raise OperatorError(
+            f"{', '.join(missing)} does not exist", next_step="make provision first"
+        )
     return [actual.ours[wanted.vmid] for wanted in session.desired.containers]
 
 
@@ -308,7 +310,7 @@ def run_snapshot(session: Session) -> int:
     snapshot.check_name(name)
     found = all_of_ours(session)
     if any(entry.name == name for entry in snapshot.listing(session.api, found)):
-        raise UsageError(f"there is a snapshot {name} already", next_step="choose another name")
+        raise OperatorError(f"there is a snapshot {name} already", next_step="choose another name")
     snapshot.check_possible(session.api, found)
     print("\n".join(report.named_lines(found)))
     confirm(session, f"Stop {len(found)} containers for a moment to take snapshot {name}?")
@@ -379,13 +381,13 @@ def ask(question: str) -> str:
 
 
 def confirm(session: Session, question: str) -> None:
-    """Raises UsageError unless the operator agrees, or has said --yes."""
+    """Raises OperatorError unless the operator agrees, or has said --yes."""
     if session.arguments.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to ask", next_step="say --yes (make: YES=1)")
+        raise OperatorError("nobody is there to ask", next_step="say --yes (make: YES=1)")
     if ask(f"{question} [y/N] ").lower() not in {"y", "yes", "o", "oui"}:
-        raise UsageError("not confirmed, nothing was changed", next_step="answer y to go on")
+        raise OperatorError("not confirmed, nothing was changed", next_step="answer y to go on")
 
 
 def confirm_destruction(
@@ -403,7 +405,7 @@ def confirm_destruction(
     if not said and sys.stdin.isatty():
         said = ask(f"Type {' or '.join(sorted(accepted))} to go on: ")
     if said not in accepted:
-        raise UsageError(
+        raise OperatorError(
             f"not confirmed ({said or 'no name given'}), nothing was changed",
             next_step=f"say --confirm {min(accepted)} (make: CONFIRM=...)",
         )

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from provision.actual import is_being_created, read_again
 from provision.desired import Desired
-from provision.errors import ApiError, PlanError, StepError, TaskError
+from provision.errors import ApiError, OperatorError, PlanError, TaskError
 from provision.model import Action, Actual, Event, Found, Migrate, Plan, Step, Wanted
 from provision.proxmox import Proxmox
 from provision.wire import newest_template
@@ -167,7 +167,7 @@ def find_template(
     on_event(Event(template, f"ready: on {storage} of {node}"))
     found = stored_template(node, storage, name, api=api)
     if found is None:
-        raise StepError(
+        raise OperatorError(
             f"{template} was downloaded, but {storage} of {node} does not list it",
             next_step=f"see the content of {storage} in Proxmox, then run this again",
         )

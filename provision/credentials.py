@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from provision.desired import Desired
 from provision.environment import LAB, state_folder
-from provision.errors import CredentialsError
+from provision.errors import OperatorError
 
 # A UUID, as Proxmox makes them; anything else printable is left to the server to judge.
 SECRET = re.compile(r"[\x21-\x7e]+")
@@ -88,7 +88,7 @@ def site(environment: str, *, root: Path, variables: Mapping[str, str] = os.envi
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise CredentialsError(
+        raise OperatorError(
             f"the folder {folder} cannot be made: {error.strerror}",
             next_step="see that HOME names a folder you may write to",
         ) from error
@@ -100,7 +100,7 @@ def endpoint(
 ) -> Endpoint:
     """The lab's own state for ENV=lab; else PROXMOX_*, then the inventory and ENV.token.
 
-    Raises CredentialsError when a part is missing.
+    Raises OperatorError when a part is missing.
     """
     if site.environment == LAB:
         lab = read_lab(site.state)
@@ -115,7 +115,7 @@ def endpoint(
         )
     text = variables.get("PROXMOX_HOST") or desired.api_host
     if not text:
-        raise CredentialsError(
+        raise OperatorError(
             f"no API host for {site.environment}",
             next_step="set lxc_api_host in the inventory, or PROXMOX_HOST",
         )
@@ -136,11 +136,11 @@ def read_lab(folder: Path) -> Lab:
         return Lab.model_validate_json(file.read_bytes())
     except OSError as error:
         problem = f"the lab of {folder} is not up: {error.strerror} (lab.json)"
-        raise CredentialsError(problem, next_step="start it: make up") from error
+        raise OperatorError(problem, next_step="start it: make up") from error
     except ValidationError as error:
         # Without the values: one of them is the token.
         wrong = (": ".join([*map(str, found["loc"]), found["msg"]]) for found in error.errors())
-        raise CredentialsError(
+        raise OperatorError(
             f"{file} is damaged: {'; '.join(wrong)}", next_step="start the lab again: make up"
         ) from None
 
@@ -159,18 +159,18 @@ def read_token(site: Site, variables: Mapping[str, str]) -> tuple[str, str]:
     token_id, secret = values.get("PROXMOX_TOKEN_ID", ""), values.get("PROXMOX_TOKEN_SECRET", "")
     if not token_id or not secret:
         missing = "PROXMOX_TOKEN_SECRET" if token_id else "PROXMOX_TOKEN_ID"
-        raise CredentialsError(
+        raise OperatorError(
             f"no API token for {site.environment}: {missing} is not set",
             next_step=f"write PROXMOX_TOKEN_ID=.. and PROXMOX_TOKEN_SECRET=.. into {file} (0600); "
             f"'make doctor ENV={site.environment}' prints how to make a token",
         )
     if not (TOKEN_ID.fullmatch(token_id) and token_id.isascii() and token_id.isprintable()):
-        raise CredentialsError(
+        raise OperatorError(
             f"PROXMOX_TOKEN_ID {token_id!r} is not user@realm!name",
             next_step="copy the full token id that 'pveum user token add' printed",
         )
     if not SECRET.fullmatch(secret):
-        raise CredentialsError(
+        raise OperatorError(
             "PROXMOX_TOKEN_SECRET holds blanks or other characters that no secret has",
             next_step="copy the value that 'pveum user token add' printed: 36 characters",
         )
@@ -184,7 +184,7 @@ def read_token_file(file: Path) -> dict[str, str]:
     except OSError:
         return {}
     if mode & 0o077:
-        raise CredentialsError(
+        raise OperatorError(
             f"{file} can be read by others (mode {mode:04o})", next_step=f"run: chmod 600 {file}"
         )
     pairs = (line.partition("=") for line in lines if "=" in line)
@@ -198,7 +198,7 @@ def read_host(text: str) -> tuple[str, int | None]:
     found = HOST.fullmatch(text.strip())
     port = int(found["port"]) if found and found["port"] else None
     if found is None or (port is not None and port not in PORTS):
-        raise CredentialsError(
+        raise OperatorError(
             f"{text!r} is not an API host",
             next_step="set PROXMOX_HOST or lxc_api_host to a name or address such as srv-px1",
         )
@@ -209,40 +209,40 @@ def read_port(text: str | None, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit()) or int(text) not in PORTS:
-        raise CredentialsError(
+        raise OperatorError(
             f"PROXMOX_PORT {text!r} is not a port", next_step="set it to a number such as 8006"
         )
     return int(text)
 
 
 def file_of(name: str, state: Path) -> Path:
-    """Relative names count from the state folder. Raises CredentialsError for no file name."""
+    """Relative names count from the state folder. Raises OperatorError for no file name."""
     try:
         path = state / Path(name).expanduser()
     except RuntimeError as error:
-        raise CredentialsError(
+        raise OperatorError(
             f"{name!r} begins with the home of a user who does not exist",
             next_step=CORRECT_FILE,
         ) from error
     if not 0 < len(path.name.encode()) <= LONGEST_FILE_NAME:
-        raise CredentialsError(f"{name!r} cannot be the name of a file", next_step=CORRECT_FILE)
+        raise OperatorError(f"{name!r} cannot be the name of a file", next_step=CORRECT_FILE)
     return path
 
 
 def find_ca(name: str | None, state: Path) -> Path | None:
-    """Raises CredentialsError when it is not there, or no certificate."""
+    """Raises OperatorError when it is not there, or no certificate."""
     if not name:
         return None
     path = file_of(name, state)
     if not path.is_file():
-        raise CredentialsError(
+        raise OperatorError(
             f"the CA file {path} does not exist",
             next_step=f"copy /etc/pve/pve-root-ca.pem from a node of the cluster to {path}",
         )
     try:
         ssl.create_default_context(cafile=str(path))
     except OSError as error:
-        raise CredentialsError(
+        raise OperatorError(
             f"the CA file {path} holds no certificate: {error.strerror or error}",
             next_step="copy /etc/pve/pve-root-ca.pem from a node of the cluster over it",
         ) from error

@@ -29,7 +29,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from provision.errors import InventoryError
+from provision.errors import OperatorError
 from provision.inventory import Inventory
 from provision.model import Container, Disk, Mark, Mount, Nic, Wait, Wanted
 from provision.wire import GIB, parse_tags, parse_words
@@ -400,7 +400,7 @@ SHARED = ("ctlv_environment", "ctlv_deployment_id", "lxc_api_host", "lxc_api_por
 def desired(inventory: Inventory) -> Desired:
     """Return what the inventory wants.
 
-    Raises InventoryError with every mistake, a line each: file, hosts, key, what is wrong with it.
+    Raises OperatorError with every mistake, a line each: file, hosts, key, what is wrong with it.
     """
     checked: dict[str, Host] = {}
     mistakes = list(mistakes_between(inventory))
@@ -446,7 +446,7 @@ def mistakes_in(error: ValidationError) -> Iterator[tuple[str, str]]:
         yield "".join(f"[{x}]" if isinstance(x, int) else f".{x}" for x in place)[1:], text
 
 
-def refusal(inventory: Inventory, mistakes: list[tuple[str, str, str]]) -> InventoryError:
+def refusal(inventory: Inventory, mistakes: list[tuple[str, str, str]]) -> OperatorError:
     hosts = defaultdict(list)
     for host, key, text in mistakes:
         place = inventory.place(host, re.split(r"[.[]", key)[0])
@@ -456,7 +456,7 @@ def refusal(inventory: Inventory, mistakes: list[tuple[str, str, str]]) -> Inven
         for (place, key, text), names in sorted(hosts.items())
     ]
     count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
-    return InventoryError(
+    return OperatorError(
         f"the inventory of {inventory.environment} has {count}:{''.join(lines)}",
         next_step="correct the lines named above; nothing was called",
     )

@@ -7,13 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from provision.actual import node_of, not_ours, read_again
 from provision.desired import Desired
-from provision.errors import (
-    ApiError,
-    OperatorError,
-    StepError,
-    UnknownOutcomeError,
-    UsageError,
-)
+from provision.errors import ApiError, OperatorError, UnknownOutcomeError
 from provision.model import Actual, Event, Found
 from provision.power import shut_down
 from provision.proxmox import Proxmox, is_not_found
@@ -26,7 +20,7 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     """Our containers of these names; in the lab no names mean all of them.
 
     A name of the inventory means its VMID there, and nothing else that carries the same mark (a
-    clone does). Raises UsageError for names that are neither in the inventory nor ours, and for
+    clone does). Raises OperatorError for names that are neither in the inventory nor ours, and for
     those that two have which are not in the inventory.
     """
     every = ours_by_name(actual, desired)
@@ -38,7 +32,7 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
         if vmid in actual.unread and (host in names or not names)
     ]
     if unread:
-        raise UsageError(
+        raise OperatorError(
             "\n  ".join(unread),
             next_step="see 'make doctor', then run this again; nothing was touched",
         )
@@ -48,7 +42,7 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     if actual.unread:
         known += f" (not to be looked at: VMID {', '.join(map(str, sorted(actual.unread)))})"
     if not names:
-        raise UsageError("destroy wants names", next_step=f"say which; there are: {known}")
+        raise OperatorError("destroy wants names", next_step=f"say which; there are: {known}")
     taken = {*actual.foreign, *actual.ours}
     absent = [name for name in names if name not in ours]
     wrong = [f"{name} is not a container of this environment" for name in absent
@@ -58,7 +52,7 @@ def select(actual: Actual, desired: Desired, names: Sequence[str], *, is_lab: bo
     wrong += [f"{name}: VMID {vmids[name]} is not ours" for name in absent
               if vmids.get(name) in taken]  # fmt: skip
     if wrong:
-        raise UsageError("; ".join(wrong), next_step=f"nothing was touched; ours are: {known}")
+        raise OperatorError("; ".join(wrong), next_step=f"nothing was touched; ours are: {known}")
     return [ours[name] for name in dict.fromkeys(names) if name in ours]
 
 
@@ -94,7 +88,7 @@ def place(found: Found) -> str:
 def destroy(
     chosen: Sequence[Found], api: Proxmox, ssh: Ssh, *, on_event: Callable[[Event], None]
 ) -> None:
-    """Stop and delete `chosen`, and forget their host keys. Raises StepError naming failures."""
+    """Stop and delete `chosen`, and forget their host keys. Raises OperatorError with failures."""
 
     def one(found: Found) -> OperatorError | None:
         try:
@@ -109,7 +103,7 @@ def destroy(
     with ThreadPoolExecutor(max_workers=4) as pool:
         failures = [error for error in pool.map(one, chosen) if error is not None]
     if failures:
-        raise StepError(
+        raise OperatorError(
             "\n  ".join(error.problem for error in failures), next_step=failures[0].next_step
         )
 
@@ -129,7 +123,7 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
                 return
             raise not_ours(found)
         if now.is_running and not (found.is_running or is_asked):
-            raise StepError(
+            raise OperatorError(
                 f"{found.host} (VMID {container.vmid}) was started while the question stood",
                 next_step="look who needs it; say --stop to stop it first (make: STOP=1)",
             )
@@ -146,18 +140,18 @@ def destroy_one(found: Found, api: Proxmox, *, on_event: Callable[[Event], None]
         except ApiError as error:
             if not is_not_found(error):
                 raise
-    raise StepError(
+    raise OperatorError(
         f"{found.host} (VMID {container.vmid}) is still there",
         next_step=f"see its tasks on {container.node} in Proxmox, then run this again",
     )
 
 
 def check_not_moved(found: Found, api: Proxmox) -> None:
-    """Raise StepError when it is gone from its node because it runs on another one now."""
+    """Raise OperatorError when it is gone from its node because it runs on another one now."""
     container = found.container
     node = node_of(api, container.vmid)
     if node not in {None, container.node}:
-        raise StepError(
+        raise OperatorError(
             f"{found.host} (VMID {container.vmid}) moved to {node} meanwhile",
             next_step="run this again: it is looked for where it is",
         )

@@ -28,24 +28,8 @@ def failing_as(program: str) -> Iterator[None]:
         sys.exit(f"{program}: {error}")
 
 
-class UsageError(OperatorError):
-    """The command line asks for something that makes no sense, or lacks a confirmation."""
-
-
-class InventoryError(OperatorError):
-    """The inventory cannot be read, or holds mistakes; all are in `problem`, a line each."""
-
-
-class CredentialsError(OperatorError):
-    """Endpoint, CA file, token or SSH key is missing or unusable."""
-
-
 class PlanError(OperatorError):
     """The inventory asks for something that cannot be planned safely."""
-
-
-class SavedPlanError(OperatorError):
-    """A saved plan cannot be read, or the world has moved on since it was written."""
 
 
 class UnreachableError(OperatorError):
@@ -84,17 +68,5 @@ class TaskError(OperatorError):
         self.exit_status = exit_status
 
 
-class WaitError(OperatorError):
-    """The container is valid, but the proof that was asked for did not come in time."""
-
-
-class HostKeyError(OperatorError):
-    """A host key is not the one that Proxmox reported when it created the container."""
-
-
 class InterruptionError(OperatorError):
     """The operator pressed Ctrl-C: every thread stops where it next would have waited."""
-
-
-class StepError(OperatorError):
-    """Some containers could not be brought to what the inventory says."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from provision import inventorycache, inventoryfiles
 from provision.environment import known
-from provision.errors import InventoryError
+from provision.errors import OperatorError
 
 KEPT = re.compile(
     r"lxc_\w+|ctlv_environment|ctlv_deployment_id|ansible_host"
@@ -76,23 +76,23 @@ class Inventory:
 def load(environment: str, *, root: Path) -> Inventory:
     """Return what `ansible-inventory --list` says of inventory/ENV, the names in KEPT only.
 
-    Raises InventoryError when there is no such inventory or Ansible cannot read it.
+    Raises OperatorError when there is no such inventory or Ansible cannot read it.
     """
     folder = root / "inventory" / environment
     if not ENVIRONMENT.fullmatch(environment) or not (folder / "hosts.yml").is_file():
         found = ", ".join(known(root=root)) or "none"
-        raise InventoryError(
+        raise OperatorError(
             f"there is no inventory {environment!r} (found: {found})",
             next_step="give one of them as ENV=..., or copy inventory/srv-px5 and edit it",
         )
     if nowhere := inventoryfiles.links_to_nothing(folder):
-        raise InventoryError(
+        raise OperatorError(
             "\n  ".join(f"{link} leads to nothing" for link in nowhere),
             next_step="keep environments side by side below inventory/, with what they share",
         )
     groups, hosts = listed(folder)
     if not hosts:
-        raise InventoryError(
+        raise OperatorError(
             f"inventory/{environment} has no host in the group 'containers'",
             next_step=f"add web and database hosts to inventory/{environment}/hosts.yml",
         )
@@ -102,13 +102,13 @@ def load(environment: str, *, root: Path) -> Inventory:
 
 
 def check_sizes(environment: str, groups: Mapping[str, Sequence[str]]) -> None:
-    """Raises InventoryError for a group that has another number of hosts than SIZES allows."""
+    """Raises OperatorError for a group that has another number of hosts than SIZES allows."""
     for group, (allowed, why) in SIZES.items():
         hosts = groups.get(group, ())
         # An inventory of something else than a site has no web container.
         if groups.get("web") and len(hosts) not in allowed:
             named = f": {', '.join(hosts)}" if hosts else ""
-            raise InventoryError(
+            raise OperatorError(
                 f"the group {group} of inventory/{environment} has {len(hosts)} hosts{named}; "
                 f"{why}",
                 next_step=f"let it have {' or '.join(map(str, allowed))} in the inventory's hosts "
@@ -158,14 +158,14 @@ def ansible_inventory(folder: Path) -> dict[str, Any]:
                 listing: dict[str, Any] = json.loads(done.stdout)
                 return listing
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise InventoryError(
+        raise OperatorError(
             f"ansible-inventory did not work: {error}",
             next_step="make the tools anew: setup/machine, or make up",
         ) from error
     # Ansible names the mistake, and seldom the file.
     wrong = inventoryfiles.mistakes(folder, readable_files(folder))
     reason = first_error(done.stderr.replace(copy, "inventory"))
-    raise InventoryError(
+    raise OperatorError(
         "\n  ".join([f"Ansible cannot read inventory/{folder.name}: {reason}", *wrong]),
         next_step="correct the lines named above; nothing was called"
         if wrong

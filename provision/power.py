@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from provision.errors import ApiError, TaskError, WaitError
+from provision.errors import ApiError, OperatorError, TaskError
 from provision.proxmox import HA_ERROR, Proxmox
 
 SHUTDOWN_S = 60
@@ -52,13 +52,13 @@ def shut_down(api: Proxmox, path: str, say: Say) -> None:
 def wait_for(
     api: Proxmox, path: str, status: Literal["running", "stopped"], say: Say, *, timeout_s: float
 ) -> None:
-    """Wait until a container is `status`. Raises WaitError."""
+    """Wait until a container is `status`. Raises OperatorError."""
     began = api.clock()
     while api.get(f"{path}/status/current").get("status") != status:
         waited_s = api.clock() - began
         if waited_s >= timeout_s:
             vmid = path.rpartition("/")[2]
-            raise WaitError(
+            raise OperatorError(
                 f"VMID {vmid} is not {status} after {timeout_s:.0f} s",
                 next_step="see its console in Proxmox; when HA manages it, ha-manager status "
                 f"({HA_ERROR.replace('VMID', vmid)}); run this again",

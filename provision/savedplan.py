@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from provision.desired import Desired
-from provision.errors import SavedPlanError
+from provision.errors import OperatorError
 from provision.model import Plan
 from provision.report import plan_data
 
@@ -39,11 +39,11 @@ def load(file: Path, *, environment: str) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise SavedPlanError(
+        raise OperatorError(
             f"{file} cannot be read as a plan: {error}", next_step=advice(environment)
         ) from error
     if not is_plan(data):
-        raise SavedPlanError(f"{file} is not a plan of this program", next_step=advice(environment))
+        raise OperatorError(f"{file} is not a plan of this program", next_step=advice(environment))
     plan: dict[str, Any] = data
     return plan
 
@@ -61,9 +61,9 @@ def is_plan(data: Any) -> bool:
 
 
 def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
-    """Raise SavedPlanError, naming all that moved, unless `plan` is still exactly the old one."""
+    """Raise OperatorError, naming all that moved, unless `plan` is still exactly the old one."""
     if old.get("environment") != desired.environment:
-        raise SavedPlanError(
+        raise OperatorError(
             f"the plan is for {old.get('environment')}, not for {desired.environment}",
             next_step=f"say --env {old.get('environment')}",
         )
@@ -82,7 +82,7 @@ def check(old: dict[str, Any], plan: Plan, desired: Desired) -> None:
     if old.get("ha", []) != now["ha"]:
         problems.append("what is to do in HA has changed since the plan was made")
     if problems:
-        raise SavedPlanError(
+        raise OperatorError(
             "\n  ".join(dict.fromkeys(problems)),
             next_step=f"{advice(desired.environment)}; nothing was touched",
         )

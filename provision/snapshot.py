@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from provision import power
 from provision.actual import check_still_ours, in_parallel
-from provision.errors import OperatorError, PlanError, StepError, UsageError
+from provision.errors import OperatorError, PlanError
 from provision.model import Event, Found
 from provision.proxmox import Proxmox, held_on
 from provision.wire import parse_bool
@@ -43,7 +43,7 @@ def startup_order(found: Iterable[Found]) -> list[Found]:
 
 def check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name in {"current", "vzdump"}:
-        raise UsageError(
+        raise OperatorError(
             f"{name!r} cannot name a snapshot",
             next_step="use 2 to 40 letters, digits, _ and -, beginning with a letter",
         )
@@ -152,7 +152,7 @@ def while_stopped(
     if failure is not None:
         problems.insert(0, failure)
     if problems:
-        raise StepError(
+        raise OperatorError(
             "\n  ".join(problem.problem for problem in problems), next_step=problems[0].next_step
         )
 
@@ -173,14 +173,14 @@ def teller(entry: Found, say: Say) -> Callable[[str], None]:
 
 
 def find(snapshots: Sequence[Snapshot], name: str, found: Sequence[Found]) -> Snapshot:
-    """The snapshot `name`. Raises UsageError unless every container has it."""
+    """The snapshot `name`. Raises OperatorError unless every container has it."""
     snapshot = next((entry for entry in snapshots if entry.name == name), None)
     if snapshot is None:
         names = ", ".join(entry.name for entry in snapshots) or "none"
-        raise UsageError(f"there is no snapshot {name}", next_step=f"there are: {names}")
+        raise OperatorError(f"there is no snapshot {name}", next_step=f"there are: {names}")
     missing = [e.host for e in found if e.container.vmid not in snapshot.vmids]
     if missing:
-        raise UsageError(
+        raise OperatorError(
             f"{', '.join(missing)} has no snapshot {name}; together they would not fit",
             next_step="choose one that all have: make snapshot-list",
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 from provision import files
 from provision.credentials import Site, file_of
 from provision.desired import Desired
-from provision.errors import CredentialsError, HostKeyError, WaitError
+from provision.errors import OperatorError
 from provision.model import Wanted
 
 CONNECT_TIMEOUT_S, JUMP_TIMEOUT_S, TELLS_WITHIN_S = 2, 5, 60
@@ -54,26 +54,26 @@ class Ssh:
         return file_of(self.desired.ssh_public_key_file, self.site.state)
 
     def public_keys(self) -> str:
-        """The keys to inject at creation; there is no later chance. Raises CredentialsError."""
+        """The keys to inject at creation; there is no later chance. Raises OperatorError."""
         file = self.public_key_file()
         try:
             lines = [line.strip() for line in file.read_text().splitlines()]
             keys = [line for line in lines if line and not line.startswith("#")]
         except (OSError, ValueError) as error:
-            raise CredentialsError(
+            raise OperatorError(
                 f"the SSH public key {file} cannot be read: "
                 f"{getattr(error, 'strerror', None) or error}",
                 next_step="make one: ssh-keygen -t ed25519; or set lxc_ssh_public_key_file",
             ) from error
         if not keys or any("PRIVATE KEY" in key for key in keys):
-            raise CredentialsError(
+            raise OperatorError(
                 f"{file} is not an SSH public key",
                 next_step="set lxc_ssh_public_key_file to the .pub file",
             )
         # Proxmox asks of each line alone, and refuses the whole creation for one bad one.
         for number, key in enumerate(keys, start=1):
             if run(["ssh-keygen", "-l", "-f", "-"], timeout_s=10, stdin=key).returncode != 0:
-                raise CredentialsError(
+                raise OperatorError(
                     f"key {number} of {len(keys)} in {file} is not an SSH public key",
                     next_step="set lxc_ssh_public_key_file to a .pub file of nothing but keys",
                 )
@@ -159,7 +159,7 @@ class Ssh:
     ) -> None:
         """Return once SSH answers with a key that is known, or that Proxmox reported at creation.
 
-        Raises WaitError when nothing answers in time, HostKeyError for any other key.
+        Raises OperatorError when nothing answers in time, and for any other key.
         """
         offered = self._wait_for_keys(wanted, timeout_s)
         known = self.known_keys(wanted.host)
@@ -172,8 +172,8 @@ class Ssh:
     def trust(self, wanted: Wanted, fingerprint: str, *, timeout_s: float) -> None:
         """Replace the recorded key by the one of `fingerprint`, which a person compared.
 
-        Raises WaitError when nothing answers in time, HostKeyError when another key is offered; the
-        recorded key stays in both cases.
+        Raises OperatorError when nothing answers in time, or another key is offered; the recorded
+        key stays in both cases.
         """
         offered = self._wait_for_keys(wanted, timeout_s)
         self._record_checked(wanted, offered, frozenset({fingerprint}))
@@ -194,7 +194,7 @@ class Ssh:
                 return offered
             waited_s = self.clock() - began
             if waited_s >= timeout_s:
-                raise WaitError(
+                raise OperatorError(
                     f"{wanted.host}: no SSH at {wanted.address} after {timeout_s:.0f} s ({answer})",
                     next_step="the container itself is valid; see its console in Proxmox, then run "
                     "this again: it goes on here",
@@ -343,28 +343,28 @@ def quoted(path: Path) -> str:
 def run(
     arguments: Sequence[str], *, timeout_s: float, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Raises CredentialsError when there is no such program, TimeoutExpired."""
+    """Raises OperatorError when there is no such program, TimeoutExpired."""
     try:
         return subprocess.run(
             arguments, check=False, capture_output=True, text=True, input=stdin, timeout=timeout_s
         )
     except OSError as error:
-        raise CredentialsError(
+        raise OperatorError(
             f"{arguments[0]} cannot be run: {error.strerror}",
             next_step="install Debian's openssh-client: setup/machine, or make up",
         ) from error
 
 
-def unusable(path: Path, error: OSError) -> CredentialsError:
-    return CredentialsError(
+def unusable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(
         f"{path} cannot be read or written: {error.strerror or error}",
         next_step="see its owner, its kind and the space left there, then run this again",
     )
 
 
-def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostKeyError:
+def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> OperatorError:
     shown = ", ".join(sorted(set(offered.values())))
-    return HostKeyError(
+    return OperatorError(
         f"{wanted.host}: the host key at {wanted.address} has changed: {shown}",
         next_step=f"find out why (on its console: {SHOW_KEY}); if it is right, remove its line in "
         f"{shlex.quote(str(file))} and run this again",
@@ -373,14 +373,14 @@ def changed_key(wanted: Wanted, offered: Mapping[str, str], file: Path) -> HostK
 
 def unknown_key(
     wanted: Wanted, offered: Mapping[str, str], reported: frozenset[str], *, environment: str
-) -> HostKeyError:
+) -> OperatorError:
     key = next(iter(offered))
     why = (
         "is not the one Proxmox reported at creation"
         if reported
         else "cannot be checked: no log of its creation"
     )
-    return HostKeyError(
+    return OperatorError(
         f"{wanted.host}: the host key at {wanted.address} {why}: {offered[key]}",
         next_step=f"compare it on the container's console ({SHOW_KEY}); "
         f"if it is the same: make trust ENV={environment} NAME={wanted.host} "

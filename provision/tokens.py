@@ -16,7 +16,7 @@ from typing import Any
 from provision import files
 from provision.credentials import Endpoint, Site, endpoint, read_token_file, token_file
 from provision.desired import Desired
-from provision.errors import ApiError, CredentialsError, OperatorError
+from provision.errors import ApiError, OperatorError
 from provision.proxmox import Proxmox
 from provision.rights import pveum_commands
 
@@ -27,7 +27,7 @@ def rotate(desired: Desired, site: Site, *, variables: Mapping[str, str] = os.en
     """Raises OperatorError where the token may not make tokens, with what to type instead."""
     file = token_file(site)
     if variables.get("PROXMOX_TOKEN_ID") and site.environment != "lab":
-        raise CredentialsError(
+        raise OperatorError(
             "PROXMOX_TOKEN_ID names the token, which this cannot change for you",
             next_step=f"unset it, with PROXMOX_TOKEN_SECRET, and write both into {file}",
         )

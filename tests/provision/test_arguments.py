@@ -7,7 +7,7 @@ import os
 import pytest
 
 from provision.arguments import Parser, given, one_of, whole
-from provision.errors import UsageError
+from provision.errors import OperatorError
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def test_a_program_that_this_one_starts_was_not_given_it(by_make):
 def test_wrong_usage_names_the_variable_and_the_way_out(by_make, variables, argv, said):
     for name, text in variables.items():
         by_make(name, text)
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(OperatorError) as raised:
         parser().parse_args(argv)
     assert str(raised.value) == f"{said}\n  Next: make reach STATE=on"
 
 
 def test_without_make_the_flag_is_named(monkeypatch):
     monkeypatch.delenv("MAKELEVEL", raising=False)
-    with pytest.raises(UsageError, match=r"^--lines is 'x', not a whole number from 1 to 9\n"):
+    with pytest.raises(OperatorError, match=r"^--lines is 'x', not a whole number from 1 to 9\n"):
         parser().parse_args(["on", "--lines", "x"])
 
 

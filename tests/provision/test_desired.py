@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from provision.desired import desired
-from provision.errors import InventoryError
+from provision.errors import OperatorError
 from provision.inventory import Inventory
 from tests.provision.situations import COMMON, DB, NETWORKS, WEB, inventory
 
 
 def mistakes(**hosts):
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         desired(inventory(**hosts))
     return error.value.problem
 
@@ -138,7 +138,7 @@ def test_two_edges_lead_to_no_database_also_with_the_lowest_vmid():
 
 def test_an_address_that_edges_are_to_hold_is_no_containers_own():
     taken = [nic(address="198.18.28.200/24")]
-    with pytest.raises(InventoryError, match=r"web: lxc_nics: 198\.18\.28\.200 is what people ask"):
+    with pytest.raises(OperatorError, match=r"web: lxc_nics: 198\.18\.28\.200 is what people ask"):
         desired(with_edges("one", "two", lxc_nics=taken, ansible_host="198.18.28.200"))
     assert desired(with_edges(lxc_nics=taken, ansible_host="198.18.28.200"))
 
@@ -147,7 +147,7 @@ def test_an_address_that_edges_are_to_hold_is_no_containers_own():
 def test_edges_that_are_told_no_address_are_refused(published):
     inventory = with_edges("one", "two")
     inventory.hosts["one"]["published_addresses"] = published
-    with pytest.raises(InventoryError, match=r"one: published_addresses: is missing"):
+    with pytest.raises(OperatorError, match=r"one: published_addresses: is missing"):
         desired(inventory)
 
 
@@ -355,7 +355,7 @@ def test_a_mistake_names_the_file_that_holds_the_value():
     hosts = {"web": WEB | {"lxc_cores": 0}}
     wrong = Inventory(environment="lab", hosts=hosts, places=lambda: places)
 
-    with pytest.raises(InventoryError, match=r"all/containers.yml:9: web: lxc_cores: 0 is not"):
+    with pytest.raises(OperatorError, match=r"all/containers.yml:9: web: lxc_cores: 0 is not"):
         desired(wrong)
 
 

@@ -11,7 +11,7 @@ from fakepve.certs import make_cert
 from provision import cli
 from provision.credentials import Endpoint, endpoint, read_token_file, site
 from provision.desired import Desired, desired
-from provision.errors import CredentialsError
+from provision.errors import OperatorError
 from provision.inventory import load
 from tests.provision.conftest import PUBLIC_KEY, SECRET, TOKEN, grant_all, stock
 
@@ -109,7 +109,7 @@ def test_a_secret_is_never_printed():
     ],
 )
 def test_what_is_missing_is_said(tmp_path, variables, text):
-    with pytest.raises(CredentialsError) as error:
+    with pytest.raises(OperatorError) as error:
         of(tmp_path, **variables)
 
     assert text in error.value.problem
@@ -117,7 +117,7 @@ def test_what_is_missing_is_said(tmp_path, variables, text):
 
 def test_an_endpoint_must_be_somewhere(tmp_path):
     nowhere = Desired(environment="prod", deployment="0" * 8, containers=())
-    with pytest.raises(CredentialsError, match="no API host for prod"):
+    with pytest.raises(OperatorError, match="no API host for prod"):
         of(tmp_path, wanted=nowhere, **TOKEN_VARIABLES)
 
 
@@ -126,12 +126,12 @@ def test_a_token_file_that_others_can_read_is_refused(tmp_path):
     file.write_text("PROXMOX_TOKEN_ID=x\n")
     file.chmod(0o644)
 
-    with pytest.raises(CredentialsError, match=r"can be read by others \(mode 0644\)"):
+    with pytest.raises(OperatorError, match=r"can be read by others \(mode 0644\)"):
         read_token_file(file)
 
 
 def test_a_lab_that_is_not_up_says_how_to_start_it(tmp_path):
-    with pytest.raises(CredentialsError, match=r"lab .* is not up") as error:
+    with pytest.raises(OperatorError, match=r"lab .* is not up") as error:
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path / "lab"))
 
     assert "make up" in error.value.next_step
@@ -150,7 +150,7 @@ def test_a_lab_that_is_not_up_says_how_to_start_it(tmp_path):
 )
 def test_a_broken_lab_file_is_said(tmp_path, text, problem):
     (tmp_path / "lab.json").write_text(text)
-    with pytest.raises(CredentialsError, match=problem):
+    with pytest.raises(OperatorError, match=problem):
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path))
 
 
@@ -158,20 +158,20 @@ def test_a_broken_lab_file_is_said(tmp_path, text, problem):
 def test_a_folder_that_cannot_be_made_is_said(tmp_path, place):
     (tmp_path / "a file").write_text("")
 
-    with pytest.raises(CredentialsError, match=r"the lab of .*a file.* is not up: Not a directory"):
+    with pytest.raises(OperatorError, match=r"the lab of .*a file.* is not up: Not a directory"):
         of(tmp_path, environment="lab", CTLV_LAB_STATE=str(tmp_path / place))
-    with pytest.raises(CredentialsError, match=r"the folder .*a file.* cannot be made"):
+    with pytest.raises(OperatorError, match=r"the folder .*a file.* cannot be made"):
         of(tmp_path, HOME=str(tmp_path / place))
 
 
 def test_the_home_of_nobody_is_said(tmp_path):
-    with pytest.raises(CredentialsError, match="home of a user who does not exist"):
+    with pytest.raises(OperatorError, match="home of a user who does not exist"):
         of(tmp_path, **TOKEN_VARIABLES, PROXMOX_CA_FILE="~no.such.user/ca.pem")
 
 
 @pytest.mark.parametrize("name", ["/", "x" * 300], ids=["a root", "too long"])
 def test_what_can_name_no_file_is_said(tmp_path, name):
-    with pytest.raises(CredentialsError, match="cannot be the name of a file"):
+    with pytest.raises(OperatorError, match="cannot be the name of a file"):
         of(tmp_path, **TOKEN_VARIABLES, PROXMOX_CA_FILE=name)
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from provision import inventory, inventoryfiles
 from provision.desired import desired
-from provision.errors import InventoryError
+from provision.errors import OperatorError
 from provision.plan import numbered
 
 ROOT = Path(__file__).parents[2]
@@ -152,14 +152,14 @@ def test_a_single_encrypted_value_is_no_hindrance(root):
 
 
 def test_an_unknown_environment_names_the_known_ones(root):
-    with pytest.raises(InventoryError, match=r"no inventory 'prod' \(found: lab\)"):
+    with pytest.raises(OperatorError, match=r"no inventory 'prod' \(found: lab\)"):
         inventory.load("prod", root=root)
 
 
 def test_broken_yaml_is_said_with_its_own_words(root):
     (root / "inventory/lab/hosts.yml").write_text("all: [\n")
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         inventory.load("lab", root=root)
 
     assert "inventory/lab" in str(error.value)
@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(root, old, new, text)
     file = root / "inventory/lab" / host
     file.write_text(file.read_text().replace(old, new, 1), encoding="latin-1")
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         inventory.load("lab", root=root)
 
     assert f"inventory/lab/{host}" in error.value.problem
@@ -211,7 +211,7 @@ def test_what_stands_in_hosts_yml_is_named_there(root):
         + "  vars:\n    lxc_note: 5\n"
     )
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         desired(inventory.load("lab", root=root))
 
     text = hosts.read_text().splitlines()
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_listed_is_said(root, monkeypatch):
 
     monkeypatch.setattr(inventory, "readable_files", refuse)
 
-    with pytest.raises(InventoryError, match="Permission denied"):
+    with pytest.raises(OperatorError, match="Permission denied"):
         inventory.load("lab", root=root)
 
 
@@ -248,7 +248,7 @@ def test_the_rows_lie_on_one_host_or_on_three(root, hosts, said):
     if not said:
         assert list(inventory.load("lab", root=root).groups["database"]) == hosts
         return
-    with pytest.raises(InventoryError, match=f"the group database .* {said}") as refused:
+    with pytest.raises(OperatorError, match=f"the group database .* {said}") as refused:
         inventory.load("lab", root=root)
     assert "let it have 1 or 3" in refused.value.next_step
 
@@ -260,7 +260,7 @@ def test_one_edge_and_three_are_refused_with_the_reason(root, hosts):
     groups = told["all"]["children"]["containers"]["children"]
     groups["edge"] = {"hosts": dict.fromkeys(hosts)}
     file.write_text(yaml.safe_dump(told))
-    with pytest.raises(InventoryError, match="one alone takes all with it") as refused:
+    with pytest.raises(OperatorError, match="one alone takes all with it") as refused:
         inventory.load("lab", root=root)
     assert "let it have 0 or 2" in refused.value.next_step
 
@@ -269,14 +269,14 @@ def test_an_inventory_without_containers_says_so(root):
     (root / "inventory/lab/hosts-rest.yml").unlink()
     (root / "inventory/lab/hosts.yml").write_text("all:\n  hosts:\n    other:\n")
 
-    with pytest.raises(InventoryError, match="has no host in the group 'containers'"):
+    with pytest.raises(OperatorError, match="has no host in the group 'containers'"):
         inventory.load("lab", root=root)
 
 
 def test_a_tool_that_is_missing_is_said(root, monkeypatch):
     monkeypatch.setattr(inventory.sys, "executable", "/nonexistent/python")
 
-    with pytest.raises(InventoryError, match="ansible-inventory did not work"):
+    with pytest.raises(OperatorError, match="ansible-inventory did not work"):
         inventory.load("lab", root=root)
 
 
@@ -290,7 +290,7 @@ def test_every_mistake_names_file_and_line_at_once(root):
     edit(root, "group_vars/all/containers.yml", "tag: 2112", "tag: 4095")
     edit(root, "group_vars/all/containers.yml", "debian-13-standard", "debian-9")
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         desired(inventory.load("lab", root=root))
 
     text = error.value.problem
@@ -305,7 +305,7 @@ def test_a_mistake_in_what_is_shared_is_named_where_it_is_to_be_corrected(root):
     edit(root, "../shared/all/containers.yml", "lxc_onboot: true", "lxc_onboot: maybe")
     edit(root, "../shared/database/containers.yml", "lxc_startup_order: 1", "lxc_startup_ordr: 1")
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         desired(inventory.load("lab", root=root))
 
     assert "inventory/shared/all/containers.yml:" in error.value.problem
@@ -320,7 +320,7 @@ def test_a_shared_file_that_cannot_be_read_is_named_with_its_line(root):
     edit(root, "../shared/all/containers.yml", "lxc_onboot: true", "lxc_onboot: [")
 
     with pytest.raises(
-        InventoryError, match=r"inventory/shared/all/containers\.yml:\d+: is not YAML"
+        OperatorError, match=r"inventory/shared/all/containers\.yml:\d+: is not YAML"
     ):
         inventory.load("lab", root=root)
 
@@ -348,7 +348,7 @@ def test_an_environment_is_made_by_copying_a_folder(root):
 
 
 def test_what_is_shared_is_no_environment(root):
-    with pytest.raises(InventoryError, match=r"no inventory 'shared' \(found: lab\)"):
+    with pytest.raises(OperatorError, match=r"no inventory 'shared' \(found: lab\)"):
         inventory.load("shared", root=root)
 
 
@@ -356,7 +356,7 @@ def test_a_link_that_leads_to_nothing_is_refused(root):
     """Ansible passes over it without a word, and half of the inventory is not there."""
     shutil.rmtree(root / "inventory/shared/web")
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         inventory.load("lab", root=root)
 
     assert error.value.problem == "inventory/lab/group_vars/web/00-shared leads to nothing"
@@ -369,7 +369,7 @@ def test_links_that_a_checkout_wrote_as_files_are_refused(root):
     link.unlink()
     link.write_text(str(target))
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(OperatorError) as error:
         inventory.load("lab", root=root)
 
     assert "inventory/lab/group_vars/all/00-shared" in str(error.value)

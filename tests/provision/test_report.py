@@ -12,7 +12,7 @@ import pytest
 from provision import report
 from provision.apply import Result
 from provision.desired import desired
-from provision.errors import StepError
+from provision.errors import OperatorError
 from provision.model import Actual, Change, HaStep, Pending, Refusal, Storage
 from provision.plan import plan, plan_one
 from tests.provision.situations import desired_of, found_from, inventory, many, wanted
@@ -200,7 +200,7 @@ def result(**changes):
 
 
 def test_the_table_at_the_end():
-    error = StepError("it broke", next_step="mend it")
+    error = OperatorError("it broke", next_step="mend it")
 
     text = report.results_text(
         [result(did=("created", "started"), pending=PENDING), result(host="db", error=error)]

@@ -11,7 +11,7 @@ import pytest
 
 from provision import creation
 from provision.desired import desired
-from provision.errors import InventoryError, StepError
+from provision.errors import OperatorError
 from provision.proxmox import Proxmox
 from provision.rights import ROLES, needed, pveum_commands, too_much
 from tests.provision.conftest import TOKEN, VM_PRIVILEGES
@@ -174,7 +174,7 @@ def test_what_a_killed_run_left_being_created_in_the_pool_is_finished_by_the_nex
 
 
 def killed(*_, **__):
-    raise StepError("killed", next_step="run it again")
+    raise OperatorError("killed", next_step="run it again")
 
 
 # ---------------------------------------------------------------- the lines
@@ -307,7 +307,7 @@ def test_the_inventory_may_name_a_pool_or_none(cluster, pool):
 
 @pytest.mark.parametrize("pool", ["1st", "a/b/c/d", "a/", "a b", "é", 7, None])
 def test_what_proxmox_takes_for_no_pool_is_refused(cluster, pool):
-    with pytest.raises(InventoryError, match="lxc_pool"):
+    with pytest.raises(OperatorError, match="lxc_pool"):
         choose(cluster, pool)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from provision.errors import HostKeyError
+from provision.errors import OperatorError
 from provision.ssh import Ssh, fingerprint
 
 OLD = "ssh-ed25519 " + base64.b64encode(b"old").decode()
@@ -37,19 +37,19 @@ def test_a_compared_key_replaces_the_recorded_one(ssh):
 
 
 def test_a_wrong_fingerprint_is_refused_and_the_recorded_key_stays(ssh):
-    with pytest.raises(HostKeyError, match="host key"):
+    with pytest.raises(OperatorError, match="host key"):
         ssh.trust(WEB, fingerprint(OLD), timeout_s=1)
     assert ssh.known_keys("web") == {OLD}
 
 
 def test_a_changed_key_is_never_accepted_by_itself(ssh):
-    with pytest.raises(HostKeyError, match="has changed"):
+    with pytest.raises(OperatorError, match="has changed"):
         ssh.prove(WEB, fingerprints=lambda: frozenset({fingerprint(NEW)}), timeout_s=1)
     assert ssh.known_keys("web") == {OLD}
 
 
 def test_an_unknown_key_needs_a_report_of_its_creation(ssh):
     ssh.forget("web")
-    with pytest.raises(HostKeyError, match="cannot be checked"):
+    with pytest.raises(OperatorError, match="cannot be checked"):
         ssh.prove(WEB, fingerprints=frozenset, timeout_s=1)
     assert ssh.known_keys("web") == frozenset()

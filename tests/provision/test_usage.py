@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provision import cli
-from provision.errors import InventoryError
+from provision.errors import OperatorError
 from provision.inventory import load
 
 WRONG = [
@@ -39,7 +39,7 @@ def test_an_environment_is_a_name_below_inventory(tmp_path, environment):
     (tmp_path / "inventory/lab").mkdir(parents=True)
     (tmp_path / "inventory/lab/hosts.yml").touch()
 
-    with pytest.raises(InventoryError, match=r"there is no inventory .* \(found: lab\)"):
+    with pytest.raises(OperatorError, match=r"there is no inventory .* \(found: lab\)"):
         load(environment, root=tmp_path)
 
 
