@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -244,7 +245,7 @@ def plan_data(plan: Plan, *, all_fields: bool = False) -> dict[str, Any]:
         "containers": [step_data(step) | unmanaged(step.before) for step in plan.steps],
         "matching": [
             {"vmid": f.container.vmid, "host": f.container.hostname, "digest": f.digest,
-             "pending": [pending_data(p) for p in f.pending]} | unmanaged(f)
+             "pending": [asdict(p) for p in f.pending]} | unmanaged(f)
             for f in plan.matching
         ],
         "orphans": [{"vmid": f.container.vmid, "host": f.host} for f in plan.orphans],
@@ -262,7 +263,7 @@ def ha_data(step: HaStep) -> dict[str, Any]:
         "action": {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(
             step.method, "refuse"
         ),
-        "changes": [change_data(change) for change in step.changes],
+        "changes": [asdict(change) for change in step.changes],
         "reason": refusal.reason if refusal else None,
         "next_step": refusal.next_step if refusal else None,
     }
@@ -300,21 +301,13 @@ def step_data(step: Step) -> dict[str, Any]:
         "host": step.wanted.host,
         "action": step.action.name.lower(),
         "digest": step.before.digest if step.before else None,
-        "changes": [change_data(change) for change in step.changes],
+        "changes": [asdict(change) for change in step.changes],
         "refusals": [
-            {**change_data(r.change), "reason": r.reason, "next_step": r.next_step}
+            {**asdict(r.change), "reason": r.reason, "next_step": r.next_step}
             for r in step.refusals
         ],
-        "pending": [pending_data(pending) for pending in step.pending],
+        "pending": [asdict(pending) for pending in step.pending],
     }
-
-
-def change_data(change: Change) -> dict[str, Any]:
-    return {"field": change.field, "before": change.before, "after": change.after}
-
-
-def pending_data(pending: Pending) -> dict[str, Any]:
-    return {"key": pending.key, "before": pending.before, "after": pending.after}
 
 
 # ---------------------------------------------------------------- tables

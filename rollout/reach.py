@@ -30,7 +30,7 @@ from provision.arguments import Parser, one_of
 from provision.environment import ROOT, known
 from provision.environment import state_folder as state_folder_of
 from provision.errors import OperatorError, failing_as
-from provision.inventory import Inventory, load
+from provision.inventory import load
 from provision.ssh import Connections
 
 # While it is there, the web hosts answer 503 with a page that says so (role nginx).
@@ -48,13 +48,9 @@ def state_folder(environment: str) -> Path:
     return state_folder_of(environment)
 
 
-def read_inventory(environment: str) -> Inventory:
-    return load(environment, root=ROOT)
-
-
 def addresses(environment: str, wanted: str) -> dict[str, str]:
     """Name -> ansible_host of the group or container `wanted`; OperatorError when there is none."""
-    inventory = read_inventory(environment)
+    inventory = load(environment, root=ROOT)
     names = [wanted] if wanted in inventory.hosts else inventory.groups.get(wanted, ())
     if not names:
         groups = sorted(name for name, hosts in inventory.groups.items() if hosts)
@@ -110,7 +106,7 @@ class Hosts:
 
     def __init__(self, environment: str) -> None:
         self.config = ssh_config(environment)
-        self.inventory = read_inventory(environment)
+        self.inventory = load(environment, root=ROOT)
         self.connections = Connections(self.config)
 
     def of(self, *groups: str) -> list[str]:
@@ -202,7 +198,7 @@ def maintenance_notes(hosts: Hosts) -> list[str]:
 
 def web_root(environment: str) -> str:
     """In the lab the loopback forward, elsewhere the edges' address or the web container's own."""
-    inventory = read_inventory(environment)
+    inventory = load(environment, root=ROOT)
     common = next(iter(inventory.hosts.values()))
     if edges := inventory.groups.get("edge"):
         address = inventory.hosts[edges[0]]["published_addresses"]["web"]

@@ -70,7 +70,7 @@ def test_links_lead_to_where_the_agenda_answers(monkeypatch, tmp_path, place, fo
     file = str(certify(tmp_path, "agenda.example.org", ["192.0.2.7"]))
     common = {"agenda_tls": tls, "tls_site_file": file}
     monkeypatch.setattr(
-        reach, "read_inventory", lambda _: Inventory(environment="", hosts={"w": common})
+        reach, "load", lambda *_, **__: Inventory(environment="", hosts={"w": common})
     )
     assert reach.web_root(environment) == root
 
@@ -85,9 +85,7 @@ def test_an_environment_without_an_inventory_is_refused(environment):
 def test_a_lab_that_is_not_up_is_said_in_two_lines(monkeypatch, tmp_path, content):
     monkeypatch.setattr(reach, "addresses", lambda *_: {"web": "192.0.2.7"})
     monkeypatch.setattr(reach, "state_folder", lambda _: tmp_path)
-    monkeypatch.setattr(
-        reach, "read_inventory", lambda _: Inventory(environment="", hosts={"w": {}})
-    )
+    monkeypatch.setattr(reach, "load", lambda *_, **__: Inventory(environment="", hosts={"w": {}}))
     if content is not None:
         (tmp_path / "lab.json").write_text(content)
     with pytest.raises(OperatorError, match=r"lab\.json cannot be read.*\n  Next: run `make up`"):
