@@ -217,7 +217,18 @@ def account(request: HttpRequest) -> HttpResponse:
             response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         return response
     status = 422 if form.errors else 200
-    context = {"form": form, "lines": lines_of(user)[:SHOWN], "audit_days": settings.AUDIT_DAYS}
+    links = [
+        ("password", _("Change the password")),
+        ("second-factor", _("Second step at sign-in")),
+        *([("email", _("Change the e-mail address"))] if settings.MAIL_ENABLED else []),
+        ("sessions", _("Where I am signed in")),
+        ("calendar", _("Calendar feed")),
+        *([("tokens", _("Tokens for programs"))] if settings.API_ENABLED else []),
+        ("export", _("Take all my data with me")),
+        ("leave", _("Delete my account")),
+    ]
+    context = {"form": form, "links": links, "audit_days": settings.AUDIT_DAYS}
+    context["lines"] = lines_of(user)[:SHOWN]
     return render(request, "accounts/account.html", context, status=status)
 
 

@@ -12,6 +12,4 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "signup_open": settings.SIGNUP_OPEN,
         "mail_enabled": settings.MAIL_ENABLED,
-        "release": settings.RELEASE,
-        "api_enabled": settings.API_ENABLED,
     }

@@ -51,19 +51,16 @@ def differences() -> Iterator[str]:
     found = {name for (name,) in ask(TABLES)}
     for table in sorted(found - wanted.keys() - {MIGRATIONS}):
         yield f"table {table}: is there, and no model says so"
-    columns, indexes, references, checks = (
-        columns_found(),
-        indexes_found(),
-        references_found(),
-        checks_found(),
-    )
+    columns, indexes = columns_found(), indexes_found()
+    references, checks = by_table(REFERENCES), by_table(CHECKS)
     for table, model in sorted(wanted.items()):
         if table not in found:
             yield f"table {table}: is missing"
             continue
         yield from of_columns(table, model, columns[table])
         yield from of_indexes(table, model, indexes[table])
-        yield from of_constraints(table, model, references[table], checks[table])
+        names = {name for (name,) in checks[table]}
+        yield from of_constraints(table, model, references[table], names)
 
 
 def is_kept(model: type[models.Model]) -> bool:
@@ -74,6 +71,13 @@ def ask(query: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query)
         return list(cursor.fetchall())
+
+
+def by_table(query: str) -> dict[str, set[tuple[str, ...]]]:
+    found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for table, *row in ask(query):
+        found[table].add(tuple(row))
+    return found
 
 
 def of_columns(table: str, model: type[models.Model], found: dict[str, str]) -> Iterator[str]:
@@ -146,10 +150,10 @@ def indexes_found() -> dict[str, set[Index]]:
 
 
 def of_constraints(
-    table: str, model: type[models.Model], references: set[tuple[str, str, str]], checks: set[str]
+    table: str, model: type[models.Model], references: set[tuple[str, ...]], checks: set[str]
 ) -> Iterator[str]:
     fields = [f for f in model._meta.local_concrete_fields if f.column]
-    wanted = {
+    wanted: set[tuple[str, ...]] = {
         (str(f.column), f.related_model._meta.db_table, str(f.target_field.column))
         for f in fields
         if isinstance(f, models.ForeignKey)  # each with its constraint in the database
@@ -164,17 +168,3 @@ def of_constraints(
     # Those of a column, such as that it holds JSON, have its name.
     for name in sorted(checks - named - {str(f.column) for f in fields}):
         yield f"check {name} of {table}: no model says so"
-
-
-def references_found() -> dict[str, set[tuple[str, str, str]]]:
-    found: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
-    for table, *reference in ask(REFERENCES):
-        found[table].add(tuple(reference))
-    return found
-
-
-def checks_found() -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for table, name in ask(CHECKS):
-        found[table].add(name)
-    return found
