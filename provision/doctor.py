@@ -107,13 +107,7 @@ def guarded(subject: str, check: Check) -> Iterator[Finding]:
         yield broken(subject, error)
 
 
-def examine(
-    desired: Desired,
-    *,
-    ssh: Ssh,
-    connect: Callable[[], Proxmox],
-    now: Callable[[], float] = time.time,
-) -> Iterator[Finding]:
+def examine(desired: Desired, *, ssh: Ssh, connect: Callable[[], Proxmox]) -> Iterator[Finding]:
     """Everything, in the order in which it would stop an operator."""
     yield from guarded("SSH key", lambda: check_key(ssh))
     yield from guarded("SSH jump", lambda: check_jump(ssh))
@@ -138,7 +132,7 @@ def examine(
         ("nodes", lambda: check_nodes(api, desired)),
         ("placement", lambda: check_placement(desired, actual)),
         ("HA", lambda: check_ha(desired, actual)),
-        *on_each_node("clock", actual, nodes_of(desired), lambda n: check_clock(api, n, now)),
+        *on_each_node("clock", actual, nodes_of(desired), lambda n: check_clock(api, n)),
         *on_each_node("storage", actual, homes, lambda n: check_storages(api, n, desired, actual)),
         *on_each_node("bridge", actual, homes, lambda n: check_bridges(api, n, desired, actual)),
         *on_each_node(
@@ -348,11 +342,11 @@ def on_each_node(
     return [(subject, partial(check, node)) for node in here]
 
 
-def check_clock(api: Proxmox, node: str, now: Callable[[], float]) -> Iterator[Finding]:
+def check_clock(api: Proxmox, node: str) -> Iterator[Finding]:
     answer = unless_forbidden(api, f"nodes/{node}/time")
     if answer is None:
         return
-    difference = round(float(answer["time"]) - now())
+    difference = round(float(answer["time"]) - time.time())
     if abs(difference) > CLOCK_TOLERANCE_S:
         # Stops nothing by itself.
         yield Finding(

@@ -23,8 +23,8 @@ STATIC = frozenset({".yml", ".yaml"})
 IGNORED = frozenset({".txt", ".md", ".rst"})
 
 
-def folder(variables: Mapping[str, str] = os.environ) -> Path:
-    base = variables.get("XDG_CACHE_HOME") or Path(variables.get("HOME", "~")) / ".cache"
+def folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "~")) / ".cache"
     return Path(base).expanduser() / "ctlv" / "inventory"
 
 

@@ -7,7 +7,6 @@ file beside the token's says what a killed run had made: the same command goes o
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -23,19 +22,16 @@ from provision.rights import pveum_commands
 MOST_NAMES = 99
 
 
-def rotate(desired: Desired, site: Site, *, variables: Mapping[str, str] = os.environ) -> str:
+def rotate(desired: Desired, site: Site) -> str:
     """Raises OperatorError where the token may not make tokens, with what to type instead."""
     file = token_file(site)
-    if variables.get("PROXMOX_TOKEN_ID") and site.environment != "lab":
+    if os.environ.get("PROXMOX_TOKEN_ID") and site.environment != "lab":
         raise OperatorError(
             "PROXMOX_TOKEN_ID names the token, which this cannot change for you",
             next_step=f"unset it, with PROXMOX_TOKEN_SECRET, and write both into {file}",
         )
-    used, before, coming = (
-        endpoint(desired, site, variables=variables),
-        file.with_name(f"{file.name}.before"),
-        file.with_name(f"{file.name}.next"),
-    )
+    used = endpoint(desired, site)
+    before, coming = (file.with_name(f"{file.name}.{end}") for end in ("before", "next"))
     if not before.exists():
         new = made(desired, used, coming, file)
         give_same(Proxmox(used), new)
@@ -43,7 +39,7 @@ def rotate(desired: Desired, site: Site, *, variables: Mapping[str, str] = os.en
         used = new
     if coming.exists():
         coming.replace(file)
-        used = endpoint(desired, site, variables=variables)
+        used = endpoint(desired, site)
     old = read_token_file(before)["PROXMOX_TOKEN_ID"]
     try:
         Proxmox(used).delete(path_of(old))

@@ -54,7 +54,7 @@ class Asked:
     at: datetime
 
 
-def reset_ask(asked: Asked, *, deliver: Callable[[Callable[[], None]], None] | None = None) -> int:
+def reset_ask(asked: Asked) -> int:
     """Have the links sent. Return 0, or the seconds after which this place may ask again."""
     whose = _digest("email", asked.email.casefold())
     where = _digest("place", f"{asked.email.casefold()} {asked.client}")
@@ -66,7 +66,7 @@ def reset_ask(asked: Asked, *, deliver: Callable[[Callable[[], None]], None] | N
     is_enough = since.filter(whose_sha256=whose).count() >= SENT_MAX
     _note(whose, where, at=asked.at)
     if not is_enough:
-        (deliver or _soon)(lambda: _send_links(asked))
+        _soon(lambda: _send_links(asked))
     return 0
 
 

@@ -41,7 +41,7 @@ def _made(*, identity: UUID, **_: Any) -> User | None:
 
 @retried(unless=_made, given={"identity": uuid7})
 def account_create(
-    *, username: str, password: str, language: str = "", identity: UUID | None = None, **extra: Any
+    *, username: str, password: str, identity: UUID | None = None, **extra: Any
 ) -> User:
     """The names and the password were checked by the form. Raises ValidationError when the name
     was taken since: by somebody else, or by a second click on the same button.
@@ -49,7 +49,7 @@ def account_create(
     try:
         with transaction.atomic():
             return User.objects.create_user(
-                username, password=password, language=language, id=identity or uuid7(), **extra
+                username, password=password, id=identity or uuid7(), **extra
             )
     except IntegrityError as error:
         taken = User._meta.get_field("username").error_messages["unique"]
