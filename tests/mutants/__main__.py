@@ -2,7 +2,7 @@
 
     python -m tests.mutants [--sample] [--only NAME]... [--fresh] [--keep] [--minutes N]
 
-May be killed at any moment: what was answered is kept in build/mutants/ for as long as the module
+May be killed at any moment: what was answered is kept in build/mutants/ for as long as the function
 is the same. A mutant that lived is asked about again each time, so a new test is seen at once.
 Exits 1 when a mutant lives that tests/mutants/equivalent.toml does not explain.
 """
@@ -10,7 +10,6 @@ Exits 1 when a mutant lives that tests/mutants/equivalent.toml does not explain.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -92,15 +91,16 @@ class Run:
 
 
 def _whole(subject: Subject, *, is_fresh: bool) -> Run:
-    digest = hashlib.sha256(subject.path.read_bytes()).hexdigest()[:12]
     KEPT.mkdir(parents=True, exist_ok=True)
-    log = KEPT / f"{subject.name}-{digest}.jsonl"
+    log = KEPT / f"{subject.name}.jsonl"
     if is_fresh:
         log.unlink(missing_ok=True)
     run = Run(subject=subject, tests=subject.tests, mutants=mutants(subject), log=log)
+    keys = {mutant.key for mutant in run.mutants}
     for line in log.read_text("utf-8").splitlines() if log.exists() else ():
         answer = Answer(**json.loads(line))
-        run.answers[answer.key] = answer
+        if answer.key in keys:
+            run.answers[answer.key] = answer
     return run
 
 

@@ -7,8 +7,8 @@ lookup of Django or of SQL in a string, a call whose result nobody looks at, and
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -187,18 +187,19 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """The `place`th of its kind in one statement of the module, the `occurrence`th in all of it."""
+    """The `place`th of its kind in one statement of the module."""
 
     subject: Subject = field(repr=False)
     kind: str
-    occurrence: int
     statement: int
     place: int
     line: int
 
     @property
     def key(self) -> str:
-        return f"{self.kind}-{self.occurrence}"
+        """Remains as long as the function (or other statement of the module) is the same."""
+        text = _statements(self.subject.path)[self.statement]
+        return f"{self.kind}-{self.place}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def code(self) -> str:
         statements = list(_statements(self.subject.path))
@@ -262,7 +263,6 @@ def _operator(kind: str) -> Any:
 def mutants(subject: Subject) -> list[Mutant]:
     """In the order of their lines."""
     found: list[Mutant] = []
-    count: Counter[str] = Counter()
     above = 0
     for number, statement in enumerate(_statements(subject.path)):
         nodes = list(ast_nodes(get_ast(statement)))
@@ -272,14 +272,12 @@ def mutants(subject: Subject) -> list[Mutant]:
                 Mutant(
                     subject=subject,
                     kind=kind,
-                    occurrence=count[kind] + place,
                     statement=number,
                     place=place,
                     line=above + start[0],
                 )
                 for place, (start, _end) in enumerate(places)
             ]
-            count[kind] += len(places)
         above += statement.count("\n")
     lines = subject.path.read_text("utf-8").splitlines()
     found = [mutant for mutant in found if not lines[mutant.line - 1].lstrip().startswith("@")]
@@ -290,7 +288,7 @@ def mutants(subject: Subject) -> list[Mutant]:
         for mutant in found
         if not any(words in mutant.kind for words in doubtful) or mutant.is_python()
     ]
-    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.occurrence))
+    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.place))
 
 
 # Few, and those whose survival would be worst: the instant of the deadline, in each of its homes.
