@@ -76,6 +76,7 @@ def test_a_question_offers_what_is_sure(text, language, answers):
         ("- : demain", ""),
         ("lire p. 12 at 9 tomorrow", "lire p. 12"),
         ("rendre TP 3 à 9 demain", "rendre TP 3"),
+        ("print Lab 3 noon", "print Lab 3"),
     ],
 )
 def test_a_title_keeps_all_that_is_no_time(text, title):
@@ -86,6 +87,24 @@ def test_a_title_keeps_all_that_is_no_time(text, title):
 def test_exclamation_marks_of_their_own_are_the_priority(marks, priority):
     found = read_line(f"payer! {marks} demain", at=TUESDAY, language="fr")
     assert (found.title, found.priority, found.is_range) == ("payer!", priority, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_range"),
+    [
+        ("réunion demain 8h-10h", True),
+        ("déjeuner entre midi et deux", True),
+        ("stage de mercredi à jeudi", True),
+        ("astreinte du 28 au 30", True),
+        ("conference December 3 to 5", True),
+        ("salon du 20/12 au 3/01", True),
+        ("lunch fri 12-1", True),
+        ("shift friday 9-1", True),
+        ("bus du lundi au vendredi à 8h", False),
+    ],
+)
+def test_of_a_range_it_is_known_that_its_end_was_read(line, is_range):
+    assert read_line(line, at=TUESDAY, language="fr").is_range is is_range
 
 
 @pytest.mark.parametrize(
@@ -279,6 +298,8 @@ def test_hours_are_counted_over_a_change_of_the_clocks_and_a_skipped_one_is_a_qu
         ("rapport mardi 8h", datetime(2026, 11, 24, 10), datetime(2026, 12, 1, 8)),
         ("yoga chaque mardi 18h", datetime(2026, 11, 24, 10), datetime(2026, 11, 24, 18)),
         ("le 31 payer", datetime(2027, 2, 3), datetime(2027, 3, 31, 23, 59)),
+        ("fête 29/02", datetime(2028, 1, 10), datetime(2028, 2, 29, 23, 59)),
+        ("manger à 12", datetime(2026, 11, 24, 13), None),
     ],
 )
 def test_the_day_turns_at_midnight_and_nothing_is_past(line, at, wall):

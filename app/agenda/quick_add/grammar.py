@@ -106,7 +106,7 @@ def _length(tokens: list[Token], _behind: Token) -> _Reading:
     unit = next(token for token in reversed(tokens) if token.kind in _UNIT_KINDS)
     if unit.kind == "EIGHT" or (unit.text == "jours" and count in {8, 15}):
         return _eight(max(count, unit.value))
-    if tokens[0].kind == "DICI" and unit.kind == "H" and count < 24:  # noqa: PLR2004
+    if _has(tokens, "DICI") and unit.kind == "H" and count < 24:  # noqa: PLR2004
         return DOUBT  # by six, or in six hours?
     if unit.kind in {"DAYS", "WEEKS", "FORTNIGHT"}:
         return {"days": count * unit.value}
@@ -128,7 +128,7 @@ def _hours_and_more(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _hours_and_half(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"minutes": 60 * _values(tokens)[0] + 30}
+    return {"minutes": 60 * _value(tokens) + 30}
 
 
 def _quarters(tokens: list[Token], _behind: Token) -> _Reading:
@@ -173,7 +173,7 @@ def _heures(tokens: list[Token], behind: Token) -> _Reading:
     is_padded = number.text.startswith("0")
     return _marked(
         clock_of(hour, minute),
-        vague=hour in range(1, 6) and not is_padded,
+        vague=hour <= 5 and not is_padded,  # noqa: PLR2004
         plain=hour <= NOON and not is_padded,
         worded=unit.kind == "HEURE" and not rest,
     )
@@ -209,11 +209,12 @@ def _on_the_dial(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _at_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "at 9", "à 18": but "at 9 Main Street" is no time."""
-    *_, number = tokens
-    if not clock_of(number.value, 0):  # "verbes 1 à 30"
+    *openers, number = tokens
+    if number.value not in HOURS:  # "verbes 1 à 30"
         return None
     if _is_counted(behind) or behind.kind in {"NUMBER", "LARGE", "DOT", "SLASH"}:
-        is_place = tokens[0].kind == "AT" and tokens[0].text != "about" and number.kind == "NUMBER"
+        is_place = any(each.kind == "AT" and each.text != "about" for each in openers)
+        is_place = is_place and number.kind == "NUMBER"
         return DOUBT if is_place else None
     if number.text.startswith("0"):
         return clock_of(number.value, 0)
@@ -222,7 +223,8 @@ def _at_number(tokens: list[Token], behind: Token) -> Said | None:
 
 def _by_number(tokens: list[Token], behind: Token) -> _Reading:
     """ "by 5", "before 12": but "by 3 people", "for 4" say no time."""
-    if (tokens[0].kind == "BY" and tokens[0].text != "by") or _is_counted(behind):
+    opener, *_ = tokens
+    if (opener.kind == "BY" and opener.text != "by") or _is_counted(behind):
         return None
     return _at_number(tokens, behind)
 
@@ -242,10 +244,10 @@ def _number(tokens: list[Token], behind: Token) -> _Reading:
 
 def _dotted(tokens: list[Token], behind: Token) -> _Reading:
     """ "meeting 14.30"; but 2.1 is a version, "12.50 euros" a price."""
-    minute = tokens[-1]
-    if tokens[0].kind == "AT":
+    opener, *_, minute = tokens
+    if opener.kind == "AT":
         return _colon(tokens, behind)
-    if tokens[0].kind == "BY" and tokens[0].text != "by":
+    if opener.kind == "BY" and opener.text != "by":
         return None
     if len(minute.text) < len("05") or minute.value % 5 or _is_amount(behind):
         return None
@@ -255,23 +257,25 @@ def _dotted(tokens: list[Token], behind: Token) -> _Reading:
 
 def _half(tokens: list[Token], _behind: Token) -> _Reading:
     """ "half eight": 8:30 in Britain, and 7:30 to many who learned English elsewhere."""
-    hour = tokens[-1].value
-    if tokens[-2].text != "half" or not 1 <= hour <= NOON:
+    *_, half, number = tokens
+    hour = number.value
+    if half.text != "half" or hour > NOON:
         return None
     return _dial(hour, 30, vague_until=7) | {"or_hour": hour - 1 or NOON, "asked": MARK}
 
 
 def _first_thing(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"hour": 9, "minute": 0} if tokens[-2].value == 1 else DOUBT
+    *_, ordinal, _thing = tokens
+    return {"hour": 9, "minute": 0} if ordinal.value == 1 else DOUBT
 
 
 def _four_digits(tokens: list[Token], behind: Token) -> _Reading:
     """ "at 0930"."""
-    *_, number = tokens
-    if len(number.text) < len("0930") or number.value // 100 in {19, 20} or _is_amount(behind):
+    *openers, number = tokens
+    hour, minute = divmod(number.value, 100)
+    if len(number.text) < len("0930") or hour in {19, 20} or _is_amount(behind):
         return DOUBT
-    found = clock_of(number.value // 100, number.value % 100)
-    return _marked(found, dotted=number is tokens[0])
+    return _marked(clock_of(hour, minute), dotted=not openers)
 
 
 def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
@@ -292,7 +296,7 @@ def _noon(tokens: list[Token], _behind: Token) -> _Reading:
 def _lunchtime(tokens: list[Token], _behind: Token) -> _Reading:
     """ "entre midi et deux"."""
     *_, end = tokens
-    return _marked(clock_of(NOON + end.value, 0), range=True) if end.value in {1, 2} else DOUBT
+    return clock_of(NOON + end.value, 0) | {"range": MARK} if end.value in {1, 2} else DOUBT
 
 
 # Days.
@@ -350,13 +354,14 @@ def _nth(tokens: list[Token], behind: Token) -> Said | None:
     """ "le 20", "on the 1st": the next such day. "Le 14 pages" is none."""
     day = _value(tokens, "ORDINAL", *NUMBERS)
     found = {"day": day} if is_monthday(day) else DOUBT
-    if tokens[-1].kind == "COUNT" and tokens[0].text != "le":
+    opener, *_, last = tokens
+    if last.kind == "COUNT" and opener.text != "le":
         return None  # "les deux à 18h"
     if not _is_counted(behind):
         return found
-    if found and tokens[0].text == "on" and behind.kind == "WORD":
+    if found and opener.text == "on" and behind.kind == "WORD":
         return {**found, "asked": MARK}  # "on the 28th rent", "on the 2nd shelf"
-    return None if tokens[0].text == "les" else DOUBT  # "les 21 copies"
+    return None if opener.text == "les" else DOUBT  # "les 21 copies"
 
 
 def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
@@ -374,7 +379,7 @@ def _weekday_nth(tokens: list[Token], behind: Token) -> _Reading:
         found["asked"] = MARK  # "vendredi 27 personnes"
     elif not _has(tokens, "NTH") and behind.kind not in _CLOCK_BEGINS:
         found |= {"or_hour": day, "or_minute": 0, "or_day": UNSAID}
-    return _marked(found, asked=not is_sure) if not is_sure else found
+    return _marked(found, asked=not is_sure)
 
 
 def _weekday(tokens: list[Token], behind: Token) -> _Reading:
@@ -383,11 +388,11 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
     if _has(tokens, "WEEKS"):
         said["week"] = max(_values(tokens, "NEXT", "THIS"))
     elif _has(tokens, "EN"):
-        *_, count = tokens
-        return said | {"later": _LATER[count.value]} if count.value in _LATER else DOUBT
+        later = _LATER.get(_value(tokens))
+        return said | {"later": later} if later else DOUBT
     elif _has(tokens, "NEXT", "THIS"):
         said["next"] = max(_values(tokens, "NEXT", "THIS"))
-    elif tokens[0].kind == "THE":
+    elif _has(tokens, "THE"):
         said["habit"] = MARK
     elif name.text == "sam" and name.is_name:  # or a person
         said["asked"] = MARK
@@ -398,13 +403,15 @@ def _weekday(tokens: list[Token], behind: Token) -> _Reading:
 
 def _by_short(tokens: list[Token], behind: Token) -> _Reading:
     """ "before sat", "by mon"; "pour sam" is for someone."""
-    is_for_someone = tokens[0].kind == "BY" and tokens[0].text not in {"by", "due"}
+    opener, *_ = tokens
+    is_for_someone = opener.kind == "BY" and opener.text not in {"by", "due"}
     return None if is_for_someone else _weekday(tokens, behind)
 
 
 def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
     """ "A week from friday", "two weeks from today", "friday week"; "vendredi semaine" is none."""
-    if tokens[-1].text.startswith("semaine"):
+    *_, last = tokens
+    if last.text == "semaine":
         return None
     day = _first(tokens, "TODAY", "WEEKDAY")
     later = 7 * _value(tokens)
@@ -414,12 +421,12 @@ def _weeks_from(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _days_from(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"ahead": _value(tokens) + tokens[-1].value}
+    return {"ahead": _value(tokens) + _value(tokens, "TODAY")}
 
 
 def _today_in(tokens: list[Token], _behind: Token) -> _Reading:
     """ "d'aujourd'hui en huit", "demain en quinze"."""
-    later = _LATER.get(tokens[-1].value)
+    later = _LATER.get(_value(tokens))
     return {"ahead": _value(tokens, "TODAY") + later} if later else DOUBT
 
 
@@ -451,20 +458,21 @@ def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY")
     if nth > 4:  # noqa: PLR2004 - not every month has a fifth one
         return DOUBT
-    return {"nth": nth, "weekday": day, "month": tokens[-1].value}
+    return {"nth": nth, "weekday": day, "month": _value(tokens, "MONTH")}
 
 
 def _early(tokens: list[Token], _behind: Token) -> _Reading:
     """ "début mars", "mid-march", "late march"."""
-    found: Said = {"month": tokens[-1].value, "asked": MARK}
+    found: Said = {"month": _value(tokens, "MONTH"), "asked": MARK}
     if _has(tokens, "EARLY"):
         return found | {"day": 1, "or_day": 10}
     return found | {"day": 15 if _has(tokens, "MID") else LAST_DAY}
 
 
 def _early_part(tokens: list[Token], _behind: Token) -> _Reading:
-    part = tokens[-1].value
-    if tokens[-1].text == "journee":
+    *_, name = tokens
+    part = name.value
+    if name.text == "journee":
         return DOUBT
     if _has(tokens, "LATE"):
         return {"part": part, "today": MARK} if part < 2 else DOUBT  # noqa: PLR2004 - the evening
@@ -473,28 +481,30 @@ def _early_part(tokens: list[Token], _behind: Token) -> _Reading:
 
 
 def _end_of_month(tokens: list[Token], _behind: Token) -> _Reading:
-    return {"day": LAST_DAY, "month": tokens[-1].value}
+    return {"day": LAST_DAY, "month": _value(tokens, "MONTH")}
 
 
 def _part(tokens: list[Token], _behind: Token) -> _Reading:
-    part = _value(tokens, "PART", "STRETCH", "TONIGHT")
-    said = {"part": part}
-    if tokens[-1].kind == "STRETCH" and part == 1:  # la journée
+    part = _first(tokens, "PART", "STRETCH", "TONIGHT")
+    said = {"part": part.value}
+    if part.text == "journee":
         said = {"hour": 23, "minute": 59}
-    if tokens[0].kind in {"THIS", "TONIGHT"}:
+    opener, *_ = tokens
+    if opener.kind in {"THIS", "TONIGHT"}:
         said["ahead"] = 0
-    elif tokens[0].text == "in" and _has(tokens, "THE", "ON") and tokens[-1].text == "morning":
+    elif opener.text == "in" and part.text == "morning":
         said["morning"] = MARK  # of tomorrow, mostly
     elif _has(tokens, "END", "IN", "EN"):
         said["today"] = MARK
-    elif tokens[0].kind == "DE":
+    elif opener.kind == "DE":
         said["of_clock"] = MARK
     return said
 
 
 def _part_of_day(tokens: list[Token], behind: Token) -> _Reading:
     """ "thursday night"; "thursday nights" is more than one."""
-    return DOUBT if tokens[0].text.endswith("s") else _part(tokens, behind)
+    (part,) = tokens
+    return DOUBT if part.text.endswith("s") else _part(tokens, behind)
 
 
 # Repeats.
@@ -512,13 +522,14 @@ def _rule(freq: str, *, interval: int = 1, **by: str) -> str:
 def _on_weekdays(tokens: list[Token], _behind: Token) -> _Reading:
     """ "tous les lundis et jeudis", "every other monday", "un lundi sur deux", "mon wed fri"."""
     days = sorted(set(_values(tokens, "WEEKDAY", "WEEKDAYS", "SHORT", "DOTTED")))
-    if tokens[0].kind in {"WEEKDAY", "DOTTED", "SHORT"}:
-        is_in_a_row = days[-1] - days[0] < len(days) < 5  # noqa: PLR2004 - a festival; or the workdays
+    count, *_ = tokens
+    if count.kind in _NAMES:
+        is_in_a_row = max(days) - min(days) < len(days) < 5  # noqa: PLR2004 - a festival; or the workdays
         if not days[2:] or is_in_a_row:
             return DOUBT if days[2:] or _has(tokens, "SLASH") else None
     interval = _value(tokens, "OTHER")
     if _has(tokens, "SUR"):
-        count, *_, last = tokens
+        *_, last = tokens
         if count.value != 1:
             return DOUBT
         interval = last.value
@@ -529,7 +540,8 @@ def _each(tokens: list[Token], _behind: Token) -> _Reading:
     """ "tous les 2 jours", "every other week", "une semaine sur deux", "chaque année"."""
     unit = next(token for token in reversed(tokens) if token.kind in _FREQS)
     *_, interval = 1, *_values(tokens, "OTHER", *NUMBERS)
-    if _has(tokens, "SUR") and tokens[0].value != 1:
+    count, *_ = tokens
+    if _has(tokens, "SUR") and count.value != 1:
         return DOUBT
     if unit.text == "jours" and interval in _LATER:
         return _rule("WEEKLY", interval=2) if interval == max(_LATER) else DOUBT
@@ -566,7 +578,8 @@ def _adverb(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _until_number(tokens: list[Token], behind: Token) -> _Reading:
     """ "friday 9-11", "12-1 friday"; but "friday 3-5 pages"."""
-    if _is_amount(behind) or tokens[-1].value > 24:  # noqa: PLR2004 - hours
+    *_, last = tokens
+    if _is_amount(behind) or last.value not in HOURS:
         return None
     return _until_clock(tokens, behind)
 
@@ -593,8 +606,9 @@ def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
 
 def _until_nth(tokens: list[Token], behind: Token) -> _Reading:
     """ "du 28 au 30"."""
+    opener, *_ = tokens
     first, last = _values(tokens)
-    if tokens[0].text != "du" or _is_counted(behind):
+    if opener.text != "du" or _is_counted(behind):
         return None
     return {"day": last, "range": MARK} if first < last and is_monthday(last) else DOUBT
 
@@ -725,7 +739,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     (
         "DAY",
         "(?<=BEFORE|BY|TILL) WEEKDAYS",
-        lambda tokens, _behind: {"weekday": tokens[0].value, "asked": MARK},
+        lambda tokens, _behind: {"weekday": _value(tokens, "WEEKDAYS"), "asked": MARK},
     ),
     ("RULE", "(DAILY ON*)? ART WEEKDAYS (AND? ART WEEKDAYS)*", _on_weekdays),
     ("RULE", "EVERY THE? (NUM|OTHER)? TURN|NUM TURN SUR NUM", _each),
@@ -741,6 +755,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DATE", "(THE|ON) NUMBER DOT NUMBER (?!DOT)", _numeric),
     ("DATE", "NAME (NUMBER|COUNT|ORDINAL) NTH? DU? MONTH (LARGE NOTCLOCK)?", _day_of_month),
     ("DATE", "NAME MONTH ON? (NUMBER NTH?|ORDINAL) NOTCLOCK (LARGE NOTCLOCK)?", _day_of_month),
+    ("DATE", "ART ORD WEEKDAY DU MONTH", _nth_of_month),
     ("DATE", "NEXT? (WEEKDAY|DOTTED) DAYNUM|SHORT DAYNUM (?=TO? CLOCKLIKE)", _weekday_nth),
     (
         "DATE",
@@ -748,7 +763,6 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
         "|(THE COUNT|ON ON ORDINAL) (?=$|AT|A))(?!DU? MONTH|DU ART NEXT? MONTHS)",
         _nth,
     ),
-    ("DATE", "ART ORD WEEKDAY DU MONTH", _nth_of_month),
     ("DATE", "(?<=BEFORE|BY|TILL|DICI) HOLIDAY (?!BEFORE|BY|TILL|DICI)", _holiday),
     ("DATE", "END DU? (ART MONTHS DU)? MONTH", _end_of_month),
     ("DATE", "(EARLY|MID|LATE) DASH? DU? MONTH", _early),
@@ -763,7 +777,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "(THIS? NEXT|THIS) (WEEKDAY|SHORT)|(WEEKDAY|DOTTED) QUI? NEXT", _weekday),
     ("DAY", "THE? WEEKDAY (?!DAYNUM)|DOTTED|SHORT (?=CLOCKLIKE)", _weekday),
     ("DAY", "(?<=BEFORE|TILL|ON) SHORT (?=$)|BY SHORT (?=$)", _by_short),
-    ("DAY", "TODAY", lambda tokens, _behind: {"ahead": tokens[0].value}),
+    ("DAY", "TODAY", lambda tokens, _behind: {"ahead": _value(tokens, "TODAY")}),
     ("DAY", "NEXTWEEK", _says(week=1)),
     ("DAY", "THIS WEEKS", _says(week=0)),
     ("DAY", "(THIS|(AT|IN|ON|OVER|LASTS) (THE|ON)) WEEKEND", _says(weekend=0)),
@@ -824,7 +838,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
 ]
 # Phrases of phrases.
 _LONGER: list[tuple[str, str, _Read | None]] = [
-    ("CLOCK", "CLOCK SHARP", lambda tokens, _behind: tokens[0].said),
+    ("CLOCK", "CLOCK SHARP", lambda tokens, _behind: _first(tokens, "CLOCK").said),
     ("CLOCK", "(FROM|DE|BETWEEN)? CLOCK THEN CLOCK|NUMBER (DASH|TO) CLOCK", _until_clock),
     ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
@@ -834,7 +848,11 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MONTH)", _until_nth),
     ("PARTS", "(?<=RULE) PART", _part),
     ("PARTS", "(?<=DAY|DATE) PART", _part_of_day),
-    ("PARTS", "(?<=DAY|DATE) AMPM", lambda tokens, _behind: {"part": tokens[0].value // NOON}),
+    (
+        "PARTS",
+        "(?<=DAY|DATE) AMPM",
+        lambda tokens, _behind: {"part": _value(tokens, "AMPM") // NOON},
+    ),
 ]
 
 
