@@ -12,9 +12,11 @@ None: it is not this phrase after all.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import count
 
 from agenda.quick_add.words import END, Said, Token, kinds
 
@@ -787,7 +789,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("DAY", "(ENDOF)? NEXTMONTH", _says(month_end=1)),
     ("DAY", "ENDOF MONTHS|THIS MONTHS|EOM", _says(month_end=0)),
     ("DAY", "ART ORDINAL DAYS DU ART MONTHS (?!NEXT)", _last_day),
-    ("DAY", "(ENDOF|THIS) YEARS (?!SCHOOL)|EOY", _says(year_end=0)),
+    ("DAY", "(ENDOF|THIS) YEARS (?!SCHOOL)|EOY", _says(year_end=MARK)),
     ("DAY", "(IN|OVER|LASTS) (THE|ON) WEEKS (?!DE|OF)", _says(week=0)),
     # Parts of a day.
     ("PARTS", "THIS (PART|STRETCH)|TONIGHT", _part),
@@ -866,18 +868,14 @@ def _coded(pattern: str) -> str:
     """A kind is one letter there, so that a pattern of kinds is one of letters."""
     coded = re.sub(
         "[A-Z]+",
-        lambda found: _coded(_MACROS[found[0]]) if found[0] in _MACROS else _letter(found[0]),
+        lambda found: _coded(_MACROS[found[0]]) if found[0] in _MACROS else _LETTERS[found[0]],
         pattern,
     )
     return f"(?:{coded.replace(' ', '')})"
 
 
-_LETTERS: dict[str, str] = {}
-
-
-def _letter(kind: str) -> str:
-    return _LETTERS.setdefault(kind, chr(0xE000 + len(_LETTERS)))
-
+# Of Unicode's private ones, the next for each new kind.
+_LETTERS: defaultdict[str, str] = defaultdict(map(chr, count(ord("\ue000"))).__next__)
 
 _STEPS = [_compiled(rules) for rules in (_WORDS, _PHRASES, _LONGER)]
 
@@ -885,7 +883,7 @@ _STEPS = [_compiled(rules) for rules in (_WORDS, _PHRASES, _LONGER)]
 def phrases_of(tokens: list[Token]) -> list[Token]:
     """Those that belong together in one; at each place the first pattern that fits counts."""
     for rules in _STEPS:
-        letters = "".join(_letter(token.kind) for token in tokens)
+        letters = "".join(_LETTERS[token.kind] for token in tokens)
         found: list[Token] = []
         begin = 0
         while begin < len(tokens):
