@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -187,19 +188,16 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """The `place`th of its kind in one statement of the module."""
+    """The `place`th of its kind in one statement of the module. `key` remains as long as its
+    function is the same, or that statement where there is none.
+    """
 
     subject: Subject = field(repr=False)
     kind: str
     statement: int
     place: int
     line: int
-
-    @property
-    def key(self) -> str:
-        """Remains as long as the function (or other statement of the module) is the same."""
-        text = _statements(self.subject.path)[self.statement]
-        return f"{self.kind}-{self.place}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    key: str
 
     def code(self) -> str:
         statements = list(_statements(self.subject.path))
@@ -240,6 +238,28 @@ def _statements(path: Path) -> tuple[str, ...]:
     return tuple(node.get_code() for node in get_ast(path.read_text("utf-8")).children)
 
 
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@cache
+def _functions(path: Path) -> tuple[tuple[range, str], ...]:
+    """The lines of each, and a digest of them."""
+    text = path.read_text("utf-8")
+    lines = text.splitlines()
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    places = [range(node.lineno, (node.end_lineno or 0) + 1) for node in found]
+    return tuple(
+        (place, _digest_of("\n".join(lines[place.start - 1 : place.stop - 1]))) for place in places
+    )
+
+
+def _digest(path: Path, line: int) -> str:
+    """Of the innermost function around it; empty outside of all."""
+    around = [(place, digest) for place, digest in _functions(path) if line in place]
+    return min(around, key=lambda each: len(each[0]), default=(None, ""))[1]
+
+
 @cache
 def _lines_in_functions(path: Path) -> tuple[range, ...]:
     """Of each statement, without its body's."""
@@ -263,21 +283,26 @@ def _operator(kind: str) -> Any:
 def mutants(subject: Subject) -> list[Mutant]:
     """In the order of their lines."""
     found: list[Mutant] = []
+    count: Counter[str] = Counter()
     above = 0
     for number, statement in enumerate(_statements(subject.path)):
         nodes = list(ast_nodes(get_ast(statement)))
         for kind in subject.kinds or KINDS:
             places = [at for node in nodes for at in _operator(kind).mutation_positions(node)]
-            found += [
-                Mutant(
-                    subject=subject,
-                    kind=kind,
-                    statement=number,
-                    place=place,
-                    line=above + start[0],
+            for place, (start, _end) in enumerate(places):
+                line = above + start[0]
+                key = f"{kind}-{_digest(subject.path, line) or _digest_of(statement)}"
+                found.append(
+                    Mutant(
+                        subject=subject,
+                        kind=kind,
+                        statement=number,
+                        place=place,
+                        line=line,
+                        key=f"{key}-{count[key]}",
+                    )
                 )
-                for place, (start, _end) in enumerate(places)
-            ]
+                count[key] += 1
         above += statement.count("\n")
     lines = subject.path.read_text("utf-8").splitlines()
     found = [mutant for mutant in found if not lines[mutant.line - 1].lstrip().startswith("@")]
