@@ -52,7 +52,7 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg] # generic to m
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if settings.MAIL_ENABLED:
-            self.fields["email"].label = _("E-mail, if you like")
+            self.fields["email"].label = _("Email, if you like")
             self.fields["email"].help_text = _("Only for the day you forget your password.")
             self.fields["email"].widget.attrs |= {"autocomplete": "email"}
             self.order_fields(["username", "password1", "password2", "email"])
@@ -100,7 +100,7 @@ class ResetForm(forms.Form):
     """Where the link to a new password shall go."""
 
     email = forms.EmailField(
-        label=_("Your e-mail address"),
+        label=_("Your email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
     )
@@ -262,7 +262,7 @@ class EmailForm(PasswordAgain):
 
     field_order = ("email", "password")
     email = forms.EmailField(
-        label=_("Your e-mail address"),
+        label=_("Your email address"),
         required=False,
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),

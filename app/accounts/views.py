@@ -220,7 +220,7 @@ def account(request: HttpRequest) -> HttpResponse:
     links = [
         ("password", _("Change the password")),
         ("second-factor", _("Second step at sign-in")),
-        *([("email", _("Change the e-mail address"))] if settings.MAIL_ENABLED else []),
+        *([("email", _("Change the email address"))] if settings.MAIL_ENABLED else []),
         ("sessions", _("Where I am signed in")),
         ("calendar", _("Calendar feed")),
         *([("tokens", _("Tokens for programs"))] if settings.API_ENABLED else []),
@@ -281,8 +281,8 @@ def email(request: HttpRequest) -> HttpResponse:
         note(What.EMAIL_CHANGED, user.pk, request=request)
         messages.success(request, _("Saved."))
         return redirect("account")
-    title, button = _("Change the e-mail address"), _("Change it")
-    lead = _("Only for the day you forget your password. The address before is told.")
+    title, button = _("Change the email address"), _("Change it")
+    lead = _("Only for the day you forget your password. The old address is told of the change.")
     return _form_page(request, form, title=title, lead=lead, button=button)
 
 
@@ -347,12 +347,12 @@ class PasswordView(PasswordChangeView):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reset(request: HttpRequest) -> HttpResponse:
-    """Ask for a link by e-mail. The answer says nothing of whether there is such an account."""
+    """Ask for a link by email. The answer says nothing of whether there is such an account."""
     _mail_required()
     form = ResetForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         lead = _(
-            "If your account knows your e-mail address, a link to choose a new password is sent "
+            "If your account knows your email address, a link to choose a new password is sent "
             "there."
         )
         words = {"button": _("Send me the link"), "back": _("Back to sign in")}
@@ -390,7 +390,7 @@ def reset_sent(request: HttpRequest) -> HttpResponse:
 
 class ResetLinkView(PasswordResetConfirmView):
     """The link works once: it hangs on the password that it changes. Operators hand such links out
-    too (agenda_demo), so it works where no e-mail is sent.
+    too (agenda_demo), so it works where no email is sent.
     """
 
     template_name = "accounts/reset_link.html"
@@ -411,7 +411,7 @@ class ResetLinkView(PasswordResetConfirmView):
 
 def _mail_required() -> None:
     if not settings.MAIL_ENABLED:
-        raise Http404("this agenda sends no e-mail")
+        raise Http404("this agenda sends no email")
 
 
 @require_POST

@@ -100,7 +100,9 @@ def short_day_at(instant: datetime, at: datetime) -> str:
 
 
 def short_day(day: date, today: date) -> str:
-    return _dated(day, today, "D j N", get_language())
+    language = get_language() or ""
+    # "Dec." is what an American news agency writes, "déc." what everybody in France does.
+    return _dated(day, today, "D j M" if language.startswith("en") else "D j N", language)
 
 
 def _day(instant: datetime) -> date:

@@ -401,7 +401,7 @@ class _Deadline:
         said = self.said
         is_habit = "habit" in said and not self.rule and "day" not in said
         if is_habit or "asked" in said or ("slashed" in said and self.language == "en"):
-            raise self.doubt()
+            raise self.doubt("habit", "asked", "slashed")
         if {"minutes", "days", "months"} & said.keys():
             found = self._from_now(at=at, zone=zone)
         else:
