@@ -164,6 +164,14 @@ class Environment(BaseModel):
         return [hmac.new(self.token_keys[0].encode(), b"rest", hashlib.sha512).hexdigest()]
 
     @property
+    def database_kept_s(self) -> int:
+        """How long a connection is used. At this host's loopback is a router before several
+        databases (docs/galera.md): one that is drained keeps those it has while the next one gets
+        the new ones, and two that are written to give up each other's writes.
+        """
+        return 4 if self.database_host.startswith("127.") else 60
+
+    @property
     def smtp_security(self) -> str:
         """none, starttls or tls (from the first byte)."""
         if self.smtp_port == SMTPS_PORT:

@@ -106,7 +106,7 @@ DATABASES: dict[str, Any] = {
         "PASSWORD": AGENDA.database_password,
         "HOST": AGENDA.database_socket or AGENDA.database_host,
         "PORT": "" if AGENDA.database_socket else AGENDA.database_port,
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": AGENDA.database_kept_s,
         # After the database was restarted nobody is told of it.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {

@@ -41,6 +41,11 @@ def test_what_is_required_is_enough_and_the_rest_is_safe(environ):
     assert (found.speech, found.time_zone, found.admin_networks) == ("google", "Europe/Paris", [])
 
 
+@pytest.mark.parametrize(("host", "kept_s"), [("198.18.112.157", 60), ("127.0.33.6", 4)])
+def test_a_connection_to_one_of_several_databases_is_not_kept_for_long(environ, host, kept_s):
+    assert read(environ | {"AGENDA_DATABASE_HOST": host}).database_kept_s == kept_s
+
+
 @pytest.mark.parametrize(
     "name",
     [
