@@ -143,19 +143,36 @@ def containers(where: Path = ROOT) -> list[str]:
     return sorted(set(re.findall(r"--(ct-\S+)", graph.stdout)))
 
 
-def tree_without_a_rest_server_and_with_tls() -> Path:
-    """What is committed, with the changes that an operator makes: one file moved, one word."""
-    tree = LOGS / "without-rest"
+def tree_of_what_is_committed(name: str) -> Path:
+    tree = LOGS / name
     shutil.rmtree(tree, ignore_errors=True)
     cloned = run("clone", "git", "clone", "--quiet", "--shared", str(ROOT), str(tree))
     assert succeeded(cloned)
     (tree / ".venv").symlink_to(ROOT / ".venv")
+    return tree
+
+
+def tree_without_a_rest_server_and_with_tls() -> Path:
+    """With the changes that an operator makes: one file moved, one word."""
+    tree = tree_of_what_is_committed("without-rest")
     hosts = tree / "inventory/lab/hosts-rest.yml"
     hosts.rename(hosts.with_name("hosts-rest.yml.txt"))
     tls = tree / "inventory/lab/group_vars/all/tls.yml"
     before = tls.read_text("utf-8")
     tls.write_text(before.replace('agenda_tls: "off"', "agenda_tls: internal"), "utf-8")
     assert tls.read_text("utf-8") != before
+    return tree
+
+
+def tree_of_a_small_cluster() -> Path:
+    """The example of the large shape, less a web and a REST server, as an operator shortens it."""
+    tree = tree_of_what_is_committed("cluster")
+    for example in (tree / "inventory/lab").rglob("*.yml.txt"):
+        example.rename(example.with_suffix(""))
+    hosts = tree / "inventory/lab/hosts-cluster.yml"
+    text, left_out = re.subn(r", ct-\S+-server(Django3|REST2): ", "", hosts.read_text("utf-8"))
+    assert left_out == 2
+    hosts.write_text(text, "utf-8")
     return tree
 
 
@@ -298,9 +315,22 @@ def test_no_secret_lies_where_it_does_not_belong_on_the_operators_machine(monkey
     assert found == set()
 
 
+def test_a_cluster_grows_from_it_and_loses_one_of_each_kind():
+    """The small version of `make drill-edge`: four faults of thirteen, with three times the limits.
+    HAProxy of an edge, nginx and gunicorn of a web container, the database that takes writes.
+    """
+    tree = tree_of_a_small_cluster()
+    assert succeeded(run("grow", "make", "provision", "deploy", "YES=1", *SETTINGS, where=tree))
+    assert len(containers(tree)) == 8
+    drill = (".venv/bin/python", "-m", "tests.drills.edge", "--env", "lab", "--yes")
+    kills = run("drill-edge", *drill, "--only", "SIGKILL", "--slack", "3", where=tree)
+    assert succeeded(kills)
+    assert "passed: 4 faults" in kills.stdout
+
+
 def test_destroy_leaves_no_container_and_provision_makes_them_anew():
     """The last: `provision` waits for SSH, and thereby proves that the old host keys are gone."""
-    assert succeeded(make("destroy", "destroy", "YES=1"))
+    assert succeeded(run("destroy", "make", "destroy", "YES=1", *SETTINGS, where=LOGS / "cluster"))
     status = make("status-after-destroy", "status")
     assert status.returncode != 0
     assert "running" not in status.stdout, status.stdout
