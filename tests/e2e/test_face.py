@@ -122,7 +122,7 @@ def test_every_screen_fits_320_pixels_with_text_spacing(arrive, agenda, mail_ser
         page, _ = places.show(screen)
         if (width := page.evaluate(SPACED)) > narrow["width"]:
             found[screen.name] = width
-        page.screenshot(path=SCREENSHOTS / f"narrow-{screen.name}.png", full_page=True)
+        page.screenshot(path=SCREENSHOTS / f"narrow-{screen.name}.jpg", quality=70, full_page=True)
     assert found == {}
 
 
