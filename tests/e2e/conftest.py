@@ -36,7 +36,7 @@ ARGUMENTS = [
 ]
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
-WAIT_MS = 8000
+WAIT_MS = 20_000  # beside containers of other tests; who does not wait is as fast
 
 
 @pytest.fixture(scope="session")
