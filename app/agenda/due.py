@@ -1,20 +1,25 @@
 """Is anything there for `agenda_expire` to do? Its unit asks before it starts Django, which takes
-ten times as long: so nothing of Django is imported here.
+ten times as long: so nothing of Django is imported here, nor what costs as much as Python itself
+(pathlib, typing).
 
 Run as a program, it exits as systemd.service(5) wants it of ExecCondition: 1 when nothing is due,
 0 when something is, or when nobody can say. What is worth no run of its own (sessions, tokens,
 lines that were kept long enough: nobody sees them any more) waits for the next, EVERY_S at most.
 """
 
+# ruff: noqa: PTH109, PTH118, PTH122, PTH123 - pathlib is what is not imported
 from __future__ import annotations
 
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
 
 EVERY_S = 600
 # A run takes a while, and two clocks differ: what happened so long before it may be new to it.
@@ -45,35 +50,35 @@ def note(journal: Path, **told: object) -> None:
     new.replace(journal / NAME)
 
 
-def is_due(journal: Path) -> bool:
+def is_due(journal: str | Path) -> bool:
     """Raises whatever keeps us from knowing."""
-    noted = journal / NAME
     now_s = time.time()
-    age_s = now_s - noted.stat().st_mtime
-    last = json.loads(noted.read_text("utf-8"))
+    with open(os.path.join(journal, NAME), encoding="utf-8") as noted:
+        age_s = now_s - os.fstat(noted.fileno()).st_mtime
+        last = json.load(noted)
     if not 0 <= age_s < EVERY_S or last["place"] != _place():
         return True
-    files = list(Path(last["sounds"]).iterdir())
+    files = list(os.scandir(last["sounds"]))
     if _is_a_sound_due(files, now_s=now_s):
         return True
-    spoken = set().union(*(_tasks(file) for file in files if file.suffix == ".mp3"))
+    spoken = set().union(*(_tasks(file.path) for file in files if file.name.endswith(".mp3")))
     return _is_due_in_database(last, sorted(spoken), since_s=int(age_s) + OVERLAP_S)
 
 
 def _place() -> dict[str, str]:
     """With another release or other settings, the last run says nothing."""
     given = {name: value for name, value in os.environ.items() if name.startswith("AGENDA_")}
-    return {"release": str(Path.cwd()), **given}
+    return {"release": os.getcwd(), **given}
 
 
-def _is_a_sound_due(files: list[Path], *, now_s: float) -> bool:
+def _is_a_sound_due(files: list[os.DirEntry[str]], *, now_s: float) -> bool:
     """As speech/cache.py sweeps: its time has come, or a killed process left it."""
-    locked = {file.stem for file in files if file.suffix == ".lock"}
-    said = {file.name.partition(".")[0] for file in files if file.suffix == ".mp3"}
+    locked = {file.name.removesuffix(".lock") for file in files if file.name.endswith(".lock")}
+    said = {file.name.partition(".")[0] for file in files if file.name.endswith(".mp3")}
     for file in files:
         until_s = file.stat().st_mtime
-        if file.suffix != ".mp3":
-            is_used = file.name == "google.lock" or file.stem in said
+        if not file.name.endswith(".mp3"):
+            is_used = file.name == "google.lock" or os.path.splitext(file.name)[0] in said
             until_s = now_s + 1 if is_used else until_s + OVERLAP_S
         elif file.name.partition(".")[0] not in locked:
             return True
@@ -82,9 +87,9 @@ def _is_a_sound_due(files: list[Path], *, now_s: float) -> bool:
     return False
 
 
-def _tasks(audio: Path) -> set[str]:
+def _tasks(audio: str) -> set[str]:
     """Ids, which nobody but the agenda writes there; a question is made of nothing else."""
-    with audio.open("rb") as file:
+    with open(audio, "rb") as file:
         line = file.readline()
     tasks = set(json.loads(line)) if line.startswith(b"{") else set()
     if not all(task.replace("-", "").isalnum() for task in tasks):
@@ -108,8 +113,10 @@ def _is_due_in_database(last: Mapping[str, Any], spoken: list[str], *, since_s: 
 def _connected(given: Mapping[str, Any]) -> Any:
     from MySQLdb import _mysql  # noqa: PLC0415 - a REST server without sounds asks nobody
 
-    password = os.environ.get("AGENDA_DATABASE_PASSWORD_FILE", "")
-    secret = {"password": Path(password).read_text("utf-8").strip()} if password else {}
+    secret = {}
+    if password := os.environ.get("AGENDA_DATABASE_PASSWORD_FILE", ""):
+        with open(password, encoding="utf-8") as file:
+            secret = {"password": file.read().strip()}
     return _mysql.connect(**given, **secret)
 
 
@@ -120,7 +127,7 @@ def _says_yes(database: Any, question: str) -> bool:
 
 def main() -> int:
     try:
-        return 0 if is_due(Path(os.environ["AGENDA_ERASED_JOURNAL"])) else 1
+        return 0 if is_due(os.environ["AGENDA_ERASED_JOURNAL"]) else 1
     except Exception:  # what keeps us from knowing, agenda_expire says in its own words
         return 0
 
