@@ -547,7 +547,9 @@ BEFORE_CLEANING = (
     _rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
     _rule(r"https?://(?P<host>[^\s/?#]+)\S*", _link),
     _rule(rf"(?<![\w@.-])(?P<host>(?:[a-z\d-]+\.)+(?:{_names(DOMAINS)}))\b(?:/\S*)?", _site),
+    _rule(r"(?<=[\dhm])\s*(?:[-=]+>|[→⇒➡])\s*(?=\d)", _said(" - ", " - ")),
     _rule(r"\s*(?:[-=]+>|[→⇒➡])\s*", _said(" vers ", " to ")),
+    _rule(r"(?<!\S)± ?(?=\d)", _said("plus ou moins ", "plus or minus ")),
     # Before the marks that are written twice become one.
     _rule(r"(?<=\w)\+\+(?!\w)", _said(" plus plus", " plus plus")),
     _rule(r"(?<!\S)[~≈] ?(?=\d)", _said("environ ", "about ")),
@@ -613,7 +615,7 @@ RULES = (
     _rule(r"(?<![\w/.-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?![\w/-])", _date),
     _rule(rf"(?<![\w/.-]){DATE}(?P=mark)(?P<year>\d{{4}})(?![\w/-])", _date),
     _rule(r"(?<![\w/.-])(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{2})(?![\w/])", _date),
-    _rule(rf"(?<![\w/.-])(?P<day>\d{{1,2}})/(?P<month>\d{{2}}){EMPTY}(?![\w/])", _date),
+    _rule(rf"(?<![\w/.-])(?P<day>\d{{1,2}})(?:er)?/(?P<month>\d{{2}}){EMPTY}(?![\w/])", _date),
     _rule(
         r"(?<![\w/.-])(?P<first>\d{1,2})\s?[-–]\s?(?P<day>\d{1,2})/(?P<month>\d{2})"
         r"(?:/(?P<year>\d{4}))?(?![\w/])",
@@ -646,12 +648,16 @@ RULES = (
     _rule(r"(?<![\w(])(?:1[ -])?\(?\d{3}\)?[ .-]\d{3}[.-]\d{4}(?![\d-])", _phone),
     _rule(r"(?<![\w-])\d{3}-\d{4}(?![\d-])", _phone),
     _rule(r"(?:(?<=code )|(?<=pin ))\d{3,8}\b", _phone),
+    _rule(r"(?:(?<=appeler le )|(?<=appeler au ))(3\d)(\d\d)\b", _said(r"\1 \2", None)),
+    _exact(r"(?<=\d) pp?(?:\.|\b)(?!\w| ?\d|\.m)", _said(" pages", " pages")),
+    _exact(r"(?<=\d)(?: et s\.| ?ff\b\.?)", _said(" et suivantes", " and following")),
+    _exact(r"(?<=\d(?:st|nd|rd|th)) [Cc]\.(?!\w)", _said(None, " century")),
     _rule(r"(?<!\w)(?<!\d )0\d{2,4} \d{2,4}(?: \d{2,4}){1,3}(?!\d)", _phone),
     _rule(r"(?<![\w.,])0 8\d\d(?: \d\d){3}(?!\d)", _phone),
     _rule(r"(?<![\w.,])\d{7,}(?<!000)(?![.,]?\d)", _phone),
     _rule(
-        r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])",
-        lambda match, _: match.group().replace(".", " point "),
+        r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?(?![\d.])",
+        lambda match, _: match.group().replace(".", " point ").replace("/", " slash "),
     ),
     _rule(
         r"(?<![\d.,])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d]| \d)",
@@ -702,7 +708,7 @@ RULES = (
     _exact(r"\b([2-9]0)s(?= (?:music|party|night|movies?|rock|hits|playlist))", _tens),
     _rule(r"\b(\d) ?ft\.? ?(\d\d?) ?in\b\.?", _said(None, r"\1 foot \2")),
     _exact(
-        r"(?<=[Cc]all )(911|999|112)\b",
+        r"(?:(?<=[Cc]all )|(?<=[Rr]ing )|(?<=[Dd]ial ))(911|999|112|101|111)\b",
         lambda match, to: _digits(match[1], to) if to == "en" else None,
     ),
     _rule(r"(?<=\d)( ?[%€$]) ?[-–] ?(?=\d)", _said(r"\1 à ", r"\1 to ")),
@@ -767,6 +773,10 @@ RULES = (
     _rule(
         r"\b(pages?|chapitres?|chapters?|exercices?|exercises?) (\d+) ?[-–] ?(\d+)\b",
         _said(r"\1 \2 à \3", r"\1 \2 to \3"),
+    ),
+    _rule(
+        r"\b(chapter|chapitre|exercice|exercise)(?= \d+ (?:to|à|and|et) \d)",
+        _said(r"\1s", r"\1s"),
     ),
     _exact(r"\b([CF])#(?!\w)", _said(r"\1 dièse", r"\1 sharp")),
     _exact(r"\bM\. (?=[A-ZÀ-Þ]|et |l[ea] )", _said("monsieur ", None)),

@@ -275,9 +275,10 @@ def _four_digits(tokens: list[Token], behind: Token) -> _Reading:
     """ "at 0930"."""
     *openers, number = tokens
     hour, minute = divmod(number.value, 100)
-    if len(number.text) < len("0930") or hour in {19, 20} or _is_amount(behind):
+    is_year = hour in {19, 20}
+    if len(number.text) < len("0930") or (is_year and not openers) or _is_amount(behind):
         return DOUBT
-    return _marked(clock_of(hour, minute), dotted=not openers)
+    return _marked(clock_of(hour, minute), dotted=not openers, asked=is_year)
 
 
 def _in_words(tokens: list[Token], _behind: Token) -> _Reading:
@@ -672,6 +673,11 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("COUNT", "COUNT AND? (COUNT|SEPT)", _tens),
     ("ORDINAL", "COUNT ORDINAL", _tens),
     (
+        "MONTH",
+        "(?<=NUMBER|NTH) SHORT (?=LARGE)",
+        lambda t, _behind: 3 if t[0].text == "mar" else None,
+    ),
+    (
         "MONTH=9",
         "(?<=NUMBER|NTH|ORDINAL|END|EARLY|MID|LATE) SEPT (?!HOURS)|SEPT (?=NUMBER NOTCLOCK)",
         None,
@@ -844,7 +850,7 @@ _LONGER: list[tuple[str, str, _Read | None]] = [
     ("CLOCK", "(FROM|DE|BETWEEN)? CLOCK THEN CLOCK|NUMBER (DASH|TO) CLOCK", _until_clock),
     ("CLOCK", "(FROM|DE) (CLOCK|NUMBER) THEN? CLOCK|FROM NUMBER THEN NUMBER", _until_clock),
     ("CLOCK", "BETWEEN (CLOCK|NUMBER) AND (CLOCK|NUMBER)", _until_clock),
-    ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN THE? DATE", _until_date),
+    ("DATE", "(FROM|DE)? THE? (DATE|NUMBER NTH?) THEN ART DATE", _until_date),
     ("DATE", "BETWEEN THE? (DATE|NUMBER NTH?) AND THE? DATE", _until_date),
     ("DATE", "FROM? DATE (TO|DASH) NUMBER NTH?|BETWEEN DATE AND NUMBER NTH?", _until_date),
     ("DATE", "DE NUMBER NTH? TO NUMBER NTH? NOTCLOCK (?!DU? MONTH)", _until_nth),
