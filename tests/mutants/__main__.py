@@ -76,6 +76,7 @@ class Run:
             limit_s=self.limit_s,
             chosen=sorted(known, key=lambda test: (-self.noticed[test], test)) if known else None,
             is_whole=bool(known) and not own,
+            is_pure=self.subject.is_pure,
         )
 
     def tell(self, answer: Answer) -> None:
@@ -133,7 +134,14 @@ def _baseline(run: Run, ask: Ask) -> None:
     """The tests pass on the code as it is, in every slot; how long they take sets the limit."""
     told: list[Answer] = []
     code = (
-        Question(key=f"as it is {n}", name="", code=None, tests=run.tests, limit_s=BASELINE_LIMIT_S)
+        Question(
+            key=f"as it is {n}",
+            name="",
+            code=None,
+            tests=run.tests,
+            limit_s=BASELINE_LIMIT_S,
+            is_pure=run.subject.is_pure,
+        )
         for n in range(SLOTS if run.log else 1)
     )
     ask(code, tell=told.append)
@@ -160,6 +168,7 @@ def _ask(run: Run, ask: Ask, look: Look, *, stop_at: float) -> None:
                 code=None,
                 tests=run.tests,
                 limit_s=BASELINE_LIMIT_S,
+                is_pure=True,
                 watched=run.subject.path,
             )
         )
