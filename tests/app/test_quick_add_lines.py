@@ -247,6 +247,7 @@ def test_a_rhythm_is_read(line, title, repeat, wall):
         ("gym every monday at 8am tuesday", ("tuesday",)),
         ("demain 18h ou 19h", ("ou 19h",)),
         ("demain 18h ou", ("ou",)),
+        ("gym every day every monday 8am", ("every day", "every monday")),
         ("call at 5 tomorrow", ("at 5",)),
     ],
 )

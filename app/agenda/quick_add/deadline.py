@@ -102,7 +102,8 @@ def read_deadline(
     tokens = phrases_of(tokens_of(words))
     rules = [token for token in tokens if token.rule]
     times = [token for token in tokens if token.is_time and token not in rules]
-    wall, rule = None, rules[0].rule if rules else ""
+    single = [] if rules[1:] else rules
+    wall, rule = None, "".join(token.rule for token in single)
     unread: tuple[tuple[int, int], ...] = ()
     options: tuple[datetime, ...] = ()
     try:
@@ -126,7 +127,7 @@ def read_deadline(
         options=options,
         deadline_words=_indexes([*times, *_openers(tokens)]) if wall or options else (),
         rule=rule,
-        rule_words=_indexes(rules[:1]),
+        rule_words=_indexes(single),
         unread=unread,
     )
 
@@ -255,7 +256,6 @@ def _is_part_of_a_title(tokens: list[Token], index: int) -> bool:
         for side in (label, follower)
     )
     is_of = token.kind == "CLOCK" and follower.kind in {"DE", "OF", "A"}
-    is_of = is_of and not _at(tokens, index + 2).is_time
     is_opened = label.kind in _OPENERS | {"CLOCK"}
     is_for = label.text == "for" and follower.kind in {"WORD", "LABEL"}  # "for dec 3 meeting"
     is_for = is_for and token.kind in {"DAY", "DATE"}
@@ -311,10 +311,10 @@ def _is_stray_number(tokens: list[Token], index: int) -> bool:
     if not (behind.is_time and is_moment):
         return False
     if behind.kind == "CLOCK" and follower.kind not in {"DASH", "AND"}:
-        is_day = follower.is_time and tokens[index].value > NOON and label.kind == "WORD"
+        is_day = follower.is_time and value > NOON and label.kind == "WORD"
         return is_day and not is_whole  # "réveillon 31 20h"
     is_of_several = follower.kind == "AND" or label.kind == "NUMBER"  # "3, 4 et 5 décembre"
-    is_of_several = is_of_several and tokens[index].value < behind.said.get("day", 0)
+    is_of_several = is_of_several and "day" in behind.said and value < behind.said["day"]
     is_title = label.kind in {"NUMBER", "LABEL", "NO"} or follower.kind in _UNTIL_WORDS
     return is_of_several or not is_title
 
@@ -328,7 +328,7 @@ class _Deadline:
         rules = [token.rule for token in self.times if token.rule]
         if rules[1:]:
             raise Doubt(*(token for token in self.times if token.rule))
-        self.rule = rules[0] if rules else ""
+        self.rule = "".join(rules)
         until = [token for token in self.times if self.rule and self._opener(token) == "TILL"]
         self.last = self._merged(until)
         self.said = self._merged([token for token in self.times if token not in until])
@@ -360,12 +360,12 @@ class _Deadline:
         sure = {name: value for name, value in self.said.items() if name not in _DOUBTFUL}
         other = {name.removeprefix("or_"): sure.pop(name) for name in self.said if "or_" in name}
         is_either_week = "next" in sure or sure.get("weekday") == at.weekday()
-        is_before, part = "before" in sure and "part" in sure, sure.get("part", 0)
         several: list[dict[str, int]] = [{}, other]
         if "morning" in sure:
             several = [{"morning": UNSAID, "today": MARK}, {"morning": UNSAID, "ahead": 1}]
-        if is_before:  # "before monday morning", "before sunday evening"
-            before_part = {"before": UNSAID, "part": min(part, 3) - 1} if part else {"part": UNSAID}
+        if {"before", "part"} <= sure.keys():  # "before monday morning", "before sunday evening"
+            part = sure["part"]
+            before_part = {"before": UNSAID, "part": part - 1} if part else {"part": UNSAID}
             several += [{"before": UNSAID}, before_part]
         if sure.get("day") == at.day:
             several += [{"today": MARK}, {"months_on": 1} if "month" not in sure else {}]
