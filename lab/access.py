@@ -80,11 +80,7 @@ class AccessPve(CorrectedPve):
         }
         self.apitokens[full] = str(uuid.uuid4())
         self.remember()
-        return {
-            "full-tokenid": full,
-            "info": self.tokens[full],
-            "value": self.apitokens[full],
-        }
+        return {"full-tokenid": full, "info": self.tokens[full], "value": self.apitokens[full]}
 
     async def _token_remove(self, v: Answer, _user: str) -> None:
         self._forget(self._token(v))

@@ -103,12 +103,7 @@ class PendingPve(AccessPve):
     _cleanup_pending = _apply
 
     async def _update_config(
-        self,
-        ct: FakeCt,
-        user: str,
-        values: Answer,
-        deletes: list[str],
-        reverts: list[str],
+        self, ct: FakeCt, user: str, values: Answer, deletes: list[str], reverts: list[str]
     ) -> None:
         """Write to the layers, then bring over what may go; one failure and nothing is written."""
         kept, ct.pending = ct.pending, {}

@@ -221,8 +221,7 @@ def file_of(name: str, state: Path) -> Path:
         path = state / Path(name).expanduser()
     except RuntimeError as error:
         raise OperatorError(
-            f"{name!r} begins with the home of a user who does not exist",
-            next_step=CORRECT_FILE,
+            f"{name!r} begins with the home of a user who does not exist", next_step=CORRECT_FILE
         ) from error
     if not 0 < len(path.name.encode()) <= LONGEST_FILE_NAME:
         raise OperatorError(f"{name!r} cannot be the name of a file", next_step=CORRECT_FILE)

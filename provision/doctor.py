@@ -474,11 +474,7 @@ def growth(containers: Iterable[Wanted], actual: Actual) -> dict[str, list[tuple
 
 
 def check_storage(
-    node: str,
-    name: str,
-    storage: Storage | None,
-    content: str,
-    growths: Sequence[tuple[int, int]],
+    node: str, name: str, storage: Storage | None, content: str, growths: Sequence[tuple[int, int]]
 ) -> Finding:
     where = f"{name} on {node}"
     if storage is None:

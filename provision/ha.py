@@ -9,16 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from provision.desired import MANAGED_TAG, Desired
-from provision.model import (
-    Actual,
-    Change,
-    Ha,
-    HaEntry,
-    HaStep,
-    Refusal,
-    Step,
-    Wanted,
-)
+from provision.model import Actual, Change, Ha, HaEntry, HaStep, Refusal, Step, Wanted
 from provision.placement import services
 
 # Name of the parameter that names an entry.

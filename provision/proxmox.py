@@ -419,10 +419,7 @@ TLS_ADVICE = (
         "set PROXMOX_HOST or lxc_api_host to a name or address that the certificate holds; on the "
         "node: pvenode cert info",
     ),
-    (
-        re.compile(""),
-        "give its /etc/pve/pve-root-ca.pem as lxc_api_ca_file or PROXMOX_CA_FILE",
-    ),
+    (re.compile(""), "give its /etc/pve/pve-root-ca.pem as lxc_api_ca_file or PROXMOX_CA_FILE"),
 )
 
 
@@ -479,10 +476,7 @@ ADVICE = (
         "that no task holds, on its node: pct unlock VMID",
     ),
     (re.compile("detected modified configuration"), "run this again to see what someone changed"),
-    (
-        re.compile("ha-manager"),
-        f"see ha-manager status; {HA_ERROR}; run this again",
-    ),
+    (re.compile("ha-manager"), f"see ha-manager status; {HA_ERROR}; run this again"),
     (NOT_FOUND, "it was destroyed or moved meanwhile: run this again, it is looked for anew"),
     (
         re.compile("volume .*does not exist"),

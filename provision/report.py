@@ -158,10 +158,7 @@ def orphan_lines(found: Found, orphans: Iterable[Found]) -> list[str]:
     text = f"? {titled(found)} is ours and not in the inventory; nothing is done"
     if sum(other.host == found.host for other in orphans) == 1:
         return [f"{text} (make destroy NAMES={found.host} removes it)"]
-    return [
-        f"{text}: others carry the mark of {found.host} too",
-        f"    Next: {by_hand(found)}",
-    ]
+    return [f"{text}: others carry the mark of {found.host} too", f"    Next: {by_hand(found)}"]
 
 
 def addresses(container: Container) -> list[str]:

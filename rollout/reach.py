@@ -73,15 +73,8 @@ def ssh_config(environment: str) -> Path:
 
 def first_that_answers(config: Path, names: Sequence[str]) -> str:
     """Of several, one that is down stops nobody; of one alone nothing is asked."""
-    ask = [
-        "ssh",
-        "-F",
-        str(config),
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        f"ConnectTimeout={ANSWERS_WITHIN_S}",
-    ]
+    ask = ["ssh", "-F", str(config), "-o", "BatchMode=yes"]
+    ask += ["-o", f"ConnectTimeout={ANSWERS_WITHIN_S}"]
     for name in names if len(names) > 1 else ():
         if subprocess.run([*ask, name, "true"], check=False, capture_output=True).returncode == 0:
             return name
@@ -115,8 +108,7 @@ class Hosts:
     def first(self, group: str) -> str:
         if not self.of(group):
             raise OperatorError(
-                f"the inventory has no host in the group {group}",
-                next_step="add one to hosts.yml",
+                f"the inventory has no host in the group {group}", next_step="add one to hosts.yml"
             )
         return first_that_answers(self.config, self.of(group))
 
@@ -126,12 +118,7 @@ class Hosts:
         return [*self.connections.way(host), line]
 
     def run(
-        self,
-        host: str,
-        *command: str,
-        stdin: str = "",
-        check: bool = True,
-        timeout_s: float = 120,
+        self, host: str, *command: str, stdin: str = "", check: bool = True, timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """What `command` said there. Raises OperatorError when it failed and `check` says so."""
         try:

@@ -52,11 +52,7 @@ class PeopleManager(UserManager["User"]):
         return super().get_by_natural_key(normal_name(username or ""))
 
     def create_user(
-        self,
-        username: str,
-        email: str | None = None,
-        password: str | None = None,
-        **extra: Any,
+        self, username: str, email: str | None = None, password: str | None = None, **extra: Any
     ) -> User:
         return super().create_user(normal_name(username), email, password, **extra)
 
@@ -79,12 +75,7 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=5, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     # Empty until chosen; until then this machine's voice speaks, and nothing leaves the network.
-    voice = models.CharField(
-        _("voice"),
-        max_length=10,
-        blank=True,
-        choices=VOICES,
-    )
+    voice = models.CharField(_("voice"), max_length=10, blank=True, choices=VOICES)
     voice_speed = models.CharField(
         _("voice speed"), max_length=10, choices=SPEEDS, default="normal", db_default="normal"
     )

@@ -15,14 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.audit import What, note
-from accounts.models import (
-    AuditLine,
-    FirstAdminLink,
-    Session,
-    User,
-    normal_name,
-    session_digest,
-)
+from accounts.models import AuditLine, FirstAdminLink, Session, User, normal_name, session_digest
 from agenda import erased
 from agenda.forgetting import erase_in_chunks
 from agenda.identity import uuid7

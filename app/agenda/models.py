@@ -195,9 +195,7 @@ class Task(models.Model):
             models.Index(fields=["repeat", "deadline_at"], name="task_by_repeat"),
             models.Index(fields=["owner", "changed_at"], name="task_of_owner_by_change"),
         ]
-        constraints = [
-            models.CheckConstraint(name="task_has_a_title", condition=~Q(title="")),
-        ]
+        constraints = [models.CheckConstraint(name="task_has_a_title", condition=~Q(title=""))]
 
     def __str__(self) -> str:
         return self.title

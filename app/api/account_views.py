@@ -54,8 +54,7 @@ class TokenForm(PasswordAgain):
         max_value=TOKEN_DAYS_MAX,
         initial=3 * MONTH,
         error_messages=dict.fromkeys(
-            ("required", "invalid", "min_value", "max_value"),
-            gettext_lazy("Choose 1 to 365 days."),
+            ("required", "invalid", "min_value", "max_value"), gettext_lazy("Choose 1 to 365 days.")
         ),
     )
 

@@ -20,15 +20,7 @@ from api.auth import READ, token_of
 from api.openapi import READS, contract
 from api.problems import Problem
 from api.responses import preferred, refuse_unknown
-from api.rows import (
-    PRIORITIES,
-    ROW_COLUMNS,
-    Row,
-    RowValues,
-    instant_of,
-    read_instant,
-    row_json,
-)
+from api.rows import PRIORITIES, ROW_COLUMNS, Row, RowValues, instant_of, read_instant, row_json
 from api.schemas import Dump, DumpFormat, TaskOut
 
 router = Router(tags=["dump"])

@@ -211,9 +211,7 @@ class Keep(In):
     """How much longer, or until when."""
 
     minutes: Annotated[
-        int,
-        Field(strict=True, ge=1, le=MINUTES_A_YEAR, examples=[60]),
-        BeforeValidator(_whole),
+        int, Field(strict=True, ge=1, le=MINUTES_A_YEAR, examples=[60]), BeforeValidator(_whole)
     ] = 1440
     deadline_at: Instant | None = Field(
         default=None, description="At least until then; `minutes` says nothing then."

@@ -249,9 +249,7 @@ def read_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 
 
 @router.put(
-    "/{identity:task_id}",
-    auth=WRITE,
-    **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED),
+    "/{identity:task_id}", auth=WRITE, **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED)
 )
 def replace_task(request: HttpRequest, task_id: UUID, task: TaskIn) -> HttpResponse:
     """Replace a task as a whole. Needs `If-Match`."""
@@ -283,9 +281,7 @@ def change_task(request: HttpRequest, task_id: UUID, changes: TaskPatch) -> Http
 
 
 @router.post(
-    "/{identity:task_id}/keep",
-    auth=WRITE,
-    **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED),
+    "/{identity:task_id}/keep", auth=WRITE, **contract({200: TaskOut}, (*CHANGES, *BODY), **CHANGED)
 )
 def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse:
     """Move the deadline later, of a series that of this occurrence alone. Needs `If-Match`, so that
@@ -308,9 +304,7 @@ def keep_task(request: HttpRequest, task_id: UUID, longer: Keep) -> HttpResponse
 
 
 @router.delete(
-    "/{identity:task_id}",
-    auth=WRITE,
-    **contract({204: None}, CHANGES, parameters=(IF_MATCH,)),
+    "/{identity:task_id}", auth=WRITE, **contract({204: None}, CHANGES, parameters=(IF_MATCH,))
 )
 def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Remove a task, and with it those that would come after it. Needs `If-Match`. On its page the
@@ -324,9 +318,7 @@ def remove_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 
 
 @router.post(
-    "/{identity:task_id}/done",
-    auth=WRITE,
-    **contract({204: None}, CHANGES, parameters=(IF_MATCH,)),
+    "/{identity:task_id}/done", auth=WRITE, **contract({204: None}, CHANGES, parameters=(IF_MATCH,))
 )
 def finish_task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Done: it is forgotten at once, of a series this occurrence alone. Needs `If-Match`. For a

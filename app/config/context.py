@@ -9,7 +9,4 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {
-        "signup_open": settings.SIGNUP_OPEN,
-        "mail_enabled": settings.MAIL_ENABLED,
-    }
+    return {"signup_open": settings.SIGNUP_OPEN, "mail_enabled": settings.MAIL_ENABLED}

@@ -143,9 +143,7 @@ class Environment(BaseModel):
     smtp_user: str = ""
     smtp_password: Secret = Field("", alias="AGENDA_SMTP_PASSWORD_FILE")
     smtp_from: str = Field(
-        "",
-        pattern=r"^.+@[^@\s]+$",
-        description="an e-mail address such as agenda@example.org",
+        "", pattern=r"^.+@[^@\s]+$", description="an e-mail address such as agenda@example.org"
     )
 
     # The REST server is on wherever it has its key.

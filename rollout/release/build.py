@@ -66,10 +66,7 @@ def read_inputs(root: Path, *, debian: str, generation: str = "") -> Inputs:
     release = _digest([RECIPE, runtime, *described]) + (generation and f"-{generation}")
     dirty = _git(root, "status", "--porcelain", "--", "app", *PINS).strip()
     return Inputs(
-        root=root,
-        files=found,
-        release=f"{release}-dirty" if dirty else release,
-        runtime=runtime,
+        root=root, files=found, release=f"{release}-dirty" if dirty else release, runtime=runtime
     )
 
 

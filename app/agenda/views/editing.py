@@ -24,14 +24,7 @@ from django.views.decorators.http import require_POST
 from accounts.access import sign_in_required, signed_in, text_keeping, words_along, words_kept
 from agenda import services, times
 from agenda.clock import first_choices, instant, later_choices, zone_here, zone_label
-from agenda.forms import (
-    LaterForm,
-    TaskForm,
-    line_values,
-    new_task_values,
-    seen_mark,
-    task_values,
-)
+from agenda.forms import LaterForm, TaskForm, line_values, new_task_values, seen_mark, task_values
 from agenda.identity import uuid7, uuid7_of
 from agenda.models import NOTES_LENGTH_MAX, Priority, Task
 from agenda.quick_add.line import Line, read_line

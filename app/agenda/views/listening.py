@@ -147,12 +147,7 @@ def _asks_for_voice(request: HttpRequest, task: Task | None = None) -> bool:
 
 
 def _player(
-    request: HttpRequest,
-    words: Utterance,
-    *,
-    at: datetime,
-    sound_at: str,
-    task: Task | None = None,
+    request: HttpRequest, words: Utterance, *, at: datetime, sound_at: str, task: Task | None = None
 ) -> HttpResponse:
     context: dict[str, Any] = {"at": at, "task": task, "words": words, "sound": sound_at}
     if _asks_for_voice(request, task):
