@@ -64,3 +64,20 @@ def test_every_file_that_a_newcomer_is_sent_to_is_there():
     named = set(re.findall(rf"[`(]((?:{tops})/[\w./*@-]*)[`)]", text))
     assert len(named) > 20
     assert [name for name in sorted(named) if not any(ROOT.glob(name.rstrip("/")))] == []
+
+
+# What a part of tests/run asks for by a mark it looks for in these places alone.
+PARTS = {
+    "tools": ("tests/bench/", "tests/test_mutants.py"),
+    "lab": ("tests/lab/", "tests/road/"),
+    "browser": ("tests/e2e/",),
+    "e2e": ("tests/e2e/",),
+}
+
+
+@pytest.mark.parametrize("mark", PARTS)
+def test_a_test_with_a_mark_lies_where_its_part_looks(mark):
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
+    marked = [file for file in files if re.search(rf"mark\.{mark}\b", (ROOT / file).read_text())]
+    assert marked
+    assert [file for file in marked if not file.startswith(PARTS[mark])] == []

@@ -110,32 +110,29 @@ HOSTILE = 'it\'s "a" *; touch harm #`touch harm`$(touch harm)$(shell touch harm)
 @pytest.mark.parametrize(
     ("words", "arrives"),
     [
-        (("adopt", "NAME=@", "VMID=1"), "name=<@>"),
-        (("trust", "NAME=@", "FINGERPRINT=a"), "name=<@>"),
-        (("trust", "NAME=a", "FINGERPRINT=@"), "fingerprint=<@>"),
-        (("snapshot", "SNAPSHOT=@"), "name=<@>"),
-        (("snapshot", "CONFIRM=@"), "confirm=<@>"),
-        (("snapshot-restore", "SNAPSHOT=@"), "name=<@>"),
-        (("factor-reset", "NAME=@"), "name=<@>"),
-        (("audit", "SINCE=@"), "since=<@>"),
-        (("operator-add", "NAME=@", "KEY=a"), "name=<@>"),
-        (("operator-add", "NAME=a", "KEY=@"), "key=<@>"),
-        (("escrow", "KEY=@"), "key=<@>"),
-        (("restore", "FROM=@"), "wanted=<@>"),
-        (("import", "FROM=@"), "source=<@>"),
-        (("import", "FROM=a", "MAP=@"), "map=<@>"),
-        (("drill-restore", "FROM=@"), "wanted=<@>"),
-        (("ssh", "HOST=@"), "to=<@>"),
-        (("logs", "HOST=@"), "to=<@>"),
-        (("logs", "SINCE=@"), "since=<@>"),
-        (("down", "LAB_STATE=/@"), "CTLV_LAB_STATE=/@"),
-        (("destroy", "NAMES=a", "YES=@"), "yes=<True>"),
-        (("deploy", "FORCE=@", "UNLOCK=@"), "force=<True>"),
+        (("adopt", "NAME=@", "VMID=1"), {"name=<@>"}),
+        (("trust", "NAME=@", "FINGERPRINT=@"), {"name=<@>", "fingerprint=<@>"}),
+        (("snapshot", "SNAPSHOT=@", "CONFIRM=@"), {"name=<@>", "confirm=<@>"}),
+        (("snapshot-restore", "SNAPSHOT=@"), {"name=<@>"}),
+        (("factor-reset", "NAME=@"), {"name=<@>"}),
+        (("audit", "SINCE=@"), {"since=<@>"}),
+        (("operator-add", "NAME=@", "KEY=@"), {"name=<@>", "key=<@>"}),
+        (("escrow", "KEY=@"), {"key=<@>"}),
+        (("restore", "FROM=@"), {"wanted=<@>"}),
+        (("import", "FROM=@", "MAP=@"), {"source=<@>", "map=<@>"}),
+        (("drill-restore", "FROM=@"), {"wanted=<@>"}),
+        (("ssh", "HOST=@"), {"to=<@>"}),
+        (("logs", "HOST=@", "SINCE=@"), {"to=<@>", "since=<@>"}),
+        (("down", "LAB_STATE=/@"), {"CTLV_LAB_STATE=/@"}),
+        (("destroy", "NAMES=a", "YES=@"), {"yes=<True>"}),
+        (("deploy", "FORCE=@", "UNLOCK=@"), {"force=<True>"}),
     ],
 )
 def test_what_a_caller_gives_is_one_word_and_never_a_command(clone, words, arrives):
     done = make(clone, *(word.replace("@", HOSTILE) for word in words))
-    assert f"\n{arrives.replace('@', HOSTILE)}\n" in f"\n{done.stdout}", done.stdout + done.stderr
+    for line in arrives:
+        told = f"\n{line.replace('@', HOSTILE)}\n"
+        assert told in f"\n{done.stdout}", done.stdout + done.stderr
     assert not (clone / "harm").exists()
 
 

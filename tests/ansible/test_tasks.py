@@ -37,33 +37,41 @@ def tasks_in(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield item
 
 
-def all_tasks() -> list[Any]:
-    return [
-        pytest.param(path, task, id=f"{path.relative_to(ROOT)}: {task.get('name', '?')}")
-        for path in task_files()
-        for task in tasks_in(yaml.safe_load(path.read_text()))
-        if "hosts" not in task
-    ]
+EACH_FILE = pytest.mark.parametrize(
+    "tasks", task_files(), ids=lambda path: str(path.relative_to(ROOT)), indirect=True
+)
 
 
-@pytest.mark.parametrize(("path", "task"), all_tasks())
-def test_task_that_carries_a_secret_logs_nothing(path, task):
+@pytest.fixture(scope="module")
+def tasks(request) -> list[dict[str, Any]]:
+    """Those of a file, one test for all: there are hundreds."""
+    written = yaml.safe_load(request.param.read_text())
+    return [task for task in tasks_in(written) if "hosts" not in task]
+
+
+@EACH_FILE
+def test_task_that_carries_a_secret_logs_nothing(tasks):
     of_others = {"name", "fail_msg", "block", "rescue", "always"}
-    text = yaml.safe_dump({k: v for k, v in task.items() if k not in of_others})
-    carried = [
-        expression
-        for expression in re.findall(r"\{\{.*?\}\}", text, flags=re.DOTALL)
-        if SECRET.search(HARMLESS.sub("", expression))
-    ]
+    for task in tasks:
+        text = yaml.safe_dump({k: v for k, v in task.items() if k not in of_others})
+        carried = [
+            expression
+            for expression in re.findall(r"\{\{.*?\}\}", text, flags=re.DOTALL)
+            if SECRET.search(HARMLESS.sub("", expression))
+        ]
+        assert not carried or task.get("no_log") is True, task
 
-    assert not carried or task.get("no_log") is True, f"{path}: {carried}"
+
+@EACH_FILE
+def test_task_hides_its_output_only_when_it_carries_a_secret(tasks):
+    for task in tasks:
+        assert not task.get("no_log") or SECRET.search(yaml.safe_dump(task)), task
 
 
-@pytest.mark.parametrize(("path", "task"), all_tasks())
-def test_task_hides_its_output_only_when_it_carries_a_secret(path, task):
-    if task.get("no_log"):
-        text = yaml.safe_dump(task)
-        assert SECRET.search(text), f"{path}: nothing secret is in it"
+@EACH_FILE
+def test_command_says_when_it_changed_something(tasks):
+    for task in tasks:
+        assert "ansible.builtin.command" not in task or "changed_when" in task, task
 
 
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -74,12 +82,6 @@ def test_flush_of_handlers_says_why(path):
             assert lines[number - 2].lstrip().startswith("#"), (
                 f"{path}:{number + 1} flushes without a reason"
             )
-
-
-@pytest.mark.parametrize(("path", "task"), all_tasks())
-def test_command_says_when_it_changed_something(path, task):
-    if "ansible.builtin.command" in task:
-        assert "changed_when" in task, path
 
 
 def test_no_secret_is_in_a_template():
