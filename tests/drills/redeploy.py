@@ -28,7 +28,7 @@ from provision.errors import OperatorError
 from tests.drills import result
 from tests.drills.broken import BROKEN
 from tests.drills.consent import add_arguments, ask
-from tests.drills.load import Load, Outcome, trust
+from tests.drills.load import CLIENTS, Load, Outcome, trust
 from tests.infra.evidence import DATABASE, MANAGE
 from tests.infra.remote import Connections, RemoteError
 from tests.infra.site import ROOT, Host, Site, read_site
@@ -203,7 +203,8 @@ def run(site: Site, *, switches: int, broken: list[str]) -> Result:
     """What the people saw, which acknowledged writes are lost, and what was wrong."""
     trust(site)
     with person(site) as account:
-        with Load(site.url, account) as load:
+        # The small drill of `make test` has two processors, together with all other tests.
+        with Load(site.url, account, people=min(CLIENTS, 2 + switches)) as load:
             seen = Result(load.outcome)
             redeploys_and_rollbacks(site, switches, seen)
             for name in broken:
