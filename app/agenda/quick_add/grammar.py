@@ -695,7 +695,11 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
         "(?<=WITH|ACT) (SHORT|MONTH (?!NUMBER|ORDINAL)|PERSON|EVE)|(?<=A|AT|TO|BY|DE) (PERSON|EVE)",
         None,
     ),
-    ("TIME=0", "(?<=AMPM|H|NUMBER) (ZONE|WORD WHILE)|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)", None),
+    (
+        "TIME=0",
+        "(?<=AMPM|H|NUMBER|NOON|MIDNIGHT) (ZONE|WORD WHILE)|TIMES (A|AN|EVERY)? (DAILY|DAYS|WEEKS)",
+        None,
+    ),
     ("TIME=0", "(?<=WEEKDAY|WEEKS|MONTHS|DAYS|YEARS|AN) DE AFTER|THE OTHER WEEKDAY", None),
     ("START=0", "(AT|A) PARTIR DU?", None),
     ("TIME=0", "(IN|DICI) ANY (DAYS WORKING|WORKING DAYS)", None),
@@ -713,6 +717,12 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("WEEKEND=0", "(?<=THIS) WORD", _only("we")),
     ("TIME=0", "WORD WHILE", _only("same time")),
     ("COB=0", "WORD OF WORKING", _only("close of business")),
+    # "Year 2 exams"; not "in a year", "next year 2 feb".
+    (
+        "WORD=0",
+        "(?<!NUMBER|COUNT|A|AN|EVERY|THIS|NEXT|OF) YEARS NUMBER NOTCLOCK (?!NTH|DU? MONTH)",
+        lambda tokens, _behind: 0 if tokens[0].text == "year" else None,
+    ),
     ("WORD=0", "(?<=WORD|LABEL) (A|AT)? DAYS", _only("day", "a jour")),
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
