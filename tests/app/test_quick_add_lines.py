@@ -301,6 +301,9 @@ def test_hours_are_counted_over_a_change_of_the_clocks_and_a_skipped_one_is_a_qu
         ("le 31 payer", datetime(2027, 2, 3), datetime(2027, 3, 31, 23, 59)),
         ("fête 29/02", datetime(2028, 1, 10), datetime(2028, 2, 29, 23, 59)),
         ("manger à 12", datetime(2026, 11, 24, 13), None),
+        ("appeler à 3", datetime(2026, 11, 24, 3), datetime(2026, 11, 24, 15)),
+        ("appeler à 3", datetime(2026, 11, 24, 12, 30), None),
+        ("ranger ce soir", datetime(2026, 11, 24, 20), datetime(2026, 11, 24, 23, 59)),
     ],
 )
 def test_the_day_turns_at_midnight_and_nothing_is_past(line, at, wall):

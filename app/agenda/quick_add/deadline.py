@@ -410,7 +410,7 @@ class _Deadline:
         if self.last:
             last = self._day(self.last, None, at=at)
             is_leap_day = last is not None and (last.month, last.day) == (2, 29)
-            if last is None or is_leap_day or last < found.date() or "hour" in self.last:
+            if last is None or is_leap_day or last < found.date():
                 raise self.doubt()
             rule += f";UNTIL={last:%Y%m%d}"
         is_skipped = zone is not None and not datetime_exists(found, zone)
@@ -437,16 +437,11 @@ class _Deadline:
 
     def _on_a_day(self, *, at: datetime) -> datetime:
         said = self.said
-        try:
-            day = self._day(said, self._time_of_day(is_day_known=False), at=at)
-        except OverflowError:
-            raise self.doubt() from None
+        day = self._day(said, self._time_of_day(is_day_known=False), at=at)
         clock = self._time_of_day(is_day_known=day is not None or bool(self.rule))
         part = _UNTIL[said["part"]] if "part" in said else END_OF_DAY
         if self.rule:
             return self._first_of_rule(day, clock or part, at=at)
-        if day is None and clock is None and "morning" in said:
-            raise self.doubt()
         if day is None and clock is None and "today" in said:
             day = at.date()
         if day is None:
@@ -518,7 +513,7 @@ class _Deadline:
     def _is_dinner(self) -> bool:
         """ "dîner à 8h" is no breakfast."""
         is_evening = any(token.text in _EVENING_WORDS for token in self.tokens)
-        is_early = 0 < self.said.get("hour", 0) < NOON
+        is_early = self.said.get("hour", NOON) < NOON
         return is_evening and is_early and bool({"bare", "plain"} & self.said.keys())
 
     def _day(self, said: Said, clock: time | None, *, at: datetime) -> date | None:
@@ -535,7 +530,7 @@ class _Deadline:
         if "week" in said and "weekday" not in said:
             found.add(monday + timedelta(days=6 + 7 * said["week"]))
         if "month_end" in said:
-            found.add(today + relativedelta(months=said["month_end"], day=31))
+            found.add(today + relativedelta(months=said["month_end"], day=LAST_DAY))
         if "year_end" in said:
             found.add(date(today.year, 12, 31))
         if "nth" in said:
