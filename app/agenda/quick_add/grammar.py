@@ -671,6 +671,8 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("TIME=0", "AFTER NEXT|(?<=AMPM) AND $", None),
     ("TIME=0", "(END|ORDINAL DAYS) DU EVERY MONTHS|EVERY THE? END DU MONTHS", None),
     ("COUNT", "COUNT AND? (COUNT|SEPT)", _tens),
+    ("COUNT", "A WORD OF", lambda t, _behind: 2 if t[1].text == "couple" else None),
+    ("WORD=0", "THE COUNT", _only("le four")),
     ("ORDINAL", "COUNT ORDINAL", _tens),
     (
         "MONTH",
