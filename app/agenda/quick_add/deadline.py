@@ -47,6 +47,8 @@ _EVENING_WORDS |= {"night", "cinema", "cine", "gig", "pub", "opera", "theatre", 
 # "Pay Tom 12.50 tomorrow".
 _AMOUNTS = {"pay", "buy", "owe", "refund", "rent", "price", "cost", "budget", "payer", "acheter"}
 _AMOUNTS |= {"rembourser", "virement", "transfer", "prix", "loyer", "facture", "invoice", "bill"}
+# A version, too.
+_AMOUNTS |= {"update", "upgrade", "install", "installer", "maj", "chacun"}
 _AMOUNTS |= {"venmo", "paypal", "lydia", "retirer", "withdraw", "dois", "donner", "give"}
 _GLUE = kinds("AT A BY THE ON EN TO AND DASH TILL BEFORE LATEST START")
 _OPENERS = kinds("AT A BY THE ON TO TILL BEFORE DASH DICI LATEST START")

@@ -715,7 +715,11 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("PART=0", "(?<=DE) MAT", None),
     ("BY=0", "DICI TO", None),
     ("BY=0", "LABEL (?=TODAY|WEEKDAY|DOTTED|THE|NUMBER|END)", _only("pr")),
-    ("EVERY=0", "WORD (?=THE)", _only("ts", "tt", "ttes")),
+    (
+        "EVERY=0",
+        "WORD (?=THE (NAMED|SHORT|PART|NOON|WEEKENDS|NUM|TURN))",
+        _only("ts", "tt", "ttes"),
+    ),
     ("WEEKEND=0", "(?<=THIS) WORD", _only("we")),
     ("TIME=0", "WORD WHILE", _only("same time")),
     ("COB=0", "WORD OF WORKING", _only("close of business")),
@@ -725,7 +729,7 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
         "(?<!NUMBER|COUNT|A|AN|EVERY|THIS|NEXT|OF) YEARS NUMBER NOTCLOCK (?!NTH|DU? MONTH)",
         lambda tokens, _behind: 0 if tokens[0].text == "year" else None,
     ),
-    ("WORD=0", "(?<=WORD|LABEL) (A|AT)? DAYS", _only("day", "a jour")),
+    ("WORD=0", "(?<=WORD|LABEL|LASTS) (A|AT)? DAYS", _only("day", "a jour")),
 ]
 _PHRASES: list[tuple[str, str, _Read | None]] = [
     # Lengths from now.
@@ -816,7 +820,7 @@ _PHRASES: list[tuple[str, str, _Read | None]] = [
     ("PARTS", "(DE|IN|A|AT|EN|TO) ART (PART|STRETCH)|THE PART", _part),
     ("CLOCK", "EOD|ENDOF (DAYS|(?=TODAY))", _says(hour=23, minute=59)),
     ("CLOCK", "COB (?=$|DAYISH)|ENDOF WORKING DAYS?", _says(hour=17, minute=0)),
-    ("CLOCK", "(AT|A|DE)? THE? ORDINAL (HEURE (?!DE)|THING)", _first_thing),
+    ("CLOCK", "(AT|A|DE)? THE? ORDINAL HEURE (?!DE)|(?<!ON) ORDINAL THING", _first_thing),
     ("CLOCK", "AT? LUNCH", _says(hour=NOON, minute=0, or_hour=13, asked=MARK)),
     ("CLOCK", "THIS NOON", _says(hour=12, minute=0, ahead=0)),
     # Times of day.
