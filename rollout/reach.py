@@ -81,17 +81,11 @@ def first_that_answers(config: Path, names: Sequence[str]) -> str:
     return names[0]
 
 
-def ssh(environment: str, to: str, command: list[str], *, capture: bool = False) -> tuple[int, str]:
-    """Run `command` (none: a shell) on a host of `to`. Returns its status and output."""
+def ssh(environment: str, to: str, command: list[str]) -> int:
+    """Run `command` (none: a shell) on a host of `to`, at this terminal. Returns its status."""
     config = ssh_config(environment)
     name = first_that_answers(config, list(addresses(environment, to)))
-    ended = subprocess.run(
-        ["ssh", "-F", str(config), name, *command],
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE if capture else None,
-    )
-    return ended.returncode, ended.stdout or ""
+    return subprocess.run(["ssh", "-F", str(config), name, *command], check=False).returncode
 
 
 class Hosts:
@@ -223,15 +217,16 @@ def named_in(certificate: Path) -> str:
 
 
 def manage(environment: str, *command: str) -> str:
-    """What a management command of the agenda says."""
-    words = ["agenda-manage", *map(shlex.quote, command)]
-    status, said = ssh(environment, "web", words, capture=True)
-    if status != 0:
+    """What a management command of the agenda says; its own words where it fails, then ours."""
+    with Hosts(environment) as hosts:
+        ended = hosts.run(hosts.first("web"), "agenda-manage", *command, check=False)
+    if ended.returncode != 0:
+        print(ended.stderr.strip(), file=sys.stderr)
         raise OperatorError(
             f"the agenda could not run {command[0]} (see above)",
             next_step=f"try `make verify ENV={environment}`",
         )
-    return said.strip()
+    return ended.stdout.strip()
 
 
 def say_address(environment: str, *, admin: bool) -> None:
@@ -279,7 +274,7 @@ def act(asked: argparse.Namespace) -> int:
     elif asked.verb == "address":
         say_address(asked.env, admin=asked.admin)
     else:
-        return ssh(asked.env, asked.to, asked.command)[0]
+        return ssh(asked.env, asked.to, asked.command)
     return 0
 
 

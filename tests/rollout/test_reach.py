@@ -6,6 +6,8 @@ import json
 from argparse import Namespace
 from datetime import UTC, datetime
 from functools import partial
+from subprocess import CompletedProcess
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,13 +20,20 @@ from tests.certificates import authority, certify
 @pytest.fixture
 def asked(monkeypatch):
     """The commands that would have run on the web container."""
-    commands: list[list[str]] = []
+    commands: list[str] = []
 
-    def ssh(environment, to, command, *, capture=False):
-        commands.append(command)
-        return 0, "/agenda/reset/x/y/\n"
+    class Web(reach.Hosts):
+        def __init__(self, _):
+            self.connections = SimpleNamespace(way=lambda host: ["ssh", host], close=lambda: None)
 
-    monkeypatch.setattr(reach, "ssh", ssh)
+        def first(self, group):
+            return group
+
+        def run(self, host, *command, **_):
+            commands.append(self.way(host, *command)[-1])
+            return CompletedProcess(command, 0, "/agenda/reset/x/y/\n", "")
+
+    monkeypatch.setattr(reach, "Hosts", Web)
     monkeypatch.setattr(reach, "web_root", lambda environment: f"http://{environment}")
     return commands
 
@@ -40,13 +49,13 @@ def test_demo_outside_the_lab_wants_both_answers(asked, yes, confirm):
 
 def test_demo_outside_the_lab_prints_a_link_and_no_password(asked, capsys):
     reach.fill_demo("srv-px5", yes=True, confirm="srv-px5")
-    assert asked == [["agenda-manage", "agenda_demo", "--link"]]
+    assert asked == ["agenda-manage agenda_demo --link"]
     assert capsys.readouterr().out.splitlines()[-1] == "http://srv-px5/agenda/reset/x/y/"
 
 
 def test_demo_in_the_lab_asks_nothing(asked, capsys):
     reach.fill_demo("lab", yes=False, confirm="")
-    assert asked == [["agenda-manage", "agenda_demo"]]
+    assert asked == ["agenda-manage agenda_demo"]
     assert "at http://lab/agenda" in capsys.readouterr().out
 
 
@@ -113,7 +122,15 @@ def test_a_drills_result_that_cannot_be_read_is_a_note(tmp_path, content):
 
 def test_a_lost_second_factor_is_removed_by_name_and_the_name_is_no_command(asked, capsys):
     reach.act(Namespace(env="lab", verb="factor-reset", name="-x; touch harm"))
-    assert asked == [["agenda-manage", "agenda_factor_reset", "--", "'-x; touch harm'"]]
+    assert asked == ["agenda-manage agenda_factor_reset -- '-x; touch harm'"]
+
+
+def test_what_the_agenda_refuses_it_says_itself(asked, monkeypatch, capsys):
+    refused = CompletedProcess((), 1, "", "no account named 'x'\n  Next: give NAME=\n")
+    monkeypatch.setattr(reach.Hosts, "run", lambda *_, **__: refused)
+    with pytest.raises(OperatorError, match="could not run agenda_factor_reset"):
+        reach.manage("lab", "agenda_factor_reset", "--", "x")
+    assert capsys.readouterr().err == "no account named 'x'\n  Next: give NAME=\n"
 
 
 def test_the_first_administrator_is_told_of_the_second_factor(asked, capsys):
@@ -123,8 +140,7 @@ def test_the_first_administrator_is_told_of_the_second_factor(asked, capsys):
 
 def test_the_audit_is_asked_of_the_agenda(asked, capsys):
     reach.act(Namespace(env="lab", verb="audit", since="2026-11-30", name="a b", json=True))
-    told = ["--since=2026-11-30", "'--name=a b'", "--json"]
-    assert asked == [["agenda-manage", "agenda_audit", *told]]
+    assert asked == ["agenda-manage agenda_audit --since=2026-11-30 '--name=a b' --json"]
 
 
 def test_of_several_hosts_the_first_that_answers_is_asked(tmp_path, monkeypatch):
