@@ -23,7 +23,7 @@ def nic(address: str, tag: int = 2028, **more: object) -> str:
     return f"name=eth0,bridge=vmbr0,tag={tag},ip={address}/24{extra}"
 
 
-def test_a_container_answers_over_ssh(lab):
+def test_a_container_answers_over_ssh_to_its_key_alone_and_its_root_is_nobody_here(lab):
     lab.create(net1=SECOND_NIC)
     lab.start()
 
@@ -32,13 +32,22 @@ def test_a_container_answers_over_ssh(lab):
     addresses = lab.says("ip -brief address show scope global")
     assert f"{WEB}/24" in addresses and f"{PRIVATE}/24" in addresses
     assert lab.says("ip route show default") == "default via 198.18.28.1 dev eth0 onlink"
+    assert lab.says("stat -c '%a %U' /root/.ssh /root/.ssh/authorized_keys") == "700 root\n600 root"
+    assert lab.says("getent shadow root").split(":")[1] == "*"
+    assert lab.says("grep -c . /root/.ssh/authorized_keys") == "1"
+    pid = lab.api.data("GET", f"{LXC}/2156/status/current")["pid"]
+    inside, outside, count = map(int, Path(f"/proc/{pid}/uid_map").read_text().split())
+    assert (inside, count) == (0, 65536)
+    assert outside >= 1_000_000
 
 
-def test_each_container_has_an_identity_of_its_own(lab):
+def test_each_container_has_an_identity_of_its_own_and_its_log_tells_it_as_proxmoxs_does(lab):
     logs = [
         lab.create(2156),
         lab.create(2157, net0=nic(NEIGHBOUR)),
     ]
+    at = logs[0].index("Creating SSH host key 'ssh_host_ed25519_key' - this may take some time ...")
+    assert re.fullmatch(r"done: SHA256:[0-9A-Za-z+/]{43} root@ct-2156", logs[0][at + 1])
     lab.start(2156)
     lab.start(2157, NEIGHBOUR)
 
@@ -116,37 +125,11 @@ def test_what_is_restored_boots_with_what_the_original_had(lab):
 KEYS = "for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
 
 
-def test_the_creation_log_is_worded_as_proxmoxs(lab):
-    log = lab.create()
-
-    at = log.index("Creating SSH host key 'ssh_host_ed25519_key' - this may take some time ...")
-    assert re.fullmatch(r"done: SHA256:[0-9A-Za-z+/]{43} root@ct-2156", log[at + 1])
-
-
-def test_root_has_a_key_and_no_password(lab):
-    lab.create()
-    lab.start()
-
-    assert lab.says("stat -c '%a %U' /root/.ssh /root/.ssh/authorized_keys") == "700 root\n600 root"
-    assert lab.says("getent shadow root").split(":")[1] == "*"
-    assert lab.says("grep -c . /root/.ssh/authorized_keys") == "1"
-
-
 def test_a_password_is_set_only_when_it_is_given(lab):
     lab.create(password="correct horse")
     lab.start()
 
     assert lab.says("getent shadow root").split(":")[1].startswith("$6$")
-
-
-def test_root_in_the_container_is_nobody_here(lab):
-    lab.create()
-    lab.start()
-
-    pid = lab.api.data("GET", f"{LXC}/2156/status/current")["pid"]
-    inside, outside, count = map(int, Path(f"/proc/{pid}/uid_map").read_text().split())
-    assert (inside, count) == (0, 65536)
-    assert outside >= 1_000_000
 
 
 def test_limits_are_true_and_change_while_it_runs(lab):
@@ -171,14 +154,17 @@ def test_memory_beyond_the_limit_is_refused(lab):
     assert lab.ssh(hungry, check=False).returncode != 0
 
 
-def test_a_new_name_arrives_at_once(lab):
+def test_a_new_name_and_a_mount_point_arrive_while_it_runs(lab):
     lab.create()
     lab.start()
 
-    lab.api.data("PUT", f"{LXC}/2156/config", hostname="renamed")
+    lab.api.data("PUT", f"{LXC}/2156/config", hostname="renamed", mp0="local:1,mp=/srv/data")
 
     assert lab.says("hostname; cat /etc/hostname") == "renamed\nrenamed"
     assert lab.says("getent hosts renamed").split()[0] == WEB
+    assert lab.says("touch /srv/data/x; stat -c %U /srv/data/x; findmnt -no TARGET /srv/data") == (
+        "root\n/srv/data"
+    )
 
 
 def test_nics_are_plugged_changed_and_unplugged_while_it_runs(lab):
@@ -212,7 +198,7 @@ def test_a_nic_is_plugged_although_a_killed_lab_left_its_port(lab):
     assert f"{PRIVATE}/24" in lab.says("ip -brief address show eth1")
 
 
-def test_changes_survive_a_restart_from_inside(lab):
+def test_changes_survive_a_restart_from_inside_and_what_waits_comes_with_one(lab):
     lab.create()
     lab.start()
     lab.api.data("PUT", f"{LXC}/2156/config", net1=SECOND_NIC)
@@ -224,11 +210,6 @@ def test_changes_survive_a_restart_from_inside(lab):
 
     assert lab.says("cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1") != boot
     assert f"{PRIVATE}/24" in lab.says("ip -brief address show eth1")
-
-
-def test_what_waits_for_a_restart_comes_with_it(lab):
-    lab.create()
-    lab.start()
 
     lab.api.data("PUT", f"{LXC}/2156/config", nameserver="198.18.28.1")
     assert "198.18.28.1" not in lab.says("cat /etc/resolv.conf")
@@ -258,17 +239,6 @@ def test_a_full_disk_is_full(lab):
     filled = lab.ssh("dd if=/dev/zero of=/root/fill bs=1M count=600", check=False)
 
     assert "No space left on device" in filled.stderr
-
-
-def test_a_mount_point_is_plugged_while_it_runs(lab):
-    lab.create()
-    lab.start()
-
-    lab.api.data("PUT", f"{LXC}/2156/config", mp0="local:1,mp=/srv/data")
-
-    assert lab.says("touch /srv/data/x; stat -c %U /srv/data/x; findmnt -no TARGET /srv/data") == (
-        "root\n/srv/data"
-    )
 
 
 def test_a_snapshot_brings_everything_back(lab):
