@@ -299,6 +299,7 @@ def test_hours_are_counted_over_a_change_of_the_clocks_and_a_skipped_one_is_a_qu
         ("rapport mardi 8h", datetime(2026, 11, 24, 10), datetime(2026, 12, 1, 8)),
         ("yoga chaque mardi 18h", datetime(2026, 11, 24, 10), datetime(2026, 11, 24, 18)),
         ("le 31 payer", datetime(2027, 2, 3), datetime(2027, 3, 31, 23, 59)),
+        ("le 5 payer", datetime(2026, 12, 10), datetime(2027, 1, 5, 23, 59)),
         ("fête 29/02", datetime(2028, 1, 10), datetime(2028, 2, 29, 23, 59)),
         ("manger à 12", datetime(2026, 11, 24, 13), None),
         ("appeler à 3", datetime(2026, 11, 24, 3), datetime(2026, 11, 24, 15)),

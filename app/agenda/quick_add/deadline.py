@@ -14,12 +14,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from dateutil.relativedelta import relativedelta, weekday
+from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrulestr
 from dateutil.tz import datetime_exists
 
 from agenda.clock import LAST_INSTANT
 from agenda.quick_add.grammar import (
+    DAY_CODES,
     HOURS,
     LAST_DAY,
     MARK,
@@ -566,13 +567,10 @@ class _Deadline:
         return today + timedelta(days=ahead + said.get("later", 0))
 
     def _nth_weekday(self, said: Said, today: date) -> date:
-        place = relativedelta(
-            month=said["month"],
-            day=1 if said["nth"] > 0 else 31,
-            weekday=weekday(said["weekday"])(said["nth"]),
+        rule = (
+            f"FREQ=MONTHLY;BYMONTH={said['month']};BYDAY={said['nth']}{DAY_CODES[said['weekday']]}"
         )
-        found = today + place
-        found = found if found >= today else today + relativedelta(years=1) + place
+        found = next(iter(rrulestr(rule, dtstart=datetime.combine(today, time.min)))).date()
         if found - today > _SOON:
             raise self.doubt()
         return found
@@ -580,7 +578,7 @@ class _Deadline:
     def _calendar_date(self, said: Said, today: date) -> date:
         """Without a year or a month the next one that has this day."""
         if "months_on" in said:
-            first = today + relativedelta(months=said["months_on"], day=1)
+            first = today + relativedelta(months=said["months_on"])
             said = said | {"month": first.month, "year": first.year}
         found = next(_dates_of(said, since=today), None)
         if found is None or (
@@ -603,10 +601,8 @@ def _without_interval(rule: str) -> str:
 
 def _dates_of(said: Said, *, since: date) -> Iterator[date]:
     years = [said["year"]] if "year" in said else (since.year, since.year + 1)
-    for year in years:
+    for year in (year for year in years if year <= LAST_INSTANT.year):
         for month in [said["month"]] if "month" in said else range(1, 13):
-            if year > LAST_INSTANT.year:
-                continue
             last = monthrange(year, month)[1]
             day = last if said["day"] == LAST_DAY else said["day"]
             if day <= last and date(year, month, day) >= since:

@@ -28,7 +28,7 @@ NOON = 12
 HOURS = range(24)
 # The value of what counts by its name alone, such as `vague`.
 MARK = 1
-_DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WORKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
 _FREQS = {"DAYS": "DAILY", "WEEKS": "WEEKLY", "MONTHS": "MONTHLY"}
 _FREQS |= dict.fromkeys(("YEARS", "AN"), "YEARLY")
@@ -459,7 +459,7 @@ def _holiday(tokens: list[Token], behind: Token) -> _Reading:
 def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     """ "le premier lundi de janvier"."""
     nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY")
-    if nth > 4:  # noqa: PLR2004 - not every month has a fifth one
+    if not nth or nth > 4:  # noqa: PLR2004 - not every month has a fifth one
         return DOUBT
     return {"nth": nth, "weekday": day, "month": _value(tokens, "MONTH")}
 
@@ -536,7 +536,7 @@ def _on_weekdays(tokens: list[Token], _behind: Token) -> _Reading:
         if count.value != 1:
             return DOUBT
         interval = last.value
-    return _rule("WEEKLY", interval=interval, byday=",".join(_DAY_CODES[day] for day in days))
+    return _rule("WEEKLY", interval=interval, byday=",".join(DAY_CODES[day] for day in days))
 
 
 def _each(tokens: list[Token], _behind: Token) -> _Reading:
@@ -559,9 +559,9 @@ def _each_nth(tokens: list[Token], _behind: Token) -> _Reading:
 def _nth_weekday(tokens: list[Token], _behind: Token) -> _Reading:
     nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY", "WEEKDAYS")
     # "Every second monday": of the month, or every other one?
-    if nth > 4 or (nth not in {1, -1} and not _has(tokens, "MONTHS")):  # noqa: PLR2004
+    if not nth or nth > 4 or (nth not in {1, -1} and not _has(tokens, "MONTHS")):  # noqa: PLR2004
         return DOUBT
-    return _rule("MONTHLY", byday=f"{nth}{_DAY_CODES[day]}")
+    return _rule("MONTHLY", byday=f"{nth}{DAY_CODES[day]}")
 
 
 def _each_date(tokens: list[Token], behind: Token) -> _Reading:
