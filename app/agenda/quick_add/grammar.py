@@ -91,13 +91,13 @@ def _says(**said: int) -> _Read:
 
 
 def _only(*texts: str) -> _Read:
-    return lambda tokens, _behind: 0 if " ".join(t.text for t in tokens) in texts else None
+    return lambda tokens, _behind: "" if " ".join(t.text for t in tokens) in texts else None
 
 
 def _tens(tokens: list[Token], _behind: Token) -> _Reading:
     """ "vingt et un", "forty two", "twenty first"."""
     tens, more = tokens[0].value, tokens[-1].value
-    return tens + more if tens in {20, 30, 40, 50} and 0 < more < 10 else None  # noqa: PLR2004
+    return tens + more if tens in {20, 30, 40, 50} and more < 10 else None  # noqa: PLR2004
 
 
 # Lengths from now.
@@ -188,7 +188,7 @@ def _am_pm(tokens: list[Token], _behind: Token) -> _Reading:
     return DOUBT if hour == NOON and not half.value else _of_twelve(hour, minute, half)
 
 
-def _colon(tokens: list[Token], _behind: Token) -> _Reading:
+def _colon(tokens: list[Token], _behind: Token) -> Said:
     first, minute, *_ = (token for token in tokens if token.kind == "NUMBER")
     if len(minute.text) < len("00"):
         return DOUBT
@@ -253,8 +253,7 @@ def _dotted(tokens: list[Token], behind: Token) -> _Reading:
         return None
     if len(minute.text) < len("05") or minute.value % 5 or _is_amount(behind):
         return None
-    found = _colon(tokens, behind)
-    return found | {"dotted": MARK} if isinstance(found, dict) and found else None
+    return _marked(_colon(tokens, behind), dotted=True) or None
 
 
 def _half(tokens: list[Token], _behind: Token) -> _Reading:
@@ -263,7 +262,7 @@ def _half(tokens: list[Token], _behind: Token) -> _Reading:
     hour = number.value
     if half.text != "half" or hour > NOON:
         return None
-    return _dial(hour, 30, vague_until=7) | {"or_hour": hour - 1 or NOON, "asked": MARK}
+    return clock_of(hour, 30) | {"or_hour": hour - 1 or NOON, "asked": MARK}
 
 
 def _first_thing(tokens: list[Token], _behind: Token) -> _Reading:
@@ -579,7 +578,7 @@ def _adverb(tokens: list[Token], _behind: Token) -> _Reading:
 # Ranges: the deadline is their end.
 
 
-def _until_number(tokens: list[Token], behind: Token) -> _Reading:
+def _until_number(tokens: list[Token], behind: Token) -> Said | None:
     """ "friday 9-11", "12-1 friday"; but "friday 3-5 pages"."""
     *_, last = tokens
     if _is_amount(behind) or last.value not in HOURS:
@@ -589,21 +588,22 @@ def _until_number(tokens: list[Token], behind: Token) -> _Reading:
 
 def _before_a_day(tokens: list[Token], behind: Token) -> _Reading:
     found = _until_number(tokens, behind)
-    return {**found, "asked": MARK} if isinstance(found, dict) and found else None
+    return {**found, "asked": MARK} if found else None
 
 
-def _until_clock(tokens: list[Token], _behind: Token) -> _Reading:
+def _until_clock(tokens: list[Token], _behind: Token) -> Said:
     sides = (token for token in tokens if token.kind in {"CLOCK", "NUMBER"})
     first, last = (side.said or _at_number([side], END) or DOUBT for side in sides)
     if not (first and last):
         return DOUBT
-    begin, end = (side["hour"] * 60 + side["minute"] for side in (first, last))
+    begin, end = ((side["hour"], side["minute"]) for side in (first, last))
     if begin < end:
         return {**last, "range": MARK}
-    if begin == end or begin >= end + NOON * 60 or begin >= 13 * 60:
+    later = last | {"hour": last["hour"] + NOON}
+    if begin == end or begin >= (later["hour"], later["minute"]) or first["hour"] > NOON:
         return DOUBT
-    if begin >= 11 * 60:  # "12-1"; "9-1" may be a day's or a night's
-        return {"hour": last["hour"] + NOON, "minute": last["minute"], "range": MARK}
+    if first["hour"] >= 11:  # noqa: PLR2004 - "12-1"; "9-1" may be a day's or a night's
+        return {"hour": later["hour"], "minute": later["minute"], "range": MARK}
     return {**last, "vague": MARK, "range": MARK}
 
 
