@@ -163,7 +163,7 @@ def _meanings(rows: str) -> dict[str, tuple[str, int]]:
 WORDS = _meanings(_VOCABULARY)
 for _tens in ("vingt", "twenty", "trente", "thirty", "quarante", "forty", "cinquante", "fifty"):
     for _name, (_kind, _value) in tuple(WORDS.items()):
-        if _kind in {"COUNT", "SEPT", "ORDINAL"} and 0 < _value < len("0123456789"):
+        if _kind in {"COUNT", "SEPT", "ORDINAL"} and _value < len("0123456789"):
             _sum = ("ORDINAL" if _kind == "ORDINAL" else "COUNT", WORDS[_tens][1] + _value)
             WORDS |= {f"{_tens}-{_name}": _sum, f"{_tens}-et-{_name}": _sum}
 # What stands for the value of a word that is no number.
@@ -297,9 +297,8 @@ def _meaning_of(text: str, *, is_a: bool) -> tuple[str, int]:
 def respelt(word: str) -> str:
     """`word` as it was meant where it is misspelt or much shortened; else as it is."""
     plain = _plain(word)
-    kind, value = WORDS.get(plain, ("", 0))
-    if kind == "SHORT":
-        return _DAYS[value]
+    if kind_of(plain) == "SHORT":
+        return _DAYS[WORDS[plain][1]]
     return {"tom": "tomorrow", "dem": "demain"}.get(plain) or corrected(plain) or word
 
 
