@@ -77,6 +77,7 @@ def test_a_question_offers_what_is_sure(text, language, answers):
         ("lire p. 12 at 9 tomorrow", "lire p. 12"),
         ("rendre TP 3 à 9 demain", "rendre TP 3"),
         ("print Lab 3 noon", "print Lab 3"),
+        ("lunch 12 noon", "lunch"),
     ],
 )
 def test_a_title_keeps_all_that_is_no_time(text, title):
