@@ -248,6 +248,7 @@ def test_the_first_of_several_hosts_proves_a_release_before_the_others_take_it(
     told = [name for name in names if f"agenda@new.service` on {name}," in said]
     assert told == (["web"] if is_bad else []), said
     assert ("release new served, and was found wrong: FAILED one" in said) is is_bad
+    assert said.count("[ERROR]: Task failed: Action failed: release new served") == is_bad
 
 
 def test_check_mode_says_what_a_release_that_is_not_there_would_change(made, tmp_path):
