@@ -458,7 +458,7 @@ def _holiday(tokens: list[Token], behind: Token) -> _Reading:
 def _nth_of_month(tokens: list[Token], _behind: Token) -> _Reading:
     """ "le premier lundi de janvier"."""
     nth, day = _value(tokens, "ORDINAL", "NUMBER"), _value(tokens, "WEEKDAY")
-    if not nth or nth > 4:  # noqa: PLR2004 - not every month has a fifth one
+    if not nth or nth > 5:  # noqa: PLR2004 - no month has a sixth one
         return DOUBT
     return {"nth": nth, "weekday": day, "month": _value(tokens, "MONTH")}
 
