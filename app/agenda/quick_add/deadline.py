@@ -366,7 +366,7 @@ class _Deadline:
         several: list[dict[str, int]] = [{}, other]
         if "morning" in sure:
             several = [{"morning": UNSAID, "today": MARK}, {"morning": UNSAID, "ahead": 1}]
-        if {"before", "part"} <= sure.keys():  # "before monday morning", "before sunday evening"
+        if "before" in sure and "part" in sure:  # "before monday morning", "before sunday evening"
             part = sure["part"]
             before_part = {"before": UNSAID, "part": part - 1} if part else {"part": UNSAID}
             several += [{"before": UNSAID}, before_part]

@@ -674,11 +674,7 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     ("COUNT", "A WORD OF", lambda t, _behind: 2 if t[1].text == "couple" else None),
     ("WORD=0", "THE COUNT", _only("le four")),
     ("ORDINAL", "COUNT ORDINAL", _tens),
-    (
-        "MONTH",
-        "(?<=NUMBER|NTH) SHORT (?=LARGE)",
-        lambda t, _behind: 3 if t[0].text == "mar" else None,
-    ),
+    ("MONTH=3", "(?<=NUMBER|NTH) SHORT (?=LARGE)", _only("mar")),
     (
         "MONTH=9",
         "(?<=NUMBER|NTH|ORDINAL|END|EARLY|MID|LATE) SEPT (?!HOURS)|SEPT (?=NUMBER NOTCLOCK)",
@@ -727,7 +723,7 @@ _WORDS: list[tuple[str, str, _Read | None]] = [
     (
         "WORD=0",
         "(?<!NUMBER|COUNT|A|AN|EVERY|THIS|NEXT|OF) YEARS NUMBER NOTCLOCK (?!NTH|DU? MONTH)",
-        lambda tokens, _behind: 0 if tokens[0].text == "year" else None,
+        lambda tokens, _behind: "" if _first(tokens, "YEARS").text == "year" else None,
     ),
     ("WORD=0", "(?<=WORD|LABEL|LASTS) (A|AT)? DAYS", _only("day", "a jour")),
 ]
