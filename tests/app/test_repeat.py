@@ -183,7 +183,10 @@ def expected_days(repeat, first, until):
 
 @given(
     repeat=st.sampled_from(["daily", "weekdays", "weekly", "monthly"]),
-    first=st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(2030, 12, 31)),
+    # A wall clock knows no fold; of one that the clocks skip it would lie before the skip.
+    first=st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(2030, 12, 31)).map(
+        lambda wall: wall.replace(fold=0)
+    ),
     zone=st.sampled_from(ZONES).map(ZoneInfo),
 )
 def test_every_day_of_a_series_comes_once_and_none_is_left_out(repeat, first, zone):
