@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -256,19 +257,15 @@ def open_pages(crowd: Crowd, *, seconds: float) -> list[tuple[float, Callable[[]
     """What `PAGES` open pages ask within so many seconds, each at its own moment."""
     plan: list[tuple[float, Callable[[], float]]] = []
     for number, session in zip(range(PAGES), cycle(crowd.sessions), strict=False):
-        plan += _again(crowd, "poll", session, every_s=POLL_S, seconds=seconds)
+        kinds = {"poll": POLL_S}
         if number < PAGES * LISTENING:
-            plan += _again(crowd, "announcement", session, every_s=ANNOUNCEMENT_S, seconds=seconds)
+            kinds["announcement"] = ANNOUNCEMENT_S
+        for kind, every_s in kinds.items():
+            at_s = every_s * number / PAGES
+            while at_s < seconds:
+                plan.append((at_s, partial(crowd.ask, kind, session)))
+                at_s += every_s
     return plan
-
-
-def _again(
-    crowd: Crowd, kind: str, session: str, *, every_s: float, seconds: float
-) -> Iterator[tuple[float, Callable[[], float]]]:
-    at_s = random.random() * every_s  # noqa: S311 - no secret
-    while at_s < seconds:
-        yield at_s, lambda: crowd.ask(kind, session)
-        at_s += every_s
 
 
 def slowed(
@@ -278,7 +275,7 @@ def slowed(
     plan: list[tuple[float, Callable[[], float]]] = []
     for kind, rate in rates(ACCOUNTS).items():
         for _ in range(max(1, round(rate / factor * seconds))):
-            plan.append((random.random() * seconds, lambda kind=kind: crowd.ask(kind)))  # type: ignore[misc] # noqa: S311 - bound as it is; no secret
+            plan.append((random.random() * seconds, partial(crowd.ask, kind)))  # noqa: S311 - no secret
     return plan
 
 
