@@ -113,6 +113,22 @@ def test_what_is_open_to_everybody_is_shared_out_by_address():
     assert "ct count over 1000 }" in text
 
 
+def test_https_stays_open_as_long_as_people_are_led_there():
+    """Seen without it: agenda_tls switched off closed the port 45 s before nginx was told."""
+    given = {
+        "base_nics": [{"name": "eth0", "network": "campus", "address": "198.18.28.156/24"}],
+        "base_open_ports": [
+            {"network": "campus", "port": port, "from": ["0.0.0.0/0"], "only_with": "tls"}
+            for port in (443, 444)
+        ],
+        "ansible_facts": {"listeners": [{"port": 443}, {"port": 444}]},
+    }
+    close = yaml.safe_load((ROLES / "base/tasks/close.yml").read_text())[0]
+    for last, opened in (({}, ["443"]), (close["vars"], [])):
+        text = rendered("base", "nftables.conf.j2", **given, **last)
+        assert re.findall(r"dport (\d+) ct state new", text) == opened
+
+
 def test_who_comes_while_nginx_is_restarted_waits_for_a_few_seconds():
     """In the kernel's own words, and by systemd itself: whoever restarts it, a person included."""
     unit = (ROLES / "nginx/templates/nginx.service.j2").read_text()
