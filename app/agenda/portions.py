@@ -22,7 +22,6 @@ ROWS_A_PORTION = 5000
 NOTES_A_PORTION = 256 * 1024
 ROWS_AT_ONCE = 20
 
-
 Made = TypeVar("Made")
 
 
